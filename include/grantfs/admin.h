@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "grantfs/policy.h"
+#include "grantfs/principal.h"
+#include "grantfs/result.h"
+#include "grantfs/store_path.h"
+#include "grantfs/timestamp.h"
+#include "grantfs/token.h"
+
+namespace grantfs {
+
+/// A row of `members`.
+struct Membership {
+  Principal member;
+  Principal group;
+  Expiry expires;
+};
+
+/// A row of `sessions`.
+struct Session {
+  TokenHash id;
+  Principal principal;
+  Expiry expires;
+  std::string address;  ///< empty: not bound to one
+  Timestamp created;
+};
+
+/// Rows that a command touched, by table.
+struct RowCounts {
+  std::int64_t owners = 0;
+  std::int64_t grants = 0;
+  std::int64_t members = 0;
+  std::int64_t sessions = 0;
+  std::int64_t total() const { return owners + grants + members + sessions; }
+};
+
+/// What init() did.
+enum class InitOutcome { kCreated, kMigrated, kAlreadyCurrent };
+
+/// Creates the policy database, or brings an older one to this program's schema, in one
+/// transaction; harmless if it is current. A directory that does not exist is created with mode
+/// 2770 (set-group-ID, closed to others); the file gets mode 0660. kInvalid if the directory is
+/// open to others, kDatabase for a foreign or newer database.
+Result<InitOutcome> init_database(const std::filesystem::path& database);
+
+/// Changes to a policy database. Each method is one transaction: all of it, or, on error, none.
+///
+/// Not thread-safe: one thread at a time. Other processes may read and write meanwhile; a lock
+/// held by one of them for more than five seconds is a kDatabase error.
+class Admin {
+ public:
+  /// Opens an existing database of exactly this program's schema, for writing.
+  static Result<std::unique_ptr<Admin>> open(const std::filesystem::path& database,
+                                             Clock clock = system_now);
+  ~Admin();
+  Admin(const Admin&) = delete;
+  Admin& operator=(const Admin&) = delete;
+
+  /// Makes `principal` the owner of each path, in the place of any owner it had.
+  /// Returns the owners displaced, in the order of `paths` (none where there was none, or where
+  /// it is the same principal).
+  Result<std::vector<std::optional<Principal>>> own(const Principal& principal,
+                                                    const std::vector<StorePath>& paths);
+
+  /// Gives `principal` read access to the path and all below it. An existing grant of the same
+  /// principal on the same path takes the new expiry, whether later or earlier.
+  Result<void> grant(const Principal& principal, const StorePath& path, Expiry expires);
+
+  /// Takes away the grant and the ownership that `principal` has on exactly this path.
+  /// All zero if there was neither: nothing else is touched.
+  Result<RowCounts> revoke(const Principal& principal, const StorePath& path);
+
+  /// Rewrites every rule on `from` and below it to lie at `to`. kNotFound if there is none,
+  /// kConflict if `to` or anything below it has rules already, kInvalid if one is the whole store
+  /// or lies inside the other, or if a resulting path would be too long.
+  Result<RowCounts> move(const StorePath& from, const StorePath& to);
+
+  /// Deletes every rule on the path and below it.
+  Result<RowCounts> drop(const StorePath& path);
+
+  /// Deletes everything that names the principal: what it owns, its grants, sessions, and its
+  /// memberships on either side.
+  Result<RowCounts> forget(const Principal& principal);
+
+  /// Every rule on the path or below it, and those on the folders above it, which cover it.
+  /// Sorted by path, owners before grants. With `holder`, only rules that let the holder in,
+  /// directly or through live memberships (expired grants are listed all the same).
+  Result<std::vector<Rule>> rules(const StorePath& path, const std::optional<Principal>& holder);
+
+  /// `group` must be a `group:` principal. An existing membership takes the new expiry.
+  Result<void> add_member(const Principal& group, const Principal& member, Expiry expires);
+  Result<RowCounts> remove_member(const Principal& group, const Principal& member);
+  /// Every membership, or those of one group; sorted by group, then member.
+  Result<std::vector<Membership>> memberships(const std::optional<Principal>& group);
+
+  /// Stores the hash of `token`, for which check_token() must hold. kConflict if that token has a
+  /// session already.
+  Result<TokenHash> create_session(const Principal& principal, std::string_view token,
+                                   Expiry expires);
+  /// Sorted by creation; with `principal`, only its own.
+  Result<std::vector<Session>> sessions(const std::optional<Principal>& principal);
+  /// `id` is a session's id or a prefix of it that is at least 8 digits and matches one alone
+  /// (kInvalid and kConflict otherwise).
+  Result<RowCounts> remove_session(std::string_view id);
+  Result<RowCounts> remove_sessions_of(const Principal& principal);
+
+  /// Deletes every grant, membership and session that has expired.
+  Result<RowCounts> prune();
+
+ private:
+  class Impl;
+  explicit Admin(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace grantfs

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <compare>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "grantfs/result.h"
+
+namespace grantfs {
+
+/// A place in the store, relative to its root: components separated by single slashes, none of
+/// them empty, "." or "..", no slash at either end. The empty path is the whole store.
+/// Names are bytes, compared exactly: no encoding is assumed and none is normalised.
+/// A value type; safe to copy between threads.
+class StorePath {
+ public:
+  /// Longest path in bytes: what one system call takes (PATH_MAX, less the terminating zero).
+  static constexpr std::size_t kMaxBytes = 4095;
+  /// Longest name in bytes (NAME_MAX in linux/limits.h).
+  static constexpr std::size_t kMaxNameBytes = 255;
+
+  /// The whole store.
+  StorePath() = default;
+  /// kInvalid, naming the offending component, unless `text` is already in canonical form.
+  static Result<StorePath> parse(std::string_view text);
+  /// Whether `name` can be one component of a path.
+  static bool is_name(std::string_view name);
+
+  const std::string& text() const { return text_; }
+  bool is_root() const { return text_.empty(); }
+  /// The folder that holds this; the root's parent is the root.
+  StorePath parent() const;
+  /// Last component; empty for the root.
+  std::string_view name() const;
+  /// Appends one component, for which is_name() must hold; the result may exceed kMaxBytes, and
+  /// then exists nowhere.
+  StorePath child(std::string_view name) const;
+  /// True if `other` is this path or lies below it.
+  bool covers(const StorePath& other) const;
+  /// This path and every folder above it, the root last. Views into this object's text.
+  std::vector<std::string_view> self_and_ancestors() const;
+
+  friend bool operator==(const StorePath& a, const StorePath& b) { return a.text_ == b.text_; }
+  friend auto operator<=>(const StorePath& a, const StorePath& b) { return a.text_ <=> b.text_; }
+
+ private:
+  explicit StorePath(std::string text) : text_(std::move(text)) {}
+
+  std::string text_;
+};
+
+}  // namespace grantfs

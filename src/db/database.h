@@ -1,0 +1,141 @@
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "grantfs/result.h"
+
+namespace grantfs::db {
+
+/// How a connection is opened. Every connection has trusted_schema off, DEFENSIVE on, memory
+/// mapping off (a truncated database would be SIGBUS) and foreign code (extensions) refused.
+enum class Mode {
+  kRead,    ///< read-only, and query_only besides
+  kWrite,   ///< the file must exist
+  kCreate,  ///< creates the file, mode as the umask allows
+};
+
+class Statement;
+
+/// A connection to one database file. Movable; one thread at a time.
+class Connection {
+ public:
+  static Result<Connection> open(const std::string& path, Mode mode);
+
+  /// Waits up to `milliseconds` for another process's lock.
+  void set_busy_timeout(int milliseconds);
+  /// Runs SQL that returns no rows; may be several statements.
+  Result<void> execute(const char* sql);
+  Result<Statement> prepare(std::string_view sql);
+  /// First column of the first row, for PRAGMAs and counts; kNotFound if there is no row.
+  Result<std::int64_t> query_integer(std::string_view sql);
+  /// Rows changed by the last INSERT, UPDATE or DELETE.
+  std::int64_t changes() const;
+  bool in_transaction() const;
+
+ private:
+  struct Close {
+    void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
+  };
+  explicit Connection(sqlite3* handle) : handle_(handle) {}
+
+  std::unique_ptr<sqlite3, Close> handle_;
+};
+
+/// The rows of a statement under way. Resets the statement when it goes, which ends the read.
+/// Values are views into SQLite's memory, good until the next call of next().
+class Rows {
+ public:
+  explicit Rows(sqlite3_stmt* statement, int bind_result)
+      : statement_(statement), bind_result_(bind_result) {}
+  ~Rows();
+  Rows(Rows&& other) noexcept : statement_(other.statement_), bind_result_(other.bind_result_) {
+    other.statement_ = nullptr;
+  }
+  Rows(const Rows&) = delete;
+  Rows& operator=(const Rows&) = delete;
+  Rows& operator=(Rows&&) = delete;
+
+  /// Steps. True: a row is there to read. False: no more.
+  Result<bool> next();
+
+  std::string_view text(int column) const;
+  std::int64_t integer(int column) const;
+  bool is_null(int column) const;
+  /// NULL is none.
+  std::optional<std::int64_t> maybe_integer(int column) const;
+
+ private:
+  sqlite3_stmt* statement_;
+  int bind_result_;
+};
+
+/// A prepared statement, for repeated use. It must not outlive its connection's use.
+class Statement {
+ public:
+  /// Binds all parameters in order and hands out the rows. Text must stay alive as long as the
+  /// Rows do: it is not copied. One Rows at a time.
+  template <class... Arguments>
+  Rows run(const Arguments&... arguments) {
+    int result = SQLITE_OK;
+    int index = 0;
+    ((result = result == SQLITE_OK ? bind(++index, arguments) : result), ...);
+    return Rows(handle_.get(), result);
+  }
+
+  /// run(), for statements that return nothing.
+  template <class... Arguments>
+  Result<void> execute(const Arguments&... arguments) {
+    Rows rows = run(arguments...);
+    auto row = rows.next();
+    if (!row) return row.error();
+    return {};
+  }
+
+  std::string_view sql() const;
+
+ private:
+  friend class Connection;
+  struct Finalize {
+    void operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
+  };
+  explicit Statement(sqlite3_stmt* handle) : handle_(handle) {}
+
+  int bind(int index, std::string_view text);
+  int bind(int index, std::int64_t value);
+  int bind(int index, const std::optional<std::int64_t>& value);
+
+  std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+};
+
+/// A transaction that rolls back unless commit() was reached.
+class Transaction {
+ public:
+  enum class Kind {
+    kRead,   ///< one snapshot for several statements, taken at the first of them
+    kWrite,  ///< BEGIN IMMEDIATE: the write lock now, not halfway
+  };
+  static Result<Transaction> begin(Connection& connection, Kind kind);
+  ~Transaction();
+  Transaction(Transaction&& other) noexcept : connection_(other.connection_) {
+    other.connection_ = nullptr;
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  Transaction& operator=(Transaction&&) = delete;
+
+  Result<void> commit();
+
+ private:
+  explicit Transaction(Connection& connection) : connection_(&connection) {}
+
+  Connection* connection_;
+};
+
+}  // namespace grantfs::db

@@ -1,0 +1,214 @@
+#include "policy/schema.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace grantfs {
+namespace {
+
+// The CHECK constraints keep other writers honest: what passes here is what Principal::parse,
+// StorePath::parse and TokenHash::parse take. They use instr() where a zero byte would end a GLOB
+// early. A time as text, or in milliseconds, would compare as never expiring.
+#define PATH_IS_CANONICAL                                               \
+  "length(CAST(path AS BLOB)) <= 4095 AND instr(path, char(0)) = 0 AND" \
+  " (path = '' OR (instr('/' || path || '/', '//') = 0 AND"             \
+  " instr('/' || path || '/', '/./') = 0 AND"                           \
+  " instr('/' || path || '/', '/../') = 0))"
+
+#define IS_NAMED(column, prefix, start)               \
+  "(" column " GLOB '" prefix                         \
+  ":?*' AND"                                          \
+  " length(CAST(substr(" column ", " start            \
+  ") AS BLOB)) <= 255 AND"                            \
+  " instr(" column ", char(0)) = 0 AND instr(" column \
+  ", '/') = 0 AND"                                    \
+  " " column " NOT GLOB '*[' || char(1) || '-' || char(31) || char(127) || ']*')"
+
+#define IS_NUMBERED(column, prefix)                               \
+  "(" column " GLOB '" prefix ":[0-9]*' AND instr(" column        \
+  ", char(0)) = 0 AND"                                            \
+  " substr(" column ", 5) NOT GLOB '*[^0-9]*' AND length(" column \
+  ") <= 14 AND"                                                   \
+  " (" column " = '" prefix ":0' OR substr(" column               \
+  ", 5, 1) <> '0') AND"                                           \
+  " CAST(substr(" column ", 5) AS INTEGER) <= 4294967294)"
+
+#define IS_PRINCIPAL(column)                                                             \
+  "(" column " = 'public' OR " IS_NAMED(column, "user", "6") " OR " IS_NAMED(            \
+      column, "group", "7") " OR " IS_NUMBERED(column, "uid") " OR " IS_NUMBERED(column, \
+                                                                                 "gid") ")"
+
+#define EXPIRES                               \
+  "expires INTEGER CHECK (expires IS NULL OR" \
+  " (typeof(expires) = 'integer' AND expires BETWEEN 0 AND 99999999999))"
+
+#define CREATED "created INTEGER NOT NULL DEFAULT (unixepoch())"
+
+constexpr const char* kVersion1 =
+    "CREATE TABLE meta ("
+    "  key   TEXT PRIMARY KEY,"
+    "  value ANY NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE owners ("
+    "  path      TEXT NOT NULL PRIMARY KEY CHECK (" PATH_IS_CANONICAL "),"
+    "  principal TEXT NOT NULL CHECK (" IS_PRINCIPAL("principal") "),"
+    "  " CREATED
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX owners_by_principal ON owners (principal, path);"
+
+    "CREATE TABLE grants ("
+    "  id        INTEGER PRIMARY KEY,"
+    "  principal TEXT NOT NULL CHECK (" IS_PRINCIPAL("principal") "),"
+    "  path      TEXT NOT NULL CHECK (" PATH_IS_CANONICAL "),"
+    "  rights    TEXT NOT NULL DEFAULT 'read' CHECK (rights IN ('read', 'write', 'own')),"
+    "  " EXPIRES ","
+    "  " CREATED ","
+    "  UNIQUE (principal, path)"
+    ") STRICT;"
+    "CREATE INDEX grants_by_path ON grants (path);"
+    "CREATE INDEX grants_by_expires ON grants (expires) WHERE expires IS NOT NULL;"
+
+    "CREATE TABLE members ("
+    "  id      INTEGER PRIMARY KEY,"
+    "  member  TEXT NOT NULL CHECK (" IS_PRINCIPAL("member") "),"
+    "  parent  TEXT NOT NULL CHECK (" IS_NAMED("parent", "group", "7") "),"
+    "  " EXPIRES ","
+    "  UNIQUE (member, parent)"
+    ") STRICT;"
+    "CREATE INDEX members_by_parent ON members (parent);"
+
+    "CREATE TABLE sessions ("
+    "  id        TEXT NOT NULL PRIMARY KEY CHECK (length(CAST(id AS BLOB)) = 64 AND"
+    "              length(id) = 64 AND instr(id, char(0)) = 0 AND id NOT GLOB '*[^0-9a-f]*'),"
+    "  principal TEXT NOT NULL CHECK (" IS_PRINCIPAL("principal") "),"
+    "  " EXPIRES ","
+    "  address   TEXT CHECK (address IS NULL OR length(address) BETWEEN 2 AND 64),"
+    "  " CREATED
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX sessions_by_principal ON sessions (principal);"
+    "CREATE INDEX sessions_by_expires ON sessions (expires) WHERE expires IS NOT NULL;";
+
+#undef PATH_IS_CANONICAL
+#undef IS_NAMED
+#undef IS_NUMBERED
+#undef IS_PRINCIPAL
+#undef EXPIRES
+#undef CREATED
+
+constexpr std::array kMigrations{kVersion1};
+
+Result<std::int64_t> schema_version(db::Connection& connection,
+                                    const std::filesystem::path& database) {
+  auto id = connection.query_integer("PRAGMA application_id");
+  if (!id) return id.error();
+  if (*id != kApplicationId) {
+    return Error{ErrorKind::kDatabase,
+                 fmt::format("{} is not a grantfs policy database (application_id {}); "
+                             "name another one, or make one with: grantctl --db PATH init",
+                             database.string(), *id)};
+  }
+  auto version = connection.query_integer("SELECT value FROM meta WHERE key = 'schema'");
+  if (!version) {
+    return Error{version.error().kind, fmt::format("{}: cannot read its schema version: {}",
+                                                   database.string(), version.error().message)};
+  }
+  return version;
+}
+
+Error newer_schema(const std::filesystem::path& database, std::int64_t version) {
+  return {ErrorKind::kDatabase,
+          fmt::format("{} has schema {}, newer than this program's {}; upgrade grantfs",
+                      database.string(), version, current_schema_version())};
+}
+
+bool is_empty(db::Connection& connection) {
+  auto objects = connection.query_integer("SELECT count(*) FROM sqlite_schema");
+  auto id = connection.query_integer("PRAGMA application_id");
+  return objects && *objects == 0 && id && *id == 0;
+}
+
+}  // namespace
+
+std::span<const char* const> schema_migrations() {
+  return kMigrations;
+}
+
+Result<void> check_schema(db::Connection& connection, const std::filesystem::path& database) {
+  auto version = schema_version(connection, database);
+  if (!version) return version.error();
+  if (*version > current_schema_version()) return newer_schema(database, *version);
+  if (*version < current_schema_version()) {
+    return Error{
+        ErrorKind::kDatabase,
+        fmt::format("{} has schema {}, older than this program's {}; "
+                    "bring it up with: grantctl --db {} init",
+                    database.string(), *version, current_schema_version(), database.string())};
+  }
+  return {};
+}
+
+Result<int> migrate_schema(db::Connection& connection, const std::filesystem::path& database,
+                           std::span<const char* const> migrations) {
+  auto transaction = db::Transaction::begin(connection, db::Transaction::Kind::kWrite);
+  if (!transaction) return transaction.error();
+
+  std::int64_t version = 0;
+  if (!is_empty(connection)) {
+    auto found = schema_version(connection, database);
+    if (!found) return found.error();
+    version = *found;
+  }
+  const auto newest = static_cast<std::int64_t>(migrations.size());
+  if (version > newest || version < 0) return newer_schema(database, version);
+  if (version == newest) return 0;
+
+  for (std::int64_t step = version; step < newest; ++step) {
+    auto done = connection.execute(migrations[static_cast<std::size_t>(step)]);
+    if (!done) return done.error();
+  }
+  auto mark = connection.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('schema', ?)");
+  if (!mark) return mark.error();
+  if (auto marked = mark->execute(newest); !marked) return marked.error();
+  const auto claim = fmt::format("PRAGMA application_id = {}", kApplicationId);
+  if (auto claimed = connection.execute(claim.c_str()); !claimed) return claimed.error();
+  if (auto committed = transaction->commit(); !committed) return committed.error();
+  return static_cast<int>(newest - version);
+}
+
+Result<void> check_database_is_private(const std::filesystem::path& database) {
+  const auto directory = database.has_parent_path() ? database.parent_path() : ".";
+  struct stat status = {};
+  if (::stat(database.c_str(), &status) != 0) {
+    const int error = errno;
+    return Error{error == ENOENT || error == ENOTDIR ? ErrorKind::kNotFound : ErrorKind::kDatabase,
+                 fmt::format("no policy database at {}: {}; make one with: grantctl --db {} init",
+                             database.string(), std::strerror(error), database.string())};
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is not a regular file; name the policy database itself",
+                             database.string())};
+  }
+  if ((status.st_mode & S_IWOTH) != 0) {
+    return Error{ErrorKind::kInvalid, fmt::format("{} may be written by anyone; run: chmod o= {}",
+                                                  database.string(), database.string())};
+  }
+  if (::stat(directory.c_str(), &status) != 0) {
+    return Error{ErrorKind::kDatabase,
+                 fmt::format("cannot look at {}: {}", directory.string(), std::strerror(errno))};
+  }
+  if ((status.st_mode & S_IRWXO) != 0) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is open to others, and whoever can enter it may tamper with the "
+                             "policy; run: chmod o= {}",
+                             directory.string(), directory.string())};
+  }
+  return {};
+}
+
+}  // namespace grantfs

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+
+#include "db/database.h"
+#include "grantfs/result.h"
+
+namespace grantfs {
+
+/// `PRAGMA application_id` of a policy database: "GrFS" in ASCII.
+inline constexpr std::int64_t kApplicationId = 0x47724653;
+
+/// The SQL that leads from schema version N (its index) to N + 1. Written down once, never edited
+/// after a release: databases in the field have run it.
+std::span<const char* const> schema_migrations();
+
+/// The schema this program reads and writes.
+inline std::int64_t current_schema_version() {
+  return static_cast<std::int64_t>(schema_migrations().size());
+}
+
+/// Is this a policy database that a program of our schema may use? kDatabase, saying what it is
+/// instead: not ours, older (run `grantctl init`), newer (upgrade the program).
+Result<void> check_schema(db::Connection& connection, const std::filesystem::path& database);
+
+/// Runs the missing migrations in one transaction. Returns how many there were. kDatabase for a
+/// foreign or newer database, which is left as it was.
+Result<int> migrate_schema(db::Connection& connection, const std::filesystem::path& database,
+                           std::span<const char* const> migrations);
+
+/// The file and its directory must be closed to whoever must not decide: no permission at all for
+/// others on the directory, no write permission for others on the file. kInvalid with the chmod
+/// to run; kNotFound if there is no such file.
+Result<void> check_database_is_private(const std::filesystem::path& database);
+
+}  // namespace grantfs

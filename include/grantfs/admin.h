@@ -46,8 +46,9 @@ enum class InitOutcome { kCreated, kMigrated, kAlreadyCurrent };
 
 /// Creates the policy database, or brings an older one to this program's schema, in one
 /// transaction; harmless if it is current. A directory that does not exist is created with mode
-/// 2770 (set-group-ID, closed to others); the file gets mode 0660. kInvalid if the directory is
-/// open to others, kDatabase for a foreign or newer database.
+/// 2770 (set-group-ID, closed to others), those above it with 0755; the file gets mode 0660,
+/// whatever the umask. kInvalid if the directory is open to others, kDatabase for a foreign or
+/// newer database, which is left as it was.
 Result<InitOutcome> init_database(const std::filesystem::path& database);
 
 /// Changes to a policy database. Each method is one transaction: all of it, or, on error, none.
@@ -82,7 +83,7 @@ class Admin {
   /// or lies inside the other, or if a resulting path would be too long.
   Result<RowCounts> move(const StorePath& from, const StorePath& to);
 
-  /// Deletes every rule on the path and below it.
+  /// Deletes every rule on the path and below it; of the whole store, every rule there is.
   Result<RowCounts> drop(const StorePath& path);
 
   /// Deletes everything that names the principal: what it owns, its grants, sessions, and its
@@ -90,8 +91,9 @@ class Admin {
   Result<RowCounts> forget(const Principal& principal);
 
   /// Every rule on the path or below it, and those on the folders above it, which cover it.
-  /// Sorted by path, owners before grants. With `holder`, only rules that let the holder in,
-  /// directly or through live memberships (expired grants are listed all the same).
+  /// Sorted by path, owners before grants. With `holder`, only rules that let the holder in: its
+  /// own, those of what it belongs to by live memberships (for uid:N, of the system's groups too),
+  /// and the public's. Expired grants are listed all the same.
   Result<std::vector<Rule>> rules(const StorePath& path, const std::optional<Principal>& holder);
 
   /// `group` must be a `group:` principal. An existing membership takes the new expiry.
@@ -107,7 +109,7 @@ class Admin {
   /// Sorted by creation; with `principal`, only its own.
   Result<std::vector<Session>> sessions(const std::optional<Principal>& principal);
   /// `id` is a session's id or a prefix of it that is at least 8 digits and matches one alone
-  /// (kInvalid and kConflict otherwise).
+  /// (kInvalid and kConflict otherwise). All zero if it matches none.
   Result<RowCounts> remove_session(std::string_view id);
   Result<RowCounts> remove_sessions_of(const Principal& principal);
 

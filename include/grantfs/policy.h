@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -111,6 +112,9 @@ class Policy {
 
   /// decide(), with reasons. Slower; agrees with decide() always.
   Result<Explanation> explain(const Identity& identity, const StorePath& path);
+
+  /// The key that the database holds for hashing the store's inode numbers, made by init.
+  Result<std::array<unsigned char, 16>> inode_key();
 
   /// The query plan (EXPLAIN QUERY PLAN) of every statement used above: a test reads them.
   Result<std::vector<std::string>> query_plans();

@@ -36,6 +36,16 @@ class StorePath {
   /// Appends one component, for which is_name() must hold; the result may exceed kMaxBytes, and
   /// then exists nowhere.
   StorePath child(std::string_view name) const;
+  /// The path of these components, for each of which is_name() must hold, outermost first.
+  template <class Iterator>
+  static StorePath join(Iterator begin, Iterator end) {
+    std::string text;
+    for (; begin != end; ++begin) {
+      if (!text.empty()) text += '/';
+      text += *begin;
+    }
+    return StorePath(std::move(text));
+  }
   /// True if `other` is this path or lies below it.
   bool covers(const StorePath& other) const;
   /// This path and every folder above it, the root last. Views into this object's text.

@@ -79,6 +79,9 @@ class Rows {
 /// A prepared statement, for repeated use. It must not outlive its connection's use.
 class Statement {
  public:
+  /// None; only assignment makes it of use.
+  Statement() = default;
+
   /// Binds all parameters in order and hands out the rows. Text must stay alive as long as the
   /// Rows do: it is not copied. One Rows at a time.
   template <class... Arguments>

@@ -53,6 +53,7 @@ constexpr const char* kVersion1 =
     "  key   TEXT PRIMARY KEY,"
     "  value ANY NOT NULL"
     ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO meta VALUES ('inode_key', randomblob(16));"
 
     "CREATE TABLE owners ("
     "  path      TEXT NOT NULL PRIMARY KEY CHECK (" PATH_IS_CANONICAL "),"
@@ -180,6 +181,21 @@ Result<int> migrate_schema(db::Connection& connection, const std::filesystem::pa
   return static_cast<int>(newest - version);
 }
 
+Result<void> check_directory_is_private(const std::filesystem::path& directory) {
+  struct stat status = {};
+  if (::stat(directory.c_str(), &status) != 0) {
+    return Error{ErrorKind::kDatabase,
+                 fmt::format("cannot look at {}: {}", directory.string(), std::strerror(errno))};
+  }
+  if ((status.st_mode & S_IRWXO) != 0) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is open to others, and whoever can enter it may tamper with the "
+                             "policy; run: chmod o= {}",
+                             directory.string(), directory.string())};
+  }
+  return {};
+}
+
 Result<void> check_database_is_private(const std::filesystem::path& database) {
   const auto directory = database.has_parent_path() ? database.parent_path() : ".";
   struct stat status = {};
@@ -198,17 +214,7 @@ Result<void> check_database_is_private(const std::filesystem::path& database) {
     return Error{ErrorKind::kInvalid, fmt::format("{} may be written by anyone; run: chmod o= {}",
                                                   database.string(), database.string())};
   }
-  if (::stat(directory.c_str(), &status) != 0) {
-    return Error{ErrorKind::kDatabase,
-                 fmt::format("cannot look at {}: {}", directory.string(), std::strerror(errno))};
-  }
-  if ((status.st_mode & S_IRWXO) != 0) {
-    return Error{ErrorKind::kInvalid,
-                 fmt::format("{} is open to others, and whoever can enter it may tamper with the "
-                             "policy; run: chmod o= {}",
-                             directory.string(), directory.string())};
-  }
-  return {};
+  return check_directory_is_private(directory);
 }
 
 }  // namespace grantfs

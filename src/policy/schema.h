@@ -30,6 +30,10 @@ Result<void> check_schema(db::Connection& connection, const std::filesystem::pat
 Result<int> migrate_schema(db::Connection& connection, const std::filesystem::path& database,
                            std::span<const char* const> migrations);
 
+/// The directory of a policy database must give others no permission at all: whoever can enter it
+/// could tamper with the files SQLite keeps beside the database. kInvalid with the chmod to run.
+Result<void> check_directory_is_private(const std::filesystem::path& directory);
+
 /// The file and its directory must be closed to whoever must not decide: no permission at all for
 /// others on the directory, no write permission for others on the file. kInvalid with the chmod
 /// to run; kNotFound if there is no such file.

@@ -1,0 +1,200 @@
+#include "control/client.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "base/quote.h"
+#include "control/socket.h"
+
+namespace grantfs {
+namespace {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+using nlohmann::json;
+
+Error trouble(const std::filesystem::path& socket, std::string_view what) {
+  return {ErrorKind::kSystem, fmt::format("the daemon at {}: {}", quoted(socket.native()), what)};
+}
+
+Error trouble(const std::filesystem::path& socket, int error) {
+  return trouble(socket, std::strerror(error));
+}
+
+/// Waits until the socket is ready. False at the deadline.
+bool wait_for(const UniqueFd& fd, short events, SteadyTime deadline) {
+  while (true) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    pollfd polled{fd.get(), events, 0};
+    const int ready = ::poll(&polled, 1, static_cast<int>(left.count()));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+Result<UniqueFd> connect_by(const std::filesystem::path& socket, SteadyTime deadline) {
+  constexpr std::chrono::milliseconds kPause{20};
+  auto address = control::socket_address(socket);
+  if (!address) return address.error();
+  UniqueFd fd = control::new_socket();
+  if (!fd) return trouble(socket, errno);
+  while (true) {
+    const int error = control::connect_to(fd, *address);
+    if (error == 0) return fd;
+    if (error == ECONNREFUSED || error == ENOENT || error == ENOTDIR) {
+      return Error{ErrorKind::kNotFound,
+                   fmt::format("no daemon answers at {}", quoted(socket.native()))};
+    }
+    // A full queue: unix(7) lets nobody wait for it.
+    if (error != EAGAIN && error != EINTR) return trouble(socket, error);
+    if (std::chrono::steady_clock::now() + kPause >= deadline) {
+      return trouble(socket, "it is too busy to answer");
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+Result<void> send_line(const UniqueFd& fd, const std::string& line,
+                       const std::filesystem::path& socket, SteadyTime deadline) {
+  for (std::size_t sent = 0; sent < line.size();) {
+    const ssize_t size = ::send(fd.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+    if (size >= 0) {
+      sent += static_cast<std::size_t>(size);
+    } else if (errno == EAGAIN) {
+      if (!wait_for(fd, POLLOUT, deadline)) return trouble(socket, "it does not answer");
+    } else if (errno == EPIPE || errno == ECONNRESET) {
+      return {};  // it has said what it had to say
+    } else if (errno != EINTR) {
+      return trouble(socket, errno);
+    }
+  }
+  return {};
+}
+
+Result<std::string> receive_line(const UniqueFd& fd, const std::filesystem::path& socket,
+                                 SteadyTime deadline) {
+  std::string line;
+  std::array<char, 4096> buffer{};
+  while (true) {
+    const ssize_t size = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
+    if (size > 0) {
+      line.append(buffer.data(), static_cast<std::size_t>(size));
+      const auto newline = line.find('\n');
+      if (newline != std::string::npos) return line.substr(0, newline);
+      if (line.size() >= control::kMaxLineBytes) return trouble(socket, "its answer has no end");
+    } else if (size == 0) {
+      return trouble(socket, "it hung up before it had answered");
+    } else if (errno == EAGAIN) {
+      if (!wait_for(fd, POLLIN, deadline)) return trouble(socket, "it does not answer");
+    } else if (errno != EINTR) {
+      return trouble(socket, errno);
+    }
+  }
+}
+
+std::string text_field(const json& object, const char* key) {
+  const auto field = object.find(key);
+  return field != object.end() && field->is_string() ? field->get<std::string>() : std::string();
+}
+
+std::int64_t number_field(const json& object, const char* key) {
+  const auto field = object.find(key);
+  return field != object.end() && field->is_number_integer() ? field->get<std::int64_t>() : 0;
+}
+
+bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
+  struct stat first = {};
+  struct stat second = {};
+  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+/// Every *.sock in the directory, sorted.
+std::vector<std::filesystem::path> sockets_in(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> sockets;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() == ".sock") sockets.push_back(entry->path());
+  }
+  std::ranges::sort(sockets);
+  return sockets;
+}
+
+}  // namespace
+
+Result<json> ask_daemon(const std::filesystem::path& socket, const json& request,
+                        std::chrono::milliseconds time) {
+  const SteadyTime deadline = std::chrono::steady_clock::now() + time;
+  auto fd = connect_by(socket, deadline);
+  if (!fd) return fd.error();
+  const std::string line = request.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
+  if (auto sent = send_line(*fd, line, socket, deadline); !sent) return sent.error();
+  auto answer = receive_line(*fd, socket, deadline);
+  if (!answer) return answer.error();
+
+  json parsed = json::parse(*answer, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object()) return trouble(socket, "its answer is not a JSON object");
+  const auto ok = parsed.find("ok");
+  if (ok == parsed.end() || !ok->is_boolean() || !ok->get<bool>()) {
+    return trouble(socket, quoted(text_field(parsed, "error")));
+  }
+  return parsed;
+}
+
+Result<DaemonStatus> ask_status(const std::filesystem::path& socket) {
+  auto answer = ask_daemon(socket, {{"command", "status"}});
+  if (!answer) return answer.error();
+  DaemonStatus status;
+  status.control = socket;
+  status.version = text_field(*answer, "version");
+  status.pid = number_field(*answer, "pid");
+  status.store = text_field(*answer, "store");
+  status.mountpoint = text_field(*answer, "mountpoint");
+  status.database = text_field(*answer, "database");
+  status.enforce = text_field(*answer, "enforce");
+  status.started = number_field(*answer, "started");
+  status.uptime_seconds = number_field(*answer, "uptime_seconds");
+  const auto counters = answer->find("counters");
+  if (counters != answer->end() && counters->is_object()) {
+    for (const auto& [name, value] : counters->items()) {
+      if (value.is_number_integer()) status.counters.emplace_back(name, value.get<std::int64_t>());
+    }
+  }
+  return status;
+}
+
+DaemonSearch find_daemons(const std::filesystem::path& database,
+                          const std::optional<std::filesystem::path>& socket,
+                          const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> sockets = sockets_in(directory);
+  if (socket && std::ranges::none_of(sockets, [&](const std::filesystem::path& other) {
+        return is_same_file(*socket, other);
+      })) {
+    sockets.push_back(*socket);
+  }
+  DaemonSearch search;
+  for (const std::filesystem::path& candidate : sockets) {
+    auto status = ask_status(candidate);
+    if (!status) {
+      const bool asked_for = socket && candidate == *socket;
+      if (status.error().kind != ErrorKind::kNotFound || asked_for) {
+        search.troubles.push_back(status.error().message);
+      }
+    } else if (is_same_file(status->database, database)) {
+      search.found.push_back(std::move(*status));
+    }
+  }
+  return search;
+}
+
+}  // namespace grantfs

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/protocol.h"
+#include "grantfs/result.h"
+
+namespace grantfs {
+
+/// What a daemon says of itself.
+struct DaemonStatus {
+  std::filesystem::path control;  ///< the socket that it answered on
+  std::string version;
+  std::int64_t pid = 0;
+  std::filesystem::path store;
+  std::filesystem::path mountpoint;
+  std::filesystem::path database;
+  std::string enforce;
+  std::int64_t started = 0;  ///< Unix seconds
+  std::int64_t uptime_seconds = 0;
+  std::vector<std::pair<std::string, std::int64_t>> counters;
+};
+
+/// Asks the daemon at `socket` and waits for its answer, at most `time` in all. kNotFound if
+/// nobody listens there; kSystem if the answer does not come, is malformed, or is a refusal.
+Result<nlohmann::json> ask_daemon(const std::filesystem::path& socket,
+                                  const nlohmann::json& request,
+                                  std::chrono::milliseconds time = control::kAnswerTime);
+
+/// The status of the daemon at `socket`; errors as ask_daemon().
+Result<DaemonStatus> ask_status(const std::filesystem::path& socket);
+
+/// Which daemons there are, and what stood in the way of asking others (a sentence for each).
+/// A socket that nobody listens on any more is no trouble.
+struct DaemonSearch {
+  std::vector<DaemonStatus> found;
+  std::vector<std::string> troubles;
+};
+
+/// The daemons that decide by `database` (the same file, by whatever name): of those with a socket
+/// in `directory`, and the one at `socket`, if given. Waits at most kAnswerTime for each.
+DaemonSearch find_daemons(const std::filesystem::path& database,
+                          const std::optional<std::filesystem::path>& socket,
+                          const std::filesystem::path& directory = control::kDefaultDirectory);
+
+}  // namespace grantfs

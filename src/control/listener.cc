@@ -1,0 +1,120 @@
+#include "control/listener.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/quote.h"
+#include "control/protocol.h"
+#include "control/socket.h"
+
+namespace grantfs::control {
+namespace {
+
+constexpr mode_t kDirectoryMode = 0755;
+constexpr mode_t kPrivateMode = 0600;
+constexpr mode_t kSocketMode = 0660;
+
+Error failed(std::string_view what, const std::filesystem::path& path) {
+  const int error = errno;
+  return {ErrorKind::kSystem,
+          fmt::format("{} {}: {}", what, quoted(path.native()), std::strerror(error))};
+}
+
+/// Clears the way for a new socket: removes one that nobody listens on.
+Result<void> remove_stale(const std::filesystem::path& socket, const sockaddr_un& address) {
+  struct stat status = {};
+  if (::lstat(socket.c_str(), &status) != 0) {
+    if (errno == ENOENT) return {};
+    return failed("cannot look at", socket);
+  }
+  if (!S_ISSOCK(status.st_mode)) {
+    return Error{ErrorKind::kConflict,
+                 fmt::format("{} is there already and is no socket; choose another control socket",
+                             quoted(socket.native()))};
+  }
+  const UniqueFd probe = new_socket();
+  if (!probe) return failed("cannot make a socket to try", socket);
+  const int error = connect_to(probe, address);
+  if (error != ECONNREFUSED) {
+    // EAGAIN is a daemon too busy to take one more.
+    if (error == 0 || error == EAGAIN) {
+      return Error{ErrorKind::kConflict,
+                   fmt::format("another daemon answers at {}; stop it, or choose another control "
+                               "socket",
+                               quoted(socket.native()))};
+    }
+    errno = error;
+    return failed("cannot find out who listens at", socket);
+  }
+  if (::unlink(socket.c_str()) != 0) return failed("cannot remove the stale socket", socket);
+  return {};
+}
+
+/// Gives the socket at `path` its group and mode, and says which file it is. By descriptor, so
+/// that nothing put there meanwhile is followed or changed.
+Result<struct stat> open_to_group(const std::filesystem::path& path, gid_t group) {
+  const UniqueFd fd(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status = {};
+  if (!fd || ::fstat(fd.get(), &status) != 0) return failed("cannot look at", path);
+  if (!S_ISSOCK(status.st_mode)) {
+    return Error{ErrorKind::kConflict,
+                 fmt::format("{} was replaced while it was made", quoted(path.native()))};
+  }
+  if (::fchownat(fd.get(), "", static_cast<uid_t>(-1), group, AT_EMPTY_PATH) != 0) {
+    return failed("cannot give to its group", path);
+  }
+  // fchmod(2) takes no O_PATH descriptor; its link in /proc leads to the very same file.
+  if (::chmod(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), kSocketMode) != 0) {
+    return failed("cannot set the mode of", path);
+  }
+  return status;
+}
+
+}  // namespace
+
+Result<Listener> Listener::bind(const std::filesystem::path& socket, gid_t group) {
+  auto address = socket_address(socket);
+  if (!address) return address.error();
+  const std::filesystem::path directory = socket.has_parent_path() ? socket.parent_path() : ".";
+  if (directory == kDefaultDirectory && ::mkdir(directory.c_str(), kDirectoryMode) == 0 &&
+      ::chmod(directory.c_str(), kDirectoryMode) != 0) {
+    return failed("cannot set the mode of", directory);
+  }
+  // Of two daemons that start together, one waits here and then finds the other's socket alive.
+  const UniqueFd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock) return failed("cannot open the directory of the control socket,", directory);
+  if (::flock(lock.get(), LOCK_EX) != 0) return failed("cannot lock", directory);
+  if (auto clear = remove_stale(socket, *address); !clear) return clear.error();
+
+  UniqueFd fd = new_socket();
+  if (!fd) return failed("cannot make the control socket", socket);
+  // Linux gives the name the mode that the socket has (unix(7), "Pathname socket ownership and
+  // permissions"): closed until it belongs to its group.
+  if (::fchmod(fd.get(), kPrivateMode) != 0 ||
+      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
+    return failed("cannot make the control socket", socket);
+  }
+  auto status = open_to_group(socket, group);
+  if (!status || ::listen(fd.get(), static_cast<int>(kMaxClients)) != 0) {
+    Error error = status ? failed("cannot listen at", socket) : status.error();
+    ::unlink(socket.c_str());
+    return error;
+  }
+  return Listener(std::move(fd), socket, *status);
+}
+
+Listener::~Listener() {
+  if (!fd_) return;
+  struct stat status = {};
+  if (::lstat(name_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
+    ::unlink(name_.c_str());
+  }
+}
+
+}  // namespace grantfs::control

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace grantfs::control {
+
+/// The control socket of a daemon: a Unix stream socket. A client connects, writes one JSON object
+/// on one line, reads one JSON object on one line, and the connection is over.
+///
+///     {"command":"status"}
+///     {"ok":true,"version":"0.1.0",...}       or      {"ok":false,"error":"no such command"}
+///
+/// Fields of the answer to "status": version, store, mountpoint, database (canonical paths),
+/// enforce, pid, started (Unix seconds), uptime_seconds, counters (an object of numbers).
+
+/// Where daemons put their sockets unless told otherwise, each as NAME.sock.
+inline constexpr const char* kDefaultDirectory = "/run/grantfs";
+
+/// Longest line either way, its newline included.
+inline constexpr std::size_t kMaxLineBytes = std::size_t{64} * 1024;
+
+/// Clients served at a time; more wait in the kernel's queue.
+inline constexpr std::size_t kMaxClients = 16;
+
+/// From a client's connection to the end of its answer; then it is cut off.
+inline constexpr std::chrono::milliseconds kClientTime{5000};
+
+/// How long a client waits for a daemon, from connecting to the end of the answer.
+inline constexpr std::chrono::milliseconds kAnswerTime{2000};
+
+}  // namespace grantfs::control

@@ -1,0 +1,230 @@
+#include "control/server.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <exception>
+#include <list>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "control/listener.h"
+
+namespace grantfs {
+namespace {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+using nlohmann::json;
+
+/// After an accept(2) that failed for want of descriptors or memory: the listener stays readable,
+/// and asking again at once would spin.
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+/// One line, with its newline. Never throws: what is not UTF-8 is replaced.
+std::string to_line(const json& answer) {
+  return answer.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
+}
+
+json answer_to(const std::string& line, const ControlHandler& handler) {
+  const json request = json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!request.is_object()) return control_error("the request is not a JSON object");
+  const auto command = request.find("command");
+  if (command == request.end() || !command->is_string()) {
+    return control_error("the request has no \"command\"");
+  }
+  try {
+    json answer = handler(request);
+    if (!answer.is_object()) return control_error("the daemon has no answer to that");
+    if (!answer.contains("ok")) answer["ok"] = true;
+    return answer;
+  } catch (const std::exception& error) {
+    return control_error(error.what());
+  }
+}
+
+/// One connection: reads a line, then writes one.
+class Client {
+ public:
+  Client(UniqueFd fd, SteadyTime deadline) : fd_(std::move(fd)), deadline_(deadline) {}
+
+  int fd() const { return fd_.get(); }
+  SteadyTime deadline() const { return deadline_; }
+  short events() const { return answer_.empty() ? POLLIN : POLLOUT; }
+
+  /// Goes on as far as it can without waiting. False when the connection is over.
+  bool advance(const ControlHandler& handler) {
+    return answer_.empty() ? read_request(handler) : write_answer();
+  }
+
+ private:
+  bool read_request(const ControlHandler& handler) {
+    std::array<char, 4096> buffer{};
+    while (true) {
+      const ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+      if (size < 0 && errno == EINTR) continue;
+      if (size < 0) return errno == EAGAIN;
+      if (size == 0) return false;  // gone, or the line was never finished
+      request_.append(buffer.data(), static_cast<std::size_t>(size));
+      const auto newline = request_.find('\n');
+      if (std::min(newline, request_.size()) >= control::kMaxLineBytes) {
+        answer_ = to_line(control_error(
+            fmt::format("the request is longer than {} bytes", control::kMaxLineBytes)));
+        return write_answer();
+      }
+      if (newline != std::string::npos) {
+        request_.resize(newline);
+        answer_ = to_line(answer_to(request_, handler));
+        if (answer_.size() > control::kMaxLineBytes) {
+          answer_ = to_line(control_error("the answer is too long"));
+        }
+        return write_answer();
+      }
+    }
+  }
+
+  bool write_answer() {
+    while (sent_ < answer_.size()) {
+      const ssize_t size =
+          ::send(fd_.get(), answer_.data() + sent_, answer_.size() - sent_, MSG_NOSIGNAL);
+      if (size < 0 && errno == EINTR) continue;
+      if (size < 0) return errno == EAGAIN;
+      sent_ += static_cast<std::size_t>(size);
+    }
+    return false;
+  }
+
+  UniqueFd fd_;
+  SteadyTime deadline_;
+  std::string request_;
+  std::string answer_;
+  std::size_t sent_ = 0;
+};
+
+}  // namespace
+
+json control_error(std::string_view message) {
+  return {{"ok", false}, {"error", message}};
+}
+
+class ControlServer::Impl {
+ public:
+  Impl(control::Listener listener, UniqueFd stop, ControlHandler handler,
+       std::chrono::milliseconds client_time)
+      : listener_(std::move(listener)),
+        stop_(std::move(stop)),
+        handler_(std::move(handler)),
+        client_time_(client_time) {
+    // Signals are the main thread's: those that arrive here would be lost on it.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { serve(); });
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  ~Impl() {
+    const std::uint64_t one = 1;
+    while (::write(stop_.get(), &one, sizeof one) < 0 && errno == EINTR) {
+    }
+    thread_.join();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+ private:
+  void serve() {
+    std::vector<pollfd> polled;
+    while (true) {
+      const SteadyTime now = std::chrono::steady_clock::now();
+      clients_.remove_if([&](const Client& client) { return client.deadline() <= now; });
+      const bool accepting = clients_.size() < control::kMaxClients && accept_from_ <= now;
+
+      polled.assign({{stop_.get(), POLLIN, 0},
+                     // poll(2) ignores a negative descriptor.
+                     {accepting ? listener_.fd() : -1, POLLIN, 0}});
+      for (const Client& client : clients_) polled.push_back({client.fd(), client.events(), 0});
+      if (::poll(polled.data(), polled.size(), milliseconds_to_wait(now)) < 0) {
+        if (errno == EINTR) continue;
+        // Out of memory, at worst: try again a little later.
+        std::this_thread::sleep_for(kAcceptPause);
+        continue;
+      }
+      if (polled[0].revents != 0) return;
+
+      auto entry = polled.begin() + 2;
+      for (auto client = clients_.begin(); client != clients_.end(); ++entry) {
+        const bool over = entry->revents != 0 && !client->advance(handler_);
+        client = over ? clients_.erase(client) : std::next(client);
+      }
+      if (polled[1].revents != 0) accept();
+    }
+  }
+
+  void accept() {
+    UniqueFd fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (fd) {
+      clients_.emplace_back(std::move(fd), now + client_time_);
+    } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+      accept_from_ = now + kAcceptPause;
+    }
+  }
+
+  /// Until the next moment at which something ends by itself; -1 if nothing does.
+  int milliseconds_to_wait(SteadyTime now) const {
+    std::optional<SteadyTime> next;
+    if (accept_from_ > now) next = accept_from_;
+    for (const Client& client : clients_) {
+      if (!next || client.deadline() < *next) next = client.deadline();
+    }
+    if (!next) return -1;
+    // Rounded up, so as not to wake just before the moment.
+    return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(*next - now).count());
+  }
+
+  control::Listener listener_;
+  UniqueFd stop_;  ///< an eventfd
+  ControlHandler handler_;
+  std::chrono::milliseconds client_time_;
+  std::list<Client> clients_;
+  SteadyTime accept_from_{};
+  std::thread thread_;
+};
+
+ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ControlServer::~ControlServer() = default;
+
+Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesystem::path& socket,
+                                                            gid_t gid_of_administrators,
+                                                            ControlHandler handler,
+                                                            std::chrono::milliseconds client_time) {
+  auto listener = control::Listener::bind(socket, gid_of_administrators);
+  if (!listener) return listener.error();
+  UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!stop) {
+    return Error{
+        ErrorKind::kSystem,
+        fmt::format("cannot make an eventfd for the control socket: {}", std::strerror(errno))};
+  }
+  try {
+    return std::unique_ptr<ControlServer>(new ControlServer(std::make_unique<Impl>(
+        std::move(*listener), std::move(stop), std::move(handler), client_time)));
+  } catch (const std::system_error& error) {
+    return Error{ErrorKind::kSystem,
+                 fmt::format("cannot start the control thread: {}", error.what())};
+  }
+}
+
+}  // namespace grantfs

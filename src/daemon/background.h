@@ -1,0 +1,32 @@
+#pragma once
+
+#include "base/unique_fd.h"
+#include "grantfs/result.h"
+
+namespace grantfs {
+
+/// The way to the background, in two steps, so that whoever started the daemon waits until its
+/// mount answers and gets the exit status if it never does.
+///
+/// fork() must come before any thread and before anything that belongs to one process (locks,
+/// SQLite, /proc/self). libfuse's fuse_daemonize() tells the parent too early.
+class Background {
+ public:
+  /// Stay in the foreground: ready() only tells systemd.
+  Background() = default;
+
+  /// Forks. In the child it returns; the parent waits for ready() and leaves with status 0, or
+  /// with the child's own if it ends before.
+  static Result<Background> fork();
+
+  /// The mount answers: lets the parent go, and gives up terminal and working directory; tells
+  /// systemd (sd_notify(3)) if it is listening. From any thread, once.
+  void ready();
+
+ private:
+  explicit Background(UniqueFd parent) : parent_(std::move(parent)) {}
+
+  UniqueFd parent_;
+};
+
+}  // namespace grantfs

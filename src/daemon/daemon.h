@@ -1,0 +1,15 @@
+#pragma once
+
+#include "daemon/background.h"
+#include "daemon/options.h"
+#include "daemon/preflight.h"
+#include "grantfs/result.h"
+
+namespace grantfs {
+
+/// Mounts as planned and answers until unmounted or told to end (SIGTERM, SIGINT, SIGHUP). Calls
+/// `background.ready()` once the mount answers. The process must have a single thread when this is
+/// called, and be the one that is to stay.
+Result<void> serve(const MountPlan& plan, const MountOptions& options, Background& background);
+
+}  // namespace grantfs

@@ -1,0 +1,102 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "daemon/background.h"
+#include "daemon/daemon.h"
+#include "daemon/options.h"
+#include "daemon/preflight.h"
+#include "daemon/privileges.h"
+#include "grantfs/default_database.h"
+#include "version.h"
+
+namespace grantfs {
+namespace {
+
+constexpr int kExitUsage = 2;
+
+struct CommandLine {
+  std::string store;
+  std::string mountpoint;
+  std::vector<std::string> options;
+  bool foreground = false;
+};
+
+int complain(const Error& error) {
+  fmt::print(stderr, "grantfs: {}\n", error.message);
+  return error.kind == ErrorKind::kInvalid ? kExitUsage : EXIT_FAILURE;
+}
+
+LogSink default_sink(bool foreground) {
+  return foreground ? LogSink::kStderr : LogSink::kSyslog;
+}
+
+int run(const CommandLine& line) {
+  auto options = parse_mount_options(fmt::format("{}", fmt::join(line.options, ",")));
+  if (!options) return complain(options.error());
+  if (!options->database) {
+    auto found = default_database();
+    if (!found) return complain(found.error());
+    options->database = *found;
+  }
+  auto plan = plan_mount(line.store, line.mountpoint, *options->database);
+  if (!plan) return complain(plan.error());
+
+  Background background;
+  if (!line.foreground) {
+    auto forked = Background::fork();
+    if (!forked) return complain(forked.error());
+    background = std::move(*forked);
+  }
+  // From here on this is the process that stays.
+  set_up_log(options->log.value_or(default_sink(line.foreground)), options->log_level);
+  if (auto dropped = drop_privileges(); !dropped) return complain(dropped.error());
+  auto served = serve(*plan, *options, background);
+  if (served) return EXIT_SUCCESS;
+  spdlog::error("{}", served.error().message);
+  // On standard error too, unless that is where the line above went.
+  if (options->log.value_or(default_sink(line.foreground)) != LogSink::kStderr) {
+    return complain(served.error());
+  }
+  return served.error().kind == ErrorKind::kInvalid ? kExitUsage : EXIT_FAILURE;
+}
+
+}  // namespace
+}  // namespace grantfs
+
+int main(int argc, char** argv) {
+  using namespace grantfs;
+  CLI::App app(
+      "Mounts a private directory as a tree in which a path exists only for whoever owns the file "
+      "or holds a grant on it.",
+      "grantfs");
+  CommandLine line;
+  app.add_option("STORE", line.store, "The directory of private files")->required();
+  app.add_option("MOUNTPOINT", line.mountpoint, "An empty directory")->required();
+  app.add_option("-o", line.options, "Mount options, separated by commas; see below")
+      ->type_name("OPTION[,OPTION...]");
+  app.add_flag("-f", line.foreground, "Stay in the foreground");
+  app.set_version_flag("-V,--version", std::string("grantfs ") + kVersion);
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.footer("Mount options:\n" + describe_mount_options() +
+             "\nExample:\n  grantfs /srv/private /srv/files -o db=/var/lib/grantfs/site/policy.db\n"
+             "\nManual: grantfs(8); granting: grantctl(8); the concepts: grantfs(7)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    fmt::print(stderr, "grantfs: {} (grantfs --help)\n", error.what());
+    return kExitUsage;
+  }
+  try {
+    return run(line);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "grantfs: {}\n", error.what());
+    return EXIT_FAILURE;
+  }
+}

@@ -1,0 +1,218 @@
+#include "daemon/options.h"
+
+#include <fmt/format.h>
+#include <grp.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <functional>
+#include <numeric>
+
+#include "base/quote.h"
+
+namespace grantfs {
+namespace {
+
+Error invalid(std::string message) {
+  return {ErrorKind::kInvalid, std::move(message)};
+}
+
+Error bad_value(std::string_view option, std::string_view value, std::string_view accepted) {
+  return invalid(fmt::format("option {}={}: write {}", option, quoted(value), accepted));
+}
+
+Result<gid_t> find_group(std::string_view name) {
+  std::vector<char> buffer(4096);
+  group entry{};
+  group* found = nullptr;
+  const std::string zero_terminated(name);
+  int error = 0;
+  while ((error = ::getgrnam_r(zero_terminated.c_str(), &entry, buffer.data(), buffer.size(),
+                               &found)) == ERANGE) {
+    buffer.resize(2 * buffer.size());
+  }
+  if (found == nullptr) {
+    return invalid(
+        fmt::format("option server_group={}: there is no such group on this machine "
+                    "(getent group shows those there are)",
+                    quoted(name)));
+  }
+  return entry.gr_gid;
+}
+
+struct KnownOption {
+  std::string_view name;
+  std::string_view value;  ///< as --help shows it; empty: takes none
+  std::string_view meaning;
+  std::function<Result<void>(std::string_view value, MountOptions&)> take;
+};
+
+const std::vector<KnownOption>& known_options() {
+  static const std::vector<KnownOption> all{
+      {"db", "PATH", "the policy database; default: the only one under /var/lib/grantfs",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         if (value.empty()) return bad_value("db", value, "the path of a policy database");
+         options.database = std::filesystem::absolute(value);
+         return {};
+       }},
+      {"enforce", "open", "every lookup and open is decided by the database's newest commit",
+       [](std::string_view value, MountOptions&) -> Result<void> {
+         if (value == "open") return {};
+         return bad_value("enforce", value, "open (this release has no other)");
+       }},
+      {"server_group", "GROUP", "only members of this system group may pass by-session",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         auto gid = find_group(value);
+         if (!gid) return gid.error();
+         options.server_group = *gid;
+         return {};
+       }},
+      {"deny", "hide|forbid", "refuse a denied name as missing (hide, the default) or as forbidden",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         if (value != "hide" && value != "forbid")
+           return bad_value("deny", value, "hide or forbid");
+         options.denial = value == "hide" ? Denial::kHide : Denial::kForbid;
+         return {};
+       }},
+      {"control", "PATH", "the control socket; default: one under /run/grantfs",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         if (value.empty()) return bad_value("control", value, "the path of a socket");
+         options.control = std::filesystem::absolute(value);
+         return {};
+       }},
+      {"log", "stderr|syslog|journal", "where log lines go; default: stderr with -f, else syslog",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         if (value == "stderr") {
+           options.log = LogSink::kStderr;
+         } else if (value == "syslog") {
+           options.log = LogSink::kSyslog;
+         } else if (value == "journal") {
+           options.log = LogSink::kJournal;
+         } else {
+           return bad_value("log", value, "stderr, syslog or journal");
+         }
+         return {};
+       }},
+      {"loglevel", "debug|info|warn|error", "the least important lines to log; default: info",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         if (value == "debug") {
+           options.log_level = spdlog::level::debug;
+         } else if (value == "info") {
+           options.log_level = spdlog::level::info;
+         } else if (value == "warn") {
+           options.log_level = spdlog::level::warn;
+         } else if (value == "error") {
+           options.log_level = spdlog::level::err;
+         } else {
+           return bad_value("loglevel", value, "debug, info, warn or error");
+         }
+         return {};
+       }},
+      {"threads", "N", "most threads that answer, 1 to 256; for experts",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         constexpr unsigned kMostThreads = 256;
+         const auto [end, error] =
+             std::from_chars(value.data(), value.data() + value.size(), options.threads);
+         if (error != std::errc() || end != value.data() + value.size() || options.threads == 0 ||
+             options.threads > kMostThreads) {
+           return bad_value("threads", value, "a number from 1 to 256");
+         }
+         return {};
+       }},
+  };
+  return all;
+}
+
+/// Implied by every mount, or meant for mount(8) and systemd alone (mount(8), fstab(5)).
+constexpr std::array<std::string_view, 22> kHarmless{
+    "ro",       "nosuid",      "nodev",  "noexec", "allow_other", "default_permissions",
+    "defaults", "auto",        "noauto", "nofail", "_netdev",     "user",
+    "users",    "nouser",      "owner",  "group",  "noatime",     "nodiratime",
+    "relatime", "strictatime", "async",  "comment"};
+constexpr std::array<std::string_view, 4> kContradicting{"rw", "suid", "dev", "exec"};
+/// Options with values that mount(8) hands on to the kernel (mount(8), "context=").
+constexpr std::array<std::string_view, 4> kSecurityLabels{"context", "fscontext", "defcontext",
+                                                          "rootcontext"};
+
+template <class Range>
+bool contains(const Range& range, std::string_view name) {
+  return std::ranges::find(range, name) != std::ranges::end(range);
+}
+
+/// Insertions, deletions and substitutions between two words (Levenshtein distance).
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+Error unknown_option(std::string_view name) {
+  const auto nearest = std::ranges::min_element(
+      known_options(), {}, [&](const KnownOption& option) { return distance(name, option.name); });
+  return invalid(fmt::format("unknown option {}; did you mean {}? (grantfs --help lists them)",
+                             quoted(name), nearest->name));
+}
+
+/// Splits at commas that no backslash precedes, and takes the backslashes away.
+std::vector<std::string> split(std::string_view list) {
+  std::vector<std::string> items(1);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (list[i] == ',') {
+      items.emplace_back();
+    } else {
+      if (list[i] == '\\' && i + 1 < list.size()) ++i;
+      items.back() += list[i];
+    }
+  }
+  std::erase(items, std::string());
+  return items;
+}
+
+}  // namespace
+
+Result<MountOptions> parse_mount_options(std::string_view list) {
+  MountOptions options;
+  for (const std::string& item : split(list)) {
+    const std::string_view text = item;
+    const auto equals = text.find('=');
+    const bool has_value = equals != std::string_view::npos;
+    const std::string_view name = text.substr(0, equals);
+    const std::string_view value = has_value ? text.substr(equals + 1) : std::string_view();
+
+    const auto known = std::ranges::find(known_options(), name, &KnownOption::name);
+    if (known != known_options().end()) {
+      if (!has_value)
+        return invalid(fmt::format("option {0} needs a value: {0}={1}", name, known->value));
+      if (auto taken = known->take(value, options); !taken) return taken.error();
+    } else if (contains(kSecurityLabels, name) && has_value) {
+      options.kernel_options.emplace_back(text);
+    } else if (contains(kContradicting, name)) {
+      return invalid(fmt::format(
+          "option {}: a mount is always ro,nosuid,nodev,noexec; leave it out", quoted(name)));
+    } else if (!contains(kHarmless, name) && !name.starts_with("x-") && !name.starts_with("X-")) {
+      return unknown_option(name);
+    }
+  }
+  return options;
+}
+
+std::string describe_mount_options() {
+  std::string text;
+  for (const KnownOption& option : known_options()) {
+    text += fmt::format("  {:<30} {}\n", fmt::format("{}={}", option.name, option.value),
+                        option.meaning);
+  }
+  return text;
+}
+
+}  // namespace grantfs

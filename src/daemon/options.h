@@ -1,0 +1,37 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "grantfs/result.h"
+#include "tree/tree.h"
+
+namespace grantfs {
+
+/// What `-o` says. Paths are absolute.
+struct MountOptions {
+  std::optional<std::filesystem::path> database;
+  std::optional<std::filesystem::path> control;
+  Denial denial = Denial::kHide;
+  std::optional<gid_t> server_group;
+  std::optional<LogSink> log;
+  spdlog::level::level_enum log_level = spdlog::level::info;
+  unsigned threads = 0;                     ///< 0: libfuse's choice
+  std::vector<std::string> kernel_options;  ///< security labels, handed to the kernel as they are
+};
+
+/// Reads a comma-separated list as -o takes it; a backslash makes the next character ordinary.
+/// What mount(8) and fstab add is accepted where it is harmless. kInvalid names the option that is
+/// unknown, with the nearest known one, or whose value is not one, with those that are.
+Result<MountOptions> parse_mount_options(std::string_view list);
+
+/// What `--help` says of each option.
+std::string describe_mount_options();
+
+}  // namespace grantfs

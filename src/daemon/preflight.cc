@@ -1,0 +1,193 @@
+#include "daemon/preflight.h"
+
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <system_error>
+
+#include "base/log.h"
+#include "base/quote.h"
+
+namespace grantfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kFilesystemType = "fuse.grantfs";
+
+Error invalid(std::string message) {
+  return {ErrorKind::kInvalid, std::move(message)};
+}
+
+std::string in_quotes(const fs::path& path) {
+  return quoted(path.native());
+}
+
+bool lies_inside(const fs::path& inner, const fs::path& outer) {
+  const auto [outer_end, inner_end] =
+      std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return outer_end == outer.end();
+}
+
+/// Undoes the octal escapes of /proc/self/mountinfo (space, tab, newline, backslash; proc(5)).
+std::string unescape_mount(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                 (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
+/// Type of the filesystem mounted last on exactly this path; none if nothing is.
+std::optional<std::string> type_mounted_on(const fs::path& path) {
+  std::ifstream mounts("/proc/self/mountinfo");
+  std::optional<std::string> type;
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields(line);
+    std::string id, parent, device, root, point, field, found;
+    fields >> id >> parent >> device >> root >> point;
+    while (fields >> field && field != "-") {
+    }
+    fields >> found;
+    if (unescape_mount(point) == path.native()) type = found;
+  }
+  return type;
+}
+
+/// Takes away what a dead daemon left. Whoever is not root needs fusermount3's help.
+Result<void> detach(const fs::path& mountpoint) {
+  spdlog::warn("taking over {}, whose daemon is gone", in_quotes(mountpoint));
+  if (::umount2(mountpoint.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return {};
+  if (errno == EPERM) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::execlp("fusermount3", "fusermount3", "-u", "-z", "--", mountpoint.c_str(), nullptr);
+      ::_exit(127);
+    }
+    int status = 0;
+    if (child > 0 && ::waitpid(child, &status, 0) == child && status == 0) return {};
+    errno = EPERM;
+  }
+  return Error{ErrorKind::kSystem,
+               fmt::format("{} holds the mount of a daemon that is gone, and it cannot be taken "
+                           "away: {}; run: umount -l {}",
+                           in_quotes(mountpoint), std::strerror(errno), mountpoint.native())};
+}
+
+Result<fs::path> check_store(const fs::path& store) {
+  std::error_code error;
+  const fs::path real = fs::canonical(store, error);
+  if (error) {
+    return invalid(
+        fmt::format("no store at {}: {}; name the directory that holds the private files",
+                    in_quotes(store), error.message()));
+  }
+  if (!fs::is_directory(real, error)) {
+    return invalid(fmt::format("the store {} is not a directory", in_quotes(store)));
+  }
+  if (::access(real.c_str(), R_OK | X_OK) != 0) {
+    return invalid(fmt::format("the store {} cannot be read: {}; run as root, or as its owner",
+                               in_quotes(store), std::strerror(errno)));
+  }
+  return real;
+}
+
+Result<fs::path> check_mountpoint(const fs::path& given) {
+  std::error_code error;
+  // Not canonical(): it would look at the mount point itself, which a dead mount does not answer.
+  fs::path absolute = fs::absolute(given).lexically_normal();
+  if (!absolute.has_filename()) absolute = absolute.parent_path();
+  const fs::path parent = fs::canonical(absolute.parent_path(), error);
+  if (error) {
+    return invalid(fmt::format("no mount point {}: {}; make the directory first", in_quotes(given),
+                               error.message()));
+  }
+  fs::path mountpoint = parent / absolute.filename();
+
+  struct stat status = {};
+  if (::lstat(mountpoint.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)) {
+    if (type_mounted_on(mountpoint) != kFilesystemType) {
+      return invalid(fmt::format("{} is a dead mount, and not one of grantfs; unmount it first",
+                                 in_quotes(mountpoint)));
+    }
+    if (auto gone = detach(mountpoint); !gone) return gone.error();
+  }
+  mountpoint = fs::canonical(mountpoint, error);
+  if (error) {
+    return invalid(fmt::format("no mount point {}: {}; make the directory first", in_quotes(given),
+                               error.message()));
+  }
+  if (!fs::is_directory(mountpoint, error)) {
+    return invalid(fmt::format("the mount point {} is not a directory", in_quotes(mountpoint)));
+  }
+  if (type_mounted_on(mountpoint) == kFilesystemType) {
+    return invalid(fmt::format("{} has a grantfs mounted already; unmount it first: umount {}",
+                               in_quotes(mountpoint), mountpoint.native()));
+  }
+  const bool empty = fs::is_empty(mountpoint, error);
+  if (error || !empty) {
+    return invalid(
+        fmt::format("the mount point {} is not empty: what is in it would be hidden, and "
+                    "exposed whenever nothing is mounted; use an empty directory",
+                    in_quotes(mountpoint)));
+  }
+  return mountpoint;
+}
+
+}  // namespace
+
+Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountpoint_given,
+                             const fs::path& database_given) {
+  auto store = check_store(store_given);
+  if (!store) return store.error();
+  auto mountpoint = check_mountpoint(mountpoint_given);
+  if (!mountpoint) return mountpoint.error();
+
+  std::error_code error;
+  const fs::path database = fs::weakly_canonical(database_given, error);
+  if (error) {
+    return invalid(
+        fmt::format("no policy database at {}: {}", in_quotes(database_given), error.message()));
+  }
+  if (lies_inside(*mountpoint, *store)) {
+    return invalid(fmt::format("the mount point {} lies inside the store {}; mount it elsewhere",
+                               in_quotes(*mountpoint), in_quotes(*store)));
+  }
+  if (lies_inside(*store, *mountpoint)) {
+    return invalid(
+        fmt::format("the store {} lies inside the mount point {}, which would hide it; "
+                    "mount elsewhere",
+                    in_quotes(*store), in_quotes(*mountpoint)));
+  }
+  if (lies_inside(database, *store)) {
+    return invalid(
+        fmt::format("the database {} lies inside the store {}, whose contents it decides "
+                    "about; keep it elsewhere, as in /var/lib/grantfs",
+                    in_quotes(database), in_quotes(*store)));
+  }
+  if (lies_inside(database, *mountpoint)) {
+    return invalid(
+        fmt::format("the database {} lies inside the mount point {}, which would hide it; "
+                    "keep it elsewhere, as in /var/lib/grantfs",
+                    in_quotes(database), in_quotes(*mountpoint)));
+  }
+  return MountPlan{*store, *mountpoint, database};
+}
+
+}  // namespace grantfs

@@ -1,0 +1,62 @@
+#include "daemon/privileges.h"
+
+#include <fmt/format.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+namespace grantfs {
+namespace {
+
+/// DAC_OVERRIDE, DAC_READ_SEARCH: the store is 0700 of another uid, and so may be the database,
+/// whose -shm file readers write to. FOWNER: O_NOATIME. CHOWN: SQLite gives a -shm file that it
+/// makes to the database's owner. SYS_ADMIN: unmounting at the end.
+constexpr std::array<cap_value_t, 5> kNeeded{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
+                                             CAP_CHOWN, CAP_SYS_ADMIN};
+
+Error failed(const char* what) {
+  return {ErrorKind::kSystem, fmt::format("{}: {}", what, std::strerror(errno))};
+}
+
+Result<void> limit_capabilities() {
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)> have(cap_get_proc(),
+                                                                           cap_free);
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)> keep(cap_init(), cap_free);
+  if (have == nullptr || keep == nullptr) return failed("cannot read capabilities");
+  for (const cap_value_t capability : kNeeded) {
+    cap_flag_value_t permitted = CAP_CLEAR;
+    cap_get_flag(have.get(), capability, CAP_PERMITTED, &permitted);
+    if (permitted == CAP_CLEAR) continue;
+    cap_set_flag(keep.get(), CAP_PERMITTED, 1, &capability, CAP_SET);
+    cap_set_flag(keep.get(), CAP_EFFECTIVE, 1, &capability, CAP_SET);
+  }
+  if (cap_set_proc(keep.get()) != 0) return failed("cannot give up capabilities");
+  return {};
+}
+
+}  // namespace
+
+Result<void> drop_privileges() {
+  ::umask(S_IRWXG | S_IRWXO);
+  const rlimit no_core{0, 0};
+  if (::setrlimit(RLIMIT_CORE, &no_core) != 0) return failed("cannot forbid core dumps");
+  if (::prctl(PR_SET_DUMPABLE, 0) != 0) return failed("cannot forbid core dumps");
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("cannot set no_new_privs");
+  return limit_capabilities();
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // what there is must do
+  }
+}
+
+}  // namespace grantfs

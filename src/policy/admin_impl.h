@@ -1,0 +1,122 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "db/database.h"
+#include "grantfs/admin.h"
+
+namespace grantfs {
+
+/// How long a change waits for a lock that another process holds.
+inline constexpr int kAdminBusyTimeoutMilliseconds = 5000;
+
+/// The connection behind Admin, and what its methods have in common.
+class Admin::Impl {
+ public:
+  Impl(std::filesystem::path database, db::Connection connection, Clock clock)
+      : database_(std::move(database)),
+        connection_(std::move(connection)),
+        clock_(std::move(clock)) {}
+
+  Timestamp now() const { return clock_(); }
+
+  /// Runs `change()`, which returns a Result, in one write transaction: committed if it is ok,
+  /// rolled back otherwise.
+  template <class Change>
+  auto write(Change change) -> decltype(change()) {
+    return transact(db::Transaction::Kind::kWrite, std::move(change));
+  }
+  /// Runs `query()`, which returns a Result, on one snapshot.
+  template <class Query>
+  auto read(Query query) -> decltype(query()) {
+    return transact(db::Transaction::Kind::kRead, std::move(query));
+  }
+
+  Result<db::Statement> prepare(std::string_view sql) { return connection_.prepare(sql); }
+
+  /// Runs one INSERT, UPDATE or DELETE; how many rows it changed.
+  template <class... Arguments>
+  Result<std::int64_t> change(std::string_view sql, const Arguments&... arguments) {
+    auto statement = connection_.prepare(sql);
+    if (!statement) return statement.error();
+    return change(*statement, arguments...);
+  }
+  template <class... Arguments>
+  Result<std::int64_t> change(db::Statement& statement, const Arguments&... arguments) {
+    if (auto done = statement.execute(arguments...); !done) return done.error();
+    return connection_.changes();
+  }
+
+  /// change(), added to `count`.
+  template <class... Arguments>
+  Result<void> count_change(std::int64_t& count, std::string_view sql,
+                            const Arguments&... arguments) {
+    auto changed = change(sql, arguments...);
+    if (!changed) return changed.error();
+    count += *changed;
+    return {};
+  }
+
+  /// Calls `take(rows)`, which returns Result<void>, for each row of the query.
+  template <class Take, class... Arguments>
+  Result<void> for_each(std::string_view sql, Take take, const Arguments&... arguments) {
+    auto statement = connection_.prepare(sql);
+    if (!statement) return statement.error();
+    db::Rows rows = statement->run(arguments...);
+    while (true) {
+      auto row = rows.next();
+      if (!row) return row.error();
+      if (!*row) return {};
+      if (auto taken = take(rows); !taken) return taken.error();
+    }
+  }
+
+ private:
+  template <class Body>
+  auto transact(db::Transaction::Kind kind, Body body) -> decltype(body()) {
+    auto transaction = db::Transaction::begin(connection_, kind);
+    if (!transaction) return named(transaction.error());
+    auto result = body();
+    if (!result) return named(result.error());
+    if (auto committed = transaction->commit(); !committed) return named(committed.error());
+    return result;
+  }
+
+  /// SQLite's own messages do not say which database they are about.
+  Error named(Error error) const {
+    if (error.kind == ErrorKind::kDatabase) {
+      error.message = fmt::format("{}: {}", database_.string(), error.message);
+    }
+    return error;
+  }
+
+  std::filesystem::path database_;
+  db::Connection connection_;
+  Clock clock_;
+};
+
+/// Paths from `begin` up to, not including, `end`, in the byte order of the indexes.
+struct PathRange {
+  std::string begin;
+  std::string end;
+};
+
+/// The path itself and all below it, as ranges of an index on paths.
+std::vector<PathRange> subtree_ranges(const StorePath& path);
+
+/// Readers of columns; kDatabase where another writer got past the schema's constraints.
+Result<Principal> principal_column(const db::Rows& rows, int column);
+Result<StorePath> path_column(const db::Rows& rows, int column);
+Expiry expiry_column(const db::Rows& rows, int column);
+
+/// An expiry as a parameter of a statement.
+std::optional<std::int64_t> to_column(const Expiry& expires);
+std::int64_t to_column(Timestamp time);
+
+}  // namespace grantfs

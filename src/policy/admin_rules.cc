@@ -1,0 +1,162 @@
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/quote.h"
+#include "policy/admin_impl.h"
+
+namespace grantfs {
+namespace {
+
+constexpr std::array kRuleTables{"owners", "grants"};
+
+Error inside_each_other(const StorePath& from, const StorePath& to) {
+  return {ErrorKind::kInvalid,
+          fmt::format("{} and {} lie inside one another", quoted(from.text()), quoted(to.text()))};
+}
+
+/// `path`, which `from` covers, as it is called once `from` is called `to`. Bytes, not characters.
+Result<std::string> rewritten(std::string_view path, const StorePath& from, const StorePath& to) {
+  std::string moved = to.text();
+  moved += path.substr(from.text().size());
+  if (moved.size() > StorePath::kMaxBytes) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} would become a path of {} bytes, and {} are the most there can be",
+                             quoted(path), moved.size(), StorePath::kMaxBytes)};
+  }
+  return moved;
+}
+
+}  // namespace
+
+Result<std::vector<std::optional<Principal>>> Admin::own(const Principal& principal,
+                                                         const std::vector<StorePath>& paths) {
+  return impl_->write([&]() -> Result<std::vector<std::optional<Principal>>> {
+    std::vector<std::optional<Principal>> displaced;
+    auto find = impl_->prepare("SELECT principal FROM owners WHERE path = ?1");
+    if (!find) return find.error();
+    auto set = impl_->prepare(
+        "INSERT INTO owners (path, principal, created) VALUES (?1, ?2, ?3) ON CONFLICT (path)"
+        " DO UPDATE SET principal = excluded.principal, created = excluded.created");
+    if (!set) return set.error();
+    for (const StorePath& path : paths) {
+      std::optional<Principal> previous;
+      {
+        db::Rows rows = find->run(path.text());
+        auto row = rows.next();
+        if (!row) return row.error();
+        if (*row) {
+          auto owner = principal_column(rows, 0);
+          if (!owner) return owner.error();
+          previous = std::move(*owner);
+        }
+      }
+      if (previous == principal) {
+        displaced.emplace_back();
+        continue;
+      }
+      auto done = set->execute(path.text(), principal.text(), to_column(impl_->now()));
+      if (!done) return done.error();
+      displaced.push_back(std::move(previous));
+    }
+    return displaced;
+  });
+}
+
+Result<void> Admin::grant(const Principal& principal, const StorePath& path, Expiry expires) {
+  return impl_->write([&]() -> Result<void> {
+    auto done = impl_->change(
+        "INSERT INTO grants (principal, path, expires, created) VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (principal, path) DO UPDATE SET expires = excluded.expires",
+        principal.text(), path.text(), to_column(expires), to_column(impl_->now()));
+    if (!done) return done.error();
+    return {};
+  });
+}
+
+Result<RowCounts> Admin::revoke(const Principal& principal, const StorePath& path) {
+  return impl_->write([&]() -> Result<RowCounts> {
+    RowCounts counts;
+    auto owned =
+        impl_->count_change(counts.owners, "DELETE FROM owners WHERE path = ?1 AND principal = ?2",
+                            path.text(), principal.text());
+    if (!owned) return owned.error();
+    auto granted =
+        impl_->count_change(counts.grants, "DELETE FROM grants WHERE path = ?1 AND principal = ?2",
+                            path.text(), principal.text());
+    if (!granted) return granted.error();
+    return counts;
+  });
+}
+
+Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
+  if (from.is_root() || to.is_root()) {
+    return Error{ErrorKind::kInvalid, "the whole store cannot be moved, nor moved onto"};
+  }
+  if (from.covers(to) || to.covers(from)) return inside_each_other(from, to);
+
+  return impl_->write([&]() -> Result<RowCounts> {
+    RowCounts counts;
+    for (const char* table : kRuleTables) {
+      for (const PathRange& range : subtree_ranges(to)) {
+        auto taken = impl_->for_each(
+            fmt::format("SELECT path FROM {} WHERE path >= ?1 AND path < ?2 LIMIT 1", table),
+            [&](const db::Rows& rows) -> Result<void> {
+              return Error{ErrorKind::kConflict,
+                           fmt::format("{} has rules already; look at them with: grantctl ls, "
+                                       "remove them with: grantctl drop",
+                                       quoted(rows.text(0)))};
+            },
+            range.begin, range.end);
+        if (!taken) return taken.error();
+      }
+    }
+    for (const char* table : kRuleTables) {
+      std::set<std::string> paths;  // the grants of several principals share a path
+      for (const PathRange& range : subtree_ranges(from)) {
+        auto found = impl_->for_each(
+            fmt::format("SELECT path FROM {} WHERE path >= ?1 AND path < ?2", table),
+            [&](const db::Rows& rows) -> Result<void> {
+              paths.emplace(rows.text(0));
+              return {};
+            },
+            range.begin, range.end);
+        if (!found) return found.error();
+      }
+      auto update = impl_->prepare(fmt::format("UPDATE {} SET path = ?2 WHERE path = ?1", table));
+      if (!update) return update.error();
+      std::int64_t& count = table == kRuleTables[0] ? counts.owners : counts.grants;
+      for (const std::string& path : paths) {
+        auto moved = rewritten(path, from, to);
+        if (!moved) return moved.error();
+        auto changed = impl_->change(*update, path, *moved);
+        if (!changed) return changed.error();
+        count += *changed;
+      }
+    }
+    if (counts.total() == 0) {
+      return Error{ErrorKind::kNotFound,
+                   fmt::format("there is no rule on {} or below it", quoted(from.text()))};
+    }
+    return counts;
+  });
+}
+
+Result<RowCounts> Admin::drop(const StorePath& path) {
+  return impl_->write([&]() -> Result<RowCounts> {
+    RowCounts counts;
+    for (const PathRange& range : subtree_ranges(path)) {
+      auto owned =
+          impl_->count_change(counts.owners, "DELETE FROM owners WHERE path >= ?1 AND path < ?2",
+                              range.begin, range.end);
+      if (!owned) return owned.error();
+      auto granted =
+          impl_->count_change(counts.grants, "DELETE FROM grants WHERE path >= ?1 AND path < ?2",
+                              range.begin, range.end);
+      if (!granted) return granted.error();
+    }
+    return counts;
+  });
+}
+
+}  // namespace grantfs

@@ -1,0 +1,206 @@
+#include "store/store.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/quote.h"
+
+namespace grantfs {
+namespace {
+
+/// "Not there" in all its forms: no such name, a symbolic link or a mount point in the way, not
+/// the type asked for, longer than names or paths can be.
+bool means_absent(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case EXDEV:
+    case ENAMETOOLONG:
+    case EACCES:
+    case EPERM:
+    case ENXIO:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Errno to_errno(int error) {
+  return Errno{means_absent(error) ? ENOENT : error};
+}
+
+constexpr std::uint64_t kBeneath =
+    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+
+int openat2(int base, const char* path, std::uint64_t flags) {
+  open_how how{};
+  how.flags = flags;
+  how.resolve = kBeneath;
+  // EAGAIN: a rename went on meanwhile and the kernel could not tell whether the path stayed
+  // beneath (openat2(2)); it asks for another try.
+  constexpr int kTries = 16;
+  for (int i = 0; i < kTries; ++i) {
+    const long fd = ::syscall(SYS_openat2, base, path, &how, sizeof how);
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return static_cast<int>(fd);
+  }
+  return -1;
+}
+
+/// Big enough for any handle (MAX_HANDLE_SZ), with its header.
+struct HandleBuffer {
+  alignas(file_handle) std::array<unsigned char, sizeof(file_handle) + MAX_HANDLE_SZ> bytes{};
+  file_handle* get() { return reinterpret_cast<file_handle*>(bytes.data()); }
+};
+
+}  // namespace
+
+Result<Store> Store::open(const std::filesystem::path& directory, const FileIdKey& key) {
+  const auto refuse = [&](std::string_view what) {
+    const int error = errno;
+    return Error{error == ENOENT || error == ENOTDIR ? ErrorKind::kInvalid : ErrorKind::kSystem,
+                 fmt::format("{} {}: {}", what, quoted(directory.native()), std::strerror(error))};
+  };
+  UniqueFd root(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return refuse("cannot use as the store");
+  const UniqueFd readable(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!readable) return refuse("cannot read the store");
+  // Of this very process: a store must be opened after the last fork.
+  UniqueFd own_descriptors(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!own_descriptors) return refuse("without /proc/self/fd, cannot open files of the store");
+  return Store(std::move(root), std::move(own_descriptors), key);
+}
+
+Result<UniqueFd, Errno> Store::resolve(int base, const char* path) const {
+  UniqueFd fd(openat2(base, *path == '\0' ? "." : path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return to_errno(errno);
+  return fd;
+}
+
+Result<Found, Errno> Store::examine(int fd) const {
+  struct statx status = {};
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+              STATX_TYPE | STATX_SIZE | STATX_MTIME | STATX_INO | STATX_BTIME, &status) != 0) {
+    return to_errno(errno);
+  }
+  Found found{};
+  if (S_ISREG(status.stx_mode)) {
+    found.type = Found::Type::kFile;
+  } else if (S_ISDIR(status.stx_mode)) {
+    found.type = Found::Type::kFolder;
+  } else {
+    return Errno{ENOENT};
+  }
+  found.size = status.stx_size;
+  found.modified.tv_sec = status.stx_mtime.tv_sec;
+  found.modified.tv_nsec = static_cast<long>(status.stx_mtime.tv_nsec);
+  constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
+  found.id = identify(fd, status.stx_ino,
+                      status.stx_btime.tv_sec * kNanosecondsPerSecond + status.stx_btime.tv_nsec);
+  return found;
+}
+
+FileId Store::identify(int fd, std::uint64_t inode, std::int64_t born_nanoseconds) const {
+  crypto_generichash_state state;
+  std::array<unsigned char, sizeof(FileId)> digest{};
+  crypto_generichash_init(&state, key_.data(), key_.size(), digest.size());
+  const auto add = [&](const void* bytes, std::size_t size) {
+    crypto_generichash_update(&state, static_cast<const unsigned char*>(bytes), size);
+  };
+  HandleBuffer handle;
+  handle.get()->handle_bytes = MAX_HANDLE_SZ;
+  int mount_id = 0;
+  if (::name_to_handle_at(fd, "", handle.get(), &mount_id, AT_EMPTY_PATH) == 0) {
+    add(&handle.get()->handle_type, sizeof handle.get()->handle_type);
+    add(handle.get()->f_handle, handle.get()->handle_bytes);
+  } else {
+    add(&inode, sizeof inode);
+    add(&born_nanoseconds, sizeof born_nanoseconds);
+  }
+  crypto_generichash_final(&state, digest.data(), digest.size());
+  FileId id;
+  std::memcpy(&id, digest.data(), sizeof id);
+  return id;
+}
+
+Result<UniqueFd, Errno> Store::reopen(int path_fd, int flags) const {
+  // Through /proc/self/fd the very inode behind `path_fd` is opened, whatever became of its name.
+  const std::string name = std::to_string(path_fd);
+  const int common = flags | O_RDONLY | O_CLOEXEC | O_NOCTTY;
+  UniqueFd fd(::openat(own_descriptors_.get(), name.c_str(), common | O_NOATIME));
+  if (!fd && errno == EPERM) {  // neither the owner nor CAP_FOWNER
+    fd = UniqueFd(::openat(own_descriptors_.get(), name.c_str(), common));
+  }
+  if (!fd) return to_errno(errno);
+  return fd;
+}
+
+Result<Found, Errno> Store::find(const StorePath& path) const {
+  auto fd = resolve(root_.get(), path.text().c_str());
+  if (!fd) return fd.error();
+  return examine(fd->get());
+}
+
+Result<Found, Errno> Store::examine(const OpenedFile& file) const {
+  return examine(file.fd.get());
+}
+
+Result<OpenedFile, Errno> Store::open_file(const StorePath& path) const {
+  auto path_fd = resolve(root_.get(), path.text().c_str());
+  if (!path_fd) return path_fd.error();
+  auto found = examine(path_fd->get());
+  if (!found) return found.error();
+  if (found->type != Found::Type::kFile) return Errno{ENOENT};
+  auto fd = reopen(path_fd->get(), 0);
+  if (!fd) return fd.error();
+  return OpenedFile{std::move(*fd), *found};
+}
+
+Result<Store::Folder, Errno> Store::open_folder(const StorePath& path) const {
+  auto path_fd = resolve(root_.get(), path.text().c_str());
+  if (!path_fd) return path_fd.error();
+  auto fd = reopen(path_fd->get(), O_DIRECTORY);
+  if (!fd) return fd.error();
+  DIR* stream = ::fdopendir(fd->get());
+  if (stream == nullptr) return to_errno(errno);
+  (void)fd->release();  // the stream owns it now
+  return Folder(*this, stream);
+}
+
+void Store::Folder::seek(off_t position) {
+  if (position == 0) {
+    ::rewinddir(stream_.get());
+  } else {
+    ::seekdir(stream_.get(), position);
+  }
+}
+
+Result<Store::Folder::Entry, Errno> Store::Folder::next() {
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream_.get());
+    if (entry == nullptr) return Errno{errno};
+    if (entry->d_type != DT_REG && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) continue;
+    const std::string_view name = entry->d_name;
+    // The type alone would show mount points; and a name may have gone since.
+    if (name == "..") return Entry{name, Found::Type::kFolder, FileId{}, entry->d_off};
+    auto found = find(name);
+    if (found) return Entry{name, found->type, found->id, entry->d_off};
+    if (found.error().value != ENOENT) return found.error();
+  }
+}
+
+Result<Found, Errno> Store::Folder::find(std::string_view name) const {
+  auto fd = store_->resolve(::dirfd(stream_.get()), std::string(name).c_str());
+  if (!fd) return fd.error();
+  return store_->examine(fd->get());
+}
+
+}  // namespace grantfs

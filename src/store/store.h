@@ -1,0 +1,117 @@
+#pragma once
+
+#include <dirent.h>
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/errno.h"
+#include "base/unique_fd.h"
+#include "grantfs/result.h"
+#include "grantfs/store_path.h"
+
+namespace grantfs {
+
+/// Which file something is, whatever its names: a keyed hash of the file handle that the
+/// filesystem gives (name_to_handle_at(2)), which differs even where an inode number is used
+/// again; of inode number and birth time where it gives none. Says nothing about the store to
+/// who does not have the key, and stays the same as long as the key does.
+struct FileId {
+  std::uint64_t high = 0;
+  std::uint64_t low = 0;
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
+/// The key of FileId.
+using FileIdKey = std::array<unsigned char, 16>;
+
+/// What there is at a path. Nothing but regular files and folders ever is.
+struct Found {
+  enum class Type : std::uint8_t { kFile, kFolder };
+  Type type;
+  FileId id;
+  std::uint64_t size;  ///< bytes
+  timespec modified;
+};
+
+/// A regular file open for reading.
+struct OpenedFile {
+  UniqueFd fd;
+  Found found;
+};
+
+/// The private directory, and nothing outside it: every path is resolved by openat2(2) beneath
+/// the root, through no symbolic link and across no mount point, and only regular files and
+/// folders are found, whatever is swapped meanwhile. Nothing here changes the store; where
+/// permitted (open(2), O_NOATIME) not even access times move.
+///
+/// Errors are ENOENT where there is nothing to be found, for whatever reason; others (EMFILE,
+/// EIO, ENOMEM) mean trouble.
+///
+/// Thread-safe.
+class Store {
+ public:
+  class Folder;
+
+  /// kInvalid or kSystem, naming the directory, if it is not a directory that can be read.
+  static Result<Store> open(const std::filesystem::path& directory, const FileIdKey& key);
+
+  /// Three system calls and a close, whatever the depth of the path.
+  Result<Found, Errno> find(const StorePath& path) const;
+  /// Opens a regular file; anything else is ENOENT, without being opened (an open(2) of a device
+  /// or a FIFO can block or do things).
+  Result<OpenedFile, Errno> open_file(const StorePath& path) const;
+  Result<Folder, Errno> open_folder(const StorePath& path) const;
+  /// What an open file is now.
+  Result<Found, Errno> examine(const OpenedFile& file) const;
+
+ private:
+  Store(UniqueFd root, UniqueFd own_descriptors, const FileIdKey& key)
+      : root_(std::move(root)), own_descriptors_(std::move(own_descriptors)), key_(key) {}
+
+  Result<UniqueFd, Errno> resolve(int base, const char* path) const;
+  Result<Found, Errno> examine(int fd) const;
+  Result<UniqueFd, Errno> reopen(int path_fd, int flags) const;
+  FileId identify(int fd, std::uint64_t inode, std::int64_t born_nanoseconds) const;
+
+  UniqueFd root_;             ///< O_PATH
+  UniqueFd own_descriptors_;  ///< /proc/self/fd
+  FileIdKey key_;
+};
+
+/// A folder of the store, open for listing. One thread at a time. Must not outlive its Store.
+class Store::Folder {
+ public:
+  struct Entry {
+    std::string_view name;  ///< good until the next call
+    Found::Type type;
+    FileId id;
+    off_t next;  ///< where to seek() to go on after this entry
+  };
+
+  /// 0 is the beginning; else an Entry::next of this folder.
+  void seek(off_t position);
+  /// The next entry that is a regular file or folder, "." and ".." included; none at the end
+  /// (Errno 0).
+  Result<Entry, Errno> next();
+  /// What a name in this folder is.
+  Result<Found, Errno> find(std::string_view name) const;
+
+ private:
+  friend class Store;
+  struct Close {
+    void operator()(DIR* stream) const { ::closedir(stream); }
+  };
+  Folder(const Store& store, DIR* stream) : store_(&store), stream_(stream) {}
+
+  const Store* store_;
+  std::unique_ptr<DIR, Close> stream_;
+};
+
+}  // namespace grantfs

@@ -1,0 +1,44 @@
+#include "tree/inode_numbers.h"
+
+#include <sodium.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+
+namespace grantfs {
+namespace {
+
+/// Hashes stay clear of the fixed numbers, and of zero, which readdir(3) takes for "no entry".
+std::uint64_t usable(std::uint64_t hash) {
+  return hash <= InodeNumbers::kBySession ? ~hash : hash;
+}
+
+std::string view_name(const View& view) {
+  if (const auto* user = std::get_if<SystemUser>(&view.identity)) {
+    return "uid:" + std::to_string(user->uid);
+  }
+  if (const auto* bearer = std::get_if<SessionBearer>(&view.identity)) {
+    return "session:" + bearer->session.hex();
+  }
+  return "public";
+}
+
+}  // namespace
+
+std::uint64_t InodeNumbers::of_file(const FileId& id) const {
+  return usable(id.high);
+}
+
+std::uint64_t InodeNumbers::of_folder(const View& view, const StorePath& path) const {
+  const std::string text = view_name(view) + '/' + path.text();
+  std::array<unsigned char, crypto_generichash_BYTES_MIN> digest{};
+  crypto_generichash(digest.data(), digest.size(),
+                     reinterpret_cast<const unsigned char*>(text.data()), text.size(), key_.data(),
+                     key_.size());
+  std::uint64_t hash = 0;
+  std::memcpy(&hash, digest.data(), sizeof hash);
+  return usable(hash);
+}
+
+}  // namespace grantfs

@@ -60,7 +60,7 @@ std::filesystem::path default_control_path(const std::filesystem::path& mountpoi
   for (const char c : mountpoint.native().substr(1)) name += c == '/' ? '-' : c;
   const std::size_t hash = std::hash<std::string>()(mountpoint.native());
   if (name.size() > kLongestName) name.resize(kLongestName);
-  return std::filesystem::path(kControlDirectory) /
+  return std::filesystem::path(control::kDefaultDirectory) /
          fmt::format("{}.{:08x}.sock", name, static_cast<std::uint32_t>(hash));
 }
 
@@ -117,12 +117,11 @@ class Daemon {
 
   nlohmann::json answer(const nlohmann::json& request) {
     if (request.value("command", "") != "status") {
-      return {{"ok", false}, {"error", "unknown command; this daemon knows: status"}};
+      return control_error("unknown command; this daemon knows: status");
     }
     const TreeCounters& counters = tree_.counters();
     const auto now = system_now();
-    return {{"ok", true},
-            {"version", kVersion},
+    return {{"version", kVersion},
             {"pid", ::getpid()},
             {"store", plan_.store.native()},
             {"mountpoint", plan_.mountpoint.native()},

@@ -18,6 +18,7 @@
 #include "control/protocol.h"
 #include "control/server.h"
 #include "daemon/privileges.h"
+#include "db/shm_guard.h"
 #include "fuse/mount.h"
 #include "grantfs/policy.h"
 #include "store/store.h"
@@ -153,6 +154,7 @@ class Daemon {
 
 Result<void> serve(const MountPlan& plan, const MountOptions& options, Background& background) {
   raise_descriptor_limit();
+  db::install_shm_guard();
   auto policy = Policy::open({.database = plan.database});
   if (!policy) return policy.error();
   auto key = (*policy)->inode_key();

@@ -1,12 +1,19 @@
 #include "grantfs/policy.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
 #include "base/sync.h"
+#include "db/shm_guard.h"
 #include "policy/reader.h"
 
 namespace grantfs {
 
-/// Idle readers. A call takes one, or opens one, and puts it back unless it failed: a reader that
-/// met an error, or whose file is no longer the one at the path, is closed and never used again.
+/// The readers there are. A call takes an idle one, or opens one, and puts it back unless it
+/// failed: a reader that met an error, or whose file is no longer the one at the path, is closed
+/// and never used again.
 class Policy::Readers {
  public:
   explicit Readers(PolicyOptions options) : options_(std::move(options)) {}
@@ -16,33 +23,76 @@ class Policy::Readers {
   auto with_reader(Ask ask) -> decltype(ask(std::declval<Reader&>())) {
     auto file = identify_database(options_.database);
     if (!file) {
-      idle_.lock()->clear();
+      close_idle();
       return file.error();
     }
     auto reader = take(*file);
     if (!reader) return reader.error();
     auto answer = ask(**reader);
-    if (answer) idle_.lock()->push_back(std::move(*reader));
+    if (auto kept = put_back(std::move(*reader), answer.ok()); !kept) return kept.error();
     return answer;
   }
 
  private:
-  Result<std::unique_ptr<Reader>> take(FileIdentity file) {
-    while (true) {
-      std::unique_ptr<Reader> reader;
-      {
-        auto idle = idle_.lock();
-        if (idle->empty()) break;
-        reader = std::move(idle->back());
-        idle->pop_back();
+  using ReaderPointer = std::unique_ptr<Reader>;
+
+  struct State {
+    std::vector<ReaderPointer> idle;
+    std::size_t in_use = 0;
+    std::uint64_t faults_survived = db::shm_faults();
+  };
+
+  Error truncated() const {
+    return {ErrorKind::kDatabase,
+            fmt::format("{}-shm was truncated under us", options_.database.string())};
+  }
+
+  void close_idle() {
+    std::vector<ReaderPointer> closing;  // outside the lock
+    closing.swap(state_.lock()->idle);
+  }
+
+  /// While any reader lives that saw its -shm file torn away, its damaged mapping would be shared
+  /// with every new one (SQLite keeps one a file and process): none is opened until all are gone.
+  Result<ReaderPointer> take(FileIdentity file) {
+    std::vector<ReaderPointer> closing;
+    {
+      auto state = state_.lock();
+      if (state->faults_survived != db::shm_faults()) {
+        state->idle.clear();
+        if (state->in_use > 0) return truncated();
+        state->faults_survived = db::shm_faults();
       }
-      if (reader->file() == file) return reader;
+      ++state->in_use;
+      while (!state->idle.empty()) {
+        ReaderPointer reader = std::move(state->idle.back());
+        state->idle.pop_back();
+        if (reader->file() == file) return reader;
+        closing.push_back(std::move(reader));
+      }
     }
-    return Reader::open(options_, file);
+    closing.clear();
+    auto reader = Reader::open(options_, file);
+    if (!reader) --state_.lock()->in_use;
+    return reader;
+  }
+
+  /// An error if what the reader answered must not be believed.
+  Result<void> put_back(ReaderPointer reader, bool usable) {
+    auto state = state_.lock();
+    const bool torn = state->faults_survived != db::shm_faults();
+    if (usable && !torn) {
+      state->idle.push_back(std::move(reader));
+    } else {
+      reader.reset();  // under the lock: when in_use falls to zero, it is closed
+    }
+    --state->in_use;
+    if (torn) return truncated();
+    return {};
   }
 
   PolicyOptions options_;
-  Sync<std::vector<std::unique_ptr<Reader>>> idle_;
+  Sync<State> state_;
 };
 
 Policy::Policy(std::unique_ptr<Readers> readers) : readers_(std::move(readers)) {}

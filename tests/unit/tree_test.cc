@@ -1,0 +1,276 @@
+#include "tree/tree.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <set>
+
+#include "policy_fixture.h"
+
+namespace grantfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+class TreeTest : public PolicyTest {
+ protected:
+  static constexpr uid_t kAlice = 1001;
+  static constexpr uid_t kStranger = 1002;
+  static constexpr const char* kToken = "abcdefghijklmnopqrstuvwxyz234567";
+
+  TreeTest() {
+    fs::create_directories(root_ / "a/b");
+    write("a/b/file", "hello");
+    write("a/other", "not yours");
+    sql("INSERT INTO owners (path, principal) VALUES ('a/b', 'uid:1001')");
+    store_ = std::make_unique<Store>(std::move(*Store::open(root_, kKey)));
+    make_tree({.key = kKey});
+  }
+
+  void make_tree(TreeOptions options) {
+    tree_ = std::make_unique<Tree>(*policy_, *store_, std::move(options));
+  }
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(root_ / name) << text;
+  }
+
+  /// The node at the end of a path, or the errno on the way.
+  Result<Entry, Errno> walk(std::initializer_list<const char*> names, uid_t caller = kAlice) {
+    Result<Entry, Errno> at = Entry{kRootNode, {}};
+    for (const char* name : names) {
+      const NodeId parent = at->node;
+      at = tree_->lookup(parent, name, caller);
+      if (parent != kRootNode) tree_->forget(parent, 1);
+      if (!at) break;
+    }
+    return at;
+  }
+  int error_of(std::initializer_list<const char*> names, uid_t caller = kAlice) {
+    auto entry = walk(names, caller);
+    if (!entry) return entry.error().value;
+    tree_->forget(entry->node, 1);
+    return 0;
+  }
+  std::set<std::string> names_in(NodeId node, uid_t caller = kAlice) {
+    std::set<std::string> names;
+    auto folder = tree_->open_folder(node, caller);
+    EXPECT_TRUE(folder);
+    if (folder) {
+      EXPECT_TRUE((*folder)->read(0, [&](const FolderEntry& entry) {
+        EXPECT_TRUE(names.emplace(entry.name).second) << entry.name;
+        return true;
+      }));
+    }
+    return names;
+  }
+
+  static constexpr FileIdKey kKey{7};
+  fs::path root_ = directory_.path() / "store";
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Tree> tree_;
+};
+
+TEST_F(TreeTest, AnOwnerWalksToTheFileAndReadsIt) {
+  auto file = walk({"by-uid", "1001", "a", "b", "file"});
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->attributes.st_mode, static_cast<mode_t>(S_IFREG | 0444));
+  EXPECT_EQ(file->attributes.st_size, 5);
+  EXPECT_EQ(file->attributes.st_uid, kAlice);
+  EXPECT_EQ(file->attributes.st_nlink, 1U);
+  auto open = tree_->open(file->node, kAlice);
+  ASSERT_TRUE(open);
+}
+
+TEST_F(TreeTest, DeniedMissingAndUnregisteredAreTheSame) {
+  EXPECT_EQ(error_of({"by-uid", "1001", "a", "other"}), ENOENT);
+  EXPECT_EQ(error_of({"by-uid", "1001", "a", "missing"}), ENOENT);
+  EXPECT_EQ(error_of({"by-uid", "1001", "nothing"}), ENOENT);
+  EXPECT_EQ(error_of({"public", "a"}), ENOENT);
+}
+
+TEST_F(TreeTest, ForbidTellsDeniedFromMissing) {
+  make_tree({.denial = Denial::kForbid, .key = kKey});
+  EXPECT_EQ(error_of({"by-uid", "1001", "a", "other"}), EACCES);
+  EXPECT_EQ(error_of({"by-uid", "1001", "a", "missing"}), ENOENT);
+}
+
+TEST_F(TreeTest, ADoorOpensForItsUserAloneRootIncluded) {
+  EXPECT_EQ(error_of({"by-uid", "1001"}, kAlice), 0);
+  EXPECT_EQ(error_of({"by-uid", "1001"}, kStranger), EACCES);
+  EXPECT_EQ(error_of({"by-uid", "1001"}, 0), EACCES);
+  for (const char* name : {"01001", "-1", "4294967295", "4294968297", "x", ""}) {
+    EXPECT_EQ(error_of({"by-uid", name}), ENOENT) << name;
+  }
+}
+
+TEST_F(TreeTest, ANodeObtainedByAnotherIsOfNoUse) {
+  auto folder = walk({"by-uid", "1001", "a", "b"});
+  ASSERT_TRUE(folder);
+  EXPECT_EQ(tree_->lookup(folder->node, "file", 0).error().value, EACCES);
+  EXPECT_EQ(tree_->open_folder(folder->node, kStranger).error().value, EACCES);
+  auto file = tree_->lookup(folder->node, "file", kAlice);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(tree_->open(file->node, 0).error().value, EACCES);
+}
+
+TEST_F(TreeTest, ASessionEndsEverywhereAtOnce) {
+  const auto id = TokenHash::of(kToken).hex();
+  EXPECT_EQ(error_of({"by-session", kToken}), EACCES);
+  sql("INSERT INTO sessions (id, principal) VALUES ('" + id + "', 'uid:1001')");
+  auto folder = walk({"by-session", kToken, "a", "b"}, kStranger);
+  ASSERT_TRUE(folder);
+  auto file = tree_->lookup(folder->node, "file", kStranger);
+  ASSERT_TRUE(file && tree_->open(file->node, kStranger));
+  sql("DELETE FROM sessions");
+  EXPECT_EQ(tree_->lookup(folder->node, "file", kStranger).error().value, EACCES);
+  EXPECT_EQ(tree_->open(file->node, kStranger).error().value, EACCES);
+  EXPECT_EQ(tree_->open_folder(folder->node, kStranger).error().value, EACCES);
+}
+
+TEST_F(TreeTest, ARevokedGrantIsRefusedAtTheNextOpen) {
+  auto file = walk({"by-uid", "1001", "a", "b", "file"});
+  ASSERT_TRUE(file && tree_->open(file->node, kAlice));
+  sql("DELETE FROM owners");
+  EXPECT_EQ(tree_->open(file->node, kAlice).error().value, ENOENT);
+}
+
+TEST_F(TreeTest, AFolderSeenInPartShowsNeitherTimeNorSizeNorOthersNames) {
+  auto folder = walk({"by-uid", "1001", "a"});
+  ASSERT_TRUE(folder);
+  EXPECT_EQ(folder->attributes.st_size, 0);
+  EXPECT_EQ(folder->attributes.st_mtim.tv_sec, 0);  // `mounted`, which the fixture leaves at zero
+  EXPECT_EQ(names_in(folder->node), (std::set<std::string>{".", "..", "b"}));
+  auto whole = walk({"by-uid", "1001", "a", "b"});
+  EXPECT_NE(whole->attributes.st_mtim.tv_sec, 0);
+  EXPECT_EQ(names_in(whole->node), (std::set<std::string>{".", "..", "file"}));
+}
+
+TEST_F(TreeTest, AFileIsNoPassage) {
+  // A rule below what is a file in the store leads nowhere, and must not make the file visible.
+  sql("INSERT INTO grants (principal, path) VALUES ('uid:1001', 'a/other/x')");
+  EXPECT_EQ(error_of({"by-uid", "1001", "a", "other"}), ENOENT);
+  auto folder = walk({"by-uid", "1001", "a"});
+  EXPECT_EQ(names_in(folder->node), (std::set<std::string>{".", "..", "b"}));
+}
+
+TEST_F(TreeTest, ViewsCannotBeListed) {
+  for (const char* door : {"by-uid", "by-session"}) {
+    auto node = walk({door});
+    ASSERT_TRUE(node);
+    EXPECT_EQ(tree_->open_folder(node->node, 0).error().value, EACCES) << door;
+    EXPECT_EQ(node->attributes.st_mode, static_cast<mode_t>(S_IFDIR | 0711)) << door;
+  }
+}
+
+TEST_F(TreeTest, AServerGroupAloneMayPassBySession) {
+  make_tree({.server_group = gid_t{33}, .key = kKey});
+  auto door = walk({"by-session"});
+  ASSERT_TRUE(door);
+  EXPECT_EQ(door->attributes.st_mode, static_cast<mode_t>(S_IFDIR | 0710));
+  EXPECT_EQ(door->attributes.st_gid, 33U);
+}
+
+TEST_F(TreeTest, AReplacedFileIsAnotherNodeAndTheOldOneSaysStale) {
+  auto before = walk({"by-uid", "1001", "a", "b", "file"});
+  ASSERT_TRUE(before);
+  auto held = tree_->open(before->node, kAlice);
+  ASSERT_TRUE(held);
+  write("new", "longer than before");
+  fs::rename(root_ / "new", root_ / "a/b/file");
+  EXPECT_EQ(tree_->open(before->node, kAlice).error().value, ESTALE);
+  EXPECT_EQ(tree_->attributes(before->node)->st_size, 5);  // it is still open
+  held->reset();
+  EXPECT_EQ(tree_->attributes(before->node).error().value, ESTALE);
+  auto after = walk({"by-uid", "1001", "a", "b", "file"});
+  ASSERT_TRUE(after);
+  EXPECT_NE(after->node, before->node);
+  EXPECT_NE(after->attributes.st_ino, before->attributes.st_ino);
+  EXPECT_EQ(after->attributes.st_size, 18);
+}
+
+TEST_F(TreeTest, InodeNumbersDifferAmongFoldersOfViewsAndStayForFiles) {
+  sql("INSERT INTO grants (principal, path) VALUES ('public', 'a/b')");
+  auto in_public = walk({"public", "a", "b", "file"});
+  auto in_own = walk({"by-uid", "1001", "a", "b", "file"});
+  ASSERT_TRUE(in_public && in_own);
+  EXPECT_NE(in_public->node, in_own->node);
+  EXPECT_EQ(in_public->attributes.st_ino, in_own->attributes.st_ino);
+  EXPECT_NE(walk({"public"})->attributes.st_ino, walk({"by-uid", "1001"})->attributes.st_ino);
+}
+
+TEST_F(TreeTest, NodesGoWhenTheKernelForgetsThemInAnyOrder) {
+  const auto start = tree_->node_count();
+  const auto by_uid = tree_->lookup(kRootNode, "by-uid", kAlice);
+  const auto door = tree_->lookup(by_uid->node, "1001", kAlice);
+  const auto a = tree_->lookup(door->node, "a", kAlice);
+  const auto again = tree_->lookup(door->node, "a", kAlice);
+  EXPECT_EQ(a->node, again->node);
+  const auto b = tree_->lookup(a->node, "b", kAlice);
+  EXPECT_EQ(tree_->node_count(), start + 4);
+  // Parents first: they stay as long as something below them does.
+  tree_->forget(by_uid->node, 1);
+  tree_->forget(door->node, 1);
+  tree_->forget(a->node, 1);
+  EXPECT_TRUE(tree_->lookup(b->node, "file", kAlice));
+  tree_->forget(a->node, 1);
+  tree_->forget(b->node, 1);
+  EXPECT_EQ(tree_->node_count(), start + 5);  // all held by the file
+  const auto file = tree_->lookup(b->node, "file", kAlice);
+  ASSERT_TRUE(file);
+  tree_->forget(file->node, 2);
+  EXPECT_EQ(tree_->node_count(), start);
+  EXPECT_EQ(tree_->lookup(b->node, "file", kAlice).error().value, ESTALE);
+}
+
+TEST_F(TreeTest, TroubleWithTheDatabaseDeniesEverywhereAndTells) {
+  std::string told;
+  make_tree({.key = kKey, .on_policy_error = [&](const Error& error) { told = error.message; }});
+  auto folder = walk({"by-uid", "1001", "a", "b"});
+  auto file = walk({"by-uid", "1001", "a", "b", "file"});
+  ASSERT_TRUE(folder && file);
+  sql("UPDATE meta SET value = 999 WHERE key = 'schema'");
+  EXPECT_EQ(tree_->lookup(folder->node, "file", kAlice).error().value, EACCES);
+  EXPECT_EQ(tree_->lookup(folder->node, "missing", kAlice).error().value, EACCES);
+  EXPECT_EQ(tree_->open(file->node, kAlice).error().value, EACCES);
+  EXPECT_EQ(tree_->open_folder(folder->node, kAlice).error().value, EACCES);
+  EXPECT_NE(told.find("999"), std::string::npos) << told;
+}
+
+TEST_F(TreeTest, MeIsTheCallersOwnView) {
+  auto me = walk({"me"});
+  ASSERT_TRUE(me);
+  EXPECT_TRUE(S_ISLNK(me->attributes.st_mode));
+  EXPECT_EQ(*tree_->read_link(me->node, kAlice), "by-uid/1001");
+  EXPECT_EQ(*tree_->read_link(me->node, 0), "by-uid/0");
+  EXPECT_EQ(tree_->read_link(me->node, static_cast<uid_t>(-1)).error().value, EACCES);
+}
+
+TEST_F(TreeTest, AListingGoesOnFromEveryOffset) {
+  for (int i = 0; i < 20; ++i) {
+    write("a/" + std::to_string(i), "");
+    sql("INSERT INTO grants (principal, path) VALUES ('uid:1001', 'a/" + std::to_string(i) + "')");
+  }
+  for (const bool whole : {false, true}) {
+    if (whole) sql("INSERT INTO grants (principal, path) VALUES ('uid:1001', 'a')");
+    auto folder = walk({"by-uid", "1001", "a"});
+    auto listing = tree_->open_folder(folder->node, kAlice);
+    ASSERT_TRUE(listing);
+    std::set<std::string> names;
+    off_t offset = 0;
+    for (bool more = true; more;) {
+      more = false;
+      ASSERT_TRUE((*listing)->read(offset, [&](const FolderEntry& entry) {
+        if (more) return false;  // room for one
+        names.emplace(entry.name);
+        offset = entry.next;
+        return more = true;
+      }));
+    }
+    EXPECT_EQ(names, names_in(folder->node));
+    EXPECT_EQ(names.size(), whole ? 24U : 23U);
+  }
+}
+
+}  // namespace
+}  // namespace grantfs

@@ -1,0 +1,150 @@
+"""What the documents and the sources promise of themselves: pages that match the programs, layers that hold."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("GRANTFS_BUILD", TOP / "build"))
+PAGES = ("grantfs.8", "grantctl.8", "mount.grantfs.8", "grantfs-schema.5", "grantfs.7")
+
+# A folder of src/ may include what its row names, and itself. "grantfs" is include/grantfs.
+LAYERS = {
+    "base": (),
+    "db": ("base", "grantfs"),
+    "policy": ("grantfs", "db", "base"),
+    "store": ("grantfs", "base"),
+    "tree": ("grantfs", "policy", "store", "db", "base"),
+    "lease": ("grantfs", "policy", "tree", "store", "db", "base"),
+    "fuse": ("grantfs", "tree", "lease", "policy", "store", "db", "base"),
+    "control": ("grantfs", "lease", "policy", "db", "base"),
+    "daemon": ("grantfs", "fuse", "control", "tree", "lease", "policy", "store", "db", "base"),
+}
+
+
+def run(*words):
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "200"})
+
+
+def page_text(name):
+    """The page as a reader sees it, on lines too wide to break a word."""
+    done = subprocess.run(["man", "--nh", "--nj", "-E", "ascii", "-l", str(TOP / "man" / name)], capture_output=True,
+                          text=True, env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "500"}, check=True)
+    return done.stdout
+
+
+def sources(*folders):
+    found = []
+    for folder in folders:
+        found += [path for path in sorted((TOP / folder).rglob("*")) if path.suffix in (".h", ".cc")]
+    return found
+
+
+def includes(path):
+    return re.findall(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', path.read_text(), re.MULTILINE)
+
+
+class Pages(unittest.TestCase):
+    def test_every_page_is_there(self):
+        self.assertEqual([name for name in PAGES if not (TOP / "man" / name).exists()], [])
+
+    def test_no_page_has_warnings(self):
+        for path in sorted((TOP / "man").glob("*.[1-9]")):
+            with self.subTest(path.name):
+                done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", str(path)], capture_output=True, text=True,
+                                      env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "80"})
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertIn("NAME", done.stdout)
+
+    def test_a_page_with_a_mistake_would_be_noticed(self):
+        mistaken = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-"], input=".TH X 8\n.SH NAME\n.NOSUCH x\n",
+                                  capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+        self.assertIn("NOSUCH", mistaken.stderr)
+
+
+class Help(unittest.TestCase):
+    def options(self, text):
+        """The options that a help text defines: at the start of its lines."""
+        found = set()
+        for line in text.splitlines():
+            if re.match(r"\s+-", line):
+                heads = re.split(r"\s{2,}", line.strip())[0]
+                found |= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", heads))
+        return found
+
+    def assert_in_page(self, name, words):
+        text = page_text(name)
+        missing = [word for word in sorted(words) if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)]
+        self.assertEqual(missing, [], f"not in man/{name}")
+
+    def test_every_option_of_grantfs_is_in_its_page(self):
+        done = run(BUILD / "grantfs", "--help")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        words = self.options(done.stdout)
+        mount_options = set(re.findall(r"^\s+(?:-o\s+)?([a-z_]+)=", done.stdout, re.MULTILINE))
+        self.assertIn("db", mount_options, done.stdout)
+        self.assert_in_page("grantfs.8", words | mount_options)
+
+    def test_every_command_and_option_of_grantctl_is_in_its_page(self):
+        seen = set()
+
+        def visit(*words):
+            done = run(BUILD / "grantctl", *words, "--help")
+            self.assertEqual(done.returncode, 0, (words, done.stderr))
+            self.assertIn("xample", done.stdout, f"grantctl {' '.join(words)} --help shows no example")
+            self.assert_in_page("grantctl.8", self.options(done.stdout) | set(words))
+            seen.add(" ".join(words))
+            for command in self.commands(done.stdout):
+                visit(*words, command)
+
+        visit()
+        for command in ("init", "own", "grant", "revoke", "mv", "drop", "forget", "ls", "check", "group add", "group rm",
+                        "group ls", "session create", "session ls", "session rm", "prune", "status"):
+            self.assertIn(command, seen)
+
+    @staticmethod
+    def commands(text):
+        """The names beneath the heading for subcommands."""
+        section = re.search(r"^\s*(?:sub)?commands:\s*$(.*?)(?=^\S|\Z)", text, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+        return re.findall(r"^ {1,4}([a-z][a-z-]*)\b", section[1], re.MULTILINE) if section else []
+
+
+class Sources(unittest.TestCase):
+    def test_libfuse_is_seen_in_one_folder_only(self):
+        users = {path for path in sources("src", "include", "tools", "tests") if any("fuse_" in name or name == "fuse.h"
+                 for name in includes(path) if not name.startswith("linux/"))}
+        outside = [str(path.relative_to(TOP)) for path in users if path.parent != TOP / "src" / "fuse"]
+        self.assertEqual(outside, [])
+        self.assertTrue(users, "nobody includes libfuse: this test looks for the wrong thing")
+
+    def test_sqlite_is_seen_in_one_folder_only(self):
+        users = {path for path in sources("src", "include", "tools") if "sqlite3.h" in includes(path)}
+        outside = [str(path.relative_to(TOP)) for path in users if path.parent != TOP / "src" / "db"]
+        self.assertEqual(outside, [])
+        self.assertTrue(users, "nobody includes SQLite: this test looks for the wrong thing")
+
+    def test_includes_point_downward_only(self):
+        upward = []
+        for path in sources("src"):
+            layer = path.relative_to(TOP / "src").parts[0]
+            for name in includes(path):
+                target = name.split("/")[0]
+                if "/" in name and (target in LAYERS or target == "grantfs") and target not in (layer, *LAYERS[layer]):
+                    upward.append(f"{path.relative_to(TOP)} includes {name}")
+        for path in sources("include"):
+            upward += [f"{path.relative_to(TOP)} includes {name}" for name in includes(path) if name.split("/")[0] in LAYERS]
+        self.assertEqual(upward, [])
+
+    @unittest.skipUnless(shutil.which("clang-format"), "clang-format is not installed")
+    def test_the_format_is_the_houses(self):
+        done = run("clang-format", "--dry-run", "--Werror", *map(str, sources("src", "include", "tools", "tests")))
+        self.assertEqual(done.stderr, "")
+
+    def test_scripts_have_no_syntax_errors(self):
+        for script in ("tools/setup", "tools/check", "tools/demo", "tools/lib/common.sh", ".ci/run"):
+            with self.subTest(script):
+                self.assertEqual(run("bash", "-n", str(TOP / script)).stderr, "")
+        self.assertEqual(run("sh", "-n", str(TOP / "tools/mount.grantfs.in")).stderr, "")

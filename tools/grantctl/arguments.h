@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "context.h"
+#include "grantfs/identity.h"
+#include "grantfs/principal.h"
+#include "grantfs/result.h"
+#include "grantfs/store_path.h"
+#include "grantfs/timestamp.h"
+
+// The forms that people type, and what they mean. Errors are kInvalid unless said otherwise; none
+// repeats what could be a token.
+namespace grantctl {
+
+/// A canonical principal, or `uid:NAME`, `gid:NAME` by the system's databases. Warns, on standard
+/// error, of a `user:NAME` that is also an account of this machine.
+grantfs::Result<grantfs::Principal> parse_principal(const std::string& text);
+
+/// `group:NAME`, or plain `NAME`.
+grantfs::Result<grantfs::Principal> parse_group(const std::string& text);
+
+/// A path in the store: relative to it, or absolute below the store or the mount of a daemon on
+/// the database. `.` is the whole store. Symbolic links in the store are not followed.
+grantfs::Result<grantfs::StorePath> parse_path(Context& context, const std::string& text);
+
+/// `--expires WHEN`; empty is never.
+grantfs::Result<grantfs::Expiry> parse_expires(const std::string& text);
+
+/// The first line of standard input.
+grantfs::Result<std::string> read_token();
+
+/// Who asks when this principal does: a user of the machine brings its groups along.
+grantfs::Identity identity_of(const grantfs::Principal& principal);
+
+}  // namespace grantctl

@@ -1,0 +1,215 @@
+#include <fmt/format.h>
+
+#include "arguments.h"
+#include "base/quote.h"
+#include "commands.h"
+#include "explain.h"
+#include "output.h"
+#include "store_probe.h"
+
+namespace grantctl {
+
+using grantfs::Access;
+using grantfs::Error;
+using grantfs::ErrorKind;
+using grantfs::escaped;
+using grantfs::Explanation;
+using grantfs::quoted;
+using grantfs::Result;
+using grantfs::Rule;
+using grantfs::Timestamp;
+
+namespace {
+
+struct CheckArguments {
+  std::string identity;
+  std::string path;
+};
+
+/// Who is asked about, and how to call it.
+struct Asker {
+  grantfs::Identity identity;
+  std::string name;
+};
+
+Result<Asker> parse_identity(const std::string& text) {
+  if (text == "session:-") {
+    auto token = read_token();
+    if (!token) return token.error();
+    const auto id = grantfs::TokenHash::of(*token);
+    return Asker{grantfs::SessionBearer{id}, "session:" + id.hex()};
+  }
+  if (text.starts_with("session:")) {
+    return Error{ErrorKind::kInvalid,
+                 "a token is never an argument; write session:- and give it on standard input"};
+  }
+  auto principal = parse_principal(text);
+  if (!principal) return principal.error();
+  return Asker{identity_of(*principal), principal->text()};
+}
+
+/// The outcome for a visitor of the mount, and why.
+struct Verdict {
+  const char* word;  ///< allow, passage or deny
+  int status;
+  std::vector<std::string> reasons;
+};
+
+std::string why_expired(const Rule& rule, Timestamp now) {
+  if (!grantfs::is_live(rule.expires, now)) {
+    return fmt::format("{} expired at {}", shown(rule), grantfs::format_timestamp(*rule.expires));
+  }
+  return fmt::format("{} would allow, but a membership that leads to {} has expired", shown(rule),
+                     escaped(rule.principal.text()));
+}
+
+std::string why_closed(const Explanation& explanation, Timestamp now) {
+  if (!explanation.session) return "no such session: never made, or removed since";
+  const auto& session = *explanation.session;
+  if (!grantfs::is_live(session.expires, now)) {
+    return fmt::format("the session of {} expired at {}", escaped(session.principal.text()),
+                       grantfs::format_timestamp(*session.expires));
+  }
+  return fmt::format("the session of {} is bound to the address {}",
+                     escaped(session.principal.text()), escaped(session.address));
+}
+
+std::vector<std::string> why_not(const Explanation& explanation, Timestamp now) {
+  if (explanation.access == Access::kClosed) return {why_closed(explanation, now)};
+  std::vector<std::string> reasons;
+  for (const Rule& rule : explanation.expired) reasons.push_back(why_expired(rule, now));
+  if (reasons.empty()) reasons.emplace_back("no grant covers it");
+  if (explanation.owner) {
+    reasons.push_back(fmt::format("{} is owned by {}", quoted(shown(explanation.owner->path)),
+                                  escaped(explanation.owner->principal.text())));
+  } else {
+    reasons.emplace_back("nobody owns it");
+  }
+  return reasons;
+}
+
+Verdict judge(const Explanation& explanation, StoreContent content, Timestamp now) {
+  std::vector<std::string> reasons;
+  if (content == StoreContent::kAbsent) {
+    reasons.emplace_back("the store has no such file or folder");
+  } else if (content == StoreContent::kOther) {
+    reasons.emplace_back("in the store it is not a regular file or folder");
+  }
+  const bool there = reasons.empty();
+  switch (explanation.access) {
+    case Access::kRead:
+      reasons.push_back("by " + shown_with_membership(explanation));
+      if (there) return {"allow", kDone, std::move(reasons)};
+      return {"deny", kDenied, std::move(reasons)};
+    case Access::kPassage:
+      if (there && content != StoreContent::kFile) {
+        reasons.emplace_back(
+            "the folder is shown, since something below it is granted, but of "
+            "what is in it only that");
+        return {"passage", kDone, std::move(reasons)};
+      }
+      break;
+    case Access::kNone:
+    case Access::kClosed:
+      break;
+  }
+  for (std::string& reason : why_not(explanation, now)) reasons.push_back(std::move(reason));
+  return {"deny", kDenied, std::move(reasons)};
+}
+
+const char* name_of(StoreContent content) {
+  switch (content) {
+    case StoreContent::kAbsent:
+      return "absent";
+    case StoreContent::kFile:
+      return "file";
+    case StoreContent::kFolder:
+      return "folder";
+    case StoreContent::kOther:
+      return "other";
+    case StoreContent::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+void print_json(const Asker& asker, const grantfs::StorePath& path, const Explanation& explanation,
+                StoreContent content, const Verdict& verdict, Timestamp now) {
+  Json document;
+  document["verdict"] = verdict.word;
+  put_bytes(document, "identity", asker.name);
+  put_bytes(document, "path", path.text());
+  document["reasons"] = verdict.reasons;
+  document["session"] = nullptr;
+  if (explanation.session) {
+    Json session;
+    put_bytes(session, "principal", explanation.session->principal.text());
+    session["expires"] = to_json(explanation.session->expires);
+    session["address"] = nullptr;
+    if (!explanation.session->address.empty()) {
+      put_bytes(session, "address", explanation.session->address);
+    }
+    document["session"] = std::move(session);
+  }
+  document["rule"] = nullptr;
+  if (explanation.rule) document["rule"] = to_json(*explanation.rule, now);
+  document["membership"] = to_json(explanation.membership);
+  document["expired"] = Json::array();
+  for (const Rule& rule : explanation.expired) document["expired"].push_back(to_json(rule, now));
+  document["owner"] = nullptr;
+  if (explanation.owner) document["owner"] = to_json(*explanation.owner, now);
+  document["store"] = name_of(content);
+  print(document);
+}
+
+/// What the store has there, if a daemon says where the store is.
+StoreContent look_in_store(Context& context, const grantfs::StorePath& path) {
+  auto daemons = context.daemons();
+  if (!daemons || daemons->found.empty()) return StoreContent::kUnknown;
+  return probe_store(daemons->found.front().store, path);
+}
+
+Result<int> run_check(Context& context, const CheckArguments& arguments) {
+  auto path = parse_path(context, arguments.path);
+  if (!path) return path.error();
+  auto asker = parse_identity(arguments.identity);
+  if (!asker) return asker.error();
+  auto policy = context.open_policy();
+  if (!policy) return policy.error();
+  auto explanation = (*policy)->explain(asker->identity, *path);
+  if (!explanation) return explanation.error();
+
+  const StoreContent content = look_in_store(context, *path);
+  const Timestamp now = grantfs::system_now();
+  const Verdict verdict = judge(*explanation, content, now);
+  if (context.json) {
+    print_json(*asker, *path, *explanation, content, verdict, now);
+    return verdict.status;
+  }
+  std::string who = escaped(asker->name);
+  if (explanation->session) {
+    who += fmt::format(" ({})", escaped(explanation->session->principal.text()));
+  }
+  print_line(fmt::format("{}: {}, {}", verdict.word, who, quoted(shown(*path))));
+  for (const std::string& reason : verdict.reasons) print_line("  " + reason);
+  return verdict.status;
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Context& context) {
+  CLI::App& command = add_command(
+      app, "check", "May this identity read this path, and why? Exit status 0 if so, 1 if not",
+      "  grantctl check user:1042 uploads/7f3a9c/film.mp4\n"
+      "  grantctl check uid:alice /srv/photos/album\n"
+      "  printf '%s\\n' \"$TOKEN\" | grantctl check session:- album/1.jpg");
+  auto arguments = std::make_shared<CheckArguments>();
+  command
+      .add_option("IDENTITY", arguments->identity,
+                  "a principal; or session:-, with the token on standard input")
+      ->required();
+  command.add_option("PATH", arguments->path, "in the store")->required();
+  on_run(command, context, [arguments](Context& shared) { return run_check(shared, *arguments); });
+}
+
+}  // namespace grantctl

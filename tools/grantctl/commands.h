@@ -1,0 +1,23 @@
+#pragma once
+
+#include "context.h"
+
+namespace grantctl {
+
+// Each declares its command's options and what it does to `context.run` when it is the one typed.
+// `context` must outlive `app`.
+void add_init(CLI::App& app, Context& context);
+void add_own(CLI::App& app, Context& context);
+void add_grant(CLI::App& app, Context& context);
+void add_revoke(CLI::App& app, Context& context);
+void add_mv(CLI::App& app, Context& context);
+void add_drop(CLI::App& app, Context& context);
+void add_forget(CLI::App& app, Context& context);
+void add_ls(CLI::App& app, Context& context);
+void add_check(CLI::App& app, Context& context);
+void add_group(CLI::App& app, Context& context);
+void add_session(CLI::App& app, Context& context);
+void add_prune(CLI::App& app, Context& context);
+void add_status(CLI::App& app, Context& context);
+
+}  // namespace grantctl

@@ -1,0 +1,49 @@
+#include <fmt/format.h>
+
+#include "base/quote.h"
+#include "commands.h"
+#include "output.h"
+
+namespace grantctl {
+
+using grantfs::InitOutcome;
+using grantfs::Result;
+
+namespace {
+
+Result<int> run_init(Context& context) {
+  auto database = context.database();
+  if (!database) return database.error();
+  auto outcome = grantfs::init_database(*database);
+  if (!outcome) {
+    grantfs::Error error = outcome.error();
+    error.kind = grantfs::ErrorKind::kDatabase;
+    return error;
+  }
+  const char* done = *outcome == InitOutcome::kCreated    ? "created"
+                     : *outcome == InitOutcome::kMigrated ? "migrated"
+                                                          : "current";
+  if (context.json) {
+    Json document;
+    put_bytes(document, "database", database->native());
+    document["outcome"] = done;
+    print(document);
+  } else if (*outcome == InitOutcome::kAlreadyCurrent) {
+    print_line(fmt::format("{} is as it should be already", grantfs::quoted(database->native())));
+  } else {
+    print_line(fmt::format("{} {}", done, grantfs::quoted(database->native())));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, Context& context) {
+  CLI::App& command = add_command(
+      app, "init", "Create the policy database, or bring an older one up to this version",
+      "  grantctl --db /var/lib/grantfs/photos/policy.db init\n"
+      "  chgrp -R photos-admin /var/lib/grantfs/photos    # who administers it");
+  on_run(command, context, run_init);
+}
+
+}  // namespace grantctl

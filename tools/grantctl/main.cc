@@ -1,0 +1,149 @@
+#include <fmt/format.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "commands.h"
+#include "output.h"
+#include "version.h"
+
+namespace grantctl {
+namespace {
+
+constexpr const char* kFooter =
+    "PATH is relative to the store ('.' is all of it), or absolute below the store or the mount.\n"
+    "PRINCIPAL is user:NAME, group:NAME, uid:N, gid:N or public; uid:alice and gid:staff are\n"
+    "resolved. WHEN is 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone. -- ends the options.\n"
+    "\n"
+    "Exit status: 0 done, 1 denied or not found, 2 usage, 3 database or daemon trouble.\n"
+    "\n"
+    "Example:\n"
+    "  grantctl --db /var/lib/grantfs/photos/policy.db init\n"
+    "  grantctl own user:1042 uploads/7f3a9c\n"
+    "  grantctl check user:1042 uploads/7f3a9c/film.mp4";
+
+void declare(CLI::App& app, Context& context) {
+  app.name("grantctl");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("grantctl ") + grantfs::kVersion,
+                       "Print the version");
+  app.add_option("--db", context.database_option,
+                 "The policy database; default: $GRANTFS_DB, else the only "
+                 "/var/lib/grantfs/*/policy.db")
+      ->type_name("PATH");
+  app.add_option("--control", context.control_option,
+                 "A daemon's control socket besides those in /run/grantfs; default: "
+                 "$GRANTFS_CONTROL")
+      ->type_name("PATH");
+  app.add_flag("--json", context.json, "Print the result as JSON");
+  app.footer(kFooter);
+  add_init(app, context);
+  add_own(app, context);
+  add_grant(app, context);
+  add_revoke(app, context);
+  add_mv(app, context);
+  add_drop(app, context);
+  add_forget(app, context);
+  add_ls(app, context);
+  add_check(app, context);
+  add_group(app, context);
+  add_session(app, context);
+  add_prune(app, context);
+  add_status(app, context);
+}
+
+/// An argument that may be repeated in a message: too short for a token, and plain.
+bool is_harmless(std::string_view argument) {
+  constexpr std::size_t kTooShortForToken = 14;
+  return argument.size() <= kTooShortForToken && std::ranges::all_of(argument, [](char c) {
+           return (c >= 'a' && c <= 'z') || c == '-' || c == '_';
+         });
+}
+
+/// Whether the last command typed needs another one behind it.
+bool lacks_command(const CLI::App& app) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  return command->get_require_subcommand_min() > 0 && command->remaining().empty();
+}
+
+/// What is wrong with a command line. Not in CLI11's words where those would repeat arguments,
+/// since a token may be among them by mistake.
+std::string describe(const CLI::App& app, const CLI::ParseError& error) {
+  const bool repeats = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
+                       dynamic_cast<const CLI::ConversionError*>(&error) != nullptr ||
+                       dynamic_cast<const CLI::ValidationError*>(&error) != nullptr;
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && lacks_command(app)) {
+    return "a command is missing";
+  }
+  const std::vector<std::string> extra = app.remaining(/*recurse=*/true);
+  if (extra.empty())
+    return repeats ? "an argument is not of the form it should have" : error.what();
+  const std::string first = extra.front().substr(0, extra.front().find('='));
+  if (!is_harmless(first)) return "an argument too many, or an unknown option";
+  if (first.starts_with('-')) return fmt::format("no option {} here", first);
+  return app.get_subcommands().empty() ? fmt::format("no command '{}'", first)
+                                       : fmt::format("'{}' is an argument too many", first);
+}
+
+/// The command typed so far, for the hint.
+std::string typed_command(const CLI::App& app) {
+  std::string name = app.get_name();
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    name += ' ' + command->get_name();
+  }
+  return name;
+}
+
+/// The arguments in the order that CLI11 wants, last first. It would take a name like [a,b] among
+/// the PATHs of `own` for a list; ./[a,b] is the same path.
+std::vector<std::string> to_parse(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  for (auto word = std::ranges::find(arguments, "own"); word != arguments.end(); ++word) {
+    if (word->starts_with('[') && word->ends_with(']')) word->insert(0, "./");
+  }
+  std::ranges::reverse(arguments);
+  return arguments;
+}
+
+int run(int argc, char** argv) {
+  Context context;
+  CLI::App app("Administers who may read what in a private store served by grantfs.");
+  declare(app, context);
+  try {
+    app.parse(to_parse(argc, argv));
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      return app.exit(error);  // help or version
+    }
+    complain(fmt::format("{}; see: {} --help", describe(app, error), typed_command(app)));
+    return kUsage;
+  }
+  auto status = context.run(context);
+  if (!status) {
+    complain(status.error().message);
+    return exit_status(status.error());
+  }
+  if (!std::cout.flush()) {
+    complain("cannot write the result to standard output");
+    return kTrouble;
+  }
+  return *status;
+}
+
+}  // namespace
+}  // namespace grantctl
+
+int main(int argc, char** argv) {
+  // Tokens pass through this process: no core file, and no peeking by other processes of the user.
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  try {
+    return grantctl::run(argc, argv);
+  } catch (const std::exception& error) {
+    grantctl::complain(error.what());  // out of memory, or a mistake of ours
+    return grantctl::kTrouble;
+  }
+}

@@ -1,0 +1,109 @@
+#include <fmt/format.h>
+
+#include "base/quote.h"
+#include "commands.h"
+#include "output.h"
+
+namespace grantctl {
+
+using grantfs::DaemonStatus;
+using grantfs::Error;
+using grantfs::ErrorKind;
+using grantfs::escaped;
+using grantfs::Result;
+
+namespace {
+
+Json daemon_json(const DaemonStatus& daemon) {
+  Json object;
+  object["version"] = daemon.version;
+  object["pid"] = daemon.pid;
+  put_bytes(object, "store", daemon.store.native());
+  put_bytes(object, "mountpoint", daemon.mountpoint.native());
+  put_bytes(object, "database", daemon.database.native());
+  put_bytes(object, "control", daemon.control.native());
+  object["enforce"] = daemon.enforce;
+  object["started"] = daemon.started;
+  object["uptime_seconds"] = daemon.uptime_seconds;
+  object["counters"] = Json::object();
+  for (const auto& [name, value] : daemon.counters) object["counters"][name] = value;
+  return object;
+}
+
+std::string shown_span(std::int64_t seconds) {
+  constexpr std::int64_t kMinute = 60;
+  constexpr std::int64_t kHour = 60 * kMinute;
+  constexpr std::int64_t kDay = 24 * kHour;
+  std::string text;
+  if (seconds >= kDay) text += fmt::format("{}d ", seconds / kDay);
+  if (seconds >= kHour) text += fmt::format("{}h ", seconds % kDay / kHour);
+  if (seconds >= kMinute) text += fmt::format("{}m ", seconds % kHour / kMinute);
+  return text + fmt::format("{}s", seconds % kMinute);
+}
+
+void print_status(const DaemonStatus& daemon) {
+  const auto line = [](std::string_view name, std::string_view value) {
+    print_line(fmt::format("{:<12}{}", name, value));
+  };
+  line("mountpoint", escaped(daemon.mountpoint.native()));
+  line("store", escaped(daemon.store.native()));
+  line("database", escaped(daemon.database.native()));
+  line("control", escaped(daemon.control.native()));
+  line("version", escaped(daemon.version));
+  line("pid", std::to_string(daemon.pid));
+  line("enforce", escaped(daemon.enforce));
+  line("started", fmt::format("{} ({} ago)",
+                              grantfs::format_timestamp(
+                                  grantfs::Timestamp{std::chrono::seconds{daemon.started}}),
+                              shown_span(daemon.uptime_seconds)));
+  for (const auto& [name, value] : daemon.counters) line(escaped(name), std::to_string(value));
+}
+
+/// The daemon at the control socket if that alone is named, else all those on the database.
+Result<std::vector<DaemonStatus>> ask(Context& context) {
+  const auto control = context.control();
+  if (control && context.database_option.empty()) {
+    auto status = grantfs::ask_status(*control);
+    if (!status) return Error{ErrorKind::kSystem, status.error().message};
+    return std::vector<DaemonStatus>{std::move(*status)};
+  }
+  auto search = context.daemons();
+  if (!search) return search.error();
+  for (const std::string& trouble : search->troubles) complain(trouble);
+  if (search->found.empty()) {
+    return Error{ErrorKind::kSystem,
+                 fmt::format("no daemon answers for {}; start it with: grantfs STORE MOUNTPOINT "
+                             "-o db={}",
+                             context.database()->string(), context.database()->string())};
+  }
+  return std::move(search->found);
+}
+
+Result<int> run_status(Context& context) {
+  auto daemons = ask(context);
+  if (!daemons) return daemons.error();
+  if (context.json) {
+    Json document;
+    document["daemons"] = Json::array();
+    for (const DaemonStatus& daemon : *daemons) document["daemons"].push_back(daemon_json(daemon));
+    print(document);
+    return kDone;
+  }
+  for (std::size_t i = 0; i < daemons->size(); ++i) {
+    if (i > 0) print_line({});
+    print_status(daemons->at(i));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Context& context) {
+  CLI::App& command = add_command(
+      app, "status", "What the running daemon is and does: version, mount, store, counters",
+      "  grantctl status\n"
+      "  grantctl --control /run/grantfs/photos.sock status --json");
+  on_run(command, context, run_status);
+}
+
+}  // namespace grantctl

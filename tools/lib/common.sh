@@ -1,0 +1,167 @@
+# Shared by tools/setup, tools/check and tools/demo: sourced, never run.
+# The caller has `set -euo pipefail` and stands at the top of the checkout.
+
+LIBFUSE_WANTED=3.18.2              # the first without CVE-2026-33150 and -33179
+LIBFUSE_PREFIX=$PWD/.deps/libfuse  # where ours goes when the packaged one is older
+
+scratch=()  # what to delete when the script ends, however it ends
+trap 'rm -rf -- "${scratch[@]}"' EXIT
+
+say() { printf '%s: %s\n' "${0##*/}" "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# need_packages NAME...: installs by apt-get those that are not there; runs apt-get only if there are any.
+need_packages() {
+  local missing=() name
+  for name; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
+  done
+  ((${#missing[@]})) || return 0
+  ((EUID == 0)) || die "these packages are missing and only root can install them: ${missing[*]}"
+  say "installing ${missing[*]}"
+
+  # A server that a package brings is wanted as a program here: it must not start as a service.
+  local policy=/usr/sbin/policy-rc.d ours=
+  if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    ours=$policy
+    scratch+=("$policy")
+  fi
+  local status=0 log
+  log=$(mktemp)
+  scratch+=("$log")
+  {
+    apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+      apt-get install -q -y --no-install-recommends "${missing[@]}"
+  } >"$log" 2>&1 </dev/null || status=$?
+  [[ -z $ours ]] || rm -f "$ours"
+  if ((status)); then
+    tail -n 30 "$log" >&2
+    die "apt-get failed (above)"
+  fi
+  rm -f "$log"
+  if [[ " ${missing[*]} " == *' nginx '* && -d /run/systemd/system ]]; then
+    systemctl disable --quiet nginx.service 2>/dev/null || true
+    say "nginx was installed as a program; 'systemctl enable --now nginx' makes it a service"
+  fi
+}
+
+# quietly COMMAND...: its output only if it fails.
+quietly() {
+  local log status=0
+  log=$(mktemp)
+  scratch+=("$log")
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  ((status == 0)) || tail -n 60 "$log" >&2
+  rm -f "$log"
+  return "$status"
+}
+
+# archive_source: "URI KEYRING" of the distribution's own archive, from the machine's apt sources.
+archive_source() {
+  local codename files=()
+  codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+  shopt -s nullglob
+  files=(/etc/apt/sources.list.d/*.sources)
+  if ((${#files[@]})); then
+    awk -v suite="$codename" -v RS= -F '\n' '
+      { uri = key = ""; has = 0
+        for (i = 1; i <= NF; i++) {
+          n = split($i, w, " ")
+          if (tolower(w[1]) == "uris:") uri = w[2]
+          if (tolower(w[1]) == "signed-by:" && w[2] ~ /^\//) key = w[2]
+          if (tolower(w[1]) == "suites:") for (j = 2; j <= n; j++) if (w[j] == suite) has = 1
+          if (tolower(w[1]) == "enabled:" && tolower(w[2]) == "no") uri = ""
+        }
+        if (has && uri != "" && !done++) print uri, key }' < <(awk 'FNR == 1 && NR > 1 { print "" } 1' "${files[@]}")
+  fi
+  files=(/etc/apt/sources.lis[t] /etc/apt/sources.list.d/*.list)
+  shopt -u nullglob
+  cat /dev/null "${files[@]}" | awk -v suite="$codename" '
+    $1 == "deb" {
+      key = ""; i = 2
+      if ($2 ~ /^\[/) for (;; i++) {
+        if ($i ~ /signed-by=/) { key = $i; sub(/.*signed-by=/, "", key); sub(/].*/, "", key) }
+        if ($i ~ /]$/ || i > NF) { i++; break }
+      }
+      if ($(i + 1) == suite && !done++) print $i, key }'
+}
+
+# fetch_libfuse DIR: unpacks the distribution's newest fuse3 source into DIR/src.
+fetch_libfuse() {
+  local dir=$1 uri key
+  read -r uri key < <(archive_source) || true
+  [[ -n ${uri:-} ]] || { say "no archive of this distribution in /etc/apt" >&2; return 1; }
+  [[ -n ${key:-} ]] || key=/usr/share/keyrings/debian-archive-keyring.gpg
+  mkdir -p "$dir/lists/partial" "$dir/download"
+  printf 'deb-src [signed-by=%s] %s sid main\n' "$key" "$uri" >"$dir/sid.list"
+  local apt=(apt-get -q
+    -o "Dir::Etc::SourceList=$dir/sid.list" -o Dir::Etc::SourceParts=-
+    -o "Dir::State::Lists=$dir/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
+    -o APT::Sandbox::User=root -o Acquire::Languages=none)
+  "${apt[@]}" update || return 1
+  (cd "$dir/download" && "${apt[@]}" source --download-only fuse3) || return 1
+  local dsc=("$dir"/download/fuse3_*.dsc)
+  dpkg-source --no-check -x "${dsc[0]}" "$dir/src"
+}
+
+# have_libfuse: a libfuse of ours, built for this checkout where it stands, is there.
+have_libfuse() {
+  local pc=$LIBFUSE_PREFIX/lib/pkgconfig
+  [[ -e $pc/fuse3.pc && -e $LIBFUSE_PREFIX/lib/libfuse3.a ]] &&
+    [[ $(PKG_CONFIG_PATH=$pc pkg-config --variable=prefix fuse3) == "$LIBFUSE_PREFIX" ]] &&
+    PKG_CONFIG_PATH=$pc pkg-config --atleast-version="$LIBFUSE_WANTED" fuse3
+}
+
+# make_libfuse DIR: fetches, builds and installs it, with DIR to work in; in place at once or not at all.
+make_libfuse() {
+  local dir=$1
+  quietly fetch_libfuse "$dir" || return 1
+  quietly meson setup "$dir/build" "$dir/src" --prefix="$LIBFUSE_PREFIX" --libdir=lib --bindir=/usr/bin \
+    --buildtype=release -Ddefault_library=static -Dutils=false -Dexamples=false -Dtests=false || return 1
+  grep -qsr '#define HAVE_URING' --include='*.h' "$dir/build" ||
+    say "warning: this libfuse has no io_uring transport (it needs liburing and libnuma)" >&2
+  quietly ninja -C "$dir/build" || return 1
+  DESTDIR="$dir/stage" quietly meson install -C "$dir/build" --no-rebuild || return 1
+  rm -rf "$LIBFUSE_PREFIX"
+  mkdir -p "${LIBFUSE_PREFIX%/*}"
+  mv "$dir/stage$LIBFUSE_PREFIX" "$LIBFUSE_PREFIX"
+}
+
+# need_libfuse: the packaged one if it is new enough, else ours; sets libfuse_options, meson's for it.
+need_libfuse() {
+  libfuse_options=(-Dlibfuse=system)
+  ! pkg-config --atleast-version="$LIBFUSE_WANTED" fuse3 || return 0
+  have_libfuse || try_libfuse || return 0
+  libfuse_options=(-Dlibfuse=static "--pkg-config-path=$LIBFUSE_PREFIX/lib/pkgconfig")
+}
+
+# try_libfuse: make_libfuse in a folder of its own; says so, and says what it means if it fails.
+try_libfuse() {
+  say "building libfuse (the packaged $(pkg-config --modversion fuse3) is older than $LIBFUSE_WANTED)"
+  local dir status=0
+  mkdir -p .deps
+  dir=$(mktemp -d "$PWD/.deps/work.XXXXXX")
+  scratch+=("$dir")
+  make_libfuse "$dir" || status=$?
+  rm -rf "$dir"
+  ((status == 0)) ||
+    say "warning: no newer libfuse could be built; grantfs is built with the packaged one, without io_uring" >&2
+  return "$status"
+}
+
+# build_dir DIR OPTION...: a meson build in DIR with exactly these options; silent when nothing is to do.
+build_dir() {
+  local dir=$1 stamp=$1/.options
+  shift
+  if [[ ! -e $dir/meson-private/coredata.dat ]]; then
+    say "building $dir"
+    quietly meson setup "$dir" "$@" || die "meson setup $dir failed (above)"
+  elif [[ $(cat "$stamp" 2>/dev/null) != "$*" ]]; then
+    say "building $dir"
+    quietly meson setup --wipe "$dir" "$@" || die "meson setup --wipe $dir failed (above)"
+  fi
+  printf '%s\n' "$*" >"$stamp"
+  quietly ninja -C "$dir" || die "the build in $dir failed (above)"
+}

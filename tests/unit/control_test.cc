@@ -1,0 +1,281 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+#include "control/client.h"
+#include "control/server.h"
+#include "control/socket.h"
+#include "temporary_directory.h"
+
+namespace grantfs {
+namespace {
+
+using nlohmann::json;
+using std::chrono::milliseconds;
+
+class ControlTest : public testing::Test {
+ protected:
+  json answer(const json& request) {
+    const std::string command = request["command"];
+    if (command == "status") {
+      return {{"version", "1.2"},
+              {"pid", 7},
+              {"store", "/s"},
+              {"mountpoint", "/m"},
+              {"enforce", "open"},
+              {"database", database_.string()},
+              {"started", 1000},
+              {"uptime_seconds", 5},
+              {"counters", {{"lookups", 3}}}};
+    }
+    if (command == "throw") throw std::runtime_error("thrown");
+    if (command == "long") return {{"text", std::string(control::kMaxLineBytes, 'x')}};
+    if (command == "bytes") return {{"text", "\xff"}};
+    return control_error("no such command");
+  }
+
+  Result<std::unique_ptr<ControlServer>> start(milliseconds client_time = control::kClientTime) {
+    return ControlServer::start(
+        socket_, ::getegid(), [this](const json& request) { return answer(request); }, client_time);
+  }
+
+  UniqueFd connect() {
+    UniqueFd fd = control::new_socket();
+    EXPECT_EQ(control::connect_to(fd, *control::socket_address(socket_)), 0);
+    return fd;
+  }
+
+  /// Everything the server says until it hangs up, or what it said in `time`.
+  static std::string read_all(const UniqueFd& fd, milliseconds time = milliseconds{10000}) {
+    std::string text;
+    const auto deadline = std::chrono::steady_clock::now() + time;
+    while (std::chrono::steady_clock::now() < deadline) {
+      pollfd polled{fd.get(), POLLIN, 0};
+      if (::poll(&polled, 1, 50) <= 0) continue;
+      std::array<char, 4096> buffer{};
+      const ssize_t size = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
+      if (size <= 0) break;
+      text.append(buffer.data(), static_cast<std::size_t>(size));
+    }
+    return text;
+  }
+
+  std::string ask_raw(const std::string& bytes) {
+    const UniqueFd fd = connect();
+    for (std::size_t sent = 0; sent < bytes.size();) {
+      const ssize_t size = ::send(fd.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (size < 0 && errno == EAGAIN) {
+        pollfd polled{fd.get(), POLLOUT, 0};
+        ::poll(&polled, 1, 1000);
+        continue;
+      }
+      if (size < 0) break;  // it has heard enough
+      sent += static_cast<std::size_t>(size);
+    }
+    return read_all(fd);
+  }
+
+  static bool is_error(const std::string& line) {
+    const json parsed = json::parse(line, nullptr, false);
+    return line.ends_with('\n') && parsed.is_object() && parsed["ok"] == false &&
+           parsed["error"].is_string();
+  }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path socket_ = directory_.path() / "x.sock";
+  std::filesystem::path database_ = directory_.path() / "policy.db";
+};
+
+TEST_F(ControlTest, ADaemonTellsItsStatus) {
+  auto server = start();
+  ASSERT_TRUE(server) << server.error().message;
+  auto status = ask_status(socket_);
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(status->version, "1.2");
+  EXPECT_EQ(status->pid, 7);
+  EXPECT_EQ(status->mountpoint, "/m");
+  EXPECT_EQ(status->uptime_seconds, 5);
+  ASSERT_EQ(status->counters.size(), 1U);
+  EXPECT_EQ(status->counters[0].second, 3);
+}
+
+TEST_F(ControlTest, TheSocketIsForItsGroupAlone) {
+  auto server = start();
+  ASSERT_TRUE(server);
+  struct stat status = {};
+  ASSERT_EQ(::stat(socket_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0660U);
+  EXPECT_EQ(status.st_gid, ::getegid());
+}
+
+TEST_F(ControlTest, GarbageIsAnsweredWithAnError) {
+  auto server = start();
+  ASSERT_TRUE(server);
+  for (const std::string& line :
+       {std::string("\n"), std::string("garbage\n"), std::string("{\n"), std::string("[1,2]\n"),
+        std::string("{}\n"), std::string("{\"command\":7}\n"), std::string("null\n"),
+        std::string("{\"command\":\"status\"\n"), std::string("\0\xff\xfe\n", 4),
+        std::string(60000, '[') + '\n'}) {
+    EXPECT_TRUE(is_error(ask_raw(line))) << line.substr(0, 80);
+  }
+  EXPECT_TRUE(ask_status(socket_));
+}
+
+TEST_F(ControlTest, AnOverlongRequestIsAnsweredWithAnError) {
+  auto server = start();
+  ASSERT_TRUE(server);
+  EXPECT_TRUE(is_error(ask_raw(std::string(control::kMaxLineBytes + 1, 'x'))));
+  EXPECT_TRUE(is_error(ask_raw(std::string(1000000, 'x') + '\n')));
+  EXPECT_TRUE(ask_status(socket_));
+}
+
+TEST_F(ControlTest, AHandlersFailureIsAnErrorAnswer) {
+  auto server = start();
+  ASSERT_TRUE(server);
+  EXPECT_TRUE(is_error(ask_raw("{\"command\":\"throw\"}\n")));
+  EXPECT_TRUE(is_error(ask_raw("{\"command\":\"long\"}\n")));
+  EXPECT_TRUE(ask_daemon(socket_, {{"command", "bytes"}}));
+  auto refused = ask_daemon(socket_, {{"command", "dance"}});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("no such command"), std::string::npos);
+}
+
+TEST_F(ControlTest, ARequestMayComeInPieces) {
+  auto server = start();
+  ASSERT_TRUE(server);
+  const UniqueFd fd = connect();
+  for (const char c : std::string("{\"command\":\"status\"}\n")) {
+    ASSERT_EQ(::send(fd.get(), &c, 1, MSG_NOSIGNAL), 1);
+    std::this_thread::sleep_for(milliseconds{2});
+  }
+  EXPECT_NE(read_all(fd).find("\"ok\":true"), std::string::npos);
+}
+
+TEST_F(ControlTest, ASlowClientIsCutOffAndHoldsUpNobody) {
+  auto server = start(milliseconds{300});
+  ASSERT_TRUE(server);
+  const UniqueFd slow = connect();
+  ASSERT_EQ(::send(slow.get(), "{", 1, MSG_NOSIGNAL), 1);
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_TRUE(ask_status(socket_));
+  EXPECT_EQ(read_all(slow), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - before, milliseconds{5000});
+}
+
+TEST_F(ControlTest, MoreClientsThanAreServedWaitTheirTurn) {
+  auto server = start(milliseconds{500});
+  ASSERT_TRUE(server);
+  std::vector<UniqueFd> idle;
+  for (std::size_t i = 0; i < control::kMaxClients + 4; ++i) idle.push_back(connect());
+  EXPECT_TRUE(ask_status(socket_));  // once the idle ones are cut off
+}
+
+TEST_F(ControlTest, AClientThatVanishesDoesNoHarm) {
+  auto server = start();
+  ASSERT_TRUE(server);
+  for (int i = 0; i < 20; ++i) {
+    const UniqueFd fd = connect();
+    ASSERT_GT(::send(fd.get(), "{\"command\":\"status\"}\n", 21, MSG_NOSIGNAL), 0);
+  }
+  EXPECT_TRUE(ask_status(socket_));
+}
+
+TEST_F(ControlTest, TheSocketGoesWithTheServer) {
+  {
+    auto server = start();
+    ASSERT_TRUE(server);
+    EXPECT_TRUE(std::filesystem::exists(socket_));
+  }
+  EXPECT_FALSE(std::filesystem::exists(socket_));
+  auto nobody = ask_status(socket_);
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().kind, ErrorKind::kNotFound);
+}
+
+TEST_F(ControlTest, AServerLeavesTheSocketOfItsSuccessorAlone) {
+  auto first = start();
+  ASSERT_TRUE(first);
+  std::filesystem::remove(socket_);
+  auto second = start();
+  ASSERT_TRUE(second);
+  first->reset();
+  EXPECT_TRUE(ask_status(socket_));
+}
+
+TEST_F(ControlTest, AStaleSocketIsTakenOver) {
+  {
+    const UniqueFd dead = control::new_socket();
+    auto address = control::socket_address(socket_);
+    ASSERT_EQ(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address), 0);
+  }
+  ASSERT_TRUE(std::filesystem::exists(socket_));
+  auto server = start();
+  ASSERT_TRUE(server) << server.error().message;
+  EXPECT_TRUE(ask_status(socket_));
+}
+
+TEST_F(ControlTest, ALiveSocketIsRefused) {
+  auto first = start();
+  ASSERT_TRUE(first);
+  auto second = start();
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, ErrorKind::kConflict);
+  EXPECT_TRUE(ask_status(socket_));
+}
+
+TEST_F(ControlTest, WhatIsNoSocketIsLeftAlone) {
+  std::ofstream(socket_) << "precious";
+  auto refused = start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kConflict);
+  EXPECT_EQ(std::filesystem::file_size(socket_), 8U);
+}
+
+TEST_F(ControlTest, APathTooLongForASocketIsRefused) {
+  socket_ = directory_.path() / std::string(120, 'x');
+  auto refused = start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kInvalid);
+}
+
+TEST_F(ControlTest, AClientGivesUpOnADaemonThatDoesNotAnswer) {
+  const UniqueFd silent = control::new_socket();
+  auto address = control::socket_address(socket_);
+  ASSERT_EQ(::bind(silent.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address), 0);
+  ASSERT_EQ(::listen(silent.get(), 1), 0);
+  const auto before = std::chrono::steady_clock::now();
+  auto answer = ask_daemon(socket_, {{"command", "status"}}, milliseconds{200});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind, ErrorKind::kSystem);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, milliseconds{3000});
+}
+
+TEST_F(ControlTest, DaemonsAreFoundByTheFileTheyDecideBy) {
+  std::ofstream(database_) << "x";
+  const auto other = directory_.path() / "other.db";
+  std::ofstream(other) << "x";
+  const auto alias = directory_.path() / "alias.db";
+  std::filesystem::create_symlink(database_, alias);
+  auto server = start();
+  ASSERT_TRUE(server);
+  EXPECT_EQ(find_daemons(database_, {}, directory_.path()).found.size(), 1U);
+  EXPECT_EQ(find_daemons(alias, {}, directory_.path()).found.size(), 1U);
+  EXPECT_EQ(find_daemons(alias, socket_, directory_.path()).found.size(), 1U);  // not twice
+  EXPECT_TRUE(find_daemons(other, {}, directory_.path()).found.empty());
+  const auto elsewhere = find_daemons(database_, socket_, directory_.path() / "none");
+  EXPECT_EQ(elsewhere.found.size(), 1U);
+}
+
+TEST_F(ControlTest, ADeadSocketIsTroubleOnlyIfItWasAskedFor) {
+  EXPECT_TRUE(find_daemons(database_, {}, directory_.path()).troubles.empty());
+  EXPECT_EQ(find_daemons(database_, socket_, directory_.path()).troubles.size(), 1U);
+}
+
+}  // namespace
+}  // namespace grantfs

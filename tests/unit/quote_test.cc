@@ -1,0 +1,53 @@
+#include "base/quote.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace grantfs {
+namespace {
+
+TEST(Quote, PlainTextIsPutInSingleQuotes) {
+  EXPECT_EQ(quoted("a b/c"), "'a b/c'");
+  EXPECT_EQ(quoted(""), "''");
+}
+
+TEST(Quote, Utf8IsKept) {
+  EXPECT_EQ(quoted("Größe/日本/🙂"), "'Größe/日本/🙂'");
+}
+
+TEST(Quote, WhatCouldForgeALineIsEscaped) {
+  EXPECT_EQ(quoted("a\nb"), "'a\\x0ab'");
+  EXPECT_EQ(quoted("\x1b[31m"), "'\\x1b[31m'");
+  EXPECT_EQ(quoted("\x7f"), "'\\x7f'");
+  EXPECT_EQ(quoted(std::string("a\0b", 3)), "'a\\x00b'");
+}
+
+TEST(Quote, QuotesAndBackslashesAreEscapedSoThatTheEndIsCertain) {
+  EXPECT_EQ(quoted("it's"), "'it\\x27s'");
+  EXPECT_EQ(quoted("a\\b"), "'a\\x5cb'");
+}
+
+TEST(Quote, ControlCharactersBeyondAsciiAreEscaped) {
+  EXPECT_EQ(quoted("\xc2\x9b"
+                   "m"),
+            "'\\xc2\\x9bm'");                   // C1: CSI
+  EXPECT_EQ(quoted("\xc2\xa0"), "'\xc2\xa0'");  // the first that is no control
+}
+
+TEST(Quote, BytesThatAreNotUtf8AreEscaped) {
+  EXPECT_EQ(quoted("\xff"), "'\\xff'");
+  EXPECT_EQ(quoted("\xc3"), "'\\xc3'");           // cut short
+  EXPECT_EQ(quoted("\xc0\xaf"), "'\\xc0\\xaf'");  // overlong '/'
+  EXPECT_EQ(quoted("\xe0\x80\xaf"), "'\\xe0\\x80\\xaf'");
+  EXPECT_EQ(quoted("\xed\xa0\x80"), "'\\xed\\xa0\\x80'");           // a surrogate
+  EXPECT_EQ(quoted("\xf4\x90\x80\x80"), "'\\xf4\\x90\\x80\\x80'");  // beyond U+10FFFF
+  EXPECT_EQ(quoted("\xe6\x97x"), "'\\xe6\\x97x'");
+}
+
+TEST(Quote, EscapedIsTheSameWithoutQuotes) {
+  EXPECT_EQ(escaped("a\tb"), "a\\x09b");
+}
+
+}  // namespace
+}  // namespace grantfs

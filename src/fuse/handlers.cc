@@ -95,6 +95,7 @@ void on_readlink(fuse_req_t request, fuse_ino_t node) {
 
 using FileHandle = std::shared_ptr<OpenFile>;
 
+// NOLINTBEGIN(performance-no-int-to-ptr): the integer is all that libfuse keeps for us
 FileHandle* file_of(const fuse_file_info* info) {
   return reinterpret_cast<FileHandle*>(info->fh);
 }
@@ -102,6 +103,7 @@ FileHandle* file_of(const fuse_file_info* info) {
 OpenFolder* folder_of(const fuse_file_info* info) {
   return reinterpret_cast<OpenFolder*>(info->fh);
 }
+// NOLINTEND(performance-no-int-to-ptr)
 
 void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   answer(request, [&](HandlerContext& context) {

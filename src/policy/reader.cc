@@ -73,9 +73,9 @@ Result<FileIdentity> identify_database(const std::filesystem::path& database) {
   return FileIdentity{status.st_dev, status.st_ino};
 }
 
-Reader::Reader(const PolicyOptions& options, FileIdentity file, db::Connection connection,
+Reader::Reader(PolicyOptions options, FileIdentity file, db::Connection connection,
                Statements statements)
-    : options_(options),
+    : options_(std::move(options)),
       file_(file),
       connection_(std::move(connection)),
       statements_(std::move(statements)) {}

@@ -58,7 +58,7 @@ class Reader {
     db::Statement next_granted;
   };
 
-  Reader(const PolicyOptions& options, FileIdentity file, db::Connection connection,
+  Reader(PolicyOptions options, FileIdentity file, db::Connection connection,
          Statements statements);
 
   /// Begins the read that the snapshot lasts for, and checks the schema if anything was committed

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <utility>
 
 namespace grantfs {
 namespace {
@@ -37,7 +38,7 @@ bool is_folder(NodeKind kind) {
 }  // namespace
 
 Tree::Tree(Policy& policy, const Store& store, TreeOptions options)
-    : policy_(policy), store_(store), options_(options), numbers_(options.key) {}
+    : policy_(policy), store_(store), options_(std::move(options)), numbers_(options_.key) {}
 
 Errno Tree::deny(int error) {
   counters_.denials.fetch_add(1, std::memory_order_relaxed);

@@ -29,11 +29,11 @@ enum class Denial {
 struct TreeOptions {
   Denial denial = Denial::kHide;
   /// Group whose members alone may pass by-session; none: whoever has a token.
-  std::optional<gid_t> server_group;
+  std::optional<gid_t> server_group{};
   FileIdKey key{};     ///< of inode numbers
   timespec mounted{};  ///< shown as the time of what has none of its own
   /// Told of every failed decision; called from any thread, often: it must be quick.
-  std::function<void(const Error&)> on_policy_error;
+  std::function<void(const Error&)> on_policy_error{};
 };
 
 /// What is counted, since the start. Each is its own; together they are no snapshot.

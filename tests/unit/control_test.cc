@@ -47,7 +47,12 @@ class ControlTest : public testing::Test {
 
   UniqueFd connect() {
     UniqueFd fd = control::new_socket();
-    EXPECT_EQ(control::connect_to(fd, *control::socket_address(socket_)), 0);
+    int error = EAGAIN;  // while the queue is full
+    for (int i = 0; error == EAGAIN && i < 1000; ++i) {
+      error = control::connect_to(fd, *control::socket_address(socket_));
+      if (error == EAGAIN) std::this_thread::sleep_for(milliseconds{5});
+    }
+    EXPECT_EQ(error, 0);
     return fd;
   }
 

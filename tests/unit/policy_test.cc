@@ -161,7 +161,9 @@ TEST_F(PolicyTest, TroubleIsAnErrorAndEndsWithIt) {
   const auto failing = [&](const std::string& what) {
     auto access = policy_->decide(named("user:alice"), path("a"));
     EXPECT_FALSE(access) << what;
-    if (!access) EXPECT_EQ(access.error().kind, ErrorKind::kDatabase) << what;
+    if (!access) {
+      EXPECT_EQ(access.error().kind, ErrorKind::kDatabase) << what;
+    }
   };
   const auto whole = [&](const std::string& after) {
     EXPECT_EQ(decide(named("user:alice"), "a"), Access::kRead) << after;

@@ -35,7 +35,9 @@ class StoreTest : public testing::Test {
     auto found = store_->find(path(text));
     auto opened = store_->open_file(path(text));
     // What cannot be found cannot be opened, for the same reason.
-    if (!found && !opened) EXPECT_EQ(found.error(), opened.error());
+    if (!found && !opened) {
+      EXPECT_EQ(found.error(), opened.error());
+    }
     if (found && opened) return 0;
     return opened ? found.error().value : opened.error().value;
   }

@@ -1,0 +1,179 @@
+"""grantctl check, and what grantctl learns from a running daemon."""
+
+import json
+import os
+import socket
+import threading
+import time
+
+from grantctl_case import DENIED, DONE, TROUBLE, USAGE, Case
+
+
+class Check(Case):
+    def verdict(self, *arguments, input=None):
+        done = self.run_grantctl("--json", "check", *arguments, input=input)
+        document = json.loads(done.stdout)
+        self.assertEqual(done.returncode, DENIED if document["verdict"] == "deny" else DONE)
+        return document
+
+    def test_names_the_rule_and_the_groups_that_lead_to_it(self):
+        self.ok("grant", "group:all", "x")
+        self.ok("group", "add", "staff", "user:a")
+        self.ok("group", "add", "all", "group:staff")
+        document = self.verdict("user:a", "x/y")
+        self.assertEqual((document["verdict"], document["rule"]["path"]), ("allow", "x"))
+        self.assertEqual(document["membership"], ["user:a", "group:staff", "group:all"])
+        self.assertIn("user:a, of group:staff, of group:all", self.ok("check", "user:a", "x/y"))
+
+    def test_names_the_owner_where_no_grant_covers(self):
+        self.ok("own", "user:b", "x")
+        done = self.exits(DENIED, "check", "user:a", "x/y")
+        self.assertRegex(done.stdout, r"^deny: ")
+        self.assertIn("no grant covers it", done.stdout)
+        self.assertIn("user:b", done.stdout)
+        self.assertIn("nobody owns it", self.exits(DENIED, "check", "user:a", "elsewhere").stdout)
+
+    def test_says_what_has_expired_and_when(self):
+        self.ok("grant", "user:a", "x", "--expires", "1h")
+        self.sql("UPDATE grants SET expires = 1000000000")
+        self.assertIn("expired at 2001-09-09T01:46:40Z", self.exits(DENIED, "check", "user:a", "x").stdout)
+        self.ok("grant", "group:g", "y")
+        self.ok("group", "add", "g", "user:a", "--expires", "1h")
+        self.sql("UPDATE members SET expires = 1000000000")
+        self.assertIn("membership", self.exits(DENIED, "check", "user:a", "y").stdout)
+
+    def test_says_what_is_wrong_with_a_session(self):
+        self.ok("grant", "user:a", "x")
+        token = self.ok("session", "create", "user:a", "--expires", "1h")
+        self.assertEqual(self.verdict("session:-", "x", input=token)["verdict"], "allow")
+        self.sql("UPDATE sessions SET address = '192.0.2.1'")
+        self.assertIn("192.0.2.1", self.exits(DENIED, "check", "session:-", "x", input=token).stdout)
+        self.sql("UPDATE sessions SET address = NULL, expires = 1000000000")
+        self.assertIn("expired at 2001", self.exits(DENIED, "check", "session:-", "x", input=token).stdout)
+        self.sql("DELETE FROM sessions")
+        done = self.exits(DENIED, "check", "session:-", "x", input=token)
+        self.assertIn("no such session", done.stdout)
+        self.assertNotIn(token.strip(), done.stdout + done.stderr)
+
+    def test_a_folder_above_something_granted_is_passage(self):
+        self.ok("grant", "user:a", "x/y/z")
+        self.assertEqual(self.verdict("user:a", "x")["verdict"], "passage")
+        self.assertTrue(self.ok("check", "user:a", "x/y").startswith("passage"))
+
+    def test_a_system_user_brings_its_groups_along(self):
+        self.ok("grant", "gid:daemon", "x")
+        self.assertEqual(self.verdict("uid:daemon", "x")["verdict"], "allow")
+        self.assertEqual(self.verdict("uid:bin", "x")["verdict"], "deny")
+
+
+class Daemon:
+    """The control socket of a daemon that says where everything is."""
+
+    def __init__(self, path, status):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.status = status
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            with client:
+                client.recv(65536)
+                client.sendall(json.dumps({"ok": True, **self.status}).encode() + b"\n")
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+
+class WithDaemon(Case):
+    def setUp(self):
+        super().setUp()
+        self.store = self.top / "store"
+        (self.store / "folder").mkdir(parents=True)
+        (self.store / "folder" / "file").write_text("x")
+        (self.store / "link").symlink_to("folder")
+        os.mkfifo(self.store / "fifo")
+        self.mount = self.top / "mount"
+        self.mount.mkdir()
+        control = self.top / "x.sock"
+        daemon = Daemon(control, {"version": "9.9", "pid": 7, "store": str(self.store), "mountpoint": str(self.mount),
+                                  "database": str(self.database), "enforce": "open", "started": int(time.time()) - 90,
+                                  "uptime_seconds": 90, "counters": {"lookups": 5}})
+        self.addCleanup(daemon.close)
+        self.control = str(control)
+        self.environment["GRANTFS_CONTROL"] = self.control
+
+    def test_status_shows_the_daemon(self):
+        daemon = self.json("status")["daemons"][0]
+        self.assertEqual((daemon["version"], daemon["store"], daemon["counters"]),
+                         ("9.9", str(self.store), {"lookups": 5}))
+        text = self.ok("status")
+        self.assertIn("1m 30s ago", text)
+        self.assertRegex(text, r"(?m)^mountpoint +" + str(self.mount))
+        self.environment.pop("GRANTFS_CONTROL")
+        self.environment.pop("GRANTFS_DB")
+        self.assertIn("9.9", self.ok("status", "--control", self.control))
+
+    def test_absolute_paths_below_store_and_mount_are_understood(self):
+        for path in (self.store / "folder/file", self.mount / "public/folder/file", self.mount / "me/folder/file",
+                     self.mount / "by-uid/1000/folder/file", str(self.store) + "//folder/./file/"):
+            with self.subTest(path):
+                self.assertEqual(self.json("grant", "user:a", path)["path"], "folder/file")
+        self.assertEqual(self.json("grant", "user:a", self.store)["path"], "")
+
+    def test_symbolic_links_are_followed_above_the_store_but_not_in_it(self):
+        (self.top / "alias").symlink_to(self.store)
+        self.assertEqual(self.json("grant", "user:a", self.top / "alias" / "folder")["path"], "folder")
+        self.assertEqual(self.json("grant", "user:a", self.store / "link/file")["path"], "link/file")
+
+    def test_absolute_paths_elsewhere_are_refused(self):
+        for path in ("/etc/passwd", self.top, str(self.store) + "x", self.mount, self.mount / "by-uid",
+                     self.mount / "nonsense/x", self.store / "../etc"):
+            with self.subTest(path):
+                self.exits(USAGE, "grant", "user:a", path)
+
+    def test_a_path_through_a_token_is_refused_and_not_repeated(self):
+        token = "abcdefghijklmnopqrstuvwxyz234567"
+        for path in (self.mount / "by-session" / token / "x", self.mount / "by-link" / token,
+                     self.mount / "from/::1/by-session" / token, str(self.mount) + "/public/../by-session/" + token):
+            with self.subTest(path):
+                done = self.exits(USAGE, "grant", "user:a", path)
+                self.assertNotIn(token, done.stderr)
+
+    def test_check_says_when_the_store_has_no_such_file(self):
+        self.ok("grant", "user:a", ".")
+        for path, content, verdict in (("folder/file", "file", "allow"), ("folder", "folder", "allow"),
+                                       ("none", "absent", "deny"), ("none/none", "absent", "deny"),
+                                       ("link", "other", "deny"), ("link/file", "absent", "deny"),
+                                       ("fifo", "other", "deny"), (".", "folder", "allow")):
+            with self.subTest(path):
+                document = self.json("check", "user:a", path, status=DONE if verdict == "allow" else DENIED)
+                self.assertEqual((document["store"], document["verdict"]), (content, verdict))
+
+    def test_a_file_is_no_passage(self):
+        self.ok("grant", "user:a", "folder/file/impossible")
+        self.exits(DENIED, "check", "user:a", "folder/file")
+        self.exits(DONE, "check", "user:a", "folder")
+
+
+class WithoutDaemon(Case):
+    def test_status_is_trouble(self):
+        self.assertIn("no daemon answers", self.exits(TROUBLE, "status").stderr)
+        self.assertIn("no daemon answers", self.exits(TROUBLE, "--control", self.top / "none.sock", "status").stderr)
+
+    def test_a_daemon_that_does_not_answer_is_waited_for_but_not_for_long(self):
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(str(self.top / "mute.sock"))
+        listener.listen()
+        started = time.monotonic()
+        self.exits(TROUBLE, "--control", self.top / "mute.sock", "status")
+        self.assertLess(time.monotonic() - started, 10)

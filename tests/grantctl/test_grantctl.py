@@ -1,0 +1,262 @@
+"""What grantctl does when it is typed: results, JSON, exit statuses, bad input, and no token anywhere."""
+
+import json
+import sqlite3
+import stat
+import subprocess
+
+from grantctl_case import DENIED, DONE, GRANTCTL, TROUBLE, USAGE, Case
+
+
+class Init(Case):
+    def test_makes_a_database_that_is_closed_to_others(self):
+        other = self.top / "one" / "two" / "policy.db"
+        self.assertEqual(self.json("--db", other, "init"), {"database": str(other), "outcome": "created"})
+        self.assertEqual(stat.S_IMODE(other.stat().st_mode), 0o660)
+        self.assertEqual(stat.S_IMODE(other.parent.stat().st_mode), 0o2770)
+        self.assertEqual(self.json("--db", other, "init")["outcome"], "current")
+
+    def test_refuses_a_directory_that_is_open_to_others(self):
+        self.database.parent.chmod(0o2775)
+        self.assertIn("chmod o=", self.exits(TROUBLE, "init").stderr)
+        self.assertIn("chmod o=", self.exits(TROUBLE, "ls").stderr)
+
+    def test_refuses_what_is_not_a_policy_database(self):
+        foreign = self.top / "data" / "foreign.db"
+        sqlite3.connect(foreign).execute("CREATE TABLE songs (title)").connection.commit()
+        before = foreign.read_bytes()
+        for command in ("init", "ls"):
+            self.assertIn("not a grantfs policy database", self.exits(TROUBLE, "--db", foreign, command).stderr)
+        self.assertEqual(foreign.read_bytes(), before)
+
+    def test_refuses_a_newer_database(self):
+        self.sql("UPDATE meta SET value = 99 WHERE key = 'schema'")
+        for command in ("init", "ls", "prune"):
+            self.assertIn("newer", self.exits(TROUBLE, command).stderr)
+
+    def test_a_missing_database_is_trouble_and_says_what_to_do(self):
+        self.assertIn("init", self.exits(TROUBLE, "--db", self.top / "none.db", "ls").stderr)
+
+
+class Options(Case):
+    def test_options_stand_before_or_after_the_command(self):
+        self.environment.pop("GRANTFS_DB")
+        for arguments in (["--json", "--db", self.database, "ls"], ["ls", "--json", "--db", self.database],
+                          ["group", "ls", "--db", self.database, "--json"]):
+            self.assertIsInstance(json.loads(self.ok(*arguments)), dict)
+
+    def test_a_double_dash_ends_the_options(self):
+        self.ok("grant", "user:a", "--", "--json")
+        self.assertEqual(self.rules(), [("--json", "user:a", "read")])
+
+    def test_names_of_commands_and_brackets_are_names_too(self):
+        self.ok("own", "user:a", "ls", "own", "[x,y]", "a[1]", "{}")
+        self.ok("grant", "user:b", "status")
+        self.assertEqual([path for path, _, _ in self.rules()], ["[x,y]", "a[1]", "ls", "own", "status", "{}"])
+
+    def test_a_wrong_command_line_is_a_usage_error(self):
+        for arguments in ([], ["nonsense"], ["grant"], ["grant", "user:a"], ["grant", "user:a", "x", "y"],
+                          ["grant", "user:a", "x", "--expire", "7d"], ["group"], ["group", "nonsense"], ["session"],
+                          ["ls", "--nonsense"], ["init", "x"]):
+            with self.subTest(arguments):
+                self.assertEqual(self.exits(USAGE, *arguments).stdout, "")
+
+    def test_help_and_version_are_results(self):
+        self.assertIn("Example", self.ok("--help"))
+        self.assertRegex(self.ok("--version"), r"^grantctl \d+\.\d+")
+
+    def test_a_result_that_cannot_be_written_is_trouble(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([GRANTCTL, "session", "create", "user:a"], stdout=full, stderr=subprocess.PIPE,
+                                  env=self.environment, timeout=30)
+        self.assertEqual(done.returncode, TROUBLE)
+
+
+class Rules(Case):
+    def test_own_names_who_was_displaced(self):
+        self.assertEqual(self.ok("own", "user:a", "x", "y"), "")
+        self.assertIn("user:a", self.ok("own", "user:b", "x"))
+        self.assertEqual(self.json("own", "user:c", "x", "z"), {"principal": "user:c", "owned": [
+            {"path": "x", "displaced": "user:b"}, {"path": "z", "displaced": None}]})
+        self.assertEqual(self.rules(), [("x", "user:c", "own"), ("y", "user:a", "own"), ("z", "user:c", "own")])
+
+    def test_grant_and_revoke(self):
+        rule = self.json("grant", "user:a", "x/y", "--expires", "2033-05-18T03:33:20Z")
+        self.assertEqual(rule["expires"], 2_000_000_000)
+        self.assertEqual(self.exits(DONE, "revoke", "user:a", "x/y").stderr, "")
+        self.assertIn("no grant", self.exits(DENIED, "revoke", "user:a", "x/y").stderr)
+
+    def test_revoke_warns_of_the_rule_that_still_lets_it_in(self):
+        self.ok("grant", "user:a", "x/y")
+        self.ok("grant", "group:g", "x")
+        self.ok("group", "add", "g", "user:a")
+        done = self.exits(DONE, "revoke", "user:a", "x/y")
+        self.assertRegex(done.stderr, r"warning: .*group:g on 'x'.*user:a, of group:g")
+        done = self.exits(DENIED, "revoke", "user:a", "x/y")
+        self.assertIn("group:g on 'x'", done.stderr)
+        self.ok("grant", "user:a", "x/y")
+        self.assertEqual(self.json("revoke", "user:a", "x/y")["still"]["membership"], ["user:a", "group:g"])
+
+    def test_mv_and_drop_follow_the_files(self):
+        self.ok("own", "user:a", "x/1", "x/2", "xy")
+        self.assertEqual(self.json("mv", "x", "z")["owners"], 2)
+        self.assertEqual([path for path, _, _ in self.rules()], ["xy", "z/1", "z/2"])
+        self.assertIn("rules already", self.exits(DENIED, "mv", "xy", "z").stderr)
+        self.exits(DENIED, "mv", "none", "other")
+        self.exits(USAGE, "mv", "z", "z/1")
+        self.assertIn("2 owners", self.ok("drop", "z"))
+        self.exits(DENIED, "drop", "z")
+        self.exits(USAGE, "drop", ".")
+
+    def test_forget_takes_everything_that_names_it(self):
+        self.ok("own", "user:a", "x")
+        self.ok("group", "add", "g", "user:a")
+        self.ok("session", "create", "user:a")
+        self.assertEqual(self.json("forget", "user:a"), {"owners": 1, "grants": 0, "members": 1, "sessions": 1})
+        self.exits(DENIED, "forget", "user:a")
+
+    def test_ls_shows_who_has_what(self):
+        self.ok("own", "user:a", "x")
+        self.ok("grant", "user:b", "x/y")
+        self.sql("UPDATE grants SET expires = 1000000000")
+        lines = self.ok("ls").splitlines()
+        self.assertEqual(lines[0].split(), ["PATH", "PRINCIPAL", "RIGHT", "EXPIRES"])
+        self.assertEqual(lines[1].split(), ["x", "user:a", "own", "never"])
+        self.assertRegex(lines[2], r"^x/y +user:b +read +2001-09-09T01:46:40Z \(expired\)$")
+        self.assertEqual(self.rules("--for", "user:b"), [("x/y", "user:b", "read")])
+        self.assertEqual(self.rules("x/z"), [("x", "user:a", "own")])
+
+    def test_prune_takes_what_has_expired(self):
+        self.ok("grant", "user:a", "x", "--expires", "1h")
+        self.ok("grant", "user:b", "x", "--expires", "1h")
+        self.sql("UPDATE grants SET expires = 1 WHERE principal = 'user:a'")
+        self.assertEqual(self.json("prune")["grants"], 1)
+        self.assertEqual(self.ok("prune"), "pruned nothing\n")
+
+
+class Arguments(Case):
+    def test_harmless_forms_of_a_path_are_one(self):
+        for path in ("x/y", "./x/y", "x/y/", "x//y", "x/./y"):
+            self.ok("own", "user:a", path)
+        self.assertEqual(self.rules(), [("x/y", "user:a", "own")])
+        self.ok("grant", "public", ".")
+        self.assertEqual(self.rules(), [("", "public", "read"), ("x/y", "user:a", "own")])
+
+    def test_bad_paths_are_usage_errors(self):
+        for path in ("", "..", "a/../b", "/etc/passwd", "x" * 5000):
+            with self.subTest(path[:20]):
+                self.exits(USAGE, "grant", "user:a", path)
+        self.assertIn("relative to the store", self.exits(USAGE, "own", "user:a", "/etc/passwd").stderr)
+
+    def test_bad_principals_are_usage_errors(self):
+        for principal in ("alice", "user:", "user:a/b", "uid:01", "uid:no-such-account", "gid:no-such-group", "uid:-1",
+                          "session:-"):
+            with self.subTest(principal):
+                self.exits(USAGE, "own", principal, "x")
+        self.assertIn("no-such-account", self.exits(USAGE, "own", "uid:no-such-account", "x").stderr)
+
+    def test_bad_times_are_usage_errors(self):
+        for when in ("7", "0s", "yesterday", "2030-01-01", "2030-01-01T00:00:00", "1999-01-01T00:00:00Z"):
+            with self.subTest(when):
+                self.exits(USAGE, "grant", "user:a", "x", "--expires", when)
+
+    def test_names_of_the_system_are_resolved(self):
+        self.ok("own", "uid:daemon", "x")
+        self.ok("own", "gid:daemon", "y")
+        self.assertEqual(self.rules(), [("x", "uid:1", "own"), ("y", "gid:1", "own")])
+
+    def test_a_user_that_is_also_a_local_account_is_noted(self):
+        self.assertIn("uid:daemon", self.exits(DONE, "own", "user:daemon", "x").stderr)
+        self.assertEqual(self.exits(DONE, "own", "user:no-such-account", "x").stderr, "")
+
+    def test_names_are_bytes(self):
+        self.ok("own", "user:a", b"x\xff\n")
+        rule = self.json("ls")["rules"][0]
+        self.assertEqual(bytes.fromhex(rule["path_hex"]), b"x\xff\n")
+        self.assertIn(r"x\xff\x0a", self.ok("ls"))
+        self.ok("own", "user:a", "größe")
+        self.assertNotIn("path_hex", self.json("ls", "größe")["rules"][0])
+
+    def test_a_hostile_name_forges_no_line(self):
+        done = self.exits(DENIED, "drop", "x\ngrantctl: all is well\x1b[31m")
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+        self.assertNotIn("\x1b", done.stderr)
+
+
+class Groups(Case):
+    def test_members_come_and_go(self):
+        self.ok("group", "add", "staff", "user:a")
+        self.ok("group", "add", "group:staff", "uid:7", "--expires", "7d")
+        self.ok("group", "add", "all", "group:staff")
+        self.assertEqual([(row["group"], row["member"]) for row in self.json("group", "ls")["members"]],
+                         [("group:all", "group:staff"), ("group:staff", "uid:7"), ("group:staff", "user:a")])
+        self.assertEqual(len(self.json("group", "ls", "staff")["members"]), 2)
+        self.assertEqual(self.json("group", "rm", "staff", "user:a")["members"], 1)
+        self.exits(DENIED, "group", "rm", "staff", "user:a")
+        self.assertIn("group:staff", self.ok("group", "ls"))
+
+    def test_only_groups_of_the_application_have_members(self):
+        for group in ("user:a", "gid:0", "uid:root", "public", "a/b", ""):
+            with self.subTest(group):
+                self.exits(USAGE, "group", "add", group, "user:a")
+
+
+class Sessions(Case):
+    def test_the_token_is_printed_once_and_alone(self):
+        output = self.ok("session", "create", "user:a", "--expires", "8h")
+        self.assertRegex(output, r"\A[a-z2-7]{32}\n\Z")
+        self.assertNotIn(output.strip(), self.ok("session", "ls") + self.ok("--json", "session", "ls"))
+        self.assertNotIn(output.strip().encode(), b"".join(path.read_bytes() for path in self.database.parent.iterdir()))
+
+    def test_json_has_the_token_and_the_id(self):
+        document = self.json("session", "create", "user:a")
+        self.assertRegex(document["token"], r"^[a-z2-7]{32}$")
+        self.assertEqual([row["id"] for row in self.json("session", "ls")["sessions"]], [document["id"]])
+
+    def test_an_applications_token_is_read_from_standard_input(self):
+        token = "ApplicationsOwnToken_0123456789"
+        done = self.exits(DONE, "session", "create", "user:a", "--token", "-", input=token + "\r\nignored\n")
+        self.assertRegex(done.stdout, r"\A[0-9a-f]{64}\n\Z")
+        self.assertNotIn("token", self.json("session", "create", "user:a", "--token", "-", input=token[::-1]))
+        self.assertIn("allow", self.checked(token))
+        again = self.exits(DENIED, "session", "create", "user:b", "--token", "-", input=token)
+        self.assertNotIn(token, again.stdout + again.stderr)
+
+    def checked(self, token):
+        self.ok("grant", "user:a", "x")
+        return self.ok("check", "session:-", "x", input=token)
+
+    def test_bad_tokens_are_refused_and_not_repeated(self):
+        for token in ("", "\n", "short", "with/slash/in/the/middle", "x" * 300):
+            with self.subTest(token[:20]):
+                done = self.exits(USAGE, "session", "create", "user:a", "--token", "-", input=token)
+                if len(token) > 4:
+                    self.assertNotIn(token, done.stderr)
+
+    def test_sessions_end_by_id_by_prefix_by_token_and_by_principal(self):
+        made = [self.json("session", "create", "user:a") for _ in range(5)]
+        self.ok("session", "rm", made[0]["id"])
+        self.ok("session", "rm", made[1]["id"][:16])
+        self.ok("session", "rm", "-", input=made[2]["token"] + "\n")
+        self.assertEqual(self.json("session", "rm", "--for", "user:a")["sessions"], 2)
+        self.exits(DENIED, "session", "rm", made[0]["id"])
+        self.exits(DENIED, "session", "rm", "-", input=made[2]["token"])
+        self.exits(DENIED, "session", "rm", "--for", "user:a")
+        self.exits(USAGE, "session", "rm")
+        self.exits(USAGE, "session", "rm", "-", "--for", "user:a", input=made[0]["token"])
+
+    def test_a_token_given_as_an_argument_is_refused_and_never_repeated(self):
+        for token in (self.ok("session", "create", "user:a").strip(), "-Xy0123456789abcdefghij", "--abcdefghijklmnopqr"):
+            for arguments in (["session", "rm", token], ["session", "rm", "x", token], ["session", "rm", "--", token],
+                              ["session", "create", "user:a", "--token", token],
+                              ["session", "create", "user:a", "--token=" + token], ["session", "create", token],
+                              ["session", "create", "user:a", token], ["session", "ls", token], ["session", token],
+                              ["check", token, "x"], ["check", "session:" + token, "x"], ["check", "session:-", "x", token],
+                              ["grant", token, "x"], ["grant", "session:" + token, "x"], ["own", "session:" + token, "x"],
+                              ["grant", "user:a", f"by-session/{token}/x"],
+                              ["grant", "user:a", f"/mnt/by-session/{token}/x"],
+                              ["grant", "user:a", f"/mnt/from/::1/by-link/{token}"],
+                              ["grant", "user:a", f"../by-session/{token}/x"], ["status", token], [token]):
+                with self.subTest(arguments):
+                    done = self.exits(USAGE, *arguments, input="")
+                    self.assertNotIn(token, done.stdout + done.stderr)

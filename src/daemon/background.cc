@@ -39,6 +39,8 @@ void leave_terminal() {
 }  // namespace
 
 Result<Background> Background::fork() {
+  // Whoever started us may wait for a pipe to close, or unmount what a descriptor holds.
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     return Error{ErrorKind::kSystem, fmt::format("cannot make a pipe: {}", std::strerror(errno))};

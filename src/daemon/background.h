@@ -16,7 +16,8 @@ class Background {
   Background() = default;
 
   /// Forks. In the child it returns; the parent waits for ready() and leaves with status 0, or
-  /// with the child's own if it ends before.
+  /// with the child's own if it ends before. Descriptors that were inherited, but for the three
+  /// standard ones, are closed.
   static Result<Background> fork();
 
   /// The mount answers: lets the parent go, and gives up terminal and working directory; tells

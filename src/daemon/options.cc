@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <grp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
@@ -77,7 +79,9 @@ const std::vector<KnownOption>& known_options() {
        }},
       {"control", "PATH", "the control socket; default: one under /run/grantfs",
        [](std::string_view value, MountOptions& options) -> Result<void> {
-         if (value.empty()) return bad_value("control", value, "the path of a socket");
+         if (value.empty() || value.size() >= sizeof(sockaddr_un::sun_path)) {
+           return bad_value("control", value, "the path of a socket, at most 107 bytes (unix(7))");
+         }
          options.control = std::filesystem::absolute(value);
          return {};
        }},

@@ -46,9 +46,11 @@ Result<void> drop_privileges() {
   ::umask(S_IRWXG | S_IRWXO);
   const rlimit no_core{0, 0};
   if (::setrlimit(RLIMIT_CORE, &no_core) != 0) return failed("cannot forbid core dumps");
-  if (::prctl(PR_SET_DUMPABLE, 0) != 0) return failed("cannot forbid core dumps");
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("cannot set no_new_privs");
-  return limit_capabilities();
+  if (auto limited = limit_capabilities(); !limited) return limited;
+  // Last: a change of capabilities sets it anew (commit_creds() in the kernel's cred.c).
+  if (::prctl(PR_SET_DUMPABLE, 0) != 0) return failed("cannot forbid core dumps");
+  return {};
 }
 
 void raise_descriptor_limit() {

@@ -5,8 +5,10 @@
 namespace grantfs::db {
 namespace {
 
-Error database_error(sqlite3* handle, std::string_view doing) {
-  return {ErrorKind::kDatabase, fmt::format("{}: {}", doing, sqlite3_errmsg(handle))};
+Error database_error(sqlite3* handle) {
+  const char* path = sqlite3_db_filename(handle, "main");
+  return {ErrorKind::kDatabase,
+          fmt::format("{}: {}", path == nullptr ? "SQLite" : path, sqlite3_errmsg(handle))};
 }
 
 }  // namespace
@@ -34,7 +36,7 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
   if (sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr) != SQLITE_OK ||
       sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr) != SQLITE_OK ||
       sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr) != SQLITE_OK) {
-    return database_error(handle, "cannot configure the connection to " + path);
+    return database_error(handle);
   }
   auto configured = connection.execute("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON");
   if (configured && mode == Mode::kRead) configured = connection.execute("PRAGMA query_only=ON");
@@ -48,7 +50,7 @@ void Connection::set_busy_timeout(int milliseconds) {
 
 Result<void> Connection::execute(const char* sql) {
   if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
-    return database_error(handle_.get(), "SQLite");
+    return database_error(handle_.get());
   }
   return {};
 }
@@ -57,7 +59,7 @@ Result<Statement> Connection::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   if (sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
                          SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
-    return database_error(handle_.get(), "SQLite");
+    return database_error(handle_.get());
   }
   return Statement(statement);
 }
@@ -88,7 +90,7 @@ Result<bool> Rows::next() {
   const int result = bind_result_ == SQLITE_OK ? sqlite3_step(statement_) : bind_result_;
   if (result == SQLITE_ROW) return true;
   if (result == SQLITE_DONE) return false;
-  return database_error(sqlite3_db_handle(statement_), "SQLite");
+  return database_error(sqlite3_db_handle(statement_));
 }
 
 std::string_view Rows::text(int column) const {

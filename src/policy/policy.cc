@@ -8,6 +8,7 @@
 #include "base/sync.h"
 #include "db/shm_guard.h"
 #include "policy/reader.h"
+#include "policy/schema.h"
 
 namespace grantfs {
 
@@ -21,12 +22,12 @@ class Policy::Readers {
   /// Runs `ask(reader)` on a reader of the file that is at the path now.
   template <class Ask>
   auto with_reader(Ask ask) -> decltype(ask(std::declval<Reader&>())) {
-    auto file = identify_database(options_.database);
-    if (!file) {
+    auto files = identify_database(options_.database);
+    if (!files) {
       close_idle();
-      return file.error();
+      return files.error();
     }
-    auto reader = take(*file);
+    auto reader = take(*files);
     if (!reader) return reader.error();
     auto answer = ask(**reader);
     if (auto kept = put_back(std::move(*reader), answer.ok()); !kept) return kept.error();
@@ -40,6 +41,7 @@ class Policy::Readers {
     std::vector<ReaderPointer> idle;
     std::size_t in_use = 0;
     std::uint64_t faults_survived = db::shm_faults();
+    std::optional<DatabaseFiles> last;  ///< as of the last call that took a reader
   };
 
   Error truncated() const {
@@ -54,10 +56,21 @@ class Policy::Readers {
 
   /// While any reader lives that saw its -shm file torn away, its damaged mapping would be shared
   /// with every new one (SQLite keeps one a file and process): none is opened until all are gone.
-  Result<ReaderPointer> take(FileIdentity file) {
+  Result<ReaderPointer> take(const DatabaseFiles& files) {
     std::vector<ReaderPointer> closing;
     {
       auto state = state_.lock();
+      // SQLite would replay the journal of the old database into the new one, and with it the
+      // grants that the old one had.
+      const bool replaced = state->last && state->last->database != files.database;
+      if (replaced && files.wal && files.wal == state->last->wal) {
+        closing.swap(state->idle);
+        return Error{ErrorKind::kDatabase,
+                     fmt::format("{0} was replaced, but {0}-wal is still the old one's; "
+                                 "remove {0}-wal and {0}-shm",
+                                 options_.database.string())};
+      }
+      state->last = files;
       if (state->faults_survived != db::shm_faults()) {
         state->idle.clear();
         if (state->in_use > 0) return truncated();
@@ -67,12 +80,12 @@ class Policy::Readers {
       while (!state->idle.empty()) {
         ReaderPointer reader = std::move(state->idle.back());
         state->idle.pop_back();
-        if (reader->file() == file) return reader;
+        if (reader->file() == files.database) return reader;
         closing.push_back(std::move(reader));
       }
     }
     closing.clear();
-    auto reader = Reader::open(options_, file);
+    auto reader = Reader::open(options_, files.database);
     if (!reader) --state_.lock()->in_use;
     return reader;
   }
@@ -99,6 +112,7 @@ Policy::Policy(std::unique_ptr<Readers> readers) : readers_(std::move(readers)) 
 Policy::~Policy() = default;
 
 Result<std::unique_ptr<Policy>> Policy::open(PolicyOptions options) {
+  if (auto secure = check_database_is_private(options.database); !secure) return secure.error();
   std::unique_ptr<Policy> policy(new Policy(std::make_unique<Readers>(std::move(options))));
   auto answer = policy->decide(Anyone{}, StorePath());
   if (!answer) return answer.error();

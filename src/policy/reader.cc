@@ -64,23 +64,29 @@ Error damaged(const std::filesystem::path& database, std::string_view what) {
 
 }  // namespace
 
-Result<FileIdentity> identify_database(const std::filesystem::path& database) {
+Result<DatabaseFiles> identify_database(const std::filesystem::path& database) {
   struct stat status = {};
   if (::stat(database.c_str(), &status) != 0) {
     return damaged(database, std::strerror(errno));
   }
   if ((status.st_mode & S_IWOTH) != 0) return damaged(database, "may be written by anyone");
-  return FileIdentity{status.st_dev, status.st_ino};
+  DatabaseFiles files{{status.st_dev, status.st_ino}, std::nullopt};
+  const std::string wal = database.native() + "-wal";
+  if (::stat(wal.c_str(), &status) == 0 && status.st_size > 0) {
+    files.wal = {status.st_dev, status.st_ino};
+  }
+  return files;
 }
 
-Reader::Reader(PolicyOptions options, FileIdentity file, db::Connection connection,
+Reader::Reader(PolicyOptions options, DatabaseFiles::File file, db::Connection connection,
                Statements statements)
     : options_(std::move(options)),
       file_(file),
       connection_(std::move(connection)),
       statements_(std::move(statements)) {}
 
-Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options, FileIdentity file) {
+Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options,
+                                             DatabaseFiles::File file) {
   if (auto secure = check_database_is_private(options.database); !secure) return secure.error();
   auto connection = db::Connection::open(options.database, db::Mode::kRead);
   if (!connection) return connection.error();
@@ -90,7 +96,8 @@ Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options, FileI
   // SQLite has the file open by now: if it is still the one at the path, it is `file`.
   auto opened = identify_database(options.database);
   if (!opened) return opened.error();
-  if (*opened != file) return damaged(options.database, "was replaced while it was being opened");
+  if (opened->database != file)
+    return damaged(options.database, "was replaced while it was being opened");
 
   std::optional<Error> failure;
   const auto prepare = [&](const char* sql) {

@@ -10,15 +10,20 @@
 
 namespace grantfs {
 
-/// Which file a path led to, to notice that another one has taken its place.
-struct FileIdentity {
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
-  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+/// Which files the database is, to notice that another has taken its place.
+struct DatabaseFiles {
+  struct File {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    friend bool operator==(const File&, const File&) = default;
+  };
+  File database;
+  std::optional<File> wal;  ///< the -wal file; none if there is none or it is empty
+  friend bool operator==(const DatabaseFiles&, const DatabaseFiles&) = default;
 };
 
-/// The file at `database` now; an error if there is none or others may write to it.
-Result<FileIdentity> identify_database(const std::filesystem::path& database);
+/// The files at `database` now; an error if there is none or others may write to it.
+Result<DatabaseFiles> identify_database(const std::filesystem::path& database);
 
 /// One connection and the statements that decide. One thread at a time.
 ///
@@ -27,9 +32,10 @@ Result<FileIdentity> identify_database(const std::filesystem::path& database);
 class Reader {
  public:
   /// Opens the database, which must be `file`, and checks that it is fit to be believed.
-  static Result<std::unique_ptr<Reader>> open(const PolicyOptions& options, FileIdentity file);
+  static Result<std::unique_ptr<Reader>> open(const PolicyOptions& options,
+                                              DatabaseFiles::File file);
 
-  FileIdentity file() const { return file_; }
+  DatabaseFiles::File file() const { return file_; }
 
   Result<Access> decide(const Identity& identity, const StorePath& path);
   Result<Listing> list(const Identity& identity, const StorePath& folder);
@@ -58,7 +64,7 @@ class Reader {
     db::Statement next_granted;
   };
 
-  Reader(PolicyOptions options, FileIdentity file, db::Connection connection,
+  Reader(PolicyOptions options, DatabaseFiles::File file, db::Connection connection,
          Statements statements);
 
   /// Begins the read that the snapshot lasts for, and checks the schema if anything was committed
@@ -73,7 +79,7 @@ class Reader {
   Result<std::vector<Rule>> rules_at(const Holding& holding, std::string_view path);
 
   PolicyOptions options_;
-  FileIdentity file_;
+  DatabaseFiles::File file_;
   std::int64_t checked_version_ = -1;  ///< data_version at which the schema was last checked
   db::Connection connection_;          // before the statements, which must go first
   Statements statements_;

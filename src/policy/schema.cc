@@ -113,9 +113,10 @@ Result<std::int64_t> schema_version(db::Connection& connection,
                              "name another one, or make one with: grantctl --db PATH init",
                              database.string(), *id)};
   }
-  auto version = connection.query_integer("SELECT value FROM meta WHERE key = 'schema'");
+  auto version = connection.query_integer(
+      "SELECT value FROM meta WHERE key = 'schema' AND typeof(value) = 'integer'");
   if (!version) {
-    return Error{version.error().kind, fmt::format("{}: cannot read its schema version: {}",
+    return Error{ErrorKind::kDatabase, fmt::format("{}: cannot read its schema version: {}",
                                                    database.string(), version.error().message)};
   }
   return version;

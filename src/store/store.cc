@@ -142,25 +142,29 @@ Result<UniqueFd, Errno> Store::reopen(int path_fd, int flags) const {
   return fd;
 }
 
-Result<Found, Errno> Store::find(const StorePath& path) const {
+Result<Located, Errno> Store::locate(const StorePath& path) const {
   auto fd = resolve(root_.get(), path.text().c_str());
   if (!fd) return fd.error();
-  return examine(fd->get());
+  auto found = examine(fd->get());
+  if (!found) return found.error();
+  return Located{std::move(*fd), *found};
+}
+
+Result<Found, Errno> Store::find(const StorePath& path) const {
+  auto located = locate(path);
+  if (!located) return located.error();
+  return located->found;
 }
 
 Result<Found, Errno> Store::examine(const OpenedFile& file) const {
   return examine(file.fd.get());
 }
 
-Result<OpenedFile, Errno> Store::open_file(const StorePath& path) const {
-  auto path_fd = resolve(root_.get(), path.text().c_str());
-  if (!path_fd) return path_fd.error();
-  auto found = examine(path_fd->get());
-  if (!found) return found.error();
-  if (found->type != Found::Type::kFile) return Errno{ENOENT};
-  auto fd = reopen(path_fd->get(), 0);
+Result<OpenedFile, Errno> Store::open_file(const Located& located) const {
+  if (located.found.type != Found::Type::kFile) return Errno{ENOENT};
+  auto fd = reopen(located.fd.get(), 0);
   if (!fd) return fd.error();
-  return OpenedFile{std::move(*fd), *found};
+  return OpenedFile{std::move(*fd), located.found};
 }
 
 Result<Store::Folder, Errno> Store::open_folder(const StorePath& path) const {

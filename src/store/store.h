@@ -40,6 +40,12 @@ struct Found {
   timespec modified;
 };
 
+/// What there is at a path, held by a descriptor that can be neither read nor written (O_PATH).
+struct Located {
+  UniqueFd fd;
+  Found found{};
+};
+
 /// A regular file open for reading.
 struct OpenedFile {
   UniqueFd fd;
@@ -62,11 +68,13 @@ class Store {
   /// kInvalid or kSystem, naming the directory, if it is not a directory that can be read.
   static Result<Store> open(const std::filesystem::path& directory, const FileIdKey& key);
 
-  /// Three system calls and a close, whatever the depth of the path.
+  /// Three system calls, whatever the depth of the path.
+  Result<Located, Errno> locate(const StorePath& path) const;
+  /// locate(), for who wants to know and not to open.
   Result<Found, Errno> find(const StorePath& path) const;
-  /// Opens a regular file; anything else is ENOENT, without being opened (an open(2) of a device
-  /// or a FIFO can block or do things).
-  Result<OpenedFile, Errno> open_file(const StorePath& path) const;
+  /// Opens a regular file, whatever has become of its name since it was located; anything else is
+  /// ENOENT, without being opened (an open(2) of a device or a FIFO can block or do things).
+  Result<OpenedFile, Errno> open_file(const Located& located) const;
   Result<Folder, Errno> open_folder(const StorePath& path) const;
   /// What an open file is now.
   Result<Found, Errno> examine(const OpenedFile& file) const;

@@ -17,7 +17,8 @@ NodeTable::NodeTable() {
 NodeTable::~NodeTable() = default;
 
 NodeTable::Key NodeTable::key_of(const Node& node) {
-  return {node.parent == nullptr ? 0 : node.parent->id, node.name, node.kind, node.file};
+  return {node.parent == nullptr ? 0 : node.parent->id, node.name, node.kind,
+          node.kind == NodeKind::kFile ? node.last.id : FileId{}};
 }
 
 std::size_t NodeTable::Hash::operator()(const Key& key) const {
@@ -45,17 +46,30 @@ std::optional<Place> NodeTable::find(NodeId id) {
   const auto found = tables->by_id.find(id);
   if (found == tables->by_id.end()) return std::nullopt;
   const Node& node = *found->second;
-  return Place{id, node.kind, node.view, path_of(node), node.file, node.open.lock()};
+  return Place{id, node.kind, node.view, path_of(node), node.last, node.open.lock()};
+}
+
+std::optional<NodeId> NodeTable::remember_door(NodeId parent, std::string_view name, NodeKind kind,
+                                               ViewPointer view) {
+  return remember(parent, name, kind, Found{}, std::move(view));
+}
+
+std::optional<NodeId> NodeTable::remember(NodeId parent, std::string_view name,
+                                          const Found& found) {
+  const bool is_file = found.type == Found::Type::kFile;
+  return remember(parent, name, is_file ? NodeKind::kFile : NodeKind::kFolder, found, nullptr);
 }
 
 std::optional<NodeId> NodeTable::remember(NodeId parent_id, std::string_view name, NodeKind kind,
-                                          FileId file, ViewPointer view) {
+                                          const Found& found, ViewPointer view) {
   auto tables = tables_.lock();
   const auto parent = tables->by_id.find(parent_id);
   if (parent == tables->by_id.end()) return std::nullopt;
+  const FileId file = kind == NodeKind::kFile ? found.id : FileId{};
   const auto known = tables->by_key.find(Key{parent_id, name, kind, file});
   if (known != tables->by_key.end()) {
     ++(*known)->lookups;
+    (*known)->last = found;
     return (*known)->id;
   }
   auto node = std::make_unique<Node>();
@@ -64,7 +78,7 @@ std::optional<NodeId> NodeTable::remember(NodeId parent_id, std::string_view nam
   node->lookups = 1;
   node->parent = parent->second.get();
   node->name = name;
-  node->file = file;
+  node->last = found;
   node->view = view != nullptr ? std::move(view) : node->parent->view;
   ++node->parent->children;
   const NodeId id = node->id;

@@ -42,7 +42,7 @@ struct Place {
   NodeKind kind = NodeKind::kRoot;
   ViewPointer view;  ///< none outside the views
   StorePath path;    ///< in the view
-  FileId file;       ///< of a kFile
+  Found last;        ///< what the last lookup found there; meaningless outside the views
   /// The file, if it is open through this node now.
   std::shared_ptr<OpenFile> open;
 };
@@ -61,11 +61,14 @@ class NodeTable {
   /// What the node stands for; none if the kernel does not know such a node.
   std::optional<Place> find(NodeId id);
 
-  /// The folder or door `name` below `parent`, with one more lookup. None if `parent` is gone.
-  /// The root of a view (`view` given) starts a store path of its own; below it, children
-  /// inherit the view.
-  std::optional<NodeId> remember(NodeId parent, std::string_view name, NodeKind kind,
-                                 FileId file = {}, ViewPointer view = nullptr);
+  /// The door or view `name` below `parent`, with one more lookup. A view's root (`view` given)
+  /// starts a store path of its own. None if `parent` is gone.
+  std::optional<NodeId> remember_door(NodeId parent, std::string_view name, NodeKind kind,
+                                      ViewPointer view);
+
+  /// What a lookup found by the name `name` in `parent`, in the same view, with one more lookup.
+  /// None if `parent` is gone.
+  std::optional<NodeId> remember(NodeId parent, std::string_view name, const Found& found);
 
   /// Takes back `count` lookups (FUSE_FORGET).
   void forget(NodeId id, std::uint64_t count);
@@ -84,7 +87,7 @@ class NodeTable {
     std::uint64_t lookups = 0;
     Node* parent = nullptr;
     std::string name;
-    FileId file;
+    Found last{};
     ViewPointer view;
     std::weak_ptr<OpenFile> open;
   };
@@ -115,6 +118,8 @@ class NodeTable {
     NodeId last_id = kRootNode;
   };
 
+  std::optional<NodeId> remember(NodeId parent, std::string_view name, NodeKind kind,
+                                 const Found& found, ViewPointer view);
   static StorePath path_of(const Node& node);
   /// Removes the node, and then its parents, as far as nothing holds them any more.
   static void release(Tables& tables, Node* node);

@@ -111,7 +111,7 @@ Result<Entry, Errno> Tree::lookup_session(std::string_view token, NodeId parent)
 
 Result<Entry, Errno> Tree::enter(NodeId parent, std::string_view name, NodeKind kind,
                                  ViewPointer view) {
-  const auto id = nodes_.remember(parent, name, kind, {}, std::move(view));
+  const auto id = nodes_.remember_door(parent, name, kind, std::move(view));
   if (!id) return fail(ESTALE);
   auto shown = attributes(*id);
   if (!shown) {
@@ -130,17 +130,20 @@ Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view 
     const bool tell = options_.denial == Denial::kForbid && store_.find(path).ok();
     return deny(tell ? EACCES : ENOENT);
   }
-  auto found = store_.find(path);
-  if (!found) return fail(found.error().value);
-  const bool is_file = found->type == Found::Type::kFile;
+  auto located = store_.locate(path);
+  if (!located) return fail(located.error().value);
+  const Found found = located->found;
+  const bool is_file = found.type == Found::Type::kFile;
   if (is_file && *access != Access::kRead) return deny(ENOENT);
 
-  const auto id = nodes_.remember(parent.id, name, is_file ? NodeKind::kFile : NodeKind::kFolder,
-                                  is_file ? found->id : FileId{});
+  const auto id = nodes_.remember(parent.id, name, found);
   if (!id) return fail(ESTALE);
-  if (is_file) return Entry{*id, file_attributes(*parent.view, *found)};
+  if (is_file) {
+    recent_.keep(*id, std::move(*located));
+    return Entry{*id, file_attributes(*parent.view, found)};
+  }
   const bool whole = *access == Access::kRead;
-  return Entry{*id, folder_attributes(*parent.view, path, whole ? &*found : nullptr)};
+  return Entry{*id, folder_attributes(*parent.view, path, whole ? &found : nullptr)};
 }
 
 Result<struct stat, Errno> Tree::attributes(NodeId node) {
@@ -149,19 +152,15 @@ Result<struct stat, Errno> Tree::attributes(NodeId node) {
   switch (place->kind) {
     case NodeKind::kFolder: {
       const auto access = policy_.decide(place->view->identity, place->path);
-      if (!access || *access != Access::kRead) {
-        return folder_attributes(*place->view, place->path, nullptr);
-      }
-      auto found = store_.find(place->path);
-      if (!found) return fail(found.error().value);
-      return folder_attributes(*place->view, place->path, &*found);
+      const auto found = store_.find(place->path);
+      const bool whole =
+          access && *access == Access::kRead && found && found->type == Found::Type::kFolder;
+      return folder_attributes(*place->view, place->path, whole ? &*found : nullptr);
     }
     case NodeKind::kFile: {
-      auto found = place->open ? store_.examine(place->open->file) : store_.find(place->path);
-      if (!found) return fail(found.error().value);
-      // ESTALE makes the kernel walk the path again, and find what is there now.
-      if (found->id != place->file) return fail(ESTALE);
-      return file_attributes(*place->view, *found);
+      const auto found = place->open ? store_.examine(place->open->file) : store_.find(place->path);
+      const bool same = found && found->id == place->last.id;
+      return file_attributes(*place->view, same ? *found : place->last);
     }
     default:
       return fixed_attributes(place->kind);
@@ -184,9 +183,18 @@ Result<std::shared_ptr<OpenFile>, Errno> Tree::open(NodeId node, uid_t caller) {
   auto access = decide(*place->view, place->path);
   if (!access) return access.error();
   if (*access != Access::kRead) return deny(ENOENT);
-  auto opened = store_.open_file(place->path);
+  auto located = store_.locate(place->path);
+  if (!located) return fail(located.error().value);
+  if (located->found.id != place->last.id) {
+    auto recent = recent_.take(node);
+    if (!recent) {
+      recent_.missed();
+      return Errno{ESTALE};  // the kernel walks the path again, and finds what is there now
+    }
+    *located = std::move(*recent);
+  }
+  auto opened = store_.open_file(*located);
   if (!opened) return fail(opened.error().value);
-  if (opened->found.id != place->file) return fail(ESTALE);
   return nodes_.share_open(node, std::move(*opened));
 }
 

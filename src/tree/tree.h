@@ -17,6 +17,7 @@
 #include "tree/inode_numbers.h"
 #include "tree/node_table.h"
 #include "tree/open_folder.h"
+#include "tree/recent_lookups.h"
 
 namespace grantfs {
 
@@ -66,8 +67,8 @@ class Tree {
   Result<Entry, Errno> lookup(NodeId parent, std::string_view name, uid_t caller);
   void forget(NodeId node, std::uint64_t count) { nodes_.forget(node, count); }
 
-  /// Of what the kernel holds already: not a decision, except that a folder shows its time and
-  /// size only while it is readable as a whole.
+  /// Of what the kernel holds already, so not a decision, and no error if its name has gone: then
+  /// as last seen. But a folder shows its time and size only while it is readable as a whole.
   Result<struct stat, Errno> attributes(NodeId node);
   Result<std::string, Errno> read_link(NodeId node, uid_t caller);
   Result<std::shared_ptr<OpenFile>, Errno> open(NodeId node, uid_t caller);
@@ -100,6 +101,7 @@ class Tree {
   const TreeOptions options_;
   const InodeNumbers numbers_;
   NodeTable nodes_;
+  RecentLookups recent_;
   TreeCounters counters_;
 };
 

@@ -13,7 +13,7 @@ from harness import PATIENCE_SECONDS, outcome, wait_for
 
 LOCK = """
 import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=5)
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=0.5)
 for statement in sys.argv[2:]:
     connection.execute(statement)
 print("locked", flush=True)
@@ -160,7 +160,7 @@ class Broken(DatabaseTest):
     def test_a_schema_that_is_no_number_or_missing(self):
         """Promise 10."""
         ((version,),) = self.site.sql("SELECT value FROM meta WHERE key = 'schema'")
-        for value in ("one", -1, 0, 2**62, b"1"):
+        for value in ("one", -1, 0, 2**62, b""):
             with self.subTest(value):
                 self.site.sql("UPDATE meta SET value = ? WHERE key = 'schema'", (value,))
                 self.assert_denies()

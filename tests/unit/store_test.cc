@@ -31,9 +31,15 @@ class StoreTest : public testing::Test {
   }
   static StorePath path(const std::string& text) { return StorePath::parse(text).value(); }
 
+  Result<OpenedFile, Errno> open(const std::string& text) {
+    auto located = store_->locate(path(text));
+    if (!located) return located.error();
+    return store_->open_file(*located);
+  }
+
   int error_of(const std::string& text) {
     auto found = store_->find(path(text));
-    auto opened = store_->open_file(path(text));
+    auto opened = open(text);
     // What cannot be found cannot be opened, for the same reason.
     if (!found && !opened) {
       EXPECT_EQ(found.error(), opened.error());
@@ -97,6 +103,16 @@ TEST_F(StoreTest, AnIdentityIsNotTheInodeNumberAndNeedsTheKey) {
   EXPECT_NE(other_key->find(path("folder/file"))->id, found->id);
 }
 
+TEST_F(StoreTest, WhatWasLocatedIsOpenedWhateverBecameOfItsName) {
+  auto located = store_->locate(path("folder/file"));
+  ASSERT_TRUE(located);
+  fs::rename(root_ / "folder/file", root_ / "away");
+  fs::create_symlink("/dev/zero", root_ / "folder/file");
+  auto opened = store_->open_file(*located);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(store_->examine(*opened)->size, 4U);
+}
+
 TEST_F(StoreTest, AListingHoldsWhatCanBeFoundAndGoesOnFromAnywhere) {
   fs::create_symlink("file", root_ / "folder/link");
   ASSERT_EQ(::mkfifo((root_ / "folder/fifo").c_str(), 0600), 0);
@@ -124,7 +140,7 @@ TEST_F(StoreTest, ReadingLeavesAccessTimesAlone) {
   const timespec old[2] = {{1000, 0}, {2000, 0}};
   const auto file = root_ / "folder/file";
   ASSERT_EQ(::utimensat(AT_FDCWD, file.c_str(), old, 0), 0);
-  auto opened = store_->open_file(path("folder/file"));
+  auto opened = open("folder/file");
   ASSERT_TRUE(opened);
   char bytes[4];
   ASSERT_EQ(::read(opened->fd.get(), bytes, sizeof bytes), 4);

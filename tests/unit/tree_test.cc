@@ -35,6 +35,11 @@ class TreeTest : public PolicyTest {
     std::ofstream(root_ / name) << text;
   }
 
+  void replace(const std::string& name, const std::string& text) {
+    write("new", text);
+    fs::rename(root_ / "new", root_ / name);
+  }
+
   /// The node at the end of a path, or the errno on the way.
   Result<Entry, Errno> walk(std::initializer_list<const char*> names, uid_t caller = kAlice) {
     Result<Entry, Errno> at = Entry{kRootNode, {}};
@@ -171,22 +176,37 @@ TEST_F(TreeTest, AServerGroupAloneMayPassBySession) {
   EXPECT_EQ(door->attributes.st_gid, 33U);
 }
 
-TEST_F(TreeTest, AReplacedFileIsAnotherNodeAndTheOldOneSaysStale) {
+TEST_F(TreeTest, AReplacedFileIsAnotherNodeAndTheOldOneIsStale) {
   auto before = walk({"by-uid", "1001", "a", "b", "file"});
   ASSERT_TRUE(before);
   auto held = tree_->open(before->node, kAlice);
   ASSERT_TRUE(held);
-  write("new", "longer than before");
-  fs::rename(root_ / "new", root_ / "a/b/file");
+  replace("a/b/file", "longer than before");
   EXPECT_EQ(tree_->open(before->node, kAlice).error().value, ESTALE);
-  EXPECT_EQ(tree_->attributes(before->node)->st_size, 5);  // it is still open
+  EXPECT_EQ(tree_->attributes(before->node)->st_size, 5);  // of the file it holds
   held->reset();
-  EXPECT_EQ(tree_->attributes(before->node).error().value, ESTALE);
+  EXPECT_EQ(tree_->attributes(before->node)->st_size, 5);  // as last seen
   auto after = walk({"by-uid", "1001", "a", "b", "file"});
   ASSERT_TRUE(after);
   EXPECT_NE(after->node, before->node);
   EXPECT_NE(after->attributes.st_ino, before->attributes.st_ino);
   EXPECT_EQ(after->attributes.st_size, 18);
+}
+
+TEST_F(TreeTest, AnOpenThatMissesTwiceGetsTheFileOfItsLookup) {
+  auto first = walk({"by-uid", "1001", "a", "b", "file"});
+  replace("a/b/file", "second");
+  EXPECT_EQ(tree_->open(first->node, kAlice).error().value, ESTALE);
+  auto second = walk({"by-uid", "1001", "a", "b", "file"});
+  replace("a/b/file", "third one");
+  auto opened = tree_->open(second->node, kAlice);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ((*opened)->file.found.size, 6U);
+  // And it is still a decision.
+  auto third = walk({"by-uid", "1001", "a", "b", "file"});
+  replace("a/b/file", "fourth");
+  sql("DELETE FROM owners");
+  EXPECT_EQ(tree_->open(third->node, kAlice).error().value, ENOENT);
 }
 
 TEST_F(TreeTest, InodeNumbersDifferAmongFoldersOfViewsAndStayForFiles) {

@@ -93,9 +93,7 @@ Verdict judge(const Explanation& explanation, StoreContent content, Timestamp no
   if (content == StoreContent::kAbsent) {
     reasons.emplace_back("the store has no such file or folder");
   } else if (content == StoreContent::kOther) {
-    reasons.emplace_back(
-        "in the store it is no regular file or folder, or a symbolic link or mount point lies on "
-        "the way");
+    reasons.emplace_back("in the store it is not a regular file or folder of its own");
   }
   const bool there = reasons.empty();
   switch (explanation.access) {

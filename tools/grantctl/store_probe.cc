@@ -19,6 +19,7 @@ StoreContent probe_store(const std::filesystem::path& directory, const grantfs::
   }
   if (found.error().value != ENOENT) return StoreContent::kUnknown;
   // To the mount it does not exist. For the explanation: is something there all the same?
+  if (!store->find(path.parent())) return StoreContent::kAbsent;
   std::error_code error;
   const auto status = std::filesystem::symlink_status(directory / path.text(), error);
   return std::filesystem::exists(status) ? StoreContent::kOther : StoreContent::kAbsent;

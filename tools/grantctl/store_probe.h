@@ -12,7 +12,7 @@ enum class StoreContent {
   kAbsent,   ///< nothing, or nothing without a symbolic link or another mount on the way
   kFile,
   kFolder,
-  kOther,  ///< something that is in no view: a symbolic link, FIFO, socket or device
+  kOther,  ///< something that is in no view: a symbolic link, FIFO, socket, device or mount point
 };
 
 /// Looks as the daemon does: beneath the store, through no symbolic link and no mount point.

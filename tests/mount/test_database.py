@@ -280,6 +280,17 @@ class Replaced(DatabaseTest):
         os.rename(new, self.site.db)
         for _ in range(20):
             self.assertIn(outcome(read, self.hers), REFUSALS)
+        # With the old journal gone and one of the new database's own begun, service resumes.
+        keep.close()
+        for suffix in ("-wal", "-shm"):
+            self.beside(suffix).unlink(missing_ok=True)
+        writer = sqlite3.connect(self.site.db)
+        self.addCleanup(writer.close)
+        writer.execute("INSERT INTO grants (principal, path) VALUES ('public', 'open')")
+        writer.commit()
+        self.assertGreater(self.beside("-wal").stat().st_size, 0)
+        wait_for(lambda: outcome(read, self.site.path("public", "open/welcome.txt")) == "OK", 5, "the new one to answer")
+        self.assertEqual(outcome(read, self.hers), "ENOENT")
         self.assert_daemon_lives()
 
     def test_replaced_again_and_again(self):

@@ -136,12 +136,12 @@ class Control(TwoUsersTest):
         quiet = [socket.socket(socket.AF_UNIX) for _ in range(100)]
         for one in quiet:
             self.addCleanup(one.close)
-            one.settimeout(5)
+            one.settimeout(0.5)
             with_error = outcome(one.connect, str(self.site.control))
             self.assertIn(with_error, ("OK", "EAGAIN"))
         for data in (b"\n", b"{", b"null\n", b"[]\n", b'{"command": 7}\n', b'{"command": "recall"}\n', os.urandom(1000), b"x" * 1_000_000):
             with socket.socket(socket.AF_UNIX) as one:
-                one.settimeout(5)
+                one.settimeout(0.5)
                 if outcome(one.connect, str(self.site.control)) == "OK":
                     outcome(one.sendall, data)
         for one in quiet:

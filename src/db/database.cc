@@ -112,10 +112,6 @@ std::optional<std::int64_t> Rows::maybe_integer(int column) const {
   return integer(column);
 }
 
-std::string_view Statement::sql() const {
-  return sqlite3_sql(handle_.get());
-}
-
 int Statement::bind(int index, std::string_view text) {
   // A null pointer would bind NULL, where an empty text is meant.
   return sqlite3_bind_text64(handle_.get(), index, text.data() == nullptr ? "" : text.data(),

@@ -101,8 +101,6 @@ class Statement {
     return {};
   }
 
-  std::string_view sql() const;
-
  private:
   friend class Connection;
   struct Finalize {

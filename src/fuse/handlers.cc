@@ -93,18 +93,6 @@ void on_readlink(fuse_req_t request, fuse_ino_t node) {
   });
 }
 
-using FileHandle = std::shared_ptr<OpenFile>;
-
-// NOLINTBEGIN(performance-no-int-to-ptr): the integer is all that libfuse keeps for us
-FileHandle* file_of(const fuse_file_info* info) {
-  return reinterpret_cast<FileHandle*>(info->fh);
-}
-
-OpenFolder* folder_of(const fuse_file_info* info) {
-  return reinterpret_cast<OpenFolder*>(info->fh);
-}
-// NOLINTEND(performance-no-int-to-ptr)
-
 void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   answer(request, [&](HandlerContext& context) {
     if ((info->flags & O_ACCMODE) != O_RDONLY || (info->flags & O_TRUNC) != 0) {
@@ -116,14 +104,9 @@ void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
       fuse_reply_err(request, file.error().value);
       return;
     }
-    auto handle = std::make_unique<FileHandle>(std::move(*file));
-    info->fh = reinterpret_cast<std::uint64_t>(handle.get());
-    context.open_handles.fetch_add(1, std::memory_order_relaxed);
-    if (fuse_reply_open(request, info) == 0) {
-      (void)handle.release();  // on_release() takes it back
-    } else {
-      context.open_handles.fetch_sub(1, std::memory_order_relaxed);
-    }
+    info->fh = context.files.keep(std::make_unique<std::shared_ptr<OpenFile>>(std::move(*file)));
+    // A reply that did not arrive (the caller was interrupted) brings no release either.
+    if (fuse_reply_open(request, info) != 0) context.files.drop(info->fh);
   });
 }
 
@@ -131,14 +114,13 @@ void on_read(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t of
              fuse_file_info* info) {
   fuse_bufvec reply = FUSE_BUFVEC_INIT(size);
   reply.buf[0].flags = static_cast<fuse_buf_flags>(FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK);
-  reply.buf[0].fd = (*file_of(info))->file.fd.get();
+  reply.buf[0].fd = (*decltype(HandlerContext::files)::get(info->fh))->file.fd.get();
   reply.buf[0].pos = offset;
   fuse_reply_data(request, &reply, static_cast<fuse_buf_copy_flags>(0));
 }
 
 void on_release(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* info) {
-  const std::unique_ptr<FileHandle> handle(file_of(info));
-  context_of(request).open_handles.fetch_sub(1, std::memory_order_relaxed);
+  context_of(request).files.drop(info->fh);
   fuse_reply_err(request, 0);
 }
 
@@ -149,13 +131,8 @@ void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
       fuse_reply_err(request, folder.error().value);
       return;
     }
-    info->fh = reinterpret_cast<std::uint64_t>(folder->get());
-    context.open_handles.fetch_add(1, std::memory_order_relaxed);
-    if (fuse_reply_open(request, info) == 0) {
-      (void)folder->release();  // on_releasedir() takes it back
-    } else {
-      context.open_handles.fetch_sub(1, std::memory_order_relaxed);
-    }
+    info->fh = context.folders.keep(std::move(*folder));
+    if (fuse_reply_open(request, info) != 0) context.folders.drop(info->fh);
   });
 }
 
@@ -165,17 +142,18 @@ void on_readdir(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t
     std::vector<char> buffer(size);
     std::size_t used = 0;
     std::string name;
-    auto read = folder_of(info)->read(offset, [&](const FolderEntry& entry) {
-      struct stat shown = {};  // of which the kernel is told the number and the type alone
-      shown.st_ino = entry.inode;
-      shown.st_mode = entry.type;
-      name = entry.name;
-      const std::size_t needed = fuse_add_direntry(request, buffer.data() + used, size - used,
-                                                   name.c_str(), &shown, entry.next);
-      if (needed > size - used) return false;
-      used += needed;
-      return true;
-    });
+    auto read = decltype(HandlerContext::folders)::get(info->fh)->read(
+        offset, [&](const FolderEntry& entry) {
+          struct stat shown = {};  // of which the kernel is told the number and the type alone
+          shown.st_ino = entry.inode;
+          shown.st_mode = entry.type;
+          name = entry.name;
+          const std::size_t needed = fuse_add_direntry(request, buffer.data() + used, size - used,
+                                                       name.c_str(), &shown, entry.next);
+          if (needed > size - used) return false;
+          used += needed;
+          return true;
+        });
     if (read || used > 0) {
       fuse_reply_buf(request, buffer.data(), used);
     } else {
@@ -185,8 +163,7 @@ void on_readdir(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t
 }
 
 void on_releasedir(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* info) {
-  const std::unique_ptr<OpenFolder> folder(folder_of(info));
-  context_of(request).open_handles.fetch_sub(1, std::memory_order_relaxed);
+  context_of(request).folders.drop(info->fh);
   fuse_reply_err(request, 0);
 }
 

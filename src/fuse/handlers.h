@@ -2,9 +2,10 @@
 
 #include <fuse_lowlevel.h>
 
-#include <atomic>
 #include <cstdint>
+#include <memory>
 
+#include "fuse/handle_set.h"
 #include "tree/tree.h"
 
 namespace grantfs {
@@ -13,8 +14,11 @@ namespace grantfs {
 struct HandlerContext {
   explicit HandlerContext(Tree& tree_to_serve) : tree(tree_to_serve) {}
 
+  std::uint64_t open_handles() { return files.size() + folders.size(); }
+
   Tree& tree;
-  std::atomic<std::uint64_t> open_handles{0};
+  HandleSet<std::shared_ptr<OpenFile>> files;
+  HandleSet<OpenFolder> folders;
 };
 
 /// The operations we answer. Each handler decodes, asks the tree and replies. Absent on purpose:

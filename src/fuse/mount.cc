@@ -64,7 +64,6 @@ class FuseMount::Session {
     Arguments arguments;
     arguments.add("grantfs");
     arguments.add("-o" + join_options(options));
-    if (options.debug) arguments.add("-d");
     const fuse_lowlevel_ops ops = handlers();
     session_ = fuse_session_new(arguments.get(), &ops, sizeof ops, &context_);
     if (session_ == nullptr) {
@@ -101,9 +100,7 @@ class FuseMount::Session {
     return {};
   }
 
-  std::uint64_t open_handles() const {
-    return context_.open_handles.load(std::memory_order_relaxed);
-  }
+  std::uint64_t open_handles() { return context_.open_handles(); }
 
  private:
   HandlerContext context_;

@@ -16,7 +16,6 @@ struct FuseOptions {
   /// default_permissions): security labels such as context=.
   std::vector<std::string> kernel_options;
   unsigned threads = 0;  ///< most that answer requests; 0: libfuse's choice
-  bool debug = false;    ///< libfuse's own trace on standard error: shows names, tokens too
 };
 
 /// A tree at a mount point, answered over /dev/fuse until somebody unmounts it, or a signal

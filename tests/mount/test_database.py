@@ -11,12 +11,12 @@ import time
 from fixture import REPORT, SECRET, TwoUsersTest, names, read
 from harness import PATIENCE_SECONDS, outcome, wait_for
 
-LOCK = """
+HOLDER = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=0.5)
 for statement in sys.argv[2:]:
     connection.execute(statement)
-print("locked", flush=True)
+print("done", flush=True)
 sys.stdin.read()
 """
 REFUSALS = {"ENOENT", "EACCES"}
@@ -70,6 +70,24 @@ class DatabaseTest(TwoUsersTest):
         """What is granted may still be served, or refused; what is denied is refused."""
         self.assertLessEqual(self.every_answer(), REFUSALS | {"OK"})
         self.assert_daemon_lives()
+
+    def hold(self, *statements):
+        """Another process with the database open, after these statements, until it is let go.
+
+        It may die of what is done to the files under it (SIGBUS, if -shm is truncated): we may not.
+        """
+        holder = subprocess.Popen([sys.executable, "-c", HOLDER, self.site.db, *statements], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for stream in (holder.stderr, holder.stdout):
+            self.addCleanup(stream.close)
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        self.addCleanup(holder.stdin.close)
+        return holder, holder.stdout.readline() == b"done\n"
+
+    def let_go(self, holder):
+        holder.kill()
+        holder.wait()
 
     def assert_resumes(self):
         wait_for(lambda: self.every_answer() == {"OK"}, timeout=5, what="service to resume by itself")
@@ -198,25 +216,19 @@ class Broken(DatabaseTest):
         """Promise 10: -wal and -shm to nothing and to a part, with commits in them."""
         for suffix, length in (("-wal", 0), ("-wal", 40), ("-wal", 5000), ("-shm", 0), ("-shm", 100), ("-shm", 16384)):
             with self.subTest(suffix=suffix, length=length):
-                keep = sqlite3.connect(self.site.db)
-                self.addCleanup(keep.close)
-                keep.execute("INSERT OR REPLACE INTO grants (principal, path) VALUES ('user:x', 'x')")
-                keep.commit()
+                writer, done = self.hold("INSERT OR REPLACE INTO grants (principal, path) VALUES ('user:x', 'x')")
+                self.assertTrue(done)
                 self.assertEqual(self.every_answer(), {"OK"})
                 self.assertGreater(self.beside(suffix).stat().st_size, length, "nothing to truncate: nothing was tested")
                 os.truncate(self.beside(suffix), length)
                 self.assert_never_wider()
-                with contextlib.suppress(sqlite3.Error):
-                    keep.close()
+                self.let_go(writer)
                 self.restore()
                 self.assert_resumes()
 
     def test_a_revocation_in_a_truncated_wal_is_not_undone(self):
         """Promise 10: the last commit is lost; the one before it must not answer."""
-        keep = sqlite3.connect(self.site.db)
-        self.addCleanup(keep.close)
-        keep.execute("DELETE FROM owners")
-        keep.commit()
+        self.assertTrue(self.hold("DELETE FROM owners")[1])
         self.assertEqual(outcome(read, self.hers), "ENOENT")
         os.truncate(self.beside("-wal"), 0)
         for _ in range(20):
@@ -227,15 +239,12 @@ class Broken(DatabaseTest):
         """Promise 10."""
         for suffix in ("-wal", "-shm"):
             for breaking in (os.unlink, lambda path: path.write_bytes(os.urandom(32768))):
-                keep = sqlite3.connect(self.site.db)
-                self.addCleanup(keep.close)
-                keep.execute("INSERT OR REPLACE INTO grants (principal, path) VALUES ('user:x', 'x')")
-                keep.commit()
+                writer, done = self.hold("INSERT OR REPLACE INTO grants (principal, path) VALUES ('user:x', 'x')")
+                self.assertTrue(done)
                 self.every_answer()
                 breaking(self.beside(suffix))
                 self.assert_never_wider()
-                with contextlib.suppress(sqlite3.Error):
-                    keep.close()
+                self.let_go(writer)
                 self.restore()
                 self.assert_resumes()
 
@@ -271,23 +280,18 @@ class Replaced(DatabaseTest):
     def test_the_old_ones_journal_does_not_answer_either(self):
         """Promise 10: replaced by rename alone, while the old one's -wal holds every grant."""
         new = self.other_database()
-        keep = sqlite3.connect(self.site.db)
-        self.addCleanup(keep.close)
-        keep.execute("UPDATE owners SET created = created + 1")
-        keep.commit()
+        old, done = self.hold("UPDATE owners SET created = created + 1")
+        self.assertTrue(done)
         self.assertEqual(outcome(read, self.hers), "OK")
         self.assertGreater(self.beside("-wal").stat().st_size, 0)
         os.rename(new, self.site.db)
         for _ in range(20):
             self.assertIn(outcome(read, self.hers), REFUSALS)
         # With the old journal gone and one of the new database's own begun, service resumes.
-        keep.close()
+        self.let_go(old)
         for suffix in ("-wal", "-shm"):
             self.beside(suffix).unlink(missing_ok=True)
-        writer = sqlite3.connect(self.site.db)
-        self.addCleanup(writer.close)
-        writer.execute("INSERT INTO grants (principal, path) VALUES ('public', 'open')")
-        writer.commit()
+        self.assertTrue(self.hold("INSERT INTO grants (principal, path) VALUES ('public', 'open')")[1])
         self.assertGreater(self.beside("-wal").stat().st_size, 0)
         wait_for(lambda: outcome(read, self.site.path("public", "open/welcome.txt")) == "OK", 5, "the new one to answer")
         self.assertEqual(outcome(read, self.hers), "ENOENT")
@@ -312,21 +316,6 @@ class Replaced(DatabaseTest):
 
 
 class Locked(DatabaseTest):
-    def hold(self, *statements):
-        """Another process that holds a lock until it is let go."""
-        holder = subprocess.Popen([sys.executable, "-c", LOCK, self.site.db, *statements], stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for stream in (holder.stderr, holder.stdout):
-            self.addCleanup(stream.close)
-        self.addCleanup(holder.wait)
-        self.addCleanup(holder.kill)
-        self.addCleanup(holder.stdin.close)
-        return holder, holder.stdout.readline() == b"locked\n"
-
-    def let_go(self, holder):
-        holder.kill()
-        holder.wait()
-
     def test_by_a_writer_that_takes_its_time(self):
         """Promise 10: BEGIN EXCLUSIVE, with changes not committed: readers go on with the last commit."""
         holder, locked = self.hold("BEGIN EXCLUSIVE", "DELETE FROM owners", f"INSERT INTO grants (principal, path) VALUES ('uid:{self.alice}', '')")

@@ -1,5 +1,6 @@
 #include "policy/reader.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sodium.h>
 #include <sys/stat.h>
@@ -65,16 +66,19 @@ Error damaged(const std::filesystem::path& database, std::string_view what) {
 }  // namespace
 
 Result<DatabaseFiles> identify_database(const std::filesystem::path& database) {
-  struct stat status = {};
-  if (::stat(database.c_str(), &status) != 0) {
-    return damaged(database, std::strerror(errno));
-  }
-  if ((status.st_mode & S_IWOTH) != 0) return damaged(database, "may be written by anyone");
-  DatabaseFiles files{{status.st_dev, status.st_ino}, std::nullopt};
-  const std::string wal = database.native() + "-wal";
-  if (::stat(wal.c_str(), &status) == 0 && status.st_size > 0) {
-    files.wal = {status.st_dev, status.st_ino};
-  }
+  struct statx status = {};
+  constexpr unsigned kWanted = STATX_INO | STATX_BTIME | STATX_MODE | STATX_SIZE;
+  const auto look = [&](const std::string& path) {
+    return ::statx(AT_FDCWD, path.c_str(), 0, kWanted, &status) == 0;
+  };
+  const auto identity = [&] {
+    return DatabaseFiles::File{status.stx_dev_major, status.stx_dev_minor, status.stx_ino,
+                               status.stx_btime.tv_sec, status.stx_btime.tv_nsec};
+  };
+  if (!look(database.native())) return damaged(database, std::strerror(errno));
+  if ((status.stx_mode & S_IWOTH) != 0) return damaged(database, "may be written by anyone");
+  DatabaseFiles files{identity(), std::nullopt};
+  if (look(database.native() + "-wal") && status.stx_size > 0) files.wal = identity();
   return files;
 }
 

@@ -13,8 +13,12 @@ namespace grantfs {
 /// Which files the database is, to notice that another has taken its place.
 struct DatabaseFiles {
   struct File {
-    std::uint64_t device = 0;
+    std::uint32_t device_major = 0;
+    std::uint32_t device_minor = 0;
     std::uint64_t inode = 0;
+    /// Birth time: ext4 gives the inode number of a file just deleted to the next one at once.
+    std::int64_t born_seconds = 0;
+    std::uint32_t born_nanoseconds = 0;
     friend bool operator==(const File&, const File&) = default;
   };
   File database;

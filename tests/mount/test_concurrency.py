@@ -77,8 +77,8 @@ class Concurrency(TwoUsersTest):
         for actor in runs:
             count, wrong = actor.finish()
             self.assertEqual(wrong, set())
-            self.assertGreater(count, 100)
-        self.assertGreater(changes, 20)
+            self.assertGreater(count, 20)
+        self.assertGreater(changes, 5)
         self.assert_daemon_lives()
 
     def test_one_thread_decides_the_same(self):
@@ -91,7 +91,7 @@ class Concurrency(TwoUsersTest):
         for actor in actors:
             count, wrong = actor.finish()
             self.assertEqual(wrong, set())
-            self.assertGreater(count, 50)
+            self.assertGreater(count, 10)
 
     def test_a_folder_in_use_may_be_renamed_under_its_readers(self):
         """Promise 6: a name of the view comes and goes as a whole."""

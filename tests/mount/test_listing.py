@@ -156,7 +156,7 @@ class Changing(TwoUsersTest):
                     self.assertEqual([name for name in found if name.startswith("steady")], steady)
                     seen_churn = seen_churn or len(found) > len(steady)
             rounds += 1
-        self.assertGreater(rounds, 5)
+        self.assertGreater(rounds, 1)
         self.assertTrue(seen_churn, "nothing changed: nothing was tested")
 
     def test_a_name_appears_and_disappears_with_its_rule_and_with_its_file(self):

@@ -182,8 +182,8 @@ class Swaps(TwoUsersTest):
             count += 1
         stop.set()
         thread.join()
-        self.assertGreater(count, 50)
-        self.assertGreater(swaps[0], 50)
+        self.assertGreater(count, 10)
+        self.assertGreater(swaps[0], 10)
         self.assertLess(slowest, 1.0, "something hung")
         return contents, {os.strerror(number) for number in errnos}
 

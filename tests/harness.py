@@ -24,8 +24,10 @@ import os
 import pathlib
 import pickle
 import pwd
+import resource
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -98,7 +100,8 @@ def mounts(under):
 # --- other uids -----------------------------------------------------------------------------
 
 
-def _become(uid, gid, groups):
+def become(uid, gid=None, groups=()):
+    """For a forked child: another uid and gid (the same number by default), and no life after ours."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.setgroups(list(groups))
     gid = uid if gid is None else gid
@@ -138,7 +141,7 @@ def as_user(uid, function, *args, gid=None, groups=(), **kwargs):
         try:
             os.close(read_end)
             try:
-                _become(uid, gid, groups)
+                become(uid, gid, groups)
                 answer = pickle.dumps(_attempt(function, args, kwargs))
             except BaseException:  # noqa: BLE001
                 answer = pickle.dumps(("traceback", traceback.format_exc()))
@@ -176,7 +179,7 @@ class Actor:
             try:
                 os.close(self._requests)
                 os.close(self._answers)
-                _become(uid, gid, groups)
+                become(uid, gid, groups)
                 self._serve(requests_out, answers_in)
             finally:
                 os._exit(0)
@@ -227,10 +230,19 @@ class Actor:
 # --- a site ---------------------------------------------------------------------------------
 
 
-class Site:
-    """One private store, one database, one mount point."""
+#: Options of every mount that does not say otherwise. Most cases are about decisions, and want each
+#: to be made anew; tests/run.py runs them once more with leases, as a mount has them by default.
+DEFAULT_OPTIONS = os.environ.get("GRANTFS_TEST_OPTIONS", "enforce=open,lease=0")
+LENDS_BY_DEFAULT = "enforce=lease" in DEFAULT_OPTIONS
 
-    def __init__(self, init=True):
+#: For cases that want each open to be asked for, or each change of the store to show at once.
+decided_anew = unittest.skipIf(LENDS_BY_DEFAULT, "with a lease that takes until it is over")
+
+
+class Site:
+    """One private store, one database, one mount point; or another mount of another site's."""
+
+    def __init__(self, init=True, of=None):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="grantfs-"))
         _open_sites.add(self)
         self._popen = None        # a daemon in the foreground
@@ -239,12 +251,12 @@ class Site:
         self._closed = False
         try:
             self.root.chmod(0o711)
-            self.store = self._folder("store", 0o700)
+            self.store = of.store if of else self._folder("store", 0o700)
             self.mountpoint = self._folder("mnt", 0o755)
-            self.db = self._folder("policy", 0o700) / "policy.db"
+            self.db = of.db if of else self._folder("policy", 0o700) / "policy.db"
             self.control = self.root / "control.sock"
             self.log_file = self.root / "daemon.log"
-            if init:
+            if init and not of:
                 self.grantctl("init")
         except BaseException:
             self.close()
@@ -299,9 +311,12 @@ class Site:
         try:
             with connection:
                 connection.execute("PRAGMA synchronous = OFF")  # no test pulls the plug
-                return connection.execute(statement, params).fetchall()
+                rows = connection.execute(statement, params).fetchall()
         finally:
             connection.close()
+        if LENDS_BY_DEFAULT and self.alive():
+            self.recall()  # cases that are about decisions need not know of leases
+        return rows
 
     def sql_session(self, principal, expires=None, address=None):
         """As session(), written with plain SQL: any expiry, any address."""
@@ -315,6 +330,17 @@ class Site:
         (daemon,) = json.loads(self.grantctl("--json", "status").stdout)["daemons"]
         return daemon
 
+    def recall(self):
+        """Returns when the daemon has recalled whatever was committed before."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PATIENCE_SECONDS)
+            connection.connect(str(self.control))
+            connection.sendall(b'{"command":"recall"}\n')
+            with connection.makefile() as answer:
+                said = json.loads(answer.readline())
+        if not said["ok"]:
+            raise AssertionError(f"no recall: {said}")
+
     def counters(self):
         """What it has counted, without an upcall of our own: lookups, opens, nodes and so on."""
         return self.status()["counters"]
@@ -325,35 +351,44 @@ class Site:
         """The daemon's command line for this site; options win over the harness's own."""
         given = [option for option in options.split(",") if option]
         keys = {option.split("=")[0] for option in given}
-        for key, value in (("db", self.db), ("control", self.control)):
-            if key not in keys:
-                given.append(f"{key}={value}")
+        for default in (f"db={self.db}", f"control={self.control}", *DEFAULT_OPTIONS.split(",")):
+            if default.split("=")[0] not in keys:
+                given.append(default)
         if foreground and "log" not in keys:
             given.append("log=stderr")
         return [str(GRANTFS), str(self.store), str(self.mountpoint), "-o", ",".join(given),
                 *(["-f"] if foreground else [])]
 
-    def mount(self, options="", check=True):
+    def mount(self, options="", check=True, descriptors=None):
         """Starts the daemon and waits until the mount answers; its log goes to log().
+
+        It may have so many `descriptors` at most.
 
         Returns a CompletedProcess: returncode 0 and a daemon that runs, or the exit status and
         standard error of one that refused.
         """
-        return self.start_foreground(options, check)
+        return self.start_foreground(options, check, descriptors=descriptors)
 
-    def start_foreground(self, options="", check=True, environment=None):
+    def start_foreground(self, options="", check=True, environment=None, descriptors=None):
+        def prepare():
+            # SIGTERM on the death of this process: the daemon unmounts.
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            if descriptors:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
         arguments = self.command(options, foreground=True)
         start = self.log_file.stat().st_size if self.log_file.exists() else 0
         with open(self.log_file, "ab") as log:
-            # SIGTERM on the death of this process: the daemon unmounts.
             self._popen = subprocess.Popen(
                 arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self.environment | (environment or {}), start_new_session=True,
-                preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0))
+                preexec_fn=prepare)
         self._clean_exit_expected = True
         try:
-            wait_for(lambda: self.answers() or self._popen.poll() is not None,
-                     what="the mount to answer")
+            # Until the daemon has looked at its own mount too: umount(8) would find it busy.
+            looked = " serves " if "log" not in options else ""
+            wait_for(lambda: self._popen.poll() is not None
+                     or self.answers() and looked in self.log()[start:], what="the mount to answer")
         except Timeout:
             raise Timeout(f"the mount does not answer; its log: {self.log()}") from None
         code = self._popen.poll()
@@ -542,6 +577,55 @@ def close_all_sites():
 if (threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+# --- io_uring -------------------------------------------------------------------------------
+
+
+_URING = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
+
+
+def with_io_uring(test):
+    """Has the kernel take io=uring until the test is over, or skips it."""
+    if not has_io_uring(test):
+        test.skipTest("no FUSE over io_uring: this kernel, or the packaged libfuse, has none")
+
+
+def has_io_uring(test):
+    """Has the kernel take io=uring until the test is over; False if it cannot.
+
+    What was there is written back by a child that waits for the end of this process, however that
+    comes, or of the test.
+    """
+    if SANITIZED:
+        return False  # they run with the packaged libfuse
+    try:
+        before = _URING.read_text().strip()
+        _URING.write_text(before)
+    except OSError:
+        return False
+    if before in ("Y", "1"):
+        return True
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            os.setsid()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            os.close(write_end)
+            os.read(read_end, 1)  # the end of file: nobody holds the other end any more
+            _URING.write_text(before)
+        os._exit(0)
+    os.close(read_end)
+
+    def restore():
+        os.close(write_end)
+        os.waitpid(pid, 0)
+
+    test.addCleanup(restore)
+    _URING.write_text("Y")
+    return True
 
 
 # --- a test case ----------------------------------------------------------------------------

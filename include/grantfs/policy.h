@@ -13,6 +13,7 @@
 #include "grantfs/result.h"
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"
+#include "grantfs/token.h"
 
 namespace grantfs {
 
@@ -23,6 +24,17 @@ enum class Access {
   kNone,     ///< no live rule covers the path, and none lies below it
   kPassage,  ///< a live rule lies below: a folder of this name is shown, to lead there
   kRead,     ///< a live rule on the path or on a folder above it: may be read
+};
+
+/// What the policy says, and what it rests on.
+struct Decision {
+  Access access = Access::kClosed;
+  /// The first expiry among the session, memberships and grant that it rests on: if nobody changes
+  /// anything, it holds until then. None: for ever. Of no meaning with kNone, which is never kept,
+  /// except for the path of the whole store: there it is the identity's own.
+  Expiry until;
+  /// With kRead, how much of the path names the folder (or the path itself) that the rule is on.
+  std::size_t rule_path_bytes = 0;
 };
 
 /// One name in a folder of which only parts are visible.
@@ -68,11 +80,32 @@ struct Explanation {
   std::optional<Rule> owner;
 };
 
+/// What took access away between two looks at the database, as its own triggers recorded it.
+/// Each value once, sorted. What merely reached its expiry is not among them.
+struct Losses {
+  /// A rule on exactly this path is gone or less: somebody may have lost the path, all below it,
+  /// and the way to it through the folders above.
+  std::vector<StorePath> paths;
+  /// Left a group, or will earlier than before: whoever counts as this principal may have lost
+  /// anything. It may be a group itself, or public.
+  std::vector<Principal> members;
+  /// Sessions that are gone, end earlier, or are another principal's or bound to an address now.
+  std::vector<TokenHash> sessions;
+  /// Something changed, and the feed does not say what: assume everything. The rest is empty.
+  bool unexplained = false;
+
+  bool empty() const {
+    return paths.empty() && members.empty() && sessions.empty() && !unexplained;
+  }
+};
+
 /// The groups that the system gives a uid, primary group included; empty on any failure.
 using SystemGroups = std::function<std::vector<gid_t>(uid_t)>;
 
 /// The system's group database (getpwuid_r, getgrouplist). An answer is kept for at most one
-/// second, and no longer than /etc/passwd and /etc/group stay as they were.
+/// second, and no longer than /etc/passwd and /etc/group stay as they were. One question about a
+/// uid is asked at a time, and four about all; while four are under way, as when a directory
+/// service is slow, an answer about another uid is kept for up to ten seconds.
 SystemGroups system_groups();
 
 struct PolicyOptions {
@@ -105,13 +138,34 @@ class Policy {
   Policy& operator=(const Policy&) = delete;
 
   /// May the identity see this path? kDatabase on any trouble: deny.
-  Result<Access> decide(const Identity& identity, const StorePath& path);
+  Result<Decision> decide(const Identity& identity, const StorePath& path);
+
+  /// Every principal that the identity counts as now, its own first; empty if it is void.
+  Result<std::vector<Principal>> principals(const Identity& identity);
 
   /// What may the identity see in this folder? The cost follows the number of names returned.
   Result<Listing> list(const Identity& identity, const StorePath& folder);
 
   /// decide(), with reasons. Slower; agrees with decide() always.
   Result<Explanation> explain(const Identity& identity, const StorePath& path);
+
+  /// What commits have taken away since the last call, whoever made them. Granting and extending
+  /// give nothing; a loss may be named that was none. Whatever the feed does not account for is
+  /// `unexplained`:
+  ///
+  /// - the first call, which only takes the position, and the first one after an error;
+  /// - another file in the database's place, even if the first one is back;
+  /// - a commit that left meta.revision as it was or lowered it: one that passed the triggers by,
+  ///   an older copy put back; but also VACUUM, a truncating checkpoint, or a transaction whose
+  ///   every statement failed, which change nothing;
+  /// - rows of the feed missing, not to be understood, or more than 1,000 at once;
+  /// - any change of the schema, and then every commit for as long as the triggers are not exactly
+  ///   those that init makes.
+  ///
+  /// kDatabase on any trouble: assume everything then, too. Where nothing was committed, a call
+  /// costs two statx and one step of `PRAGMA data_version`, and allocates only the -wal's name.
+  /// Concurrent calls take turns, and each loss is told to one of them.
+  Result<Losses> losses();
 
   /// The key that the database holds for hashing the store's inode numbers, made by init.
   Result<std::array<unsigned char, 16>> inode_key();

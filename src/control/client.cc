@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <thread>
 
 #include "base/quote.h"
+#include "control/search.h"
 #include "control/socket.h"
 
 namespace grantfs {
@@ -111,25 +110,6 @@ std::int64_t number_field(const json& object, const char* key) {
   return field != object.end() && field->is_number_integer() ? field->get<std::int64_t>() : 0;
 }
 
-bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
-  struct stat first = {};
-  struct stat second = {};
-  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 &&
-         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-}
-
-/// Every *.sock in the directory, sorted.
-std::vector<std::filesystem::path> sockets_in(const std::filesystem::path& directory) {
-  std::vector<std::filesystem::path> sockets;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (entry->path().extension() == ".sock") sockets.push_back(entry->path());
-  }
-  std::ranges::sort(sockets);
-  return sockets;
-}
-
 }  // namespace
 
 Result<json> ask_daemon(const std::filesystem::path& socket, const json& request,
@@ -162,6 +142,11 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket) {
   status.mountpoint = text_field(*answer, "mountpoint");
   status.database = text_field(*answer, "database");
   status.enforce = text_field(*answer, "enforce");
+  const auto lease = answer->find("lease_seconds");
+  if (lease != answer->end() && lease->is_number()) status.lease_seconds = lease->get<double>();
+  status.transport = text_field(*answer, "transport");
+  const auto passthrough = answer->find("passthrough");
+  status.passthrough = passthrough != answer->end() && *passthrough == true;
   status.started = number_field(*answer, "started");
   status.uptime_seconds = number_field(*answer, "uptime_seconds");
   const auto counters = answer->find("counters");
@@ -176,21 +161,15 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket) {
 DaemonSearch find_daemons(const std::filesystem::path& database,
                           const std::optional<std::filesystem::path>& socket,
                           const std::filesystem::path& directory) {
-  std::vector<std::filesystem::path> sockets = sockets_in(directory);
-  if (socket && std::ranges::none_of(sockets, [&](const std::filesystem::path& other) {
-        return is_same_file(*socket, other);
-      })) {
-    sockets.push_back(*socket);
-  }
   DaemonSearch search;
-  for (const std::filesystem::path& candidate : sockets) {
-    auto status = ask_status(candidate);
+  for (const control::Candidate& candidate : control::candidates(database, socket, directory)) {
+    auto status = ask_status(candidate.socket);
     if (!status) {
-      const bool asked_for = socket && candidate == *socket;
+      const bool asked_for = socket && candidate.socket == *socket;
       if (status.error().kind != ErrorKind::kNotFound || asked_for) {
         search.troubles.push_back(status.error().message);
       }
-    } else if (is_same_file(status->database, database)) {
+    } else if (control::is_same_file(status->database, database)) {
       search.found.push_back(std::move(*status));
     }
   }

@@ -21,6 +21,10 @@ struct DaemonStatus {
   std::filesystem::path mountpoint;
   std::filesystem::path database;
   std::string enforce;
+  /// How long the kernel may be lent a decision; none from a daemon too old to say.
+  std::optional<double> lease_seconds;
+  std::string transport;     ///< of the kernel's requests: "/dev/fuse" or "io_uring"
+  bool passthrough = false;  ///< the kernel reads files of the store by itself
   std::int64_t started = 0;  ///< Unix seconds
   std::int64_t uptime_seconds = 0;
   std::vector<std::pair<std::string, std::int64_t>> counters;
@@ -43,7 +47,8 @@ struct DaemonSearch {
 };
 
 /// The daemons that decide by `database` (the same file, by whatever name): of those with a socket
-/// in `directory`, and the one at `socket`, if given. Waits at most kAnswerTime for each.
+/// in `directory`, and the one at `socket`, if given. Waits at most kAnswerTime for each, and not
+/// for those whose record names another database.
 DaemonSearch find_daemons(const std::filesystem::path& database,
                           const std::optional<std::filesystem::path>& socket,
                           const std::filesystem::path& directory = control::kDefaultDirectory);

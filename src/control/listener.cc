@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "base/quote.h"
 #include "control/protocol.h"
@@ -76,9 +78,28 @@ Result<struct stat> open_to_group(const std::filesystem::path& path, gid_t group
   return status;
 }
 
+/// Keeps other daemons away from the sockets in the directory, while the descriptor is open. By a
+/// file that is ours alone: anybody who can see a directory can lock it (flock(2)).
+Result<UniqueFd> lock_directory(const std::filesystem::path& directory) {
+  const std::filesystem::path name = directory / ".grantfs.lock";
+  UniqueFd lock(::open(name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kPrivateMode));
+  if (!lock) return failed("cannot make the control socket's lock", name);
+  constexpr int kTries = 250;
+  constexpr std::chrono::milliseconds kPause{20};
+  for (int i = 0; i < kTries; ++i) {
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+    if (errno != EWOULDBLOCK && errno != EINTR) return failed("cannot lock", name);
+    std::this_thread::sleep_for(kPause);
+  }
+  return Error{ErrorKind::kSystem,
+               fmt::format("{} is locked by another process for 5 s; which one? fuser {}",
+                           quoted(name.native()), name.native())};
+}
+
 }  // namespace
 
-Result<Listener> Listener::bind(const std::filesystem::path& socket, gid_t group) {
+Result<Listener> Listener::bind(const std::filesystem::path& socket, const DaemonRecord& record,
+                                gid_t group) {
   auto address = socket_address(socket);
   if (!address) return address.error();
   const std::filesystem::path directory = socket.has_parent_path() ? socket.parent_path() : ".";
@@ -87,10 +108,12 @@ Result<Listener> Listener::bind(const std::filesystem::path& socket, gid_t group
     return failed("cannot set the mode of", directory);
   }
   // Of two daemons that start together, one waits here and then finds the other's socket alive.
-  const UniqueFd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!lock) return failed("cannot open the directory of the control socket,", directory);
-  if (::flock(lock.get(), LOCK_EX) != 0) return failed("cannot lock", directory);
+  auto lock = lock_directory(directory);
+  if (!lock) return lock.error();
   if (auto clear = remove_stale(socket, *address); !clear) return clear.error();
+  // Before the socket: nobody may read the record of a predecessor and find us answering.
+  auto record_file = RecordFile::write(socket, record, group);
+  if (!record_file) return record_file.error();
 
   UniqueFd fd = new_socket();
   if (!fd) return failed("cannot make the control socket", socket);
@@ -106,7 +129,7 @@ Result<Listener> Listener::bind(const std::filesystem::path& socket, gid_t group
     ::unlink(socket.c_str());
     return error;
   }
-  return Listener(std::move(fd), socket, *status);
+  return Listener(std::move(fd), socket, *status, std::move(*record_file));
 }
 
 Listener::~Listener() {

@@ -10,9 +10,16 @@ namespace grantfs::control {
 ///
 ///     {"command":"status"}
 ///     {"ok":true,"version":"0.1.0",...}       or      {"ok":false,"error":"no such command"}
+///     {"command":"recall"}
+///     {"ok":true}
 ///
 /// Fields of the answer to "status": version, store, mountpoint, database (canonical paths),
-/// enforce, pid, started (Unix seconds), uptime_seconds, counters (an object of numbers).
+/// enforce, lease_seconds (0: nothing is lent), transport, passthrough, pid, started (Unix
+/// seconds), uptime_seconds, counters (an object of numbers).
+///
+/// "recall" is answered once the kernel has forgotten all that it was lent and that commits made
+/// before the request have taken away. A daemon that does not answer it is bounded by its lease,
+/// which its record says (record.h).
 
 /// Where daemons put their sockets unless told otherwise, each as NAME.sock.
 inline constexpr const char* kDefaultDirectory = "/run/grantfs";
@@ -20,8 +27,9 @@ inline constexpr const char* kDefaultDirectory = "/run/grantfs";
 /// Longest line either way, its newline included.
 inline constexpr std::size_t kMaxLineBytes = std::size_t{64} * 1024;
 
-/// Clients served at a time; more wait in the kernel's queue.
-inline constexpr std::size_t kMaxClients = 16;
+/// Clients served at a time; more wait in the kernel's queue. Several times as many as scripts
+/// that take access away side by side: while their recalls wait, a status is still served.
+inline constexpr std::size_t kMaxClients = 64;
 
 /// From a client's connection to the end of its answer; then it is cut off.
 inline constexpr std::chrono::milliseconds kClientTime{5000};

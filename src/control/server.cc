@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "control/listener.h"
+#include "control/replies.h"
 
 namespace grantfs {
 namespace {
@@ -31,44 +32,53 @@ using nlohmann::json;
 /// and asking again at once would spin.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
-/// One line, with its newline. Never throws: what is not UTF-8 is replaced.
-std::string to_line(const json& answer) {
-  return answer.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
-}
-
-json answer_to(const std::string& line, const ControlHandler& handler) {
+/// Has the handler answer a request, or answers in its place where it makes no sense.
+void answer(const std::string& line, const ControlHandler& handler, const ControlReply& reply) {
   const json request = json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!request.is_object()) return control_error("the request is not a JSON object");
+  if (!request.is_object()) return reply(control_error("the request is not a JSON object"));
   const auto command = request.find("command");
   if (command == request.end() || !command->is_string()) {
-    return control_error("the request has no \"command\"");
+    return reply(control_error("the request has no \"command\""));
   }
   try {
-    json answer = handler(request);
-    if (!answer.is_object()) return control_error("the daemon has no answer to that");
-    if (!answer.contains("ok")) answer["ok"] = true;
-    return answer;
+    handler(request, reply);
   } catch (const std::exception& error) {
-    return control_error(error.what());
+    reply(control_error(error.what()));
   }
 }
 
-/// One connection: reads a line, then writes one.
+/// One connection: reads a line, has it answered, then writes the answer.
 class Client {
  public:
-  Client(UniqueFd fd, SteadyTime deadline) : fd_(std::move(fd)), deadline_(deadline) {}
+  /// `id` is never used for another client.
+  Client(UniqueFd fd, std::uint64_t id, SteadyTime deadline)
+      : fd_(std::move(fd)), id_(id), deadline_(deadline) {}
 
   int fd() const { return fd_.get(); }
+  std::uint64_t id() const { return id_; }
   SteadyTime deadline() const { return deadline_; }
-  short events() const { return answer_.empty() ? POLLIN : POLLOUT; }
+  /// What to poll for. While the answer is awaited nothing: poll(2) tells of a hang-up unasked.
+  short events() const {
+    if (!answer_.empty()) return POLLOUT;
+    return awaiting_ ? 0 : POLLIN;
+  }
 
   /// Goes on as far as it can without waiting. False when the connection is over.
-  bool advance(const ControlHandler& handler) {
-    return answer_.empty() ? read_request(handler) : write_answer();
+  bool advance(const ControlHandler& handler, control::ReplyQueue& replies) {
+    if (!answer_.empty()) return write_answer();
+    if (awaiting_) return false;  // it hung up
+    return read_request(handler, replies);
+  }
+
+  /// Sends the answer as far as that goes without waiting. False when the connection is over.
+  bool send(std::string line) {
+    if (!answer_.empty()) return true;
+    answer_ = std::move(line);
+    return write_answer();
   }
 
  private:
-  bool read_request(const ControlHandler& handler) {
+  bool read_request(const ControlHandler& handler, control::ReplyQueue& replies) {
     std::array<char, 4096> buffer{};
     while (true) {
       const ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
@@ -78,17 +88,14 @@ class Client {
       request_.append(buffer.data(), static_cast<std::size_t>(size));
       const auto newline = request_.find('\n');
       if (std::min(newline, request_.size()) >= control::kMaxLineBytes) {
-        answer_ = to_line(control_error(
-            fmt::format("the request is longer than {} bytes", control::kMaxLineBytes)));
-        return write_answer();
+        return send(control::to_line(control_error(
+            fmt::format("the request is longer than {} bytes", control::kMaxLineBytes))));
       }
       if (newline != std::string::npos) {
         request_.resize(newline);
-        answer_ = to_line(answer_to(request_, handler));
-        if (answer_.size() > control::kMaxLineBytes) {
-          answer_ = to_line(control_error("the answer is too long"));
-        }
-        return write_answer();
+        awaiting_ = true;
+        answer(request_, handler, replies.reply_to(id_));
+        return true;
       }
     }
   }
@@ -105,7 +112,9 @@ class Client {
   }
 
   UniqueFd fd_;
+  std::uint64_t id_;
   SteadyTime deadline_;
+  bool awaiting_ = false;  ///< the request is complete and with the handler
   std::string request_;
   std::string answer_;
   std::size_t sent_ = 0;
@@ -119,10 +128,10 @@ json control_error(std::string_view message) {
 
 class ControlServer::Impl {
  public:
-  Impl(control::Listener listener, UniqueFd stop, ControlHandler handler,
+  Impl(control::Listener listener, UniqueFd wake, ControlHandler handler,
        std::chrono::milliseconds client_time)
       : listener_(std::move(listener)),
-        stop_(std::move(stop)),
+        replies_(std::make_shared<control::ReplyQueue>(std::move(wake))),
         handler_(std::move(handler)),
         client_time_(client_time) {
     // Signals are the main thread's: those that arrive here would be lost on it.
@@ -135,9 +144,7 @@ class ControlServer::Impl {
   }
 
   ~Impl() {
-    const std::uint64_t one = 1;
-    while (::write(stop_.get(), &one, sizeof one) < 0 && errno == EINTR) {
-    }
+    replies_->close();
     thread_.join();
   }
   Impl(const Impl&) = delete;
@@ -146,12 +153,13 @@ class ControlServer::Impl {
  private:
   void serve() {
     std::vector<pollfd> polled;
-    while (true) {
+    // Asked each time before waiting: deliver() may have swallowed what closing woke us with.
+    while (!replies_->closed()) {
       const SteadyTime now = std::chrono::steady_clock::now();
       clients_.remove_if([&](const Client& client) { return client.deadline() <= now; });
       const bool accepting = clients_.size() < control::kMaxClients && accept_from_ <= now;
 
-      polled.assign({{stop_.get(), POLLIN, 0},
+      polled.assign({{replies_->wake_fd(), POLLIN, 0},
                      // poll(2) ignores a negative descriptor.
                      {accepting ? listener_.fd() : -1, POLLIN, 0}});
       for (const Client& client : clients_) polled.push_back({client.fd(), client.events(), 0});
@@ -161,14 +169,22 @@ class ControlServer::Impl {
         std::this_thread::sleep_for(kAcceptPause);
         continue;
       }
-      if (polled[0].revents != 0) return;
 
       auto entry = polled.begin() + 2;
       for (auto client = clients_.begin(); client != clients_.end(); ++entry) {
-        const bool over = entry->revents != 0 && !client->advance(handler_);
+        const bool over = entry->revents != 0 && !client->advance(handler_, *replies_);
         client = over ? clients_.erase(client) : std::next(client);
       }
+      // After the clients: most requests have been answered within the handler's call.
+      deliver();
       if (polled[1].revents != 0) accept();
+    }
+  }
+
+  void deliver() {
+    for (control::FinishedReply& reply : replies_->take()) {
+      const auto client = std::ranges::find(clients_, reply.client, &Client::id);
+      if (client != clients_.end() && !client->send(std::move(reply.line))) clients_.erase(client);
     }
   }
 
@@ -176,7 +192,7 @@ class ControlServer::Impl {
     UniqueFd fd(::accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     const SteadyTime now = std::chrono::steady_clock::now();
     if (fd) {
-      clients_.emplace_back(std::move(fd), now + client_time_);
+      clients_.emplace_back(std::move(fd), next_client_++, now + client_time_);
     } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
       accept_from_ = now + kAcceptPause;
     }
@@ -195,10 +211,11 @@ class ControlServer::Impl {
   }
 
   control::Listener listener_;
-  UniqueFd stop_;  ///< an eventfd
+  std::shared_ptr<control::ReplyQueue> replies_;
   ControlHandler handler_;
   std::chrono::milliseconds client_time_;
   std::list<Client> clients_;
+  std::uint64_t next_client_ = 0;
   SteadyTime accept_from_{};
   std::thread thread_;
 };
@@ -208,19 +225,20 @@ ControlServer::~ControlServer() = default;
 
 Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesystem::path& socket,
                                                             gid_t gid_of_administrators,
+                                                            const DaemonRecord& record,
                                                             ControlHandler handler,
                                                             std::chrono::milliseconds client_time) {
-  auto listener = control::Listener::bind(socket, gid_of_administrators);
+  auto listener = control::Listener::bind(socket, record, gid_of_administrators);
   if (!listener) return listener.error();
-  UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!stop) {
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) {
     return Error{
         ErrorKind::kSystem,
         fmt::format("cannot make an eventfd for the control socket: {}", std::strerror(errno))};
   }
   try {
     return std::unique_ptr<ControlServer>(new ControlServer(std::make_unique<Impl>(
-        std::move(*listener), std::move(stop), std::move(handler), client_time)));
+        std::move(*listener), std::move(wake), std::move(handler), client_time)));
   } catch (const std::system_error& error) {
     return Error{ErrorKind::kSystem,
                  fmt::format("cannot start the control thread: {}", error.what())};

@@ -9,14 +9,25 @@
 #include <nlohmann/json.hpp>
 
 #include "control/protocol.h"
+#include "control/record.h"
 #include "grantfs/result.h"
 
 namespace grantfs {
 
-/// Answers a request, which is an object with a text "command". Returns an object; "ok":true is
-/// added unless it says "ok" itself. Called on the server's thread, one request at a time: while
-/// it runs, other clients wait. What it throws becomes an error answer.
-using ControlHandler = std::function<nlohmann::json(const nlohmann::json& request)>;
+/// Gives a client its answer: an object, to which "ok":true is added unless it says "ok" itself.
+///
+/// May be called from any thread, during the handler's call or later, also when the client has
+/// gone or the server has been destroyed, where it does nothing. The first call counts; later ones
+/// do nothing. Copies are one reply; if the last of them goes without a call, the client is told
+/// that there is no answer. It never waits.
+using ControlReply = std::function<void(nlohmann::json answer)>;
+
+/// Takes a request, an object with a text "command", and answers it by `reply`, at once or later:
+/// then the client waits, until the client time is over, and others are served meanwhile. Called
+/// on the server's thread, one request at a time: while it runs, other clients wait. What it throws
+/// becomes an error answer.
+using ControlHandler =
+    std::function<void(const nlohmann::json& request, const ControlReply& reply)>;
 
 /// The answer that refuses a request.
 nlohmann::json control_error(std::string_view message);
@@ -25,15 +36,17 @@ nlohmann::json control_error(std::string_view message);
 /// of the administrators, is the only check.
 ///
 /// Serves on a thread of its own, started here (so after the last fork) with all signals blocked,
-/// and joined by the destructor, which also removes the socket if it is still its own.
+/// and joined by the destructor, which also removes the socket and the record if they are still
+/// its own, and hangs up on clients that wait for an answer.
 class ControlServer {
  public:
-  /// Creates `socket`, and kDefaultDirectory if that is where it goes. A socket that nobody
-  /// listens on is replaced. kInvalid if the path is too long for a socket, kConflict if a daemon
-  /// answers there or something else is in the way, kSystem otherwise.
+  /// Creates `socket`, and kDefaultDirectory if that is where it goes, and writes `record` beside
+  /// it (control::record_path()), for the case that we do not answer. A socket that nobody listens
+  /// on and its record are replaced. kInvalid if the path is too long for a socket, kConflict if a
+  /// daemon answers there or something else is in the way, kSystem otherwise.
   static Result<std::unique_ptr<ControlServer>> start(
-      const std::filesystem::path& socket, gid_t gid_of_administrators, ControlHandler handler,
-      std::chrono::milliseconds client_time = control::kClientTime);
+      const std::filesystem::path& socket, gid_t gid_of_administrators, const DaemonRecord& record,
+      ControlHandler handler, std::chrono::milliseconds client_time = control::kClientTime);
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;

@@ -67,7 +67,9 @@ void Background::ready() {
     }
     parent_.reset();
   }
-  ::sd_notify(/*unset_environment=*/1, "READY=1");
+  // The environment stays as it is: other threads may read it at this moment, and unsetenv(3) is
+  // not safe then. What libfuse may execute (umount) does not speak to systemd.
+  ::sd_notify(/*unset_environment=*/0, "READY=1");
 }
 
 }  // namespace grantfs

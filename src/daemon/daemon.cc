@@ -7,10 +7,13 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "base/log.h"
@@ -21,6 +24,7 @@
 #include "db/shm_guard.h"
 #include "fuse/mount.h"
 #include "grantfs/policy.h"
+#include "lease/recaller.h"
 #include "store/store.h"
 #include "tree/tree.h"
 #include "version.h"
@@ -28,6 +32,9 @@
 namespace grantfs {
 namespace {
 
+/// Of a quarter of the descriptors allowed, the tree may keep files open; the rest is for listings,
+/// the database, and requests under way.
+constexpr std::size_t kDescriptorsForEachSpare = 4;
 constexpr std::chrono::seconds kWarnAboutPolicyEvery{10};
 
 /// While it lives, the signals that end the daemon wait: threads started meanwhile never get them.
@@ -65,37 +72,71 @@ std::filesystem::path default_control_path(const std::filesystem::path& mountpoi
          fmt::format("{}.{:08x}.sock", name, static_cast<std::uint32_t>(hash));
 }
 
+/// What enforces, given what was asked for: without file handles a file cannot be read by whoever
+/// holds it open, once its name has gone, unless it was opened for him.
+Enforcement enforcement(const MountOptions& options, const Store& store) {
+  if (options.enforcement == Enforcement::kOpen || store.opens_by_handle()) {
+    return options.enforcement;
+  }
+  spdlog::warn(
+      "enforce=lease needs a store that gives file handles (open_by_handle_at(2)) and "
+      "CAP_DAC_READ_SEARCH; going on with enforce=open");
+  return Enforcement::kOpen;
+}
+
 class Daemon {
  public:
   Daemon(const MountPlan& plan, const MountOptions& options, std::unique_ptr<Policy> policy,
-         Store store, const TreeOptions& tree_options)
+         Store store, TreeOptions tree_options)
       : plan_(plan),
         options_(options),
         policy_(std::move(policy)),
         store_(std::move(store)),
-        tree_(*policy_, store_, tree_options) {}
+        enforcement_(enforcement(options, store_)),
+        tree_(*policy_, store_, complete(std::move(tree_options))) {}
+
+  ~Daemon() {
+    if (recaller_ != nullptr) recaller_->stop();  // it notifies the mount, which goes first
+  }
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
 
   Result<void> serve(Background& background) {
+    // From before the mount until the signals are handled: whichever comes in between ends a
+    // daemon that unmounts, instead of leaving a dead mount.
+    std::optional<BlockedSignals> blocked(std::in_place);
+    // First what can fail or take time: once mounted, nothing stands between the kernel and us.
+    const DaemonRecord record{plan_.database, plan_.mountpoint, ::getpid(),
+                              static_cast<double>(options_.lease.count())};
+    auto control = ControlServer::start(
+        options_.control.value_or(default_control_path(plan_.mountpoint)),
+        administrators(plan_.database), record,
+        [this](const auto& request, const auto& reply) { answer(request, reply); });
+    if (!control) return control.error();
+    if (plan_.dead_mount) {
+      spdlog::warn("taking over {}, whose daemon is gone", quoted(plan_.mountpoint.native()));
+      if (auto taken = take_over(plan_.mountpoint); !taken) return taken.error();
+    }
+
     auto mount = FuseMount::mount(tree_, {.mountpoint = plan_.mountpoint,
                                           .source = plan_.store,
                                           .kernel_options = options_.kernel_options,
-                                          .threads = options_.threads});
+                                          .threads = options_.threads,
+                                          .asks_at_open = enforcement_ == Enforcement::kOpen,
+                                          .passthrough = options_.passthrough,
+                                          .io_uring = options_.io_uring});
     if (!mount) return mount.error();
     mount_ = std::move(*mount);
+    auto recaller = Recaller::start(tree_, *policy_, *mount_, {.lease = options_.lease});
+    if (!recaller) return recaller.error();
+    recaller_ = std::move(*recaller);
 
-    std::unique_ptr<ControlServer> control;
-    std::thread readiness;
-    {
-      const BlockedSignals blocked;
-      const auto path = options_.control.value_or(default_control_path(plan_.mountpoint));
-      auto started = ControlServer::start(path, administrators(plan_.database),
-                                          [this](const auto& request) { return answer(request); });
-      if (!started) return started.error();
-      control = std::move(*started);
-      readiness = std::thread([&] { wait_until_answering(background); });
-    }
-    auto ended = mount_->run();
+    serving_ = true;
+    std::thread readiness([&] { wait_until_answering(background); });
+    auto ended = mount_->run([&] { blocked.reset(); });
     readiness.join();
+    // Whoever asks for a recall from here on is answered by the end of the mount.
+    recaller_->stop();
     if (ended) spdlog::info("{} is unmounted", quoted(plan_.mountpoint.native()));
     return ended;
   }
@@ -110,50 +151,92 @@ class Daemon {
       return;
     }
     if (status.f_type != FUSE_SUPER_MAGIC) return;  // unmounted again already
-    spdlog::info("grantfs {} serves {} at {}, decided by {} (libfuse {})", kVersion,
+    if (options_.passthrough == Use::kYes && enforcement_ == Enforcement::kOpen &&
+        !mount_->uses_passthrough()) {
+      mount_->stop({ErrorKind::kSystem,
+                    "passthrough=on: this kernel has none (Linux 6.9 is the first); "
+                    "passthrough=auto does without"});
+      return;
+    }
+    spdlog::info("grantfs {} serves {} at {}, decided by {} (libfuse {}, enforce={}, {})", kVersion,
                  quoted(plan_.store.native()), quoted(plan_.mountpoint.native()),
-                 quoted(plan_.database.native()), libfuse_version());
+                 quoted(plan_.database.native()), libfuse_version(), enforcement_name(),
+                 transport_name());
     background.ready();
   }
 
-  nlohmann::json answer(const nlohmann::json& request) {
-    if (request.value("command", "") != "status") {
-      return control_error("unknown command; this daemon knows: status");
+  void answer(const nlohmann::json& request, const ControlReply& reply) {
+    const std::string command = request["command"];
+    if (command != "status" && command != "recall") {
+      reply(control_error("unknown command; this daemon knows: recall, status"));
+    } else if (!serving_) {
+      reply(control_error("the daemon is starting"));
+    } else if (command == "status") {
+      reply(status());
+    } else {
+      recaller_->catch_up([reply] { reply(nlohmann::json::object()); });
     }
+  }
+
+  nlohmann::json status() {
     const TreeCounters& counters = tree_.counters();
+    nlohmann::json counted{{"lookups", counters.lookups.load()},
+                           {"opens", counters.opens.load()},
+                           {"opendirs", counters.opendirs.load()},
+                           {"denials", counters.denials.load()},
+                           {"errors", counters.errors.load()},
+                           {"recalls", recaller_->counters().recalls.load()},
+                           {"recalls_of_everything", recaller_->counters().everything.load()},
+                           {"recalled_entries", recaller_->counters().entries.load()},
+                           {"nodes", tree_.node_count()},
+                           {"open_files", mount_->open_handles()}};
+    const auto upcalls = mount_->upcalls();
+    for (std::size_t i = 0; i < upcalls.size(); ++i) {
+      counted[fmt::format("upcalls_{}", kUpcallNames[i])] = upcalls[i];
+    }
     const auto now = system_now();
     return {{"version", kVersion},
             {"pid", ::getpid()},
             {"store", plan_.store.native()},
             {"mountpoint", plan_.mountpoint.native()},
             {"database", plan_.database.native()},
-            {"enforce", "open"},
+            {"enforce", enforcement_name()},
+            {"lease_seconds", options_.lease.count()},
+            {"transport", transport_name()},
+            {"passthrough", mount_->uses_passthrough()},
             {"libfuse", libfuse_version()},
             {"started", started_.time_since_epoch().count()},
             {"uptime_seconds", (now - started_).count()},
-            {"counters",
-             {{"lookups", counters.lookups.load()},
-              {"opens", counters.opens.load()},
-              {"opendirs", counters.opendirs.load()},
-              {"denials", counters.denials.load()},
-              {"errors", counters.errors.load()},
-              {"nodes", tree_.node_count()},
-              {"open_files", mount_->open_handles()}}}};
+            {"counters", counted}};
   }
+
+  TreeOptions complete(TreeOptions options) {
+    options.lease = options_.lease;
+    options.share_files = enforcement_ == Enforcement::kLease;
+    options.on_lent = [this] { recaller_->lent(); };
+    return options;
+  }
+
+  const char* enforcement_name() const { return mount_->asks_at_open() ? "open" : "lease"; }
+  const char* transport_name() const { return mount_->uses_io_uring() ? "io_uring" : "/dev/fuse"; }
 
   const MountPlan& plan_;
   const MountOptions& options_;
+  std::atomic<bool> serving_{false};  ///< mount_ and recaller_ are there
   const Timestamp started_ = system_now();
   std::unique_ptr<Policy> policy_;
   Store store_;
+  const Enforcement enforcement_;
   Tree tree_;
+  // Handlers tell the recaller what they lend until the mount has gone; see also ~Daemon().
+  std::unique_ptr<Recaller> recaller_;
   std::unique_ptr<FuseMount> mount_;
 };
 
 }  // namespace
 
 Result<void> serve(const MountPlan& plan, const MountOptions& options, Background& background) {
-  raise_descriptor_limit();
+  const std::size_t descriptors = raise_descriptor_limit();
   db::install_shm_guard();
   auto policy = Policy::open({.database = plan.database});
   if (!policy) return policy.error();
@@ -166,6 +249,8 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
   TreeOptions tree_options{.denial = options.denial,
                            .server_group = options.server_group,
                            .key = *key,
+                           .spare_descriptors = std::min(TreeOptions().spare_descriptors,
+                                                         descriptors / kDescriptorsForEachSpare),
                            .on_policy_error = [&](const Error& error) {
                              policy_trouble.warn("access is denied: " + error.message);
                            }};

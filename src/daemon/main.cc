@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/quote.h"
 #include "daemon/background.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
@@ -32,10 +33,6 @@ int complain(const Error& error) {
   return error.kind == ErrorKind::kInvalid ? kExitUsage : EXIT_FAILURE;
 }
 
-LogSink default_sink(bool foreground) {
-  return foreground ? LogSink::kStderr : LogSink::kSyslog;
-}
-
 int run(const CommandLine& line) {
   auto options = parse_mount_options(fmt::format("{}", fmt::join(line.options, ",")));
   if (!options) return complain(options.error());
@@ -44,8 +41,15 @@ int run(const CommandLine& line) {
     if (!found) return complain(found.error());
     options->database = *found;
   }
+  const LogSink sink = options->log.value_or(line.foreground ? LogSink::kStderr : LogSink::kSyslog);
+  if (sink == LogSink::kStderr && !line.foreground) {
+    return complain({ErrorKind::kInvalid,
+                     "option log=stderr: a daemon in the background has no standard error; add -f, "
+                     "or write log=syslog or log=journal"});
+  }
   auto plan = plan_mount(line.store, line.mountpoint, *options->database);
   if (!plan) return complain(plan.error());
+  if (auto may = check_may_mount(); !may) return complain(may.error());
 
   Background background;
   if (!line.foreground) {
@@ -54,15 +58,13 @@ int run(const CommandLine& line) {
     background = std::move(*forked);
   }
   // From here on this is the process that stays.
-  set_up_log(options->log.value_or(default_sink(line.foreground)), options->log_level);
+  set_up_log(sink, options->log_level);
   if (auto dropped = drop_privileges(); !dropped) return complain(dropped.error());
   auto served = serve(*plan, *options, background);
   if (served) return EXIT_SUCCESS;
   spdlog::error("{}", served.error().message);
   // On standard error too, unless that is where the line above went.
-  if (options->log.value_or(default_sink(line.foreground)) != LogSink::kStderr) {
-    return complain(served.error());
-  }
+  if (sink != LogSink::kStderr) return complain(served.error());
   return served.error().kind == ErrorKind::kInvalid ? kExitUsage : EXIT_FAILURE;
 }
 
@@ -79,7 +81,8 @@ int main(int argc, char** argv) {
   app.add_option("STORE", line.store, "The directory of private files")->required();
   app.add_option("MOUNTPOINT", line.mountpoint, "An empty directory")->required();
   app.add_option("-o", line.options, "Mount options, separated by commas; see below")
-      ->type_name("OPTION[,OPTION...]");
+      ->type_name("OPTION[,OPTION...]")
+      ->allow_extra_args(false);  // the words behind it are STORE and MOUNTPOINT, or -f
   app.add_flag("-f", line.foreground, "Stay in the foreground");
   app.set_version_flag("-V,--version", std::string("grantfs ") + kVersion);
   app.set_help_flag("-h,--help", "Print this help and exit");

@@ -43,6 +43,24 @@ Result<gid_t> find_group(std::string_view name) {
   return entry.gr_gid;
 }
 
+std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number > most) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+Result<void> take_use(std::string_view option, std::string_view value, std::string_view yes,
+                      std::string_view no, Use& use) {
+  if (value != "auto" && value != yes && value != no) {
+    return bad_value(option, value, fmt::format("auto, {} or {}", yes, no));
+  }
+  use = value == "auto" ? Use::kAuto : value == yes ? Use::kYes : Use::kNo;
+  return {};
+}
+
 struct KnownOption {
   std::string_view name;
   std::string_view value;  ///< as --help shows it; empty: takes none
@@ -58,10 +76,22 @@ const std::vector<KnownOption>& known_options() {
          options.database = std::filesystem::absolute(value);
          return {};
        }},
-      {"enforce", "open", "every lookup and open is decided by the database's newest commit",
-       [](std::string_view value, MountOptions&) -> Result<void> {
-         if (value == "open") return {};
-         return bad_value("enforce", value, "open (this release has no other)");
+      {"enforce", "lease|open",
+       "lend decisions to the kernel (lease, the default), or decide every open besides",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         if (value != "lease" && value != "open") {
+           return bad_value("enforce", value, "lease or open");
+         }
+         options.enforcement = value == "lease" ? Enforcement::kLease : Enforcement::kOpen;
+         return {};
+       }},
+      {"lease", "SECONDS", "how long a decision is lent at most, 0 to 60; default: 1",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         constexpr unsigned kLongestSeconds = 60;
+         auto seconds = parse_number(value, kLongestSeconds);
+         if (!seconds) return bad_value("lease", value, "a number of seconds from 0 to 60");
+         options.lease = std::chrono::seconds(*seconds);
+         return {};
        }},
       {"server_group", "GROUP", "only members of this system group may pass by-session",
        [](std::string_view value, MountOptions& options) -> Result<void> {
@@ -116,13 +146,20 @@ const std::vector<KnownOption>& known_options() {
       {"threads", "N", "most threads that answer, 1 to 256; for experts",
        [](std::string_view value, MountOptions& options) -> Result<void> {
          constexpr unsigned kMostThreads = 256;
-         const auto [end, error] =
-             std::from_chars(value.data(), value.data() + value.size(), options.threads);
-         if (error != std::errc() || end != value.data() + value.size() || options.threads == 0 ||
-             options.threads > kMostThreads) {
+         auto threads = parse_number(value, kMostThreads);
+         if (!threads || *threads == 0)
            return bad_value("threads", value, "a number from 1 to 256");
-         }
+         options.threads = *threads;
          return {};
+       }},
+      {"passthrough", "auto|on|off",
+       "whether the kernel reads the store itself, with enforce=open; for experts",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         return take_use("passthrough", value, "on", "off", options.passthrough);
+       }},
+      {"io", "auto|uring|dev", "how requests arrive: io_uring, or /dev/fuse; for experts",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         return take_use("io", value, "uring", "dev", options.io_uring);
        }},
   };
   return all;

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -9,15 +10,26 @@
 #include <vector>
 
 #include "base/log.h"
+#include "fuse/mount.h"
 #include "grantfs/result.h"
 #include "tree/tree.h"
 
 namespace grantfs {
 
+/// When decisions are made; the same ones either way.
+enum class Enforcement {
+  kLease,  ///< at lookup, and lent to the kernel
+  kOpen,   ///< at every open and opendir besides
+};
+
 /// What `-o` says. Paths are absolute.
 struct MountOptions {
   std::optional<std::filesystem::path> database;
   std::optional<std::filesystem::path> control;
+  Enforcement enforcement = Enforcement::kLease;
+  std::chrono::seconds lease{1};  ///< longest that anything is lent; zero: nothing is
+  Use passthrough = Use::kAuto;
+  Use io_uring = Use::kAuto;
   Denial denial = Denial::kHide;
   std::optional<gid_t> server_group;
   std::optional<LogSink> log;

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +15,6 @@
 #include <string>
 #include <system_error>
 
-#include "base/log.h"
 #include "base/quote.h"
 
 namespace grantfs {
@@ -70,24 +69,23 @@ std::optional<std::string> type_mounted_on(const fs::path& path) {
   return type;
 }
 
-/// Takes away what a dead daemon left. Whoever is not root needs fusermount3's help.
+/// Takes away what a dead daemon left.
 Result<void> detach(const fs::path& mountpoint) {
-  spdlog::warn("taking over {}, whose daemon is gone", in_quotes(mountpoint));
   if (::umount2(mountpoint.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return {};
-  if (errno == EPERM) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::execlp("fusermount3", "fusermount3", "-u", "-z", "--", mountpoint.c_str(), nullptr);
-      ::_exit(127);
-    }
-    int status = 0;
-    if (child > 0 && ::waitpid(child, &status, 0) == child && status == 0) return {};
-    errno = EPERM;
-  }
   return Error{ErrorKind::kSystem,
                fmt::format("{} holds the mount of a daemon that is gone, and it cannot be taken "
                            "away: {}; run: umount -l {}",
                            in_quotes(mountpoint), std::strerror(errno), mountpoint.native())};
+}
+
+Result<void> check_empty(const fs::path& mountpoint) {
+  std::error_code error;
+  const bool empty = fs::is_empty(mountpoint, error);
+  if (!error && empty) return {};
+  return invalid(
+      fmt::format("the mount point {} is not empty: what is in it would be hidden, and "
+                  "exposed whenever nothing is mounted; use an empty directory",
+                  in_quotes(mountpoint)));
 }
 
 Result<fs::path> check_store(const fs::path& store) {
@@ -102,13 +100,14 @@ Result<fs::path> check_store(const fs::path& store) {
     return invalid(fmt::format("the store {} is not a directory", in_quotes(store)));
   }
   if (::access(real.c_str(), R_OK | X_OK) != 0) {
-    return invalid(fmt::format("the store {} cannot be read: {}; run as root, or as its owner",
-                               in_quotes(store), std::strerror(errno)));
+    return invalid(fmt::format("the store {} cannot be read: {}; run as root", in_quotes(store),
+                               std::strerror(errno)));
   }
   return real;
 }
 
-Result<fs::path> check_mountpoint(const fs::path& given) {
+/// A dead mount tells nothing of what is under it: `dead` is all there is to say then.
+Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
   std::error_code error;
   // Not canonical(): it would look at the mount point itself, which a dead mount does not answer.
   fs::path absolute = fs::absolute(given).lexically_normal();
@@ -120,13 +119,15 @@ Result<fs::path> check_mountpoint(const fs::path& given) {
   }
   fs::path mountpoint = parent / absolute.filename();
 
-  struct stat status = {};
-  if (::lstat(mountpoint.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)) {
+  // Not stat(2), which the kernel may answer from its cache when nobody else answers any more.
+  struct statfs status = {};
+  if (::statfs(mountpoint.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)) {
     if (type_mounted_on(mountpoint) != kFilesystemType) {
       return invalid(fmt::format("{} is a dead mount, and not one of grantfs; unmount it first",
                                  in_quotes(mountpoint)));
     }
-    if (auto gone = detach(mountpoint); !gone) return gone.error();
+    dead = true;
+    return mountpoint;
   }
   mountpoint = fs::canonical(mountpoint, error);
   if (error) {
@@ -140,13 +141,7 @@ Result<fs::path> check_mountpoint(const fs::path& given) {
     return invalid(fmt::format("{} has a grantfs mounted already; unmount it first: umount {}",
                                in_quotes(mountpoint), mountpoint.native()));
   }
-  const bool empty = fs::is_empty(mountpoint, error);
-  if (error || !empty) {
-    return invalid(
-        fmt::format("the mount point {} is not empty: what is in it would be hidden, and "
-                    "exposed whenever nothing is mounted; use an empty directory",
-                    in_quotes(mountpoint)));
-  }
+  if (auto empty = check_empty(mountpoint); !empty) return empty.error();
   return mountpoint;
 }
 
@@ -156,7 +151,8 @@ Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountp
                              const fs::path& database_given) {
   auto store = check_store(store_given);
   if (!store) return store.error();
-  auto mountpoint = check_mountpoint(mountpoint_given);
+  bool dead = false;
+  auto mountpoint = check_mountpoint(mountpoint_given, dead);
   if (!mountpoint) return mountpoint.error();
 
   std::error_code error;
@@ -187,7 +183,12 @@ Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountp
                     "keep it elsewhere, as in /var/lib/grantfs",
                     in_quotes(database), in_quotes(*mountpoint)));
   }
-  return MountPlan{*store, *mountpoint, database};
+  return MountPlan{*store, *mountpoint, database, dead};
+}
+
+Result<void> take_over(const fs::path& mountpoint) {
+  if (auto gone = detach(mountpoint); !gone) return gone;
+  return check_empty(mountpoint);
 }
 
 }  // namespace grantfs

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 namespace grantfs {
 namespace {
@@ -42,6 +43,18 @@ Result<void> limit_capabilities() {
 
 }  // namespace
 
+Result<void> check_may_mount() {
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)> have(cap_get_proc(),
+                                                                           cap_free);
+  if (have == nullptr) return failed("cannot read capabilities");
+  cap_flag_value_t effective = CAP_CLEAR;
+  cap_get_flag(have.get(), CAP_SYS_ADMIN, CAP_EFFECTIVE, &effective);
+  if (effective == CAP_SET) return {};
+  return Error{ErrorKind::kSystem,
+               "mounting needs root (CAP_SYS_ADMIN); start grantfs as root, by systemctl start "
+               "grantfs@NAME or by mount"};
+}
+
 Result<void> drop_privileges() {
   ::umask(S_IRWXG | S_IRWXO);
   const rlimit no_core{0, 0};
@@ -53,12 +66,14 @@ Result<void> drop_privileges() {
   return {};
 }
 
-void raise_descriptor_limit() {
+std::size_t raise_descriptor_limit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // what there is must do
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return before;  // what there is must do
   }
+  return limit.rlim_cur;
 }
 
 }  // namespace grantfs

@@ -1,10 +1,12 @@
 #include "db/shm_guard.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -63,40 +65,88 @@ class MapsReader {
   std::size_t end_ = 0;
 };
 
-/// Whether the file mapped at `address` is a database's -shm, deleted meanwhile or not.
-bool is_shm(std::uintptr_t address) {
+/// What is mapped at an address.
+enum class Mapped { kShm, kNothingNamed, kOther };
+
+/// kShm: a file that is a database's -shm, deleted meanwhile or not. kNothingNamed: private memory,
+/// of no file, as a repaired page is.
+Mapped mapped_at(std::uintptr_t address) {
   constexpr std::string_view kSuffix = "-shm";
   constexpr std::string_view kDeleted = " (deleted)";
   MapsReader maps;
   while (true) {
     const std::uintptr_t begin = maps.get_number();
     const std::uintptr_t end = maps.get_number();
-    if (end == 0) return false;
-    // The last characters of the line are enough to tell; the name comes last in it.
+    if (end == 0) return Mapped::kOther;
+    // The last characters of the line are enough to tell; the name comes last in it, after four
+    // fields, of which the first are the permissions and the last is the inode number.
     std::array<char, kSuffix.size() + kDeleted.size()> last{};
+    bool has_name = false;
+    int fields = 0;
     for (int c = maps.get(); c != '\n'; c = maps.get()) {
-      if (c == -1) return false;
+      if (c == -1) return Mapped::kOther;
+      if (c == ' ') {
+        ++fields;
+      } else {
+        has_name = has_name || fields > 3;
+      }
       std::memmove(last.data(), last.data() + 1, last.size() - 1);
       last.back() = static_cast<char>(c);
     }
     if (address < begin || address >= end) continue;
+    if (!has_name) return Mapped::kNothingNamed;
     std::string_view name(last.data(), last.size());
     if (name.ends_with(kDeleted)) name.remove_suffix(kDeleted.size());
-    return name.ends_with(kSuffix);
+    return name.ends_with(kSuffix) ? Mapped::kShm : Mapped::kOther;
   }
+}
+
+/// One handler at a time, so that a page which several threads trip over is repaired once and the
+/// others see that it is. A mutex may not be used in a handler; every signal waits while this one
+/// runs, so the holder is never interrupted by what would want it too.
+std::atomic_flag repairing;
+
+class Repairing {
+ public:
+  Repairing() {
+    while (repairing.test_and_set(std::memory_order_acquire)) ::sched_yield();
+  }
+  ~Repairing() { repairing.clear(std::memory_order_release); }
+  Repairing(const Repairing&) = delete;
+  Repairing& operator=(const Repairing&) = delete;
+};
+
+/// The pages repaired last; touched only while repairing. A thread can be late by no more than one
+/// page for each other thread.
+std::array<std::uintptr_t, 1024> repaired_pages{};
+std::size_t repaired_count = 0;
+
+/// True if the access may be tried again: `address` lay, or still lies, in a truncated -shm.
+bool repair(std::uintptr_t address) {
+  const Repairing one_at_a_time;
+  const std::uintptr_t page = address & ~(page_bytes - 1);
+  switch (mapped_at(address)) {
+    case Mapped::kOther:
+      return false;
+    case Mapped::kNothingNamed:  // by another thread, between our access and now
+      return std::ranges::find(repaired_pages, page) != repaired_pages.end();
+    case Mapped::kShm:
+      break;
+  }
+  if (::mmap(reinterpret_cast<void*>(page), page_bytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    return false;
+  }
+  repaired_pages[repaired_count++ % repaired_pages.size()] = page;
+  faults.fetch_add(1);
+  return true;
 }
 
 void on_sigbus(int /*signal*/, siginfo_t* info, void* /*context*/) {
   const int saved_errno = errno;
-  const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
-  if (info->si_code == BUS_ADRERR && is_shm(address)) {
-    void* page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
-    if (::mmap(page, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-               -1, 0) != MAP_FAILED) {
-      faults.fetch_add(1);
-      errno = saved_errno;
-      return;  // and the access is tried again
-    }
+  if (info->si_code == BUS_ADRERR && repair(reinterpret_cast<std::uintptr_t>(info->si_addr))) {
+    errno = saved_errno;
+    return;  // and the access is tried again
   }
   // Not ours: it happens again at once, to whom it belongs.
   ::sigaction(SIGBUS, &handler_before, nullptr);
@@ -114,7 +164,7 @@ void install_shm_guard() {
   struct sigaction action = {};
   action.sa_sigaction = on_sigbus;
   action.sa_flags = SA_SIGINFO;
-  sigemptyset(&action.sa_mask);
+  sigfillset(&action.sa_mask);
   ::sigaction(SIGBUS, &action, &handler_before);
 }
 

@@ -35,6 +35,11 @@ class HandleSet {
     handles->erase(found);
   }
 
+  void clear() {
+    std::unordered_map<T*, std::unique_ptr<T>> gone;  // outside the lock
+    gone.swap(*handles_.lock());
+  }
+
   std::size_t size() { return handles_.lock()->size(); }
 
  private:

@@ -1,17 +1,25 @@
 #include "fuse/handlers.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstring>
 #include <new>
 #include <vector>
 
 namespace grantfs {
 namespace {
 
-/// How long the kernel may believe an answer without asking again. Not at all: every lookup and
-/// every open is a decision.
-constexpr double kAnswerLastsSeconds = 0.0;
+double seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
 
 HandlerContext& context_of(fuse_req_t request) {
   return *static_cast<HandlerContext*>(fuse_req_userdata(request));
@@ -22,28 +30,79 @@ uid_t caller_of(fuse_req_t request) {
   return fuse_req_ctx(request)->uid;
 }
 
+/// While it lives, this thread is not cancelled. libfuse ends its threads so (pthread_cancel(3)),
+/// which unwinds the stack from within any system call, destructors included.
+class Uncancelled {
+ public:
+  Uncancelled() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~Uncancelled() { ::pthread_setcancelstate(before_, nullptr); }
+  Uncancelled(const Uncancelled&) = delete;
+  Uncancelled& operator=(const Uncancelled&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
 /// Runs a handler's body. Nothing may be thrown into libfuse, which is C: a request that memory
 /// does not suffice for is refused.
 template <class Body>
-void answer(fuse_req_t request, Body body) {
+void answer(fuse_req_t request, Upcall kind, Body body) {
+  const Uncancelled guard;
+  HandlerContext& context = context_of(request);
+  context.count(kind);
   try {
-    body(context_of(request));
+    body(context);
   } catch (const std::exception&) {
     fuse_reply_err(request, ENOMEM);
   }
 }
 
-void on_init(void* /*userdata*/, fuse_conn_info* connection) {
-  // The kernel would accept file handles (open_by_handle_at(2)) that lead past every door.
+/// The same on a worker, after the handler has returned.
+template <class Body>
+void answer_later(HandlerContext& context, fuse_req_t request, Body body) {
+  context.workers.submit([request, body = std::move(body)] {
+    try {
+      body();
+    } catch (const std::exception&) {
+      fuse_reply_err(request, ENOMEM);
+    }
+  });
+}
+
+void on_init(void* userdata, fuse_conn_info* info) {
+  auto& context = *static_cast<HandlerContext*>(userdata);
+  Connection& connection = context.connection;
+  connection.protocol_minor = info->proto_minor;
+  // The kernel would accept file handles (open_by_handle_at(2)) that lead past every door. Where
+  // that cannot be had (libfuse 3.17, Linux 6.9), opening by handle must be a decision like any.
 #if defined(FUSE_CAP_NO_EXPORT_SUPPORT)
-  fuse_set_feature_flag(connection, FUSE_CAP_NO_EXPORT_SUPPORT);
+  const bool refuses_handles = fuse_set_feature_flag(info, FUSE_CAP_NO_EXPORT_SUPPORT);
 #else
-  (void)connection;  // this libfuse cannot say so; opening by handle is still decided
+  const bool refuses_handles = false;
 #endif
+  if (!refuses_handles && !context.asks_at_open) {
+    spdlog::warn(
+        "enforce=lease needs a kernel and a libfuse that can refuse file handles (Linux 6.9, "
+        "libfuse 3.17); going on with enforce=open");
+    context.asks_at_open = true;
+    context.tree.decide_every_open();
+  }
+#if defined(FUSE_CAP_PASSTHROUGH)
+  if (context.asks_at_open && context.options.passthrough != Use::kNo &&
+      fuse_set_feature_flag(info, FUSE_CAP_PASSTHROUGH)) {
+    info->max_backing_stack_depth = 1;  // files of a disk; 2 would forbid passthrough altogether
+    connection.passthrough = true;
+  }
+#endif
+#if defined(FUSE_CAP_OVER_IO_URING)
+  connection.io_uring =
+      context.options.io_uring != Use::kNo && fuse_get_feature_flag(info, FUSE_CAP_OVER_IO_URING);
+#endif
+  context.passthrough = connection.passthrough;
 }
 
 void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  answer(request, [&](HandlerContext& context) {
+  answer(request, Upcall::kLookup, [&](HandlerContext& context) {
     auto entry = context.tree.lookup(parent, name, caller_of(request));
     if (!entry) {
       fuse_reply_err(request, entry.error().value);
@@ -52,30 +111,34 @@ void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
     fuse_entry_param reply = {};
     reply.ino = entry->node;
     reply.attr = entry->attributes;
-    reply.attr_timeout = kAnswerLastsSeconds;
-    reply.entry_timeout = kAnswerLastsSeconds;
+    reply.attr_timeout = reply.entry_timeout = seconds(entry->lent_for);
     // A reply that did not arrive (the caller was interrupted) will not be forgotten either.
     if (fuse_reply_entry(request, &reply) != 0) context.tree.forget(entry->node, 1);
   });
 }
 
+void forget(HandlerContext& context, fuse_ino_t node, std::uint64_t count) {
+  const Uncancelled guard;
+  if (context.tree.forget(node, count)) context.backings.drop(node);
+}
+
 void on_forget(fuse_req_t request, fuse_ino_t node, std::uint64_t count) {
-  context_of(request).tree.forget(node, count);
+  forget(context_of(request), node, count);
   fuse_reply_none(request);
 }
 
 void on_forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data* forgets) {
   for (std::size_t i = 0; i < count; ++i) {
-    context_of(request).tree.forget(forgets[i].ino, forgets[i].nlookup);
+    forget(context_of(request), forgets[i].ino, forgets[i].nlookup);
   }
   fuse_reply_none(request);
 }
 
 void on_getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*info*/) {
-  answer(request, [&](HandlerContext& context) {
+  answer(request, Upcall::kGetattr, [&](HandlerContext& context) {
     auto attributes = context.tree.attributes(node);
     if (attributes) {
-      fuse_reply_attr(request, &*attributes, kAnswerLastsSeconds);
+      fuse_reply_attr(request, &attributes->shown, seconds(attributes->lent_for));
     } else {
       fuse_reply_err(request, attributes.error().value);
     }
@@ -83,7 +146,7 @@ void on_getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*info*/) {
 }
 
 void on_readlink(fuse_req_t request, fuse_ino_t node) {
-  answer(request, [&](HandlerContext& context) {
+  answer(request, Upcall::kReadlink, [&](HandlerContext& context) {
     auto target = context.tree.read_link(node, caller_of(request));
     if (target) {
       fuse_reply_readlink(request, target->c_str());
@@ -93,39 +156,159 @@ void on_readlink(fuse_req_t request, fuse_ino_t node) {
   });
 }
 
+/// Gives the kernel the store's own file to read. False if it does not take it, for good.
+Result<bool, Errno> open_passthrough(HandlerContext& context, fuse_ino_t node,
+                                     const Located& admitted, FileLeases leases, OpenHandle& handle,
+                                     fuse_file_info& info) {
+#if defined(FUSE_CAP_PASSTHROUGH)
+  handle.backing = context.backings.find(node);
+  if (handle.backing == nullptr) {
+    auto file = context.tree.open_for_passthrough(admitted, leases);
+    if (!file && file.error().value == EWOULDBLOCK) return file.error();
+    auto made = file ? context.backings.make(node, *file) : file.error();
+    if (!made) {
+      // Nothing about a file: we may not (EPERM), or not on this store (ELOOP, EOPNOTSUPP).
+      if (context.passthrough.exchange(false)) {
+        spdlog::warn(
+            "the kernel does not read this store by itself ({}); files are read through "
+            "the daemon",
+            std::strerror(made.error().value));
+      }
+      return false;
+    }
+    handle.backing = std::move(*made);
+  }
+  info.backing_id = handle.backing->id();
+  return true;
+#else
+  (void)context, (void)node, (void)admitted, (void)leases, (void)handle, (void)info;
+  return false;
+#endif
+}
+
+/// Opens what has been admitted and replies; false, and no reply, if it would have to wait for
+/// whoever has a lease on the file.
+bool open_and_reply(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
+                    const Located& admitted, FileLeases leases, fuse_file_info info) {
+  auto handle = std::make_unique<OpenHandle>();
+  bool passes = false;
+  if (context.passthrough) {
+    auto passed = open_passthrough(context, node, admitted, leases, *handle, info);
+    if (!passed) return false;
+    passes = *passed;
+  }
+  if (!passes && !context.tree.reads_by_handle()) {
+    auto file = context.tree.share_admitted(node, admitted, leases);
+    if (!file) {
+      if (file.error().value == EWOULDBLOCK && leases == FileLeases::kRefuse) return false;
+      fuse_reply_err(request, file.error().value);
+      return true;
+    }
+    handle->file = std::move(*file);
+  } else if (!passes) {
+    context.tree.pin(node, admitted);
+  }
+  info.fh = context.files.keep(std::move(handle));
+  // A reply that did not arrive (the caller was interrupted) brings no release either.
+  if (fuse_reply_open(request, &info) != 0) context.files.drop(info.fh);
+  return true;
+}
+
 void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
-  answer(request, [&](HandlerContext& context) {
+  answer(request, Upcall::kOpen, [&](HandlerContext& context) {
+    if (!context.asks_at_open) {
+      fuse_reply_err(request, ENOSYS);  // and never ask again; fuse_file_open() in fs/fuse/file.c
+      return;
+    }
     if ((info->flags & O_ACCMODE) != O_RDONLY || (info->flags & O_TRUNC) != 0) {
       fuse_reply_err(request, EROFS);
       return;
     }
-    auto file = context.tree.open(node, caller_of(request));
-    if (!file) {
-      fuse_reply_err(request, file.error().value);
+    auto admitted = context.tree.admit(node, caller_of(request));
+    if (!admitted) {
+      fuse_reply_err(request, admitted.error().value);
       return;
     }
-    info->fh = context.files.keep(std::make_unique<std::shared_ptr<OpenFile>>(std::move(*file)));
-    // A reply that did not arrive (the caller was interrupted) brings no release either.
-    if (fuse_reply_open(request, info) != 0) context.files.drop(info->fh);
+    if (open_and_reply(context, request, node, *admitted, FileLeases::kRefuse, *info)) return;
+    answer_later(context, request,
+                 [&context, request, node, info = *info,
+                  admitted = std::make_shared<Located>(std::move(*admitted))] {
+                   open_and_reply(context, request, node, *admitted, FileLeases::kAwait, info);
+                 });
   });
 }
 
-void on_read(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t offset,
+/// A read that may have to wait: for a disk, or for whoever has a lease on the file. On a worker.
+void read_patiently(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
+                    std::shared_ptr<OpenedFile> file, std::size_t size, off_t offset) {
+  if (file == nullptr) {
+    auto opened = context.tree.file_of(node, FileLeases::kAwait);
+    if (!opened) {
+      fuse_reply_err(request, opened.error().value);
+      return;
+    }
+    file = std::move(*opened);
+  }
+  std::vector<char> buffer(size);
+  std::size_t have = 0;
+  while (have < size) {
+    const ssize_t got = ::pread(file->fd.get(), buffer.data() + have, size - have,
+                                offset + static_cast<off_t>(have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      fuse_reply_err(request, errno);
+      return;
+    }
+    if (got == 0) break;
+    have += static_cast<std::size_t>(got);
+  }
+  fuse_reply_buf(request, buffer.data(), have);
+}
+
+/// Reads what is in memory and replies; false, and no reply, if not all of it is.
+bool read_at_once(fuse_req_t request, const OpenedFile& file, std::size_t size, off_t offset) {
+  std::vector<char> buffer(size);
+  const iovec into{buffer.data(), buffer.size()};
+  const ssize_t got = ::preadv2(file.fd.get(), &into, 1, offset, RWF_NOWAIT);
+  if (got < 0) return false;
+  if (static_cast<std::size_t>(got) < size) {
+    struct stat status = {};
+    if (::fstat(file.fd.get(), &status) != 0 || offset + got < status.st_size) return false;
+  }
+  fuse_reply_buf(request, buffer.data(), static_cast<std::size_t>(got));
+  return true;
+}
+
+/// Cost: one or two system calls while the file is in memory and known; on a worker otherwise.
+void on_read(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset,
              fuse_file_info* info) {
-  fuse_bufvec reply = FUSE_BUFVEC_INIT(size);
-  reply.buf[0].flags = static_cast<fuse_buf_flags>(FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK);
-  reply.buf[0].fd = (*decltype(HandlerContext::files)::get(info->fh))->file.fd.get();
-  reply.buf[0].pos = offset;
-  fuse_reply_data(request, &reply, static_cast<fuse_buf_copy_flags>(0));
+  answer(request, Upcall::kRead, [&](HandlerContext& context) {
+    std::shared_ptr<OpenedFile> file;
+    if (context.asks_at_open) file = decltype(context.files)::get(info->fh)->file;
+    if (file == nullptr) {
+      auto opened = context.tree.file_of(node, FileLeases::kRefuse);
+      if (!opened && opened.error().value != EWOULDBLOCK) {
+        fuse_reply_err(request, opened.error().value);
+        return;
+      }
+      if (opened) file = std::move(*opened);
+    }
+    if (file != nullptr && read_at_once(request, *file, size, offset)) return;
+    answer_later(context, request, [&context, request, node, file = std::move(file), size, offset] {
+      read_patiently(context, request, node, file, size, offset);
+    });
+  });
 }
 
 void on_release(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* info) {
-  context_of(request).files.drop(info->fh);
-  fuse_reply_err(request, 0);
+  answer(request, Upcall::kRelease, [&](HandlerContext& context) {
+    context.files.drop(info->fh);
+    fuse_reply_err(request, 0);
+  });
 }
 
 void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
-  answer(request, [&](HandlerContext& context) {
+  answer(request, Upcall::kOpendir, [&](HandlerContext& context) {
     auto folder = context.tree.open_folder(node, caller_of(request));
     if (!folder) {
       fuse_reply_err(request, folder.error().value);
@@ -138,7 +321,7 @@ void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
 
 void on_readdir(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t offset,
                 fuse_file_info* info) {
-  answer(request, [&](HandlerContext& /*context*/) {
+  answer(request, Upcall::kReaddir, [&](HandlerContext& /*context*/) {
     std::vector<char> buffer(size);
     std::size_t used = 0;
     std::string name;
@@ -163,8 +346,10 @@ void on_readdir(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t
 }
 
 void on_releasedir(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* info) {
-  context_of(request).folders.drop(info->fh);
-  fuse_reply_err(request, 0);
+  answer(request, Upcall::kReleasedir, [&](HandlerContext& context) {
+    context.folders.drop(info->fh);
+    fuse_reply_err(request, 0);
+  });
 }
 
 }  // namespace

@@ -2,23 +2,55 @@
 
 #include <fuse_lowlevel.h>
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
+#include "fuse/backing.h"
 #include "fuse/handle_set.h"
+#include "fuse/mount.h"
+#include "fuse/read_workers.h"
 #include "tree/tree.h"
 
 namespace grantfs {
 
+/// What the kernel and libfuse agreed upon (FUSE_INIT).
+struct Connection {
+  unsigned protocol_minor = 0;  ///< of FUSE 7
+  bool passthrough = false;     ///< the kernel reads files of the store itself
+  bool io_uring = false;        ///< the kernel offers requests over io_uring
+};
+
+/// A file that a client has open.
+struct OpenHandle {
+  std::shared_ptr<OpenedFile> file;  ///< only where files cannot be read by handle
+  std::shared_ptr<Backing> backing;
+};
+
 /// What the handlers need; libfuse hands it to each as the session's user data.
 struct HandlerContext {
-  explicit HandlerContext(Tree& tree_to_serve) : tree(tree_to_serve) {}
+  HandlerContext(Tree& tree_to_serve, const FuseOptions& fuse_options)
+      : tree(tree_to_serve), options(fuse_options), asks_at_open(fuse_options.asks_at_open) {}
 
+  void count(Upcall kind) {
+    upcalls[static_cast<std::size_t>(kind)].fetch_add(1, std::memory_order_relaxed);
+  }
   std::uint64_t open_handles() { return files.size() + folders.size(); }
 
   Tree& tree;
-  HandleSet<std::shared_ptr<OpenFile>> files;
+  const FuseOptions& options;
+  bool asks_at_open;      ///< as wanted, or because on_init found that it must be
+  Connection connection;  ///< as of on_init, before anything else is asked
+  std::atomic<bool> passthrough{false};
+  std::array<std::atomic<std::uint64_t>, kUpcallNames.size()> upcalls{};
+  HandleSet<OpenHandle> files;
   HandleSet<OpenFolder> folders;
+  Backings backings;
+  ReadWorkers workers{kReadWorkers};
+
+ private:
+  static constexpr unsigned kReadWorkers = 4;
 };
 
 /// The operations we answer. Each handler decodes, asks the tree and replies. Absent on purpose:

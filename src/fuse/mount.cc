@@ -1,12 +1,19 @@
 #include "fuse/mount.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/statfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <optional>
+#include <utility>
 
 #include "base/quote.h"
+#include "base/sync.h"
 #include "fuse/handlers.h"
 
 namespace grantfs {
@@ -37,62 +44,92 @@ std::string escape_option(std::string_view value) {
   return escaped;
 }
 
+#if defined(FUSE_CAP_OVER_IO_URING)
+/// The kernel's side of io_uring can be switched off, and is by default.
+bool kernel_has_io_uring() {
+  std::ifstream parameter("/sys/module/fuse/parameters/enable_uring");
+  char value = 'N';
+  return parameter.get(value) && (value == 'Y' || value == '1');
+}
+#endif
+
 std::string join_options(const FuseOptions& options) {
   std::string joined =
       "ro,nosuid,nodev,noexec,allow_other,default_permissions,subtype=grantfs,fsname=" +
       escape_option(options.source);
   for (const std::string& option : options.kernel_options) joined += ',' + escape_option(option);
+#if defined(FUSE_CAP_OVER_IO_URING)
+  if (options.io_uring != Use::kNo && kernel_has_io_uring()) joined += ",io_uring";
+#endif
   return joined;
+}
+
+/// A notification failed because the mount has gone: there is nothing to forget any more.
+bool is_over(int error) {
+  return error == -ENODEV || error == -ENOTCONN || error == -EBADF;
 }
 
 }  // namespace
 
 class FuseMount::Session {
  public:
-  explicit Session(Tree& tree) : context_(tree) {}
+  Session(Tree& tree, FuseOptions options)
+      : options_(std::move(options)), context_(tree, options_) {}
 
   ~Session() {
     if (session_ == nullptr) return;
-    if (mounted_) fuse_session_unmount(session_);
+    unmount();
     if (handles_signals_) fuse_remove_signal_handlers(session_);
     fuse_session_destroy(session_);
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  Result<void> mount(const FuseOptions& options) {
+  Result<void> mount() {
+    if (options_.io_uring == Use::kYes && !has_io_uring()) {
+      return Error{ErrorKind::kInvalid,
+                   "io=uring: not to be had; it needs libfuse 3.18.2 and a kernel with "
+                   "/sys/module/fuse/parameters/enable_uring set to Y; io=auto does without"};
+    }
+    if (options_.passthrough == Use::kYes && !has_passthrough()) {
+      return Error{ErrorKind::kInvalid,
+                   "passthrough=on: this build's libfuse has none (3.17 is the first); "
+                   "passthrough=auto does without"};
+    }
     Arguments arguments;
     arguments.add("grantfs");
-    arguments.add("-o" + join_options(options));
+    arguments.add("-o" + join_options(options_));
     const fuse_lowlevel_ops ops = handlers();
     session_ = fuse_session_new(arguments.get(), &ops, sizeof ops, &context_);
     if (session_ == nullptr) {
       return Error{ErrorKind::kSystem, "libfuse refuses the mount options; it says why above"};
     }
-    if (fuse_session_mount(session_, options.mountpoint.c_str()) != 0) {
+    if (fuse_session_mount(session_, options_.mountpoint.c_str()) != 0) {
       return Error{
           ErrorKind::kSystem,
           fmt::format("cannot mount on {}; libfuse says why above (is /dev/fuse there, and "
                       "are we root, or is user_allow_other in /etc/fuse.conf?)",
-                      quoted(options.mountpoint))};
+                      quoted(options_.mountpoint))};
     }
     mounted_ = true;
-    threads_ = options.threads;
+    context_.backings.use(fuse_session_fd(session_));
     return {};
   }
 
-  Result<void> run() {
+  Result<void> run(const std::function<void()>& on_signals_handled) {
     if (fuse_set_signal_handlers(session_) != 0) {
+      unmount();
       return Error{ErrorKind::kSystem, "cannot handle signals"};
     }
     handles_signals_ = true;
+    on_signals_handled();
     const std::unique_ptr<fuse_loop_config, void (*)(fuse_loop_config*)> config(
         fuse_loop_cfg_create(), fuse_loop_cfg_destroy);
-    if (threads_ > 0) fuse_loop_cfg_set_max_threads(config.get(), threads_);
+    if (options_.threads > 0) fuse_loop_cfg_set_max_threads(config.get(), options_.threads);
     // Positive: ended by a signal, as asked. Negative: an error.
     const int result = fuse_session_loop_mt(session_, config.get());
-    fuse_session_unmount(session_);
-    mounted_ = false;
+    unmount();
+    if (stopped_for_.lock()->has_value()) return **stopped_for_.lock();
     if (result < 0) {
       return Error{ErrorKind::kSystem,
                    fmt::format("the connection to the kernel broke: {}", std::strerror(-result))};
@@ -100,12 +137,46 @@ class FuseMount::Session {
     return {};
   }
 
-  std::uint64_t open_handles() { return context_.open_handles(); }
+  /// The descriptor of /dev/fuse goes with it: whoever uses that must have finished.
+  void unmount() {
+    if (!std::exchange(mounted_, false)) return;
+    context_.workers.finish();
+    context_.files.clear();
+    context_.backings.clear();
+    fuse_session_unmount(session_);
+  }
+
+  void stop(Error why) {
+    *stopped_for_.lock() = std::move(why);
+    fuse_session_exit(session_);
+    // The loop looks when it wakes: any request will do.
+    struct statfs status = {};
+    (void)::statfs(options_.mountpoint.c_str(), &status);
+  }
+
+  fuse_session* get() { return session_; }
+  HandlerContext& context() { return context_; }
 
  private:
+  static bool has_io_uring() {
+#if defined(FUSE_CAP_OVER_IO_URING)
+    return kernel_has_io_uring();
+#else
+    return false;
+#endif
+  }
+  static bool has_passthrough() {
+#if defined(FUSE_CAP_PASSTHROUGH)
+    return true;
+#else
+    return false;
+#endif
+  }
+
+  const FuseOptions options_;
   HandlerContext context_;
+  Sync<std::optional<Error>> stopped_for_;
   fuse_session* session_ = nullptr;
-  unsigned threads_ = 0;
   bool mounted_ = false;
   bool handles_signals_ = false;
 };
@@ -114,17 +185,73 @@ FuseMount::FuseMount(std::unique_ptr<Session> session) : session_(std::move(sess
 FuseMount::~FuseMount() = default;
 
 Result<std::unique_ptr<FuseMount>> FuseMount::mount(Tree& tree, const FuseOptions& options) {
-  auto session = std::make_unique<Session>(tree);
-  if (auto mounted = session->mount(options); !mounted) return mounted.error();
+  auto session = std::make_unique<Session>(tree, options);
+  if (auto mounted = session->mount(); !mounted) return mounted.error();
   return std::unique_ptr<FuseMount>(new FuseMount(std::move(session)));
 }
 
-Result<void> FuseMount::run() {
-  return session_->run();
+Result<void> FuseMount::run(const std::function<void()>& on_signals_handled) {
+  return session_->run(on_signals_handled);
+}
+
+void FuseMount::stop(Error why) {
+  session_->stop(std::move(why));
 }
 
 std::uint64_t FuseMount::open_handles() const {
-  return session_->open_handles();
+  return session_->context().open_handles();
+}
+
+std::array<std::uint64_t, kUpcallNames.size()> FuseMount::upcalls() const {
+  std::array<std::uint64_t, kUpcallNames.size()> counts{};
+  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = session_->context().upcalls[i];
+  return counts;
+}
+
+bool FuseMount::asks_at_open() const {
+  return session_->context().asks_at_open;
+}
+
+bool FuseMount::uses_passthrough() const {
+  return session_->context().passthrough;
+}
+
+bool FuseMount::uses_io_uring() const {
+  return session_->context().connection.io_uring;
+}
+
+Result<void, Errno> FuseMount::forget_entry(const KernelEntry& entry) {
+  const int error = fuse_lowlevel_notify_inval_entry(session_->get(), entry.parent,
+                                                     entry.name.data(), entry.name.size());
+  if (error == 0 || is_over(error)) return {};
+  return Errno{-error};
+}
+
+bool FuseMount::forgets_everything() const {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  constexpr unsigned kFirstWithEpochs = 44;  // FUSE_NOTIFY_INC_EPOCH in linux/fuse.h
+  return session_->context().connection.protocol_minor >= kFirstWithEpochs;
+#else
+  return false;
+#endif
+}
+
+Result<void, Errno> FuseMount::forget_everything() {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  const int error = fuse_lowlevel_notify_increment_epoch(session_->get());
+  if (error == 0 || is_over(error)) return {};
+  return Errno{-error};
+#else
+  return Errno{ENOSYS};
+#endif
+}
+
+void FuseMount::abort(const std::string& why) {
+  spdlog::critical("{}; giving up the mount", why);
+  spdlog::shutdown();
+  // With the last descriptor of /dev/fuse the connection ends (fuse_dev_release() in the kernel's
+  // fs/fuse/dev.c); the mount stays, dead, until the next daemon takes it over.
+  ::_exit(EXIT_FAILURE);
 }
 
 std::string libfuse_version() {

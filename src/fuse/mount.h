@@ -1,13 +1,39 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "grantfs/result.h"
+#include "lease/kernel.h"
 #include "tree/tree.h"
 
 namespace grantfs {
+
+/// Whether something is used that not every kernel, libfuse or store has.
+enum class Use {
+  kAuto,  ///< where it is to be had
+  kYes,   ///< and the mount is refused where it is not
+  kNo,
+};
+
+/// Requests that the kernel makes of us.
+enum class Upcall : std::uint8_t {
+  kLookup,
+  kGetattr,
+  kReadlink,
+  kOpen,
+  kRead,
+  kRelease,
+  kOpendir,
+  kReaddir,
+  kReleasedir,
+};
+inline constexpr std::array kUpcallNames{"lookup",  "getattr", "readlink", "open",      "read",
+                                         "release", "opendir", "readdir",  "releasedir"};
 
 struct FuseOptions {
   std::string mountpoint;  ///< absolute
@@ -16,25 +42,45 @@ struct FuseOptions {
   /// default_permissions): security labels such as context=.
   std::vector<std::string> kernel_options;
   unsigned threads = 0;  ///< most that answer requests; 0: libfuse's choice
+  /// Whether every open(2) is asked for. So it is also where the kernel cannot refuse file handles.
+  /// If not, the first is answered in a way that the kernel
+  /// never asks again (FUSE_NO_OPEN_SUPPORT), and files are read by node.
+  bool asks_at_open = true;
+  Use passthrough = Use::kAuto;  ///< of no meaning unless asks_at_open
+  Use io_uring = Use::kAuto;
 };
 
 /// A tree at a mount point, answered over /dev/fuse until somebody unmounts it, or a signal
 /// (SIGTERM, SIGINT, SIGHUP) ends it.
-class FuseMount {
+class FuseMount final : public Kernel {
  public:
   /// Mounts. Nothing is answered before run(). kSystem if libfuse or the kernel refuses.
   static Result<std::unique_ptr<FuseMount>> mount(Tree& tree, const FuseOptions& options);
   /// Unmounts if need be.
-  ~FuseMount();
+  ~FuseMount() override;
   FuseMount(const FuseMount&) = delete;
   FuseMount& operator=(const FuseMount&) = delete;
 
-  /// Answers requests until unmounted or signalled; the calling thread must be the one that the
-  /// signals reach. Then the mount is gone.
-  Result<void> run();
+  /// Answers requests until unmounted or signalled; then the mount is gone. The calling thread must
+  /// be the one that the signals reach; `on_signals_handled` is called on it once they are.
+  Result<void> run(const std::function<void()>& on_signals_handled);
+
+  /// Has run() return `why`. Any thread.
+  void stop(Error why);
 
   /// Files and folders held open by clients. Any thread.
   std::uint64_t open_handles() const;
+  /// How many there were of each, in the order of kUpcallNames. Any thread.
+  std::array<std::uint64_t, kUpcallNames.size()> upcalls() const;
+  /// What is in use; known once the mount has answered anything.
+  bool asks_at_open() const;
+  bool uses_passthrough() const;
+  bool uses_io_uring() const;
+
+  Result<void, Errno> forget_entry(const KernelEntry& entry) override;
+  bool forgets_everything() const override;
+  Result<void, Errno> forget_everything() override;
+  [[noreturn]] void abort(const std::string& why) override;
 
  private:
   class Session;

@@ -2,46 +2,94 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
+#include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "base/sync.h"
 #include "db/shm_guard.h"
+#include "policy/feed.h"
 #include "policy/reader.h"
 #include "policy/schema.h"
 
 namespace grantfs {
 
-/// The readers there are. A call takes an idle one, or opens one, and puts it back unless it
-/// failed: a reader that met an error, or whose file is no longer the one at the path, is closed
-/// and never used again.
+/// The connections there are: Readers, which decide, and at most one Feed. A call takes an idle
+/// one, or opens one, and puts it back unless it failed: a connection that met an error, or whose
+/// file is no longer the one at the path, is closed and never used again.
 class Policy::Readers {
  public:
-  explicit Readers(PolicyOptions options) : options_(std::move(options)) {}
+  explicit Readers(PolicyOptions options)
+      : options_(std::move(options)), watch_(options_.database) {}
 
   /// Runs `ask(reader)` on a reader of the file that is at the path now.
   template <class Ask>
-  auto with_reader(Ask ask) -> decltype(ask(std::declval<Reader&>())) {
-    auto files = identify_database(options_.database);
+  auto with_reader(Ask ask) {
+    return with<Reader>(ask);
+  }
+
+  /// with_reader() for the feed. One call at a time: a second feed would know no position.
+  template <class Ask>
+  auto with_feed(Ask ask) {
+    const std::lock_guard turn(feed_turn_);
+    return with<Feed>(ask);
+  }
+
+ private:
+  template <class Kind>
+  using Pointers = std::vector<std::unique_ptr<Kind>>;
+  using Idle = std::tuple<Pointers<Reader>, Pointers<Feed>>;
+
+  struct State {
+    Idle idle;
+    std::size_t in_use = 0;
+    std::uint64_t faults_survived = db::shm_faults();
+    std::optional<DatabaseFiles> last;  ///< as of the last call that took a connection
+  };
+
+  template <class Kind, class Ask>
+  auto with(Ask ask) -> decltype(ask(std::declval<Kind&>())) {
+    auto files = watch_.look();
     if (!files) {
       close_idle();
       return files.error();
     }
-    auto reader = take(*files);
-    if (!reader) return reader.error();
-    auto answer = ask(**reader);
-    if (auto kept = put_back(std::move(*reader), answer.ok()); !kept) return kept.error();
+    auto turn = take<Kind>(*files);
+    if (!turn) return turn.error();
+    auto answer = ask(turn->connection());
+    if (auto kept = turn->end(answer.ok()); !kept) return kept.error();
     return answer;
   }
 
- private:
-  using ReaderPointer = std::unique_ptr<Reader>;
+  /// A connection in use. However it ends, by an exception too, it is counted out again.
+  template <class Kind>
+  class Turn {
+   public:
+    explicit Turn(Readers& readers) : readers_(&readers) {}
+    Turn(Turn&& other) noexcept
+        : readers_(std::exchange(other.readers_, nullptr)),
+          connection_(std::move(other.connection_)) {}
+    Turn& operator=(Turn&&) = delete;
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() {
+      if (readers_ != nullptr) readers_->put_back(std::move(connection_), /*usable=*/false);
+    }
 
-  struct State {
-    std::vector<ReaderPointer> idle;
-    std::size_t in_use = 0;
-    std::uint64_t faults_survived = db::shm_faults();
-    std::optional<DatabaseFiles> last;  ///< as of the last call that took a reader
+    void use(std::unique_ptr<Kind> connection) { connection_ = std::move(connection); }
+    Kind& connection() { return *connection_; }
+    /// An error if what the connection answered must not be believed.
+    Result<void> end(bool usable) {
+      Readers& readers = *std::exchange(readers_, nullptr);
+      if (!readers.put_back(std::move(connection_), usable)) return readers.truncated();
+      return {};
+    }
+
+   private:
+    Readers* readers_;  ///< null: ended
+    std::unique_ptr<Kind> connection_;
   };
 
   Error truncated() const {
@@ -50,21 +98,26 @@ class Policy::Readers {
   }
 
   void close_idle() {
-    std::vector<ReaderPointer> closing;  // outside the lock
+    Idle closing;  // outside the lock
     closing.swap(state_.lock()->idle);
   }
 
-  /// While any reader lives that saw its -shm file torn away, its damaged mapping would be shared
-  /// with every new one (SQLite keeps one a file and process): none is opened until all are gone.
-  Result<ReaderPointer> take(const DatabaseFiles& files) {
-    std::vector<ReaderPointer> closing;
+  /// While any connection lives that saw its -shm file torn away, its damaged mapping would be
+  /// shared with every new one (SQLite keeps one a file and process): none is opened until all
+  /// are gone.
+  template <class Kind>
+  Result<Turn<Kind>> take(const DatabaseFiles& files) {
+    Idle closing;
+    std::optional<Turn<Kind>> turn;  // declared out here: it ends with the lock free
     {
       auto state = state_.lock();
-      // SQLite would replay the journal of the old database into the new one, and with it the
-      // grants that the old one had.
+      // All of them, the feed too: what another file in between allowed, it would never know.
       const bool replaced = state->last && state->last->database != files.database;
-      if (replaced && files.wal && files.wal == state->last->wal) {
-        closing.swap(state->idle);
+      if (replaced) closing.swap(state->idle);
+      // SQLite would replay the journal of the old database into the new one, and with it the
+      // grants that the old one had. It may have been empty when we last saw it: what counts is
+      // whether it is now.
+      if (replaced && files.wal && !files.wal_empty && files.wal == state->last->wal) {
         return Error{ErrorKind::kDatabase,
                      fmt::format("{0} was replaced, but {0}-wal is still the old one's; "
                                  "remove {0}-wal and {0}-shm",
@@ -72,39 +125,48 @@ class Policy::Readers {
       }
       state->last = files;
       if (state->faults_survived != db::shm_faults()) {
-        state->idle.clear();
+        state->idle = Idle();
         if (state->in_use > 0) return truncated();
         state->faults_survived = db::shm_faults();
       }
       ++state->in_use;
-      while (!state->idle.empty()) {
-        ReaderPointer reader = std::move(state->idle.back());
-        state->idle.pop_back();
-        if (reader->file() == files.database) return reader;
-        closing.push_back(std::move(reader));
+      turn.emplace(*this);
+      auto& idle = std::get<Pointers<Kind>>(state->idle);
+      if (!idle.empty()) {
+        turn->use(std::move(idle.back()));
+        idle.pop_back();
+        return std::move(*turn);
       }
     }
-    closing.clear();
-    auto reader = Reader::open(options_, files.database);
-    if (!reader) --state_.lock()->in_use;
-    return reader;
+    auto connection = Kind::open(options_, files.database);
+    if (!connection) return connection.error();
+    turn->use(std::move(*connection));
+    // Opening may have made the journal: a replacement before the next look must find it known.
+    if (auto now = identify_database(options_.database); now && now->database == files.database) {
+      auto state = state_.lock();
+      if (state->last->database == files.database) state->last = *now;
+    }
+    return std::move(*turn);
   }
 
-  /// An error if what the reader answered must not be believed.
-  Result<void> put_back(ReaderPointer reader, bool usable) {
+  /// False if what the connection answered must not be believed. It may be null: none was opened.
+  template <class Kind>
+  bool put_back(std::unique_ptr<Kind> connection, bool usable) {
     auto state = state_.lock();
     const bool torn = state->faults_survived != db::shm_faults();
-    if (usable && !torn) {
-      state->idle.push_back(std::move(reader));
-    } else {
-      reader.reset();  // under the lock: when in_use falls to zero, it is closed
+    --state->in_use;  // first: what follows may be short of memory
+    const bool current =
+        connection != nullptr && state->last && state->last->database == connection->file();
+    if (usable && current && !torn) {
+      std::get<Pointers<Kind>>(state->idle).push_back(std::move(connection));
     }
-    --state->in_use;
-    if (torn) return truncated();
-    return {};
+    connection.reset();  // under the lock: when in_use is seen to be zero, it is closed
+    return !torn;
   }
 
-  PolicyOptions options_;
+  const PolicyOptions options_;
+  DatabaseWatch watch_;
+  std::mutex feed_turn_;
   Sync<State> state_;
 };
 
@@ -119,8 +181,12 @@ Result<std::unique_ptr<Policy>> Policy::open(PolicyOptions options) {
   return policy;
 }
 
-Result<Access> Policy::decide(const Identity& identity, const StorePath& path) {
+Result<Decision> Policy::decide(const Identity& identity, const StorePath& path) {
   return readers_->with_reader([&](Reader& reader) { return reader.decide(identity, path); });
+}
+
+Result<std::vector<Principal>> Policy::principals(const Identity& identity) {
+  return readers_->with_reader([&](Reader& reader) { return reader.principals(identity); });
 }
 
 Result<Listing> Policy::list(const Identity& identity, const StorePath& folder) {
@@ -129,6 +195,10 @@ Result<Listing> Policy::list(const Identity& identity, const StorePath& folder) 
 
 Result<Explanation> Policy::explain(const Identity& identity, const StorePath& path) {
   return readers_->with_reader([&](Reader& reader) { return reader.explain(identity, path); });
+}
+
+Result<Losses> Policy::losses() {
+  return readers_->with_feed([](Feed& feed) { return feed.losses(); });
 }
 
 Result<std::array<unsigned char, 16>> Policy::inode_key() {

@@ -1,16 +1,14 @@
 #include "policy/reader.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sodium.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
+#include <iterator>
 #include <map>
 
+#include "policy/feed.h"
 #include "policy/schema.h"
 
 namespace grantfs {
@@ -25,7 +23,7 @@ constexpr const char* kNextOwned =
     "SELECT path FROM owners WHERE principal = ?1 AND path >= ?2 AND path < ?3"
     " ORDER BY path LIMIT 1";
 constexpr const char* kNextGranted =
-    "SELECT path FROM grants WHERE principal = ?1 AND path >= ?2 AND path < ?3"
+    "SELECT path, expires FROM grants WHERE principal = ?1 AND path >= ?2 AND path < ?3"
     " AND (expires IS NULL OR expires > ?4) ORDER BY path LIMIT 1";
 
 constexpr std::array kAllStatements{kSession, kParents,   kOwnerAt,
@@ -59,28 +57,18 @@ Expiry to_expiry(std::optional<std::int64_t> seconds) {
   return Timestamp{std::chrono::seconds{*seconds}};
 }
 
-Error damaged(const std::filesystem::path& database, std::string_view what) {
-  return {ErrorKind::kDatabase, fmt::format("{}: {}", database.string(), what)};
+Expiry earlier(const Expiry& a, const Expiry& b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+/// Under which name what an identity is and may is remembered; empty: not at all.
+std::string memory_name(const Identity& identity) {
+  if (const auto* bearer = std::get_if<SessionBearer>(&identity)) return bearer->session.hex();
+  return std::holds_alternative<Anyone>(identity) ? "public" : std::string();
 }
 
 }  // namespace
-
-Result<DatabaseFiles> identify_database(const std::filesystem::path& database) {
-  struct statx status = {};
-  constexpr unsigned kWanted = STATX_INO | STATX_BTIME | STATX_MODE | STATX_SIZE;
-  const auto look = [&](const std::string& path) {
-    return ::statx(AT_FDCWD, path.c_str(), 0, kWanted, &status) == 0;
-  };
-  const auto identity = [&] {
-    return DatabaseFiles::File{status.stx_dev_major, status.stx_dev_minor, status.stx_ino,
-                               status.stx_btime.tv_sec, status.stx_btime.tv_nsec};
-  };
-  if (!look(database.native())) return damaged(database, std::strerror(errno));
-  if ((status.stx_mode & S_IWOTH) != 0) return damaged(database, "may be written by anyone");
-  DatabaseFiles files{identity(), std::nullopt};
-  if (look(database.native() + "-wal") && status.stx_size > 0) files.wal = identity();
-  return files;
-}
 
 Reader::Reader(PolicyOptions options, DatabaseFiles::File file, db::Connection connection,
                Statements statements)
@@ -91,17 +79,8 @@ Reader::Reader(PolicyOptions options, DatabaseFiles::File file, db::Connection c
 
 Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options,
                                              DatabaseFiles::File file) {
-  if (auto secure = check_database_is_private(options.database); !secure) return secure.error();
-  auto connection = db::Connection::open(options.database, db::Mode::kRead);
+  auto connection = open_for_reading(options, file);
   if (!connection) return connection.error();
-  connection->set_busy_timeout(static_cast<int>(options.busy_timeout.count()));
-  if (auto fit = check_schema(*connection, options.database); !fit) return fit.error();
-
-  // SQLite has the file open by now: if it is still the one at the path, it is `file`.
-  auto opened = identify_database(options.database);
-  if (!opened) return opened.error();
-  if (opened->database != file)
-    return damaged(options.database, "was replaced while it was being opened");
 
   std::optional<Error> failure;
   const auto prepare = [&](const char* sql) {
@@ -130,24 +109,43 @@ Result<db::Rows> Reader::snapshot() {
   if (version.integer(0) != checked_version_) {
     if (auto fit = check_schema(connection_, options_.database); !fit) return fit.error();
     checked_version_ = version.integer(0);
+    remembered_.clear();
   }
   return version;
 }
 
 Result<Reader::Holdings> Reader::holdings(const Identity& identity, Timestamp now, Expired expired,
                                           std::optional<Explanation::Session>* session) {
+  const std::string name = memory_name(identity);
+  if (name.empty() || expired == Expired::kFollow) {
+    return find_holdings(identity, now, expired, session);
+  }
+  if (const Holdings* known = remembered_.holdings(name, now)) return *known;
+  auto found = find_holdings(identity, now, expired, session);
+  if (found && !found->empty()) remembered_.keep(name, *found, now);
+  return found;
+}
+
+Result<Reader::Holdings> Reader::find_holdings(const Identity& identity, Timestamp now,
+                                               Expired expired,
+                                               std::optional<Explanation::Session>* session) {
   Holdings found;
-  const auto add = [&](std::string principal, std::optional<std::size_t> via, bool live) {
+  Expiry identity_until;
+  const auto add = [&](std::string principal, std::optional<std::size_t> via, bool live,
+                       const Expiry& until) {
     const bool known =
         std::ranges::any_of(found, [&](const Holding& h) { return h.principal == principal; });
-    if (!known) found.push_back({std::move(principal), via.value_or(found.size()), live});
+    if (!known) found.push_back({std::move(principal), via.value_or(found.size()), live, until});
+  };
+  const auto add_seed = [&](const Principal& principal) {
+    add(principal.text(), {}, true, identity_until);
   };
 
   if (const auto* user = std::get_if<SystemUser>(&identity)) {
-    add(Principal::uid(user->uid).text(), {}, true);
-    for (const gid_t gid : options_.groups(user->uid)) add(Principal::gid(gid).text(), {}, true);
+    add_seed(Principal::uid(user->uid));
+    for (const gid_t gid : options_.groups(user->uid)) add_seed(Principal::gid(gid));
   } else if (const auto* named = std::get_if<Named>(&identity)) {
-    add(named->principal.text(), {}, true);
+    add_seed(named->principal);
   } else if (const auto* bearer = std::get_if<SessionBearer>(&identity)) {
     db::Rows rows = statements_.session.run(bearer->session.hex());
     auto row = rows.next();
@@ -160,9 +158,10 @@ Result<Reader::Holdings> Reader::holdings(const Identity& identity, Timestamp no
       *session = Explanation::Session{*principal, expires, std::string(rows.text(2))};
     }
     if (!is_live(expires, now) || !rows.is_null(2)) return Holdings();
-    add(principal->text(), {}, true);
+    identity_until = expires;
+    add_seed(*principal);
   }
-  add(Principal::everyone().text(), {}, true);
+  add_seed(Principal::everyone());
 
   // Breadth first, live memberships before expired ones, so that the first way to reach a group
   // is a live one wherever there is one. Each group is entered once: cycles end.
@@ -175,62 +174,140 @@ Result<Reader::Holdings> Reader::holdings(const Identity& identity, Timestamp no
         auto row = rows.next();
         if (!row) return row.error();
         if (!*row) break;
-        const bool live = found[i].live && is_live(to_expiry(rows.maybe_integer(1)), now);
-        if (live || !live_pass) add(std::string(rows.text(0)), i, live);
+        const Expiry expires = to_expiry(rows.maybe_integer(1));
+        const bool live = found[i].live && is_live(expires, now);
+        if (live || !live_pass) {
+          add(std::string(rows.text(0)), i, live, earlier(found[i].until, expires));
+        }
       }
     }
   }
   return found;
 }
 
-Result<bool> Reader::is_covered(const Holdings& holdings, const StorePath& path, Timestamp now) {
+Result<std::optional<Decision>> Reader::covered(const Holdings& holdings, const StorePath& path,
+                                                Timestamp now) {
+  using Answer = std::optional<Decision>;
   for (const std::string_view ancestor : path.self_and_ancestors()) {
     db::Rows owner = statements_.owner_at.run(ancestor);
     auto owned = owner.next();
     if (!owned) return owned.error();
-    if (*owned && std::ranges::any_of(
-                      holdings, [&](const Holding& h) { return h.principal == owner.text(0); })) {
-      return true;
+    if (*owned) {
+      const auto holder = std::ranges::find_if(
+          holdings, [&](const Holding& h) { return h.principal == owner.text(0); });
+      if (holder != holdings.end()) {
+        return Answer(Decision{Access::kRead, holder->until, ancestor.size()});
+      }
     }
     for (const Holding& holding : holdings) {
       db::Rows grant = statements_.grant_at.run(holding.principal, ancestor);
       auto granted = grant.next();
       if (!granted) return granted.error();
-      if (*granted && is_live(to_expiry(grant.maybe_integer(0)), now)) return true;
+      if (!*granted) continue;
+      const Expiry expires = to_expiry(grant.maybe_integer(0));
+      if (is_live(expires, now)) {
+        return Answer(Decision{Access::kRead, earlier(holding.until, expires), ancestor.size()});
+      }
     }
   }
-  return false;
+  return Answer();
 }
 
-Result<bool> Reader::has_rule_below(const Holdings& holdings, const StorePath& path,
-                                    Timestamp now) {
+Result<std::optional<Decision>> Reader::passage(const Holdings& holdings, const StorePath& path,
+                                                Timestamp now) {
+  using Answer = std::optional<Decision>;
   const Range range = below(path);
   for (const Holding& holding : holdings) {
     db::Rows owned = statements_.next_owned.run(holding.principal, range.begin, range.end);
     auto row = owned.next();
-    if (!row || *row) return row;
+    if (!row) return row.error();
+    if (*row) return Answer(Decision{Access::kPassage, holding.until});
     db::Rows granted =
         statements_.next_granted.run(holding.principal, range.begin, range.end, unix_seconds(now));
     row = granted.next();
-    if (!row || *row) return row;
+    if (!row) return row.error();
+    if (*row) {
+      const Expiry expires = to_expiry(granted.maybe_integer(1));
+      return Answer(Decision{Access::kPassage, earlier(holding.until, expires)});
+    }
   }
-  return false;
+  return Answer();
 }
 
-Result<Access> Reader::decide(const Identity& identity, const StorePath& path) {
+Result<Decision> Reader::decide(const Identity& identity, const StorePath& path) {
   auto held = snapshot();
   if (!held) return held.error();
   const Timestamp now = options_.clock();
+  std::string name = memory_name(identity);
+  if (!name.empty()) {
+    name += '/';
+    const std::size_t prefix = name.size();
+    name += path.text();
+    if (const Decision* known = remembered_.decision(name, now)) return *known;
+    // Whoever may read a folder may read what is in it, by the same rule.
+    for (const std::string_view above : path.self_and_ancestors()) {
+      const Decision* known = remembered_.decision(name.substr(0, prefix + above.size()), now);
+      if (known != nullptr && known->access == Access::kRead) return *known;
+    }
+  }
   auto who = holdings(identity, now, Expired::kIgnore);
   if (!who) return who.error();
-  if (who->empty()) return Access::kClosed;
+  if (who->empty()) return Decision{Access::kClosed, {}};
 
-  auto covered = is_covered(*who, path, now);
-  if (!covered) return covered.error();
-  if (*covered) return Access::kRead;
-  auto passage = has_rule_below(*who, path, now);
-  if (!passage) return passage.error();
-  return *passage ? Access::kPassage : Access::kNone;
+  auto found = covered(*who, path, now);
+  if (found && !*found) found = passage(*who, path, now);
+  if (!found) return found.error();
+  const Decision decision = (*found).value_or(Decision{Access::kNone, who->front().until});
+  if (!name.empty()) remembered_.keep(name, decision, now);
+  return decision;
+}
+
+template <class T>
+const T* Reader::Remembered::find(const Table<T>& table, const std::string& key, Timestamp now) {
+  const auto known = table.find(key);
+  if (known == table.end()) return nullptr;
+  const At<T>& at = known->second;
+  return at.since <= now && is_live(at.until, now) ? &at.value : nullptr;
+}
+
+template <class T>
+void Reader::Remembered::keep(Table<T>& table, const std::string& key, At<T> value) {
+  if (table.size() >= kMostKept) table.clear();
+  table.insert_or_assign(key, std::move(value));
+}
+
+const Reader::Holdings* Reader::Remembered::holdings(const std::string& who, Timestamp now) const {
+  return find(holdings_, who, now);
+}
+
+const Decision* Reader::Remembered::decision(const std::string& who_and_where,
+                                             Timestamp now) const {
+  return find(decisions_, who_and_where, now);
+}
+
+void Reader::Remembered::keep(const std::string& who, const Holdings& holdings, Timestamp now) {
+  Expiry until;
+  for (const Holding& holding : holdings) until = earlier(until, holding.until);
+  keep(holdings_, who, {holdings, now, until});
+}
+
+void Reader::Remembered::keep(const std::string& who_and_where, const Decision& decision,
+                              Timestamp now) {
+  keep(decisions_, who_and_where, {decision, now, decision.until});
+}
+
+Result<std::vector<Principal>> Reader::principals(const Identity& identity) {
+  auto held = snapshot();
+  if (!held) return held.error();
+  auto who = holdings(identity, options_.clock(), Expired::kIgnore);
+  if (!who) return who.error();
+  std::vector<Principal> principals;
+  for (const Holding& holding : *who) {
+    auto principal = Principal::parse(holding.principal);
+    if (!principal) return damaged(options_.database, principal.error().message);
+    principals.push_back(std::move(*principal));
+  }
+  return principals;
 }
 
 Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) {
@@ -240,9 +317,9 @@ Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) 
   auto who = holdings(identity, now, Expired::kIgnore);
   if (!who) return who.error();
   if (who->empty()) return Listing{Access::kClosed, {}};
-  auto covered = is_covered(*who, folder, now);
-  if (!covered) return covered.error();
-  if (*covered) return Listing{Access::kRead, {}};
+  auto whole = covered(*who, folder, now);
+  if (!whole) return whole.error();
+  if (*whole) return Listing{Access::kRead, {}};
 
   // A skip scan: from each rule found, on to the first path that can add a name or widen it. Two
   // seeks at most for each name, a principal and a table, however many rules lie below the name.
@@ -353,9 +430,9 @@ Result<Explanation> Reader::explain(const Identity& identity, const StorePath& p
     result.access = Access::kRead;
   } else {
     std::erase_if(*who, [](const Holding& holding) { return !holding.live; });
-    auto passage = has_rule_below(*who, path, now);
-    if (!passage) return passage.error();
-    result.access = *passage ? Access::kPassage : Access::kNone;
+    auto below = passage(*who, path, now);
+    if (!below) return below.error();
+    result.access = *below ? Access::kPassage : Access::kNone;
   }
   return result;
 }
@@ -379,7 +456,9 @@ Result<std::array<unsigned char, 16>> Reader::inode_key() {
 
 Result<std::vector<std::string>> Reader::query_plans() {
   std::vector<std::string> plans;
-  for (const char* sql : kAllStatements) {
+  std::vector<std::string_view> all(kAllStatements.begin(), kAllStatements.end());
+  std::ranges::copy(Feed::statements(), std::back_inserter(all));
+  for (const std::string_view sql : all) {
     auto statement = connection_.prepare(fmt::format("EXPLAIN QUERY PLAN {}", sql));
     if (!statement) return statement.error();
     db::Rows rows = statement->run();

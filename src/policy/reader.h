@@ -3,31 +3,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "db/database.h"
 #include "grantfs/policy.h"
+#include "policy/database_file.h"
 
 namespace grantfs {
-
-/// Which files the database is, to notice that another has taken its place.
-struct DatabaseFiles {
-  struct File {
-    std::uint32_t device_major = 0;
-    std::uint32_t device_minor = 0;
-    std::uint64_t inode = 0;
-    /// Birth time: ext4 gives the inode number of a file just deleted to the next one at once.
-    std::int64_t born_seconds = 0;
-    std::uint32_t born_nanoseconds = 0;
-    friend bool operator==(const File&, const File&) = default;
-  };
-  File database;
-  std::optional<File> wal;  ///< the -wal file; none if there is none or it is empty
-  friend bool operator==(const DatabaseFiles&, const DatabaseFiles&) = default;
-};
-
-/// The files at `database` now; an error if there is none or others may write to it.
-Result<DatabaseFiles> identify_database(const std::filesystem::path& database);
 
 /// One connection and the statements that decide. One thread at a time.
 ///
@@ -41,7 +24,8 @@ class Reader {
 
   DatabaseFiles::File file() const { return file_; }
 
-  Result<Access> decide(const Identity& identity, const StorePath& path);
+  Result<Decision> decide(const Identity& identity, const StorePath& path);
+  Result<std::vector<Principal>> principals(const Identity& identity);
   Result<Listing> list(const Identity& identity, const StorePath& folder);
   Result<Explanation> explain(const Identity& identity, const StorePath& path);
   Result<std::array<unsigned char, 16>> inode_key();
@@ -53,6 +37,7 @@ class Reader {
     std::string principal;
     std::size_t via;   ///< index of the member that this one follows from; its own for a seed
     bool live = true;  ///< false if an expired membership lies on the way
+    Expiry until;      ///< when the first of the session and memberships on the way ends
   };
   using Holdings = std::vector<Holding>;
   enum class Expired { kIgnore, kFollow };
@@ -78,11 +63,53 @@ class Reader {
   /// `session`, if given, is told of the identity's session.
   Result<Holdings> holdings(const Identity& identity, Timestamp now, Expired expired,
                             std::optional<Explanation::Session>* session = nullptr);
-  Result<bool> is_covered(const Holdings& holdings, const StorePath& path, Timestamp now);
-  Result<bool> has_rule_below(const Holdings& holdings, const StorePath& path, Timestamp now);
+  /// A rule on the path or a folder above it, as a decision; none if there is none.
+  Result<std::optional<Decision>> covered(const Holdings& holdings, const StorePath& path,
+                                          Timestamp now);
+  /// A rule below the path, as a decision; none if there is none.
+  Result<std::optional<Decision>> passage(const Holdings& holdings, const StorePath& path,
+                                          Timestamp now);
   Result<std::vector<Rule>> rules_at(const Holding& holding, std::string_view path);
 
+  /// What was decided on the snapshot that data_version stands for. Only of identities that the
+  /// database alone decides about: a system user's groups are the system's.
+  class Remembered {
+   public:
+    void clear() {
+      holdings_.clear();
+      decisions_.clear();
+    }
+    /// Null if there is none that counts at `now`.
+    const Holdings* holdings(const std::string& who, Timestamp now) const;
+    const Decision* decision(const std::string& who_and_where, Timestamp now) const;
+    void keep(const std::string& who, const Holdings& holdings, Timestamp now);
+    void keep(const std::string& who_and_where, const Decision& decision, Timestamp now);
+
+   private:
+    static constexpr std::size_t kMostKept = 8192;
+    template <class T>
+    struct At {
+      T value;
+      Timestamp since;  ///< before that, what has expired by then was alive
+      Expiry until;
+    };
+    template <class T>
+    using Table = std::unordered_map<std::string, At<T>>;
+    template <class T>
+    static const T* find(const Table<T>& table, const std::string& key, Timestamp now);
+    template <class T>
+    static void keep(Table<T>& table, const std::string& key, At<T> value);
+
+    Table<Holdings> holdings_;
+    Table<Decision> decisions_;
+  };
+
+  /// Reads what holdings() remembers.
+  Result<Holdings> find_holdings(const Identity& identity, Timestamp now, Expired expired,
+                                 std::optional<Explanation::Session>* session);
+
   PolicyOptions options_;
+  Remembered remembered_;
   DatabaseFiles::File file_;
   std::int64_t checked_version_ = -1;  ///< data_version at which the schema was last checked
   db::Connection connection_;          // before the statements, which must go first

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "policy/feed_schema.h"
+
 namespace grantfs {
 namespace {
 
@@ -101,7 +103,7 @@ constexpr const char* kVersion1 =
 #undef EXPIRES
 #undef CREATED
 
-constexpr std::array kMigrations{kVersion1};
+constexpr std::array kMigrations{kVersion1, kFeedSchema};
 
 Result<std::int64_t> schema_version(db::Connection& connection,
                                     const std::filesystem::path& database) {

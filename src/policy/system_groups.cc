@@ -1,25 +1,24 @@
+#include "policy/system_groups.h"
+
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
-#include <chrono>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <unordered_map>
-
-#include "base/sync.h"
-#include "grantfs/policy.h"
+#include <utility>
 
 namespace grantfs {
 namespace {
 
-using SteadyTime = std::chrono::steady_clock::time_point;
-constexpr std::chrono::seconds kLongestMemory{1};
-constexpr std::size_t kMostUidsRemembered = 4096;
+using Signature = GroupSources::Signature;
+using SteadyTime = GroupSources::SteadyTime;
 
-/// Changes whenever the local group database does.
-using Signature = std::array<std::int64_t, 8>;
+constexpr std::size_t kMostUidsRemembered = 4096;
 
 Signature signature_of_local_database() {
   Signature signature{};
@@ -58,37 +57,103 @@ std::vector<gid_t> ask_system(uid_t uid) {
   return groups;
 }
 
-struct Memory {
-  struct Answer {
+/// Thread-safe. A plain mutex, since a condition variable waits on it.
+class GroupMemory {
+ public:
+  explicit GroupMemory(GroupSources sources) : sources_(std::move(sources)) {}
+
+  std::vector<gid_t> groups(uid_t uid) {
+    const Signature signature = sources_.signature();
+    const SteadyTime arrived = sources_.now();
+    std::unique_lock lock(mutex_);
+    while (true) {
+      const Entry& entry = entries_[uid];
+      if (entry.known && entry.signature == signature) {
+        // What was answered since we came is new enough, however long we then waited for a lock.
+        if (entry.answered >= arrived) return entry.groups;
+        const auto age = sources_.now() - entry.answered;
+        if (age < kGroupsRemembered) return entry.groups;
+        if (!entry.asking && asking_ >= kMostGroupQuestions && age < kGroupsRememberedWhenBusy) {
+          return entry.groups;
+        }
+      }
+      if (!entry.asking && asking_ < kMostGroupQuestions) break;
+      changed_.wait(lock);
+    }
+    if (entries_.size() > kMostUidsRemembered) forget_idle(uid);
+    return ask(uid, signature, lock);
+  }
+
+ private:
+  struct Entry {
+    bool asking = false;
+    bool known = false;  ///< the rest is set
+    Signature signature{};
+    SteadyTime answered;
     std::vector<gid_t> groups;
-    SteadyTime asked;
   };
-  Signature signature{};
-  std::unordered_map<uid_t, Answer> answers;
+
+  /// Holds uid's question while it lives; ends with the lock held, also if look_up throws.
+  class Question {
+   public:
+    Question(GroupMemory& memory, uid_t uid, std::unique_lock<std::mutex>& lock)
+        : memory_(memory), uid_(uid), lock_(lock) {
+      memory_.entries_[uid_].asking = true;
+      ++memory_.asking_;
+      lock_.unlock();
+    }
+    ~Question() {
+      if (!lock_.owns_lock()) lock_.lock();
+      memory_.entries_[uid_].asking = false;
+      --memory_.asking_;
+      memory_.changed_.notify_all();
+    }
+    Question(const Question&) = delete;
+    Question& operator=(const Question&) = delete;
+
+   private:
+    GroupMemory& memory_;
+    const uid_t uid_;
+    std::unique_lock<std::mutex>& lock_;
+  };
+
+  /// `signature` was taken before asking: should the files have changed since, nobody who saw the
+  /// change takes this answer.
+  std::vector<gid_t> ask(uid_t uid, const Signature& signature,
+                         std::unique_lock<std::mutex>& lock) {
+    const Question question(*this, uid, lock);
+    std::vector<gid_t> groups = sources_.look_up(uid);
+    lock.lock();
+    Entry& entry = entries_[uid];
+    entry.groups = groups;
+    entry.signature = signature;
+    entry.answered = sources_.now();
+    entry.known = true;
+    return groups;
+  }
+
+  void forget_idle(uid_t but) {
+    std::erase_if(entries_,
+                  [&](const auto& entry) { return entry.first != but && !entry.second.asking; });
+  }
+
+  const GroupSources sources_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::unordered_map<uid_t, Entry> entries_;
+  unsigned asking_ = 0;
 };
 
 }  // namespace
 
-SystemGroups system_groups() {
-  return [memory = std::make_shared<Sync<Memory>>()](uid_t uid) -> std::vector<gid_t> {
-    const Signature signature = signature_of_local_database();
-    const SteadyTime now = std::chrono::steady_clock::now();
-    {
-      auto known = memory->lock();
-      if (known->signature != signature || known->answers.size() > kMostUidsRemembered) {
-        known->answers.clear();
-        known->signature = signature;
-      }
-      const auto answer = known->answers.find(uid);
-      if (answer != known->answers.end() && now - answer->second.asked < kLongestMemory) {
-        return answer->second.groups;
-      }
-    }
-    auto groups = ask_system(uid);  // may wait for a directory service: not under the lock
-    auto known = memory->lock();
-    if (known->signature == signature) known->answers[uid] = {groups, now};
-    return groups;
+SystemGroups remembered_groups(GroupSources sources) {
+  return [memory = std::make_shared<GroupMemory>(std::move(sources))](uid_t uid) {
+    return memory->groups(uid);
   };
+}
+
+SystemGroups system_groups() {
+  return remembered_groups({.look_up = ask_system, .signature = signature_of_local_database});
 }
 
 }  // namespace grantfs

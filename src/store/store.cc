@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sodium.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -54,11 +55,45 @@ int openat2(int base, const char* path, std::uint64_t flags) {
   return -1;
 }
 
+int flags_for(FileLeases leases) {
+  return leases == FileLeases::kAwait ? 0 : O_NONBLOCK;
+}
+
 /// Big enough for any handle (MAX_HANDLE_SZ), with its header.
 struct HandleBuffer {
   alignas(file_handle) std::array<unsigned char, sizeof(file_handle) + MAX_HANDLE_SZ> bytes{};
   file_handle* get() { return reinterpret_cast<file_handle*>(bytes.data()); }
 };
+
+/// The folder through a new mount of its own (open_tree(2)) with every restriction there is; an
+/// invalid descriptor if we may not.
+UniqueFd mount_unchanging(const UniqueFd& folder) {
+  const UniqueFd tree(static_cast<int>(
+      ::syscall(SYS_open_tree, folder.get(), "",
+                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | static_cast<unsigned>(AT_EMPTY_PATH))));
+  if (!tree) return {};
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                        MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOATIME;
+  attributes.attr_clr = MOUNT_ATTR__ATIME;
+  if (::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) !=
+      0) {
+    return {};
+  }
+  return UniqueFd(::openat(tree.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+/// The handle of an open file as bytes: its type, then what the filesystem made of it.
+FileHandle handle_of(int fd) {
+  HandleBuffer buffer;
+  buffer.get()->handle_bytes = MAX_HANDLE_SZ;
+  int mount_id = 0;
+  if (::name_to_handle_at(fd, "", buffer.get(), &mount_id, AT_EMPTY_PATH) != 0) return {};
+  FileHandle handle(sizeof(int) + buffer.get()->handle_bytes, '\0');
+  std::memcpy(handle.data(), &buffer.get()->handle_type, sizeof(int));
+  std::memcpy(handle.data() + sizeof(int), buffer.get()->f_handle, buffer.get()->handle_bytes);
+  return handle;
+}
 
 }  // namespace
 
@@ -68,14 +103,17 @@ Result<Store> Store::open(const std::filesystem::path& directory, const FileIdKe
     return Error{error == ENOENT || error == ENOTDIR ? ErrorKind::kInvalid : ErrorKind::kSystem,
                  fmt::format("{} {}: {}", what, quoted(directory.native()), std::strerror(error))};
   };
-  UniqueFd root(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root) return refuse("cannot use as the store");
-  const UniqueFd readable(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!readable) return refuse("cannot read the store");
+  // Open for reading, not O_PATH: open_by_handle_at(2) wants it so.
+  UniqueFd root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return refuse("cannot read the store");
   // Of this very process: a store must be opened after the last fork.
   UniqueFd own_descriptors(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!own_descriptors) return refuse("without /proc/self/fd, cannot open files of the store");
-  return Store(std::move(root), std::move(own_descriptors), key);
+  Store store(std::move(root), std::move(own_descriptors), key);
+  const FileHandle handle = handle_of(store.root_.get());
+  store.opens_by_handle_ = !handle.empty() && open_handle(store.root_, handle, O_PATH).ok();
+  if (store.opens_by_handle_) store.unchanging_root_ = mount_unchanging(store.root_);
+  return store;
 }
 
 Result<UniqueFd, Errno> Store::resolve(int base, const char* path) const {
@@ -84,7 +122,7 @@ Result<UniqueFd, Errno> Store::resolve(int base, const char* path) const {
   return fd;
 }
 
-Result<Found, Errno> Store::examine(int fd) const {
+Result<Found, Errno> Store::examine(int fd, FileHandle* handle) const {
   struct statx status = {};
   if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
               STATX_TYPE | STATX_SIZE | STATX_MTIME | STATX_INO | STATX_BTIME, &status) != 0) {
@@ -102,27 +140,26 @@ Result<Found, Errno> Store::examine(int fd) const {
   found.modified.tv_sec = status.stx_mtime.tv_sec;
   found.modified.tv_nsec = static_cast<long>(status.stx_mtime.tv_nsec);
   constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
-  found.id = identify(fd, status.stx_ino,
+  FileHandle own = handle_of(fd);
+  found.id = identify(own, status.stx_ino,
                       status.stx_btime.tv_sec * kNanosecondsPerSecond + status.stx_btime.tv_nsec);
+  if (handle != nullptr) *handle = std::move(own);
   return found;
 }
 
-FileId Store::identify(int fd, std::uint64_t inode, std::int64_t born_nanoseconds) const {
+FileId Store::identify(const FileHandle& handle, std::uint64_t inode,
+                       std::int64_t born_nanoseconds) const {
   crypto_generichash_state state;
   std::array<unsigned char, sizeof(FileId)> digest{};
   crypto_generichash_init(&state, key_.data(), key_.size(), digest.size());
   const auto add = [&](const void* bytes, std::size_t size) {
     crypto_generichash_update(&state, static_cast<const unsigned char*>(bytes), size);
   };
-  HandleBuffer handle;
-  handle.get()->handle_bytes = MAX_HANDLE_SZ;
-  int mount_id = 0;
-  if (::name_to_handle_at(fd, "", handle.get(), &mount_id, AT_EMPTY_PATH) == 0) {
-    add(&handle.get()->handle_type, sizeof handle.get()->handle_type);
-    add(handle.get()->f_handle, handle.get()->handle_bytes);
-  } else {
+  if (handle.empty()) {
     add(&inode, sizeof inode);
     add(&born_nanoseconds, sizeof born_nanoseconds);
+  } else {
+    add(handle.data(), handle.size());
   }
   crypto_generichash_final(&state, digest.data(), digest.size());
   FileId id;
@@ -145,9 +182,10 @@ Result<UniqueFd, Errno> Store::reopen(int path_fd, int flags) const {
 Result<Located, Errno> Store::locate(const StorePath& path) const {
   auto fd = resolve(root_.get(), path.text().c_str());
   if (!fd) return fd.error();
-  auto found = examine(fd->get());
+  FileHandle handle;
+  auto found = examine(fd->get(), &handle);
   if (!found) return found.error();
-  return Located{std::move(*fd), *found};
+  return Located{std::move(*fd), *found, std::move(handle)};
 }
 
 Result<Found, Errno> Store::find(const StorePath& path) const {
@@ -160,18 +198,65 @@ Result<Found, Errno> Store::examine(const OpenedFile& file) const {
   return examine(file.fd.get());
 }
 
-Result<OpenedFile, Errno> Store::open_file(const Located& located) const {
+Result<OpenedFile, Errno> Store::open_file(const Located& located, FileLeases leases) const {
   if (located.found.type != Found::Type::kFile) return Errno{ENOENT};
-  auto fd = reopen(located.fd.get(), 0);
+  auto fd = reopen(located.fd.get(), flags_for(leases));
   if (!fd) return fd.error();
   return OpenedFile{std::move(*fd), located.found};
 }
 
-Result<Store::Folder, Errno> Store::open_folder(const StorePath& path) const {
-  auto path_fd = resolve(root_.get(), path.text().c_str());
-  if (!path_fd) return path_fd.error();
-  auto fd = reopen(path_fd->get(), O_DIRECTORY);
+Result<UniqueFd, Errno> Store::open_handle(const UniqueFd& mount, const FileHandle& handle,
+                                           int flags) {
+  if (handle.size() <= sizeof(int)) return Errno{ESTALE};
+  HandleBuffer buffer;
+  const std::size_t size = handle.size() - sizeof(int);
+  buffer.get()->handle_bytes = static_cast<unsigned>(size);
+  std::memcpy(&buffer.get()->handle_type, handle.data(), sizeof(int));
+  std::memcpy(buffer.get()->f_handle, handle.data() + sizeof(int), size);
+  const int common = flags | O_RDONLY | O_CLOEXEC | O_NOCTTY;
+  UniqueFd fd(::open_by_handle_at(mount.get(), buffer.get(), common));
+  if (!fd) return Errno{errno};
+  return fd;
+}
+
+Result<UniqueFd, Errno> Store::open_without_atime(const UniqueFd& mount, const FileHandle& handle,
+                                                  int flags) {
+  auto fd = open_handle(mount, handle, flags | O_NOATIME);
+  if (!fd && fd.error().value == EPERM) fd = open_handle(mount, handle, flags);
+  return fd;
+}
+
+Result<OpenedFile, Errno> Store::open_file(const FileHandle& handle, FileLeases leases) const {
+  auto fd = open_without_atime(root_, handle, flags_for(leases));
   if (!fd) return fd.error();
+  auto found = examine(fd->get());
+  if (!found) return found.error();
+  return OpenedFile{std::move(*fd), *found};
+}
+
+Result<UniqueFd, Errno> Store::open_for_passthrough(const FileHandle& handle,
+                                                    FileLeases leases) const {
+  if (!unchanging_root_) return Errno{EPERM};
+  return open_handle(unchanging_root_, handle, flags_for(leases));
+}
+
+Result<Found, Errno> Store::examine(const FileHandle& handle) const {
+  auto fd = open_handle(root_, handle, O_PATH);
+  if (!fd) return fd.error();
+  return examine(fd->get());
+}
+
+Result<Store::Folder, Errno> Store::open_folder(const StorePath& path,
+                                                const Located& located) const {
+  const auto open = [&]() -> Result<UniqueFd, Errno> {
+    if (opens_by_handle_) return open_without_atime(root_, located.handle, O_DIRECTORY);
+    auto again = locate(path);
+    if (!again) return again.error();
+    if (again->found.id != located.found.id) return Errno{ENOENT};
+    return reopen(again->fd.get(), O_DIRECTORY);
+  };
+  auto fd = open();
+  if (!fd) return to_errno(fd.error().value);
   DIR* stream = ::fdopendir(fd->get());
   if (stream == nullptr) return to_errno(errno);
   (void)fd->release();  // the stream owns it now

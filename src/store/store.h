@@ -31,6 +31,10 @@ struct FileId {
 /// The key of FileId.
 using FileIdKey = std::array<unsigned char, 16>;
 
+/// What the filesystem knows a file by, whatever its names (name_to_handle_at(2)): with it a file
+/// can be opened that has none any more. Empty where the filesystem gives none.
+using FileHandle = std::string;
+
 /// What there is at a path. Nothing but regular files and folders ever is.
 struct Found {
   enum class Type : std::uint8_t { kFile, kFolder };
@@ -38,12 +42,24 @@ struct Found {
   FileId id;
   std::uint64_t size;  ///< bytes
   timespec modified;
+  friend bool operator==(const Found& a, const Found& b) {
+    return a.type == b.type && a.id == b.id && a.size == b.size &&
+           a.modified.tv_sec == b.modified.tv_sec && a.modified.tv_nsec == b.modified.tv_nsec;
+  }
 };
 
 /// What there is at a path, held by a descriptor that can be neither read nor written (O_PATH).
 struct Located {
   UniqueFd fd;
   Found found{};
+  FileHandle handle;
+};
+
+/// Whether an open waits until whoever has a lease on the file (F_SETLEASE in fcntl(2)) gives it
+/// up.
+enum class FileLeases {
+  kAwait,
+  kRefuse,  ///< EWOULDBLOCK
 };
 
 /// A regular file open for reading.
@@ -74,8 +90,24 @@ class Store {
   Result<Found, Errno> find(const StorePath& path) const;
   /// Opens a regular file, whatever has become of its name since it was located; anything else is
   /// ENOENT, without being opened (an open(2) of a device or a FIFO can block or do things).
-  Result<OpenedFile, Errno> open_file(const Located& located) const;
-  Result<Folder, Errno> open_folder(const StorePath& path) const;
+  Result<OpenedFile, Errno> open_file(const Located& located, FileLeases leases) const;
+  /// Opens a folder for listing, whatever has become of its name where it can be opened by handle;
+  /// elsewhere ENOENT if its path leads to another by now. The descriptor in `located` is not
+  /// needed.
+  Result<Folder, Errno> open_folder(const StorePath& path, const Located& located) const;
+
+  /// Whether a file can be opened by its handle: the filesystem has them, and we may
+  /// (CAP_DAC_READ_SEARCH in the initial user namespace).
+  bool opens_by_handle() const { return opens_by_handle_; }
+  /// The regular file that locate() gave this handle for, whatever became of its name; ESTALE if
+  /// it has been deleted and nobody holds it.
+  Result<OpenedFile, Errno> open_file(const FileHandle& handle, FileLeases leases) const;
+  /// What that file is now.
+  Result<Found, Errno> examine(const FileHandle& handle) const;
+  /// The same file, for the kernel to hand on to who has it open (FUSE passthrough): reads of it
+  /// do not move access times either, though they do not use the flags it was opened with. EPERM
+  /// where that is not to be had; it takes CAP_SYS_ADMIN and Linux 5.12.
+  Result<UniqueFd, Errno> open_for_passthrough(const FileHandle& handle, FileLeases leases) const;
   /// What an open file is now.
   Result<Found, Errno> examine(const OpenedFile& file) const;
 
@@ -84,11 +116,21 @@ class Store {
       : root_(std::move(root)), own_descriptors_(std::move(own_descriptors)), key_(key) {}
 
   Result<UniqueFd, Errno> resolve(int base, const char* path) const;
-  Result<Found, Errno> examine(int fd) const;
+  /// `handle`, if given, is told the file's.
+  Result<Found, Errno> examine(int fd, FileHandle* handle = nullptr) const;
+  static Result<UniqueFd, Errno> open_handle(const UniqueFd& mount, const FileHandle& handle,
+                                             int flags);
+  static Result<UniqueFd, Errno> open_without_atime(const UniqueFd& mount, const FileHandle& handle,
+                                                    int flags);
   Result<UniqueFd, Errno> reopen(int path_fd, int flags) const;
-  FileId identify(int fd, std::uint64_t inode, std::int64_t born_nanoseconds) const;
+  FileId identify(const FileHandle& handle, std::uint64_t inode,
+                  std::int64_t born_nanoseconds) const;
 
-  UniqueFd root_;             ///< O_PATH
+  UniqueFd root_;
+  /// The same folder through a mount of our own, in no namespace, on which nothing can be changed:
+  /// access times included. Invalid where there is none.
+  UniqueFd unchanging_root_;
+  bool opens_by_handle_ = false;
   UniqueFd own_descriptors_;  ///< /proc/self/fd
   FileIdKey key_;
 };

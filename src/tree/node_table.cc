@@ -3,122 +3,211 @@
 #include <algorithm>
 #include <functional>
 
+#include "tree/node_table_index.h"
+
 namespace grantfs {
 
-NodeTable::NodeTable() {
+NodeTable::NodeTable(std::chrono::seconds lent_for) : lent_for_(lent_for) {
   auto tables = tables_.lock();
-  auto root = std::make_unique<Node>();
-  root->id = kRootNode;
-  root->kind = NodeKind::kRoot;
-  root->lookups = 1;  // the kernel's own, never forgotten (FUSE_ROOT_ID)
-  tables->by_id.emplace(kRootNode, std::move(root));
+  const Slot root = tables->nodes.make();  // slot 1, birth 0: FUSE_ROOT_ID
+  tables->nodes[root].lookups = 1;         // the kernel's own, never forgotten
 }
 
-NodeTable::~NodeTable() = default;
-
-NodeTable::Key NodeTable::key_of(const Node& node) {
-  return {node.parent == nullptr ? 0 : node.parent->id, node.name, node.kind,
-          node.kind == NodeKind::kFile ? node.last.id : FileId{}};
+NodeId NodeTable::id_of(const Tables& tables, Slot slot) {
+  constexpr unsigned kSlotBits = 32;
+  return static_cast<NodeId>(tables.nodes[slot].birth) << kSlotBits | slot;
 }
 
-std::size_t NodeTable::Hash::operator()(const Key& key) const {
-  std::size_t hash = std::hash<std::string_view>()(key.name);
-  for (const std::uint64_t part :
-       {key.parent, static_cast<std::uint64_t>(key.kind), key.file.low}) {
-    constexpr std::uint64_t kGoldenRatio = 0x9e3779b97f4a7c15;
-    hash ^= part + kGoldenRatio + (hash << 6U) + (hash >> 2U);
-  }
-  return hash;
+NodeTable::Node* NodeTable::node_of(Tables& tables, NodeId id) {
+  Node* node = tables.nodes.find(slot_of(id));
+  return node != nullptr && id_of(tables, slot_of(id)) == id ? node : nullptr;
 }
 
-StorePath NodeTable::path_of(const Node& node) {
-  // The node that carries the view is the view's root; names above it are not of the store.
+std::pair<ViewPointer, StorePath> NodeTable::place_of(Tables& tables, Slot slot) {
   std::vector<std::string_view> names;
-  for (const Node* step = &node; step->parent != nullptr && step->parent->view != nullptr;
-       step = step->parent) {
-    names.push_back(step->name);
+  while (!tables.nodes[slot].is_view) {
+    const Slot entry = tables.nodes[slot].entry;
+    if (entry == 0) return {};  // outside the views, or without a name by now
+    names.push_back(tables.entries[entry].name.view());
+    slot = tables.entries[entry].parent;
   }
-  return StorePath::join(names.rbegin(), names.rend());
+  return {tables.views.at(slot), StorePath::join(names.rbegin(), names.rend())};
 }
 
 std::optional<Place> NodeTable::find(NodeId id) {
   auto tables = tables_.lock();
-  const auto found = tables->by_id.find(id);
-  if (found == tables->by_id.end()) return std::nullopt;
-  const Node& node = *found->second;
-  return Place{id, node.kind, node.view, path_of(node), node.last, node.open.lock()};
+  const Node* node = node_of(*tables, id);
+  if (node == nullptr) return std::nullopt;
+  Place place{id, node->kind, nullptr, StorePath(), node->last, node->handle};
+  if (!node->is_shared) std::tie(place.view, place.path) = place_of(*tables, slot_of(id));
+  return place;
 }
 
-std::optional<NodeId> NodeTable::remember_door(NodeId parent, std::string_view name, NodeKind kind,
-                                               ViewPointer view) {
-  return remember(parent, name, kind, Found{}, std::move(view));
+Slot NodeTable::make_node(Tables& tables, NodeKind kind) {
+  const Slot slot = tables.nodes.make();
+  tables.nodes[slot].kind = kind;
+  tables.nodes[slot].birth = ++tables.last_birth;
+  tables.most = std::max(tables.most, tables.nodes.size());
+  return slot;
 }
 
-std::optional<NodeId> NodeTable::remember(NodeId parent, std::string_view name,
-                                          const Found& found) {
-  const bool is_file = found.type == Found::Type::kFile;
-  return remember(parent, name, is_file ? NodeKind::kFile : NodeKind::kFolder, found, nullptr);
+Slot NodeTable::find_entry(Tables& tables, Slot parent, std::string_view name) {
+  return tables.by_name.find(ByName::hash_of(parent, name), ByName{tables}, [&](Slot slot) {
+    const Entry& entry = tables.entries[slot];
+    return entry.parent == parent && entry.name.view() == name;
+  });
 }
 
-std::optional<NodeId> NodeTable::remember(NodeId parent_id, std::string_view name, NodeKind kind,
-                                          const Found& found, ViewPointer view) {
-  auto tables = tables_.lock();
-  const auto parent = tables->by_id.find(parent_id);
-  if (parent == tables->by_id.end()) return std::nullopt;
-  const FileId file = kind == NodeKind::kFile ? found.id : FileId{};
-  const auto known = tables->by_key.find(Key{parent_id, name, kind, file});
-  if (known != tables->by_key.end()) {
-    ++(*known)->lookups;
-    (*known)->last = found;
-    return (*known)->id;
+Slot NodeTable::make_entry(Tables& tables, Slot parent, std::string_view name, Slot child) {
+  // What can fail comes first: nothing is linked before all of it is there.
+  Name own_name(name);
+  tables.by_name.make_room(ByName{tables});
+  const Slot slot = tables.entries.make();
+  Entry& entry = tables.entries[slot];
+  entry.name = std::move(own_name);
+  entry.parent = parent;
+  entry.child = child;
+  entry.next_of_child = std::exchange(tables.nodes[child].entry, slot);
+  entry.next_below = std::exchange(tables.nodes[parent].child, slot);
+  if (entry.next_below != 0) tables.entries[entry.next_below].previous_below = slot;
+  tables.by_name.insert(slot, ByName{tables});
+  return slot;
+}
+
+void NodeTable::erase_entry(Tables& tables, Slot slot) {
+  const Entry& entry = tables.entries[slot];
+  Slot* at = &tables.nodes[entry.child].entry;
+  while (*at != slot) at = &tables.entries[*at].next_of_child;
+  *at = entry.next_of_child;
+  if (!entry.is_former) tables.by_name.erase(slot, ByName{tables});
+  if (entry.previous_below != 0) {
+    tables.entries[entry.previous_below].next_below = entry.next_below;
+  } else {
+    tables.nodes[entry.parent].child = entry.next_below;
   }
-  auto node = std::make_unique<Node>();
-  node->id = ++tables->last_id;
-  node->kind = kind;
-  node->lookups = 1;
-  node->parent = parent->second.get();
-  node->name = name;
-  node->last = found;
-  node->view = view != nullptr ? std::move(view) : node->parent->view;
-  ++node->parent->children;
-  const NodeId id = node->id;
-  tables->by_key.insert(node.get());
-  tables->by_id.emplace(id, std::move(node));
-  return id;
+  if (entry.next_below != 0) {
+    tables.entries[entry.next_below].previous_below = entry.previous_below;
+  }
+  tables.entries.erase(slot);
 }
 
-void NodeTable::forget(NodeId id, std::uint64_t count) {
-  if (id == kRootNode) return;
+std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std::string_view name,
+                                                              NodeKind kind, ViewPointer view,
+                                                              const Loan* loan) {
   auto tables = tables_.lock();
-  const auto found = tables->by_id.find(id);
-  if (found == tables->by_id.end()) return;
-  Node& node = *found->second;
-  node.lookups -= std::min(node.lookups, count);
-  release(*tables, &node);
+  if (node_of(*tables, parent) == nullptr) return std::nullopt;
+  const Slot known = find_entry(*tables, slot_of(parent), name);
+  if (known != 0) return count(*tables, known, tables->entries[known].child, loan);
+  const Slot node = make_node(*tables, kind);
+  if (view != nullptr) {
+    tables->nodes[node].is_view = true;
+    tables->views.emplace(node, std::move(view));
+  }
+  const Slot entry = make_entry(*tables, slot_of(parent), name, node);
+  return count(*tables, entry, node, loan);
 }
 
-void NodeTable::release(Tables& tables, Node* node) {
-  while (node != nullptr && node->lookups == 0 && node->children == 0) {
-    Node* parent = node->parent;
-    tables.by_key.erase(node);
-    tables.by_id.erase(node->id);
-    if (parent != nullptr) --parent->children;
-    node = parent;
+std::optional<NodeTable::Remembered> NodeTable::remember(NodeId parent, std::string_view name,
+                                                         const Located& located, bool share,
+                                                         const Loan* loan) {
+  auto tables = tables_.lock();
+  if (node_of(*tables, parent) == nullptr) return std::nullopt;
+  const Found& found = located.found;
+  const NodeKind kind = found.type == Found::Type::kFile ? NodeKind::kFile : NodeKind::kFolder;
+  const bool shared = share && kind == NodeKind::kFile;
+
+  Slot entry = find_entry(*tables, slot_of(parent), name);
+  Slot node = entry != 0 ? tables->entries[entry].child : 0;
+  if (node != 0) {
+    // A folder is known by its path; a file by which file it is.
+    const Node& there = tables->nodes[node];
+    const bool same =
+        there.kind == kind && (kind == NodeKind::kFolder || there.last.id == found.id);
+    if (!same) node = 0;
+  }
+  if (node == 0 && shared) {
+    node = tables->by_file.find(ByFile::hash_of(found.id), ByFile{*tables},
+                                [&](Slot slot) { return tables->nodes[slot].last.id == found.id; });
+  }
+  if (node == 0) {
+    node = make_node(*tables, kind);
+    tables->nodes[node].last = found;
+    if (kind == NodeKind::kFile) tables->nodes[node].handle = located.handle;
+    if (shared) {
+      tables->nodes[node].is_shared = true;
+      tables->by_file.insert(node, ByFile{*tables});
+    }
+  }
+  tables->nodes[node].last = found;
+  if (entry == 0) {
+    entry = make_entry(*tables, slot_of(parent), name, node);
+  } else if (tables->entries[entry].child != node) {
+    // What was there keeps its entry, by which its path is known, for as long as it lives. What
+    // was lent was lent by name.
+    tables->by_name.erase(entry, ByName{*tables});
+    tables->entries[entry].is_former = true;
+    const Slot former = std::exchange(entry, make_entry(*tables, slot_of(parent), name, node));
+    tables->entries[entry].lent = tables->entries[former].lent;
+    tables->entries[entry].lent_at = tables->entries[former].lent_at;
+  }
+  return count(*tables, entry, node, loan);
+}
+
+NodeTable::Remembered NodeTable::count(Tables& tables, Slot entry, Slot node, const Loan* loan) {
+  ++tables.nodes[node].lookups;
+  return {id_of(tables, node), lend(tables, entry, loan)};
+}
+
+NodeTable::Forgotten NodeTable::forget(NodeId id, std::uint64_t count) {
+  auto tables = tables_.lock();
+  Node* node = node_of(*tables, id);
+  if (node == nullptr || id == kRootNode) return {};
+  node->lookups -= std::min(node->lookups, count);
+  if (node->lookups > 0) return {};
+  // An entry pins its folder in the kernel: without the folder, there are no entries. Those of
+  // nodes that other folders share would keep the folder here as long as the file is known.
+  for (Slot entry = node->child; entry != 0;) {
+    const Slot next = tables->entries[entry].next_below;
+    if (tables->nodes[tables->entries[entry].child].is_shared) erase_entry(*tables, entry);
+    entry = next;
+  }
+  release(*tables, slot_of(id));
+  constexpr std::size_t kMany = 50'000;
+  const std::size_t left = tables->nodes.size();
+  const bool much = tables->most > kMany && left < tables->most / 4;
+  if (much) tables->most = left;
+  return {node_of(*tables, id) == nullptr, much};
+}
+
+void NodeTable::release(Tables& tables, Slot slot) noexcept {
+  while (slot != 0) {
+    Node* node = tables.nodes.find(slot);
+    if (node == nullptr || node->lookups > 0 || node->child != 0) return;
+    Slot above = 0;
+    while (node->entry != 0) {
+      // A node with several entries is a shared file: the folders of the others have no more than
+      // this to lose.
+      if (above != 0) release(tables, above);
+      above = tables.entries[node->entry].parent;
+      erase_entry(tables, node->entry);
+    }
+    if (node->is_shared) tables.by_file.erase(slot, ByFile{tables});
+    if (node->is_view) tables.views.erase(slot);
+    tables.nodes.erase(slot);
+    slot = above;
   }
 }
 
-std::shared_ptr<OpenFile> NodeTable::share_open(NodeId id, OpenedFile opened) {
-  auto mine = std::make_shared<OpenFile>(OpenFile{std::move(opened)});
+bool NodeTable::look_again(NodeId id, bool changed) {
   auto tables = tables_.lock();
-  const auto found = tables->by_id.find(id);
-  if (found == tables->by_id.end()) return mine;
-  if (auto theirs = found->second->open.lock()) return theirs;
-  found->second->open = mine;
-  return mine;
+  Node* node = node_of(*tables, id);
+  if (node == nullptr) return false;
+  node->looks_again = changed && !node->looks_again;
+  return node->looks_again;
 }
 
 std::size_t NodeTable::size() {
-  return tables_.lock()->by_id.size();
+  return tables_.lock()->nodes.size();
 }
 
 }  // namespace grantfs

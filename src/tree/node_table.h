@@ -1,16 +1,25 @@
 #pragma once
 
+#include <sodium.h>
+
+#include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <cstring>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "base/sync.h"
+#include "grantfs/policy.h"
 #include "grantfs/store_path.h"
 #include "store/store.h"
+#include "tree/slab.h"
 #include "tree/view.h"
 
 namespace grantfs {
@@ -27,103 +36,210 @@ enum class NodeKind : std::uint8_t {
   kByUid,      ///< the folder of the views of system users
   kBySession,  ///< the folder of the views of sessions
   kFolder,     ///< a folder of the store in a view; a view's own root is one
-  kFile,       ///< a file of the store in a view
-};
-
-/// A file that is open, shared by all who have it open through one node, so that a node costs one
-/// descriptor at most and, once the kernel reads the store's file itself, one backing id.
-struct OpenFile {
-  OpenedFile file;
+  kFile,       ///< a file of the store in a view, or in several
 };
 
 /// What a node stands for, copied out of the table.
 struct Place {
   NodeId id = 0;
   NodeKind kind = NodeKind::kRoot;
-  ViewPointer view;  ///< none outside the views
-  StorePath path;    ///< in the view
-  Found last;        ///< what the last lookup found there; meaningless outside the views
-  /// The file, if it is open through this node now.
-  std::shared_ptr<OpenFile> open;
+  ViewPointer view;   ///< none outside the views, and of a file that views share
+  StorePath path;     ///< in the view
+  Found last;         ///< what the last lookup found there; meaningless outside the views
+  FileHandle handle;  ///< of a file
 };
 
-/// The nodes that the kernel knows, with its lookup counts: a node lives until the kernel has
-/// forgotten every lookup of it and of everything below it. Nodes belong to one view. A folder is
-/// known by its path, a file by its path and which file it is: one that takes the place of
-/// another is another node, and old handles keep theirs.
+/// A name in a folder, as the kernel's cache has it (a dentry).
+struct KernelEntry {
+  NodeId parent;
+  std::string name;  ///< in by-session a token: it must not reach a log
+};
+
+/// How far recalls had come when a decision was about to be made.
+using RecallMark = std::uint64_t;
+
+/// A decision that is to be lent to the kernel with an entry.
+struct Loan {
+  Decision decision;
+  RecallMark mark;  ///< NodeTable::mark(), taken before the decision
+  /// Whether it ends so soon that it must be listed as expiring.
+  bool expires_soon = false;
+};
+
+/// An entry that the kernel may walk through without asking, or might have a moment ago.
+struct LentEntry {
+  KernelEntry entry;
+  ViewPointer view;
+  StorePath path;
+  /// The most that has been lent with it, or with anything below it by a rule on it or above it.
+  Access lent;
+};
+
+/// The nodes (inodes) that the kernel knows, with its lookup counts, and the entries (dentries)
+/// that lead to them. A node lives until the kernel has forgotten every lookup of it and of
+/// everything below it.
 ///
-/// No node holds a descriptor. Thread-safe.
+/// A folder belongs to one view and has one entry. A file may be shared: then all views that are
+/// for servers have one node of it, whatever its names, so that the kernel caches its bytes once.
+/// A file that takes the place of another is another node; old handles keep theirs.
+///
+/// Entries also remember what has been lent with them lately, for recalls. A recall and a lookup
+/// that overlap are kept apart by marks: begin_recall() comes before the recall collects, a lookup
+/// takes its mark before it decides, and what it decided is not lent if a recall began meanwhile.
+///
+/// No node holds a descriptor. At 20 bytes a name, a node with one entry takes about 220 bytes.
+/// Thread-safe.
 class NodeTable {
  public:
-  NodeTable();
-  ~NodeTable();
+  /// `lent_for`: how long an entry counts as lent after it last was.
+  explicit NodeTable(std::chrono::seconds lent_for = std::chrono::seconds(0));
+  ~NodeTable() = default;
 
   /// What the node stands for; none if the kernel does not know such a node.
   std::optional<Place> find(NodeId id);
 
+  struct Remembered {
+    NodeId node;
+    bool lent;  ///< false: the kernel must not keep the answer
+  };
+
   /// The door or view `name` below `parent`, with one more lookup. A view's root (`view` given)
   /// starts a store path of its own. None if `parent` is gone.
-  std::optional<NodeId> remember_door(NodeId parent, std::string_view name, NodeKind kind,
-                                      ViewPointer view);
+  std::optional<Remembered> remember_door(NodeId parent, std::string_view name, NodeKind kind,
+                                          ViewPointer view, const Loan* loan);
 
   /// What a lookup found by the name `name` in `parent`, in the same view, with one more lookup.
-  /// None if `parent` is gone.
-  std::optional<NodeId> remember(NodeId parent, std::string_view name, const Found& found);
+  /// `share` is whether other views may have the same file node. None if `parent` is gone.
+  std::optional<Remembered> remember(NodeId parent, std::string_view name, const Located& located,
+                                     bool share, const Loan* loan);
 
+  struct Forgotten {
+    bool gone = false;  ///< the node has gone
+    bool much = false;  ///< so many have gone lately that memory might be given back
+  };
   /// Takes back `count` lookups (FUSE_FORGET).
-  void forget(NodeId id, std::uint64_t count);
+  Forgotten forget(NodeId id, std::uint64_t count);
 
-  /// The file as open through this node: `opened`, unless another thread was quicker.
-  std::shared_ptr<OpenFile> share_open(NodeId id, OpenedFile opened);
+  /// True if an open that found the file `changed` should have the kernel look again: not if the
+  /// one before was told so.
+  bool look_again(NodeId id, bool changed);
+
+  RecallMark mark() const { return recalls_.load(); }
+  void begin_recall() { ++recalls_; }
+
+  /// What is lent along `path`, in every view that has looked it up: a chain for each view, its
+  /// door first.
+  std::vector<std::vector<LentEntry>> lent_along(const StorePath& path);
+  /// What is lent in a view, its door and everything below it, folders before what is in them.
+  std::vector<LentEntry> lent_in(const View& view);
+  /// What is lent below an entry, folders before what is in them.
+  std::vector<KernelEntry> lent_below(const KernelEntry& entry);
+  /// Takes what is listed as expiring at or before `now`, folders before what is in them.
+  std::vector<LentEntry> take_expired(Timestamp now);
+  /// When the first of what is listed expires.
+  Expiry next_expiry();
+  /// What is lent with the entry rests on another decision by now; the mark does not matter.
+  void rest_on(const KernelEntry& entry, const Loan& loan);
+
+  /// The views for servers that there are nodes of.
+  std::vector<ViewPointer> views_for_servers();
+  /// The entries that lead to those views.
+  std::vector<KernelEntry> doors();
 
   /// Nodes now, the root and other fixed ones included.
   std::size_t size();
 
  private:
+  /// A name of at most 255 bytes. Wiped when it goes: it may be a token.
+  class Name {
+   public:
+    Name() = default;
+    explicit Name(std::string_view text)
+        : text_(new char[text.size()]), size_(static_cast<std::uint8_t>(text.size())) {
+      std::memcpy(text_.get(), text.data(), text.size());
+    }
+    ~Name() { sodium_memzero(text_.get(), size_); }
+    Name(Name&& other) noexcept
+        : text_(std::move(other.text_)), size_(std::exchange(other.size_, 0)) {}
+    Name& operator=(Name&& other) noexcept {
+      std::swap(text_, other.text_);
+      std::swap(size_, other.size_);
+      return *this;
+    }
+    std::string_view view() const { return {text_.get(), size_}; }
+
+   private:
+    std::unique_ptr<char[]> text_;  // NOLINT(modernize-avoid-c-arrays): half of a std::string
+    std::uint8_t size_ = 0;
+  };
+
   struct Node {
-    NodeId id;
-    NodeKind kind;
-    std::uint32_t children = 0;
     std::uint64_t lookups = 0;
-    Node* parent = nullptr;
-    std::string name;
     Found last{};
-    ViewPointer view;
-    std::weak_ptr<OpenFile> open;
+    FileHandle handle;
+    std::uint32_t birth = 0;  ///< upper half of its NodeId
+    Slot entry = 0;           ///< first of the entries that lead here
+    Slot child = 0;           ///< first of the entries below
+    Slot next_by_file = 0;
+    NodeKind kind{};
+    bool is_view = false;  ///< a view's root
+    bool is_shared = false;
+    bool looks_again = false;
   };
 
-  /// What makes a node the one looked for.
-  struct Key {
-    NodeId parent;
-    std::string_view name;
-    NodeKind kind;
-    FileId file;
-    friend bool operator==(const Key&, const Key&) = default;
+  struct Entry {
+    std::int64_t listed_until = 0;  ///< as which it is listed as expiring; Unix seconds
+    Name name;
+    Slot parent = 0;
+    Slot child = 0;
+    Slot next_of_child = 0;  ///< next entry that leads to the same node
+    Slot next_below = 0;     ///< next entry of the same folder
+    Slot previous_below = 0;
+    Slot next_by_name = 0;
+    std::uint32_t lent_at = 0;  ///< when last; steady_clock, seconds
+    Access lent{};              ///< kClosed: nothing
+    bool is_former = false;     ///< the name leads to another node by now
   };
-  static Key key_of(const Node& node);
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(const Key& key) const;
-    std::size_t operator()(const Node* node) const { return (*this)(key_of(*node)); }
-  };
-  struct Equal {
-    using is_transparent = void;
-    bool operator()(const Node* a, const Node* b) const { return a == b; }
-    bool operator()(const Key& a, const Node* b) const { return a == key_of(*b); }
-    bool operator()(const Node* a, const Key& b) const { return key_of(*a) == b; }
-  };
+
   struct Tables {
-    std::unordered_map<NodeId, std::unique_ptr<Node>> by_id;
-    std::unordered_set<Node*, Hash, Equal> by_key;
-    NodeId last_id = kRootNode;
+    Slab<Node> nodes;
+    Slab<Entry> entries;
+    SlotIndex by_name;  ///< of entries: folder and name
+    SlotIndex by_file;  ///< of shared nodes: which file
+    std::unordered_map<Slot, ViewPointer> views;
+    std::multimap<Timestamp, KernelEntry> expiring;
+    std::uint32_t last_birth = 0;
+    std::size_t most = 0;  ///< nodes there were since Forgotten::much last was true
   };
 
-  std::optional<NodeId> remember(NodeId parent, std::string_view name, NodeKind kind,
-                                 const Found& found, ViewPointer view);
-  static StorePath path_of(const Node& node);
-  /// Removes the node, and then its parents, as far as nothing holds them any more.
-  static void release(Tables& tables, Node* node);
+  struct ByName;
+  struct ByFile;
 
+  static NodeId id_of(const Tables& tables, Slot slot);
+  static Node* node_of(Tables& tables, NodeId id);
+  static Slot slot_of(NodeId id) { return static_cast<Slot>(id); }
+  static Slot make_node(Tables& tables, NodeKind kind);
+  static Slot find_entry(Tables& tables, Slot parent, std::string_view name);
+  static Slot make_entry(Tables& tables, Slot parent, std::string_view name, Slot child);
+  static void erase_entry(Tables& tables, Slot entry);
+  /// Removes the node, and then those above it, as far as nothing holds them any more.
+  static void release(Tables& tables, Slot node) noexcept;
+  Remembered count(Tables& tables, Slot entry, Slot node, const Loan* loan);
+  bool lend(Tables& tables, Slot entry, const Loan* loan);
+
+  /// The view that a node is in, and its path there.
+  static std::pair<ViewPointer, StorePath> place_of(Tables& tables, Slot node);
+  bool is_lent(const Entry& entry) const;
+  void mark_lent(Entry& entry, Access access) const;
+  void rest_on(Tables& tables, Slot entry, const Loan& loan) const;
+  void add_below(Tables& tables, Slot folder, const ViewPointer& view, const StorePath& path,
+                 std::vector<LentEntry>& found) const;
+  static LentEntry copy(const Tables& tables, const Entry& entry, const ViewPointer& view,
+                        const StorePath& path);
+  static KernelEntry key_of(const Tables& tables, const Entry& entry);
+
+  const std::chrono::seconds lent_for_;
+  std::atomic<RecallMark> recalls_{0};
   Sync<Tables> tables_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace grantfs {
@@ -29,43 +30,68 @@ Result<void, Errno> FixedFolder::read_locked(off_t offset, const FolderSink& sin
   return {};
 }
 
-Result<void, Errno> WholeFolder::read_locked(off_t offset, const FolderSink& sink) {
-  if (offset == 0 || offset != position_) of_.folder.seek(offset);
-  position_ = offset;
+std::optional<Store::Folder> FolderStreams::take(const void* listing) {
+  auto streams = streams_.lock();
+  const auto found = std::ranges::find(*streams, listing, &Kept::listing);
+  if (found == streams->end()) return std::nullopt;
+  std::optional<Store::Folder> stream(std::move(found->stream));
+  streams->erase(found);
+  return stream;
+}
+
+void FolderStreams::put(const void* listing, Store::Folder stream) {
+  std::list<Kept> oldest;  // declared first: it goes last, outside the lock
+  auto streams = streams_.lock();
+  streams->push_back({listing, std::move(stream)});
+  if (streams->size() > kMostKept) oldest.splice(oldest.begin(), *streams, streams->begin());
+}
+
+Result<void, Errno> StoreFolder::read_locked(off_t offset, const FolderSink& sink) {
+  auto stream = of_.streams->take(this);
+  if (!stream) {
+    auto opened = of_.store.open_folder(of_.path, of_.located);
+    if (!opened) return opened.error();
+    stream.emplace(std::move(*opened));
+  }
+  auto done = read_stream(*stream, offset, sink);
+  of_.streams->put(this, std::move(*stream));
+  return done;
+}
+
+Result<void, Errno> WholeFolder::read_stream(Store::Folder& stream, off_t offset,
+                                             const FolderSink& sink) {
+  stream.seek(offset);
   while (true) {
-    auto entry = of_.folder.next();
+    auto entry = stream.next();
     if (!entry) {
       if (entry.error().value != 0) return entry.error();
       return {};
     }
-    const FolderEntry line{entry->name, inode_of(of_, entry->name, entry->type, entry->id),
-                           mode_of(entry->type), entry->next};
-    if (!sink(line)) {
-      // The stream has moved past an entry that was not taken.
-      of_.folder.seek(position_);
+    if (!sink({entry->name, inode_of(of(), entry->name, entry->type, entry->id),
+               mode_of(entry->type), entry->next})) {
       return {};
     }
-    position_ = entry->next;
   }
 }
 
-Result<void, Errno> PartialFolder::read_locked(off_t offset, const FolderSink& sink) {
+Result<void, Errno> PartialFolder::read_stream(Store::Folder& stream, off_t offset,
+                                               const FolderSink& sink) {
   constexpr std::size_t kDots = 2;
   for (auto i = static_cast<std::size_t>(offset); i < kDots + names_.size(); ++i) {
     const auto next = static_cast<off_t>(i + 1);
     if (i < kDots) {
       const std::string_view name = i == 0 ? "." : "..";
-      if (!sink({name, inode_of(of_, name, Found::Type::kFolder, {}), S_IFDIR, next})) break;
+      if (!sink({name, inode_of(of(), name, Found::Type::kFolder, {}), S_IFDIR, next})) break;
       continue;
     }
     const ListedName& listed = names_[i - kDots];
-    auto found = of_.folder.find(listed.name);
+    auto found = stream.find(listed.name);
     if (!found) {
       if (found.error().value == ENOENT) continue;
       return found.error();
     }
     if (listed.access != Access::kRead && found->type != Found::Type::kFolder) continue;
-    if (!sink({listed.name, inode_of(of_, listed.name, found->type, found->id),
+    if (!sink({listed.name, inode_of(of(), listed.name, found->type, found->id),
                mode_of(found->type), next})) {
       break;
     }

@@ -24,6 +24,7 @@ void RecentLookups::keep(NodeId node, Located found) {
 }
 
 std::optional<Located> RecentLookups::take(NodeId node) {
+  if (keep_until_.load(std::memory_order_relaxed) == 0) return std::nullopt;
   auto ring = ring_.lock();
   for (Slot& slot : ring->slots) {
     if (slot.node == node && Clock::now() - slot.since < kKeepFor) {

@@ -27,6 +27,7 @@ class RecentLookups {
   void keep(NodeId node, Located found);
   /// What the lookup of this node found within the last second, if it was kept.
   std::optional<Located> take(NodeId node);
+  void clear() { ring_.lock()->slots = {}; }
 
  private:
   using Clock = std::chrono::steady_clock;

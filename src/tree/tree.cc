@@ -1,5 +1,9 @@
 #include "tree/tree.h"
 
+#include <fcntl.h>
+#include <malloc.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <utility>
@@ -18,6 +22,12 @@ constexpr mode_t kUserDoorMode = S_IFDIR | 0500;
 /// May be passed, but neither listed nor watched: inotify(7) needs read permission.
 constexpr mode_t kUnlistableMode = S_IFDIR | 0711;
 constexpr mode_t kServersOnlyMode = S_IFDIR | 0710;
+/// A lease ends this long before what it rests on does: timeouts are rounded up to the kernel's
+/// clock ticks, 10 ms at the most (CONFIG_HZ).
+constexpr std::chrono::milliseconds kExpiryMargin{50};
+/// A lease begins when the kernel gets to the reply. By how much it may be late, at least, before
+/// we take it for ended.
+constexpr std::chrono::seconds kLeastLateness{10};
 constexpr uid_t kNobodyAtAll = static_cast<uid_t>(-1);
 
 /// A uid as by-uid spells it: decimal, no leading zeros, below (uid_t)-1.
@@ -38,7 +48,13 @@ bool is_folder(NodeKind kind) {
 }  // namespace
 
 Tree::Tree(Policy& policy, const Store& store, TreeOptions options)
-    : policy_(policy), store_(store), options_(std::move(options)), numbers_(options_.key) {}
+    : policy_(policy),
+      store_(store),
+      options_(std::move(options)),
+      numbers_(options_.key),
+      nodes_(options_.lease + kLeastLateness),
+      files_(std::max<std::size_t>(options_.spare_descriptors * 2 / 5, 1)),
+      pinned_(std::max<std::size_t>(options_.spare_descriptors * 3 / 5, 1)) {}
 
 Errno Tree::deny(int error) {
   counters_.denials.fetch_add(1, std::memory_order_relaxed);
@@ -50,15 +66,51 @@ Errno Tree::fail(int error) {
   return Errno{error};
 }
 
-Result<Access, Errno> Tree::decide(const View& view, const StorePath& path) {
-  if (path.text().size() > StorePath::kMaxBytes) return Access::kNone;
-  auto access = policy_.decide(view.identity, path);
-  if (!access) {
-    if (options_.on_policy_error) options_.on_policy_error(access.error());
+Result<Decision, Errno> Tree::decide(const View& view, const StorePath& path) {
+  if (path.text().size() > StorePath::kMaxBytes) return Decision{Access::kNone, {}};
+  auto decision = policy_.decide(view.identity, path);
+  if (!decision) {
+    if (options_.on_policy_error) options_.on_policy_error(decision.error());
     return fail(EACCES);
   }
-  if (*access == Access::kClosed) return deny(EACCES);
-  return *access;
+  if (decision->access == Access::kClosed) return deny(EACCES);
+  return *decision;
+}
+
+std::chrono::nanoseconds Tree::loan_time(const View& view, const Decision& decision) const {
+  using std::chrono::nanoseconds;
+  if (!view.is_for_servers()) return nanoseconds(0);
+  if (!decision.until) return options_.lease;
+  const nanoseconds left = *decision.until - options_.clock();
+  return std::clamp<nanoseconds>(left - kExpiryMargin, nanoseconds(0), options_.lease);
+}
+
+Loan Tree::loan(const Decision& decision, RecallMark mark) const {
+  const bool soon =
+      decision.until && *decision.until - options_.clock() <= options_.lease + kLeastLateness;
+  return {decision, mark, soon};
+}
+
+std::optional<Loan> Tree::offer(const View& view, const Decision& decision, RecallMark mark) const {
+  if (loan_time(view, decision).count() == 0) return std::nullopt;
+  // Before the entry counts as lent: a recall in between must not take it that nothing is.
+  if (options_.on_lent) options_.on_lent();
+  return loan(decision, mark);
+}
+
+Entry Tree::answer(const NodeTable::Remembered& node, struct stat shown, const View& view,
+                   const Decision& decision, SteadyTime begun) const {
+  // Whoever is told to wait until the lease is over counts from his commit, which the decision may
+  // not have seen.
+  const auto left = loan_time(view, decision) - (std::chrono::steady_clock::now() - begun);
+  return {node.node, shown, node.lent ? std::max(left, decltype(left)(0)) : decltype(left)(0)};
+}
+
+void Tree::rest() {
+  files_.clear();
+  pinned_.clear();
+  recent_.clear();
+  streams_->clear();
 }
 
 Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, uid_t caller) {
@@ -83,13 +135,17 @@ Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, uid_t
 }
 
 Result<Entry, Errno> Tree::lookup_at_root(std::string_view name) {
-  if (name == kMeName) return enter(kRootNode, name, NodeKind::kMe);
-  if (name == kByUidName) return enter(kRootNode, name, NodeKind::kByUid);
-  if (name == kBySessionName) return enter(kRootNode, name, NodeKind::kBySession);
-  if (name == kPublicName) {
-    return enter(kRootNode, name, NodeKind::kFolder, std::make_shared<View>(View{Anyone{}}));
-  }
+  if (name == kMeName) return enter(name, NodeKind::kMe);
+  if (name == kByUidName) return enter(name, NodeKind::kByUid);
+  if (name == kBySessionName) return enter(name, NodeKind::kBySession);
+  if (name == kPublicName) return enter_view(kRootNode, name, View{Anyone{}});
   return Errno{ENOENT};
+}
+
+Result<Entry, Errno> Tree::enter(std::string_view name, NodeKind kind) {
+  const auto node = nodes_.remember_door(kRootNode, name, kind, nullptr, nullptr);
+  if (!node) return fail(ESTALE);
+  return Entry{node->node, fixed_attributes(kind), options_.lease};
 }
 
 Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, uid_t caller) {
@@ -97,74 +153,135 @@ Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, uid
   if (!uid) return Errno{ENOENT};
   const View view{SystemUser{*uid}, *uid};
   if (!view.admits(caller)) return deny(EACCES);
-  return enter(parent, name, NodeKind::kFolder, std::make_shared<View>(view));
+  const auto node =
+      nodes_.remember_door(parent, name, NodeKind::kFolder, std::make_shared<View>(view), nullptr);
+  if (!node) return fail(ESTALE);
+  auto shown = attributes(node->node);
+  if (!shown) {
+    nodes_.forget(node->node, 1);
+    return shown.error();
+  }
+  return Entry{node->node, shown->shown};
 }
 
 Result<Entry, Errno> Tree::lookup_session(std::string_view token, NodeId parent) {
-  // From here on only the hash: the token is in no node, and so in no message made of one.
-  const View view{SessionBearer{TokenHash::of(token)}};
-  auto access = decide(view, StorePath());
-  if (!access) return access.error();
-  return enter(parent, std::get<SessionBearer>(view.identity).session.hex(), NodeKind::kFolder,
-               std::make_shared<View>(view));
+  if (!StorePath::is_name(token)) return deny(EACCES);  // longer than a name can be (NAME_MAX)
+  return enter_view(parent, token, View{SessionBearer{TokenHash::of(token)}});
 }
 
-Result<Entry, Errno> Tree::enter(NodeId parent, std::string_view name, NodeKind kind,
-                                 ViewPointer view) {
-  const auto id = nodes_.remember_door(parent, name, kind, std::move(view));
-  if (!id) return fail(ESTALE);
-  auto shown = attributes(*id);
-  if (!shown) {
-    nodes_.forget(*id, 1);
-    return shown.error();
+Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name, const View& view) {
+  const auto begun = std::chrono::steady_clock::now();
+  const RecallMark mark = nodes_.mark();
+  auto decision = decide(view, StorePath());
+  if (!decision) return decision.error();
+  std::optional<Found> whole;
+  if (decision->access == Access::kRead) {
+    auto found = store_.find(StorePath());
+    if (!found) return fail(found.error().value);
+    whole = *found;
   }
-  return Entry{*id, *shown};
+  const auto shown = folder_attributes(view, StorePath(), whole ? &*whole : nullptr);
+  const auto lent = offer(view, *decision, mark);
+  // By its name the kernel can be told to forget the door: for a session that is the token.
+  const auto node = nodes_.remember_door(parent, name, NodeKind::kFolder,
+                                         std::make_shared<View>(view), lent ? &*lent : nullptr);
+  if (!node) return fail(ESTALE);
+  return answer(*node, shown, view, *decision, begun);
 }
 
 Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view name) {
   if (!StorePath::is_name(name)) return Errno{ENOENT};
+  const View& view = *parent.view;
   const StorePath path = parent.path.child(name);
-  auto access = decide(*parent.view, path);
-  if (!access) return access.error();
-  if (*access == Access::kNone) {
+  const auto begun = std::chrono::steady_clock::now();
+  const RecallMark mark = nodes_.mark();
+  auto decision = decide(view, path);
+  if (!decision) return decision.error();
+  if (decision->access == Access::kNone) {
     const bool tell = options_.denial == Denial::kForbid && store_.find(path).ok();
     return deny(tell ? EACCES : ENOENT);
   }
   auto located = store_.locate(path);
   if (!located) return fail(located.error().value);
   const Found found = located->found;
+  const bool whole = decision->access == Access::kRead;
   const bool is_file = found.type == Found::Type::kFile;
-  if (is_file && *access != Access::kRead) return deny(ENOENT);
+  if (is_file && !whole) return deny(ENOENT);
 
-  const auto id = nodes_.remember(parent.id, name, found);
-  if (!id) return fail(ESTALE);
+  const auto lent = offer(view, *decision, mark);
+  const bool share = options_.share_files && view.is_for_servers();
+  const auto node = nodes_.remember(parent.id, name, *located, share, lent ? &*lent : nullptr);
+  if (!node) return fail(ESTALE);
   if (is_file) {
-    recent_.keep(*id, std::move(*located));
-    return Entry{*id, file_attributes(*parent.view, found)};
+    keep_at_hand(node->node, std::move(*located));
+    return answer(*node, file_attributes(view.shown_owner, found), view, *decision, begun);
   }
-  const bool whole = *access == Access::kRead;
-  return Entry{*id, folder_attributes(*parent.view, path, whole ? &found : nullptr)};
+  return answer(*node, folder_attributes(view, path, whole ? &found : nullptr), view, *decision,
+                begun);
 }
 
-Result<struct stat, Errno> Tree::attributes(NodeId node) {
+void Tree::keep_at_hand(NodeId node, Located located) {
+  if (!options_.share_files) {
+    recent_.keep(node, std::move(located));
+  } else if (pinned_.find(node) == nullptr) {
+    pinned_.keep(node, std::make_shared<UniqueFd>(std::move(located.fd)));
+  }
+}
+
+void Tree::pin(NodeId node, const Located& admitted) {
+  if (pinned_.find(node) != nullptr) return;
+  UniqueFd copy(::fcntl(admitted.fd.get(), F_DUPFD_CLOEXEC, 0));
+  if (copy) pinned_.keep(node, std::make_shared<UniqueFd>(std::move(copy)));
+}
+
+bool Tree::forget(NodeId node, std::uint64_t count) {
+  const auto forgotten = nodes_.forget(node, count);
+  if (forgotten.much) ::malloc_trim(0);
+  if (!forgotten.gone) return false;
+  files_.drop(node);
+  opened_.drop(node);
+  pinned_.drop(node);
+  return true;
+}
+
+Result<Attributes, Errno> Tree::attributes(NodeId node) {
   const auto place = nodes_.find(node);
   if (!place) return fail(ESTALE);
   switch (place->kind) {
     case NodeKind::kFolder: {
-      const auto access = policy_.decide(place->view->identity, place->path);
+      const auto decision = policy_.decide(place->view->identity, place->path);
       const auto found = store_.find(place->path);
-      const bool whole =
-          access && *access == Access::kRead && found && found->type == Found::Type::kFolder;
-      return folder_attributes(*place->view, place->path, whole ? &*found : nullptr);
+      const bool whole = decision && decision->access == Access::kRead && found &&
+                         found->type == Found::Type::kFolder;
+      return Attributes{folder_attributes(*place->view, place->path, whole ? &*found : nullptr),
+                        decision ? loan_time(*place->view, *decision) : std::chrono::seconds(0)};
     }
     case NodeKind::kFile: {
-      const auto found = place->open ? store_.examine(place->open->file) : store_.find(place->path);
+      const auto found = examine(*place);
       const bool same = found && found->id == place->last.id;
-      return file_attributes(*place->view, same ? *found : place->last);
+      const bool lent = place->view == nullptr || place->view->is_for_servers();
+      return Attributes{file_attributes(place->view == nullptr ? 0 : place->view->shown_owner,
+                                        same ? *found : place->last),
+                        lent ? options_.lease : std::chrono::seconds(0)};
     }
     default:
-      return fixed_attributes(place->kind);
+      return Attributes{fixed_attributes(place->kind), options_.lease};
   }
+}
+
+Result<Found, Errno> Tree::examine(const Place& place) {
+  if (store_.opens_by_handle()) return store_.examine(place.handle);
+  if (const auto open = opened_.find(place.id)) return store_.examine(*open);
+  return store_.find(place.path);
+}
+
+Result<std::shared_ptr<OpenedFile>, Errno> Tree::file_of(NodeId node, FileLeases leases) {
+  if (auto kept = files_.find(node)) return kept;
+  const auto place = nodes_.find(node);
+  if (!place || place->kind != NodeKind::kFile) return fail(ESTALE);
+  auto opened = store_.open_file(place->handle, leases);
+  if (!opened) return fail(opened.error().value);
+  return files_.keep(node, std::make_shared<OpenedFile>(std::move(*opened)));
 }
 
 Result<std::string, Errno> Tree::read_link(NodeId node, uid_t caller) {
@@ -175,14 +292,14 @@ Result<std::string, Errno> Tree::read_link(NodeId node, uid_t caller) {
   return std::string(kByUidName) + '/' + std::to_string(caller);
 }
 
-Result<std::shared_ptr<OpenFile>, Errno> Tree::open(NodeId node, uid_t caller) {
+Result<Located, Errno> Tree::admit(NodeId node, uid_t caller) {
   counters_.opens.fetch_add(1, std::memory_order_relaxed);
   const auto place = nodes_.find(node);
-  if (!place || place->kind != NodeKind::kFile) return fail(ESTALE);
+  if (!place || place->kind != NodeKind::kFile || place->view == nullptr) return fail(ESTALE);
   if (!place->view->admits(caller)) return deny(EACCES);
-  auto access = decide(*place->view, place->path);
-  if (!access) return access.error();
-  if (*access != Access::kRead) return deny(ENOENT);
+  auto decision = decide(*place->view, place->path);
+  if (!decision) return decision.error();
+  if (decision->access != Access::kRead) return deny(ENOENT);
   auto located = store_.locate(place->path);
   if (!located) return fail(located.error().value);
   if (located->found.id != place->last.id) {
@@ -191,11 +308,36 @@ Result<std::shared_ptr<OpenFile>, Errno> Tree::open(NodeId node, uid_t caller) {
       recent_.missed();
       return Errno{ESTALE};  // the kernel walks the path again, and finds what is there now
     }
-    *located = std::move(*recent);
+    return std::move(*recent);
   }
-  auto opened = store_.open_file(*located);
+  // The next open may come without a lookup of its own, if this one is lent.
+  if (options_.lease.count() > 0) (void)recent_.take(node);
+  // The kernel may still believe the size and time that its last lookup found. Looking again tells
+  // it; but only once: a file that is always growing must open too.
+  const bool changed = located->found != place->last;
+  if (nodes_.look_again(node, changed)) return Errno{ESTALE};
+  return located;
+}
+
+Result<UniqueFd, Errno> Tree::open_for_passthrough(const Located& admitted, FileLeases leases) {
+  auto file = store_.open_for_passthrough(admitted.handle, leases);
+  if (!file) return fail(file.error().value);
+  return file;
+}
+
+Result<std::shared_ptr<OpenedFile>, Errno> Tree::share_admitted(NodeId node,
+                                                                const Located& admitted,
+                                                                FileLeases leases) {
+  if (auto open = opened_.find(node)) return open;
+  auto opened = store_.open_file(admitted, leases);
   if (!opened) return fail(opened.error().value);
-  return nodes_.share_open(node, std::move(*opened));
+  return opened_.share(node, std::make_shared<OpenedFile>(std::move(*opened)));
+}
+
+Result<std::shared_ptr<OpenedFile>, Errno> Tree::open(NodeId node, uid_t caller) {
+  auto admitted = admit(node, caller);
+  if (!admitted) return admitted.error();
+  return share_admitted(node, *admitted, FileLeases::kAwait);
 }
 
 Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_folder(NodeId node, uid_t caller) {
@@ -223,9 +365,10 @@ Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_folder(NodeId node, uid_t 
   if (listing->access == Access::kClosed) return deny(EACCES);
   // A view's own root is there for whoever passed its door, be there anything in it or not.
   if (listing->access == Access::kNone && !place->path.is_root()) return deny(ENOENT);
-  auto folder = store_.open_folder(place->path);
-  if (!folder) return fail(folder.error().value);
-  FolderOfView of{std::move(*folder), place->view, place->path, numbers_};
+  auto located = store_.locate(place->path);
+  if (!located) return fail(located.error().value);
+  if (located->found.type != Found::Type::kFolder) return fail(ENOENT);
+  FolderOfView of{store_, streams_, std::move(*located), place->view, place->path, numbers_};
   if (listing->access == Access::kRead) {
     return std::unique_ptr<OpenFolder>(std::make_unique<WholeFolder>(std::move(of)));
   }
@@ -259,13 +402,13 @@ struct stat Tree::fixed_attributes(NodeKind kind) const {
   return shown;
 }
 
-struct stat Tree::file_attributes(const View& view, const Found& found) const {
+struct stat Tree::file_attributes(uid_t owner, const Found& found) const {
   constexpr std::uint64_t kBlockBytes = 512;  // st_blocks' unit, stat(2)
   constexpr blksize_t kPreferredBytes = 4096;
   struct stat shown = {};
   shown.st_mode = kFileMode;
   shown.st_nlink = 1;
-  shown.st_uid = view.shown_owner;
+  shown.st_uid = owner;
   shown.st_ino = numbers_.of_file(found.id);
   shown.st_size = static_cast<off_t>(found.size);
   shown.st_blocks = static_cast<blkcnt_t>((found.size + kBlockBytes - 1) / kBlockBytes);

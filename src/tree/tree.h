@@ -4,17 +4,21 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/errno.h"
 #include "grantfs/policy.h"
 #include "grantfs/result.h"
 #include "store/store.h"
 #include "tree/inode_numbers.h"
+#include "tree/node_cache.h"
 #include "tree/node_table.h"
 #include "tree/open_folder.h"
 #include "tree/recent_lookups.h"
@@ -33,6 +37,17 @@ struct TreeOptions {
   std::optional<gid_t> server_group{};
   FileIdKey key{};     ///< of inode numbers
   timespec mounted{};  ///< shown as the time of what has none of its own
+  /// How long the kernel may keep an answer at most; zero: not at all.
+  std::chrono::seconds lease{0};
+  /// Whether the views for servers share a node a file. Then an open file does not tell whose it
+  /// is: only for a mount that never asks at open(2).
+  bool share_files = false;
+  /// How many files may be kept open, a descriptor each, in case they are asked for again.
+  std::size_t spare_descriptors = 640;
+  /// CLOCK_REALTIME, by which expiries are kept.
+  std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
+  /// Told whenever something is about to be lent; called from any thread, often: it must be quick.
+  std::function<void()> on_lent{};
   /// Told of every failed decision; called from any thread, often: it must be quick.
   std::function<void(const Error&)> on_policy_error{};
 };
@@ -50,58 +65,135 @@ struct TreeCounters {
 struct Entry {
   NodeId node;
   struct stat attributes;
+  /// How long the kernel may believe it without asking again; zero: not at all.
+  std::chrono::nanoseconds lent_for{0};
+};
+
+/// The answer to a stat.
+struct Attributes {
+  struct stat shown;
+  std::chrono::nanoseconds lent_for{0};
 };
 
 /// The mount as a tree of names: what there is for whom. Knows nothing of FUSE.
 ///
-/// Every lookup, open and opendir is decided by the policy's newest commit. Refusals are EACCES at
-/// a door (a view that is not, or no longer, or not the caller's) and ENOENT inside a view, for
-/// denied, missing and unregistered alike. Where the decision itself fails, EACCES everywhere.
+/// Every lookup, open and opendir is decided by the policy's newest commit, and what a lookup found
+/// may be lent to the kernel for a while; withdraw() says what it must forget again. Refusals are
+/// EACCES at a door (a view that is not, or no longer, or not the caller's) and ENOENT inside a
+/// view, for denied, missing and unregistered alike. Where the decision itself fails, EACCES
+/// everywhere.
 ///
 /// Thread-safe. Each call costs one decision and one resolution in the store at most.
 class Tree {
  public:
   Tree(Policy& policy, const Store& store, TreeOptions options);
 
+  /// From now on as if TreeOptions::share_files were false. Before the first lookup only.
+  void decide_every_open() { options_.share_files = false; }
+
   /// Counts one lookup of the node it returns: forget() it once, whatever comes of the answer.
   Result<Entry, Errno> lookup(NodeId parent, std::string_view name, uid_t caller);
-  void forget(NodeId node, std::uint64_t count) { nodes_.forget(node, count); }
+  /// True if the node has gone with it.
+  bool forget(NodeId node, std::uint64_t count);
 
   /// Of what the kernel holds already, so not a decision, and no error if its name has gone: then
   /// as last seen. But a folder shows its time and size only while it is readable as a whole.
-  Result<struct stat, Errno> attributes(NodeId node);
+  Result<Attributes, Errno> attributes(NodeId node);
   Result<std::string, Errno> read_link(NodeId node, uid_t caller);
-  Result<std::shared_ptr<OpenFile>, Errno> open(NodeId node, uid_t caller);
+  /// The decision to open a file: what is at its path now, if that is the node's file still.
+  /// ESTALE makes the kernel walk the path again, with fresh lookups (do_filp_open() in
+  /// fs/namei.c): if the name leads to another file by now, or to the same one with other
+  /// attributes.
+  Result<Located, Errno> admit(NodeId node, uid_t caller);
+  Result<UniqueFd, Errno> open_for_passthrough(const Located& admitted, FileLeases leases);
+  /// Has an admitted file stay readable by file_of() for a while, whatever becomes of its name.
+  void pin(NodeId node, const Located& admitted);
+  /// Whether file_of() reads what has been admitted, so that no client can use up descriptors.
+  bool reads_by_handle() const { return store_.opens_by_handle(); }
+  /// The file admitted, which all share who have it open through this node.
+  Result<std::shared_ptr<OpenedFile>, Errno> share_admitted(NodeId node, const Located& admitted,
+                                                            FileLeases leases);
+  /// admit() and share_admitted().
+  Result<std::shared_ptr<OpenedFile>, Errno> open(NodeId node, uid_t caller);
   Result<std::unique_ptr<OpenFolder>, Errno> open_folder(NodeId node, uid_t caller);
+  /// The file of a node, to be read by whoever holds it open already: no decision, and whatever
+  /// became of its names. Most of the time from a cache of descriptors.
+  Result<std::shared_ptr<OpenedFile>, Errno> file_of(NodeId node, FileLeases leases);
+
+  /// What the kernel must forget now that the policy has changed so: the entries whose decision is
+  /// worse than what was lent, the highest first, each followed by what is lent below it (somebody
+  /// may be in there). The policy's newest commit decides; trouble with it counts as a refusal.
+  /// One thread at a time, for the four of these.
+  std::vector<KernelEntry> withdraw(const Losses& losses);
+  /// The same for what expires at or before `now`.
+  std::vector<KernelEntry> withdraw_expired(Timestamp now);
+  /// Everything that is lent in the views for servers.
+  std::vector<KernelEntry> withdraw_everything();
+  /// From here on, decisions made before are not lent any more. The three above do so by
+  /// themselves.
+  void begin_recall() { nodes_.begin_recall(); }
+  /// Closes what is kept open in case it is asked for again. Call it when little is asked.
+  void rest();
+  /// The next moment at which withdraw_expired() has something to do.
+  Expiry next_expiry() { return nodes_.next_expiry(); }
 
   const TreeCounters& counters() const { return counters_; }
   std::size_t node_count() { return nodes_.size(); }
 
  private:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
   Result<Entry, Errno> lookup_at_root(std::string_view name);
   Result<Entry, Errno> lookup_user(std::string_view name, NodeId parent, uid_t caller);
   Result<Entry, Errno> lookup_session(std::string_view token, NodeId parent);
   Result<Entry, Errno> lookup_in_view(const Place& parent, std::string_view name);
-  /// The node of a door or a view's root, as an answer.
-  Result<Entry, Errno> enter(NodeId parent, std::string_view name, NodeKind kind,
-                             ViewPointer view = nullptr);
+  /// The node of one of the mount's own folders and links, as an answer.
+  Result<Entry, Errno> enter(std::string_view name, NodeKind kind);
+  /// The root of a view that is for servers, as an answer.
+  Result<Entry, Errno> enter_view(NodeId parent, std::string_view name, const View& view);
 
+  /// Keeps what a lookup found for the open or the read that is likely to follow.
+  void keep_at_hand(NodeId node, Located located);
   /// What the policy says, or what to refuse with.
-  Result<Access, Errno> decide(const View& view, const StorePath& path);
+  Result<Decision, Errno> decide(const View& view, const StorePath& path);
+  /// How long a decision may be lent, and what to remember of it.
+  std::chrono::nanoseconds loan_time(const View& view, const Decision& decision) const;
+  Loan loan(const Decision& decision, RecallMark mark) const;
+  /// The loan to remember with an entry; none if there is nothing to lend.
+  std::optional<Loan> offer(const View& view, const Decision& decision, RecallMark mark) const;
+  /// The answer, once its node is remembered: not lent if a recall came in between, and from the
+  /// moment the decision was begun.
+  Entry answer(const NodeTable::Remembered& node, struct stat shown, const View& view,
+               const Decision& decision, SteadyTime begun) const;
+
+  /// Adds what must be forgotten of a chain of entries that lie below each other.
+  void withdraw_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries);
+  void withdraw_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries);
+  void withdraw_with_all_below(const KernelEntry& top, std::vector<KernelEntry>& entries);
+  /// What is lent with the entry may go on, by what the policy says now; false: it must not.
+  bool holds_still(const LentEntry& lent);
   Errno deny(int error);
   Errno fail(int error);
 
+  /// What a file is now; anything but the node's own file means that it cannot be told.
+  Result<Found, Errno> examine(const Place& file);
   struct stat fixed_attributes(NodeKind kind) const;
-  struct stat file_attributes(const View& view, const Found& found) const;
+  struct stat file_attributes(uid_t owner, const Found& found) const;
   /// `found` only if the view may read the folder as a whole.
   struct stat folder_attributes(const View& view, const StorePath& path, const Found* found) const;
 
   Policy& policy_;
   const Store& store_;
-  const TreeOptions options_;
+  TreeOptions options_;
   const InodeNumbers numbers_;
   NodeTable nodes_;
   RecentLookups recent_;
+  NodeShare<OpenedFile> opened_;
+  NodeCache<OpenedFile> files_;  ///< read lately
+  /// Files found lately, by O_PATH: one that is replaced or deleted meanwhile is not gone, and can
+  /// be read by whoever opened it, though we are not told who did.
+  NodeCache<UniqueFd> pinned_;
+  std::shared_ptr<FolderStreams> streams_ = std::make_shared<FolderStreams>();
   TreeCounters counters_;
 };
 

@@ -15,6 +15,12 @@ struct View {
   Identity identity;
   uid_t shown_owner = 0;  ///< st_uid of everything in it
 
+  /// Whether servers read it on behalf of people whom the kernel does not know. Then nothing in it
+  /// depends on the caller: the kernel may keep its answers, and its files are shared with the
+  /// other such views. A system user's view is that user's alone, and every step in it is asked
+  /// for, lest root or whoever was handed a folder of it walks on through the kernel's cache.
+  bool is_for_servers() const { return !std::holds_alternative<SystemUser>(identity); }
+
   /// Whether a caller with this fsuid may use the view at all. Mode bits would let root into a
   /// user's view (CAP_DAC_OVERRIDE), and a caller may hold a directory obtained by another.
   bool admits(uid_t caller) const {

@@ -1,6 +1,7 @@
 """What grantctl does when it is typed: results, JSON, exit statuses, bad input, and no token anywhere."""
 
 import json
+import os
 import sqlite3
 import stat
 import subprocess
@@ -71,19 +72,33 @@ class Options(Case):
                                   env=self.environment, timeout=30)
         self.assertEqual(done.returncode, TROUBLE)
 
+    def test_an_empty_value_is_not_taken_for_none(self):
+        """`--expires "$UNSET"` must not grant for ever, nor `--db "$UNSET"` change another database."""
+        for name, arguments in (("--expires", ("grant", "user:a", "x", "--expires")), ("--db", ("ls", "--db")), ("--control", ("ls", "--control")),
+                                ("--expires", ("session", "create", "user:a", "--expires")), ("--token", ("session", "create", "user:a", "--token")),
+                                ("--for", ("ls", "--for")), ("--for", ("session", "ls", "--for")), ("--for", ("session", "rm", "--for")),
+                                ("--expires", ("group", "add", "g", "user:a", "--expires"))):
+            for words in ((*arguments, ""), (*arguments[:-1], arguments[-1] + "="), (arguments[-1] + "=", *arguments[:-1])):
+                with self.subTest(words):
+                    self.assertIn(f"{name} is given an empty value", self.exits(USAGE, *words).stderr)
+        self.assertIn("PATH is given an empty value", self.exits(USAGE, "ls", "").stderr)
+        self.assertEqual(self.json("ls")["rules"], [])
+        self.assertEqual(self.json("session", "ls")["sessions"], [])
+
 
 class Rules(Case):
     def test_own_names_who_was_displaced(self):
         self.assertEqual(self.ok("own", "user:a", "x", "y"), "")
         self.assertIn("user:a", self.ok("own", "user:b", "x"))
         self.assertEqual(self.json("own", "user:c", "x", "z"), {"principal": "user:c", "owned": [
-            {"path": "x", "displaced": "user:b"}, {"path": "z", "displaced": None}]})
+            {"path": "x", "displaced": "user:b"}, {"path": "z", "displaced": None}],
+            "recall": {"acknowledged": 0, "waited_seconds": 0.0}})
         self.assertEqual(self.rules(), [("x", "user:c", "own"), ("y", "user:a", "own"), ("z", "user:c", "own")])
 
     def test_grant_and_revoke(self):
         rule = self.json("grant", "user:a", "x/y", "--expires", "2033-05-18T03:33:20Z")
         self.assertEqual(rule["expires"], 2_000_000_000)
-        self.assertEqual(self.exits(DONE, "revoke", "user:a", "x/y").stderr, "")
+        self.assertRegex(self.exits(DONE, "revoke", "user:a", "x/y").stderr, r"\A.*nothing to recall\n\Z")
         self.assertIn("no grant", self.exits(DENIED, "revoke", "user:a", "x/y").stderr)
 
     def test_revoke_warns_of_the_rule_that_still_lets_it_in(self):
@@ -112,7 +127,8 @@ class Rules(Case):
         self.ok("own", "user:a", "x")
         self.ok("group", "add", "g", "user:a")
         self.ok("session", "create", "user:a")
-        self.assertEqual(self.json("forget", "user:a"), {"owners": 1, "grants": 0, "members": 1, "sessions": 1})
+        self.assertEqual(self.json("forget", "user:a"), {"owners": 1, "grants": 0, "members": 1, "sessions": 1,
+                                                          "recall": {"acknowledged": 0, "waited_seconds": 0.0}})
         self.exits(DENIED, "forget", "user:a")
 
     def test_ls_shows_who_has_what(self):
@@ -167,7 +183,7 @@ class Arguments(Case):
 
     def test_a_user_that_is_also_a_local_account_is_noted(self):
         self.assertIn("uid:daemon", self.exits(DONE, "own", "user:daemon", "x").stderr)
-        self.assertEqual(self.exits(DONE, "own", "user:no-such-account", "x").stderr, "")
+        self.assertEqual(self.exits(DONE, "own", "user:no-such-account", "y").stderr, "")
 
     def test_names_are_bytes(self):
         self.ok("own", "user:a", b"x\xff\n")
@@ -207,6 +223,24 @@ class Sessions(Case):
         self.assertRegex(output, r"\A[a-z2-7]{32}\n\Z")
         self.assertNotIn(output.strip(), self.ok("session", "ls") + self.ok("--json", "session", "ls"))
         self.assertNotIn(output.strip().encode(), b"".join(path.read_bytes() for path in self.database.parent.iterdir()))
+
+    def test_a_token_that_cannot_be_delivered_leaves_no_session(self):
+        """A full disk, a pipe that nobody reads, no standard output at all."""
+        read_end, closed_pipe = os.pipe()
+        os.close(read_end)
+        self.addCleanup(os.close, closed_pipe)
+        with open("/dev/full", "w") as full:
+            for output in (full, closed_pipe):
+                for options in ((), ("--json",), ("--token", "-")):
+                    with self.subTest(output=output, options=options):
+                        done = subprocess.run([GRANTCTL, "session", "create", "user:a", *options], stdout=output, stderr=subprocess.PIPE,
+                                              input="ApplicationsOwnToken_0123456789\n", text=True, timeout=30, env=self.environment)
+                        self.assertEqual(done.returncode, TROUBLE, done.stderr)
+                        self.assertIn("removed", done.stderr)
+        done = subprocess.run(["sh", "-c", '"$0" session create user:a >&-', GRANTCTL], stderr=subprocess.PIPE, text=True, timeout=30,
+                              env=self.environment)
+        self.assertEqual(done.returncode, TROUBLE, done.stderr)
+        self.assertEqual(self.json("session", "ls")["sessions"], [])
 
     def test_json_has_the_token_and_the_id(self):
         document = self.json("session", "create", "user:a")

@@ -9,7 +9,7 @@ import sys
 import time
 
 from fixture import REPORT, SECRET, TwoUsersTest, names, read
-from harness import PATIENCE_SECONDS, outcome, wait_for
+from harness import PATIENCE_SECONDS, decided_anew, outcome, wait_for
 
 HOLDER = """
 import sqlite3, sys
@@ -154,6 +154,7 @@ class Broken(DatabaseTest):
             os.rename(new, self.site.db)
         self.break_and_mend(replace)
 
+    @decided_anew
     def test_replaced_by_a_directory_a_link_or_a_fifo(self):
         """Promise 10: nor does the daemon wait for a writer."""
         def fifo(path):
@@ -212,6 +213,7 @@ class Broken(DatabaseTest):
         os.chmod(self.site.db, 0o600)
         self.assert_resumes()
 
+    @decided_anew
     def test_journals_truncated(self):
         """Promise 10: -wal and -shm to nothing and to a part, with commits in them."""
         for suffix, length in (("-wal", 0), ("-wal", 40), ("-wal", 5000), ("-shm", 0), ("-shm", 100), ("-shm", 16384)):
@@ -277,6 +279,7 @@ class Replaced(DatabaseTest):
         self.assertEqual(outcome(read, self.hers), "OK")
         self.assert_daemon_lives()
 
+    @decided_anew
     def test_the_old_ones_journal_does_not_answer_either(self):
         """Promise 10: replaced by rename alone, while the old one's -wal holds every grant."""
         new = self.other_database()

@@ -3,10 +3,11 @@
 import os
 
 from fixture import REPORT, TwoUsersTest, read
-from harness import as_user, mounts, outcome
+from harness import as_user, decided_anew, mounts, outcome
 
 
 class Death(TwoUsersTest):
+    @decided_anew
     def test_nothing_opens_after_sigkill(self):
         """Promise 9: ENOTCONN, on warm paths, through held folders, at the mount point itself."""
         path = self.by_session(self.alice_token, "alice/report.txt")
@@ -28,6 +29,7 @@ class Death(TwoUsersTest):
         self.site.umount()
         self.assertEqual(os.listdir(self.site.mountpoint), [])
 
+    @decided_anew
     def test_a_new_daemon_takes_over_and_serves_the_same(self):
         """Promise 9: in the same place, once, with the same decisions and inode numbers."""
         path = self.by_session(self.alice_token, "alice/report.txt")
@@ -40,6 +42,13 @@ class Death(TwoUsersTest):
             self.assertEqual((read(path), os.stat(path).st_ino), (REPORT, number))
             self.assertEqual(outcome(os.stat, self.by_session(self.alice_token, "bob")), "ENOENT")
 
+    def test_taking_over_is_in_the_log(self):
+        """In the log that was asked for, as its other lines are."""
+        self.site.kill()
+        self.site.mount("loglevel=warn")
+        self.assertRegex(self.site.log(), rf"(?m)^\S+ grantfs\[\d+\] warning: .*taking over .*{self.site.mountpoint}")
+
+    @decided_anew
     def test_a_dead_mount_in_use_is_taken_over_too(self):
         """Promise 9: processes that sit in it keep nobody from service."""
         server = self.actor(33)
@@ -53,12 +62,14 @@ class Death(TwoUsersTest):
         server.call(os.chdir, self.by_session(self.alice_token, "alice"))
         self.assertEqual(server.call(read, "report.txt"), REPORT)
 
+    @decided_anew
     def test_the_control_socket_of_the_dead_is_taken_over(self):
         """Promise 9: `grantctl status` speaks to the one that lives."""
         self.site.kill()
         self.site.mount()
         self.assertEqual(self.site.status()["pid"], self.site.daemon_pid)
 
+    @decided_anew
     def test_what_was_revoked_while_no_daemon_ran_stays_revoked(self):
         """Promise 9: the database is all there is to know."""
         self.site.kill()

@@ -9,7 +9,7 @@ import stat
 import time
 
 from fixture import REPORT, SECRET, WELCOME, PolicyTest, TwoUsersTest, names, read
-from harness import as_user, outcome, token_id
+from harness import as_user, decided_anew, outcome, token_id
 
 
 class Owners(TwoUsersTest):
@@ -281,6 +281,7 @@ class Attributes(TwoUsersTest):
         self.site.mount()
         self.assertEqual(numbers(), before)
 
+    @decided_anew
     def test_a_replaced_file_has_another_inode_number(self):
         """Promise 14: a server that remembers by number sees that it is another file."""
         path = self.by_session(self.alice_token, "alice/report.txt")
@@ -345,4 +346,6 @@ class Bytes(PolicyTest):
             self.assertEqual(os.pread(copy, len(data) + 1, 0), data)
         direct = os.open(path, os.O_RDONLY | os.O_DIRECT)
         self.addCleanup(os.close, direct)
-        self.assertEqual(os.pread(direct, 8192, 4096), data[4096:12288])
+        with mmap.mmap(-1, 8192) as aligned:  # as O_DIRECT wants it where the kernel reads the store itself
+            self.assertEqual(os.preadv(direct, [aligned], 4096), 8192)
+            self.assertEqual(aligned[:], data[4096:12288])

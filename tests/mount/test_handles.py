@@ -7,7 +7,7 @@ import time
 
 import syscalls
 from fixture import REPORT, TwoUsersTest, names, read
-from harness import outcome, wait_for
+from harness import decided_anew, outcome, wait_for
 
 AWAY = "DELETE FROM owners WHERE path = 'alice'"
 
@@ -35,6 +35,7 @@ class Held(TwoUsersTest):
                 self.assertEqual(actor.call(mapped, fd), b"r" * size)
                 self.own(f"uid:{self.alice}", "alice")
 
+    @decided_anew
     def test_a_handle_cannot_be_opened_again_through_proc(self):
         """Promise 2: /proc/self/fd/N is an open, and is decided (no lookup comes with it)."""
         for actor, view in self.views():
@@ -57,6 +58,7 @@ class Held(TwoUsersTest):
             self.assertEqual(actor.call(os.fstat, fd).st_size, len(REPORT))
             self.own(f"uid:{self.alice}", "alice")
 
+    @decided_anew
     def test_an_o_path_descriptor_outlives_the_name(self):
         """Promise 4: the file has been replaced, or deleted, since."""
         for change in (lambda: self.site.replace("alice/report.txt", b"new"), (self.site.store / "alice/report.txt").unlink):
@@ -122,6 +124,7 @@ class Held(TwoUsersTest):
         self.site.sql("DELETE FROM sessions")
         self.assertEqual(outcome(read, target / "report.txt"), "EACCES")
 
+    @decided_anew
     def test_a_handle_on_a_deleted_file_reads_it_still(self):
         """Promise 4: size and bytes of the file that was opened, not of its successor."""
         path = self.by_session(self.alice_token, "alice/report.txt")
@@ -140,6 +143,7 @@ class Held(TwoUsersTest):
             syscalls.exchange(self.site.store / "alice/report.txt", self.site.store / "bob/secret.txt")
             self.assertEqual((held.read(), os.fstat(held.fileno()).st_size), (REPORT, len(REPORT)))
 
+    @decided_anew
     def test_a_held_folder_is_its_path_not_the_directory_that_moved(self):
         """Promise 2: access belongs to the path: what is swapped in is decided and found by name."""
         folder = os.open(self.by_session(self.alice_token, "alice/deep"), os.O_PATH)
@@ -158,6 +162,7 @@ class Held(TwoUsersTest):
         self.assertEqual(outcome(os.open, "report.txt", os.O_RDONLY, dir_fd=fd), "EACCES")
         self.assert_errno(errno.EACCES, os.listdir, f"/proc/self/fd/{fd}")
 
+    @decided_anew
     def test_handles_survive_the_death_of_what_they_came_by(self):
         """Promise 4: two hundred handles, closed in any order, leave none behind."""
         path = self.by_session(self.alice_token, "alice/report.txt")

@@ -6,7 +6,7 @@ import time
 
 import syscalls
 from fixture import TwoUsersTest, names
-from harness import as_user, outcome, token_id
+from harness import as_user, decided_anew, outcome, token_id
 
 
 def fanotify_watch(path, mark=0):
@@ -115,6 +115,7 @@ class Signatures(TwoUsersTest):
         """Promises 5 and 8."""
         self.assert_alike(0, self.by_session(self.alice_token))
 
+    @decided_anew
     def test_they_cost_the_same_number_of_upcalls(self):
         """Promise 5: counted by the daemon; a kind of refusal shows in no extra lookup or open."""
         view = self.by_session(self.alice_token)

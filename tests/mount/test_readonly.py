@@ -8,7 +8,7 @@ import stat
 
 import syscalls
 from fixture import TwoUsersTest, read
-from harness import as_user, outcome
+from harness import as_user, decided_anew, outcome
 
 FS_IOC_SETFLAGS = 0x40086602
 
@@ -118,6 +118,7 @@ class ReadOnly(TwoUsersTest):
         with mmap.mmap(fd, 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE) as mapping:
             mapping[0] = 0  # our own copy
 
+    @decided_anew
     def test_a_mount_remounted_read_write_still_changes_nothing(self):
         """Promise 12: the daemon refuses what the kernel would let through then."""
         syscalls.mount("none", self.site.mountpoint, flags=syscalls.MS_REMOUNT)

@@ -9,7 +9,7 @@ import threading
 import time
 
 from fixture import REPORT, TwoUsersTest, names, read
-from harness import PATIENCE_SECONDS, outcome, wait_for
+from harness import PATIENCE_SECONDS, decided_anew, outcome, wait_for
 
 
 class PlainSql(TwoUsersTest):
@@ -83,6 +83,7 @@ class PlainSql(TwoUsersTest):
         self.site.write("alice/new.txt", b"new")
         self.assertEqual(read(self.by_session(token, "alice/new.txt")), b"new")
 
+    @decided_anew
     def test_what_is_not_committed_does_not_count(self):
         """Promise 2: neither way, until the commit; from then on, both ways."""
         writer = sqlite3.connect(self.site.db, isolation_level=None)
@@ -96,6 +97,7 @@ class PlainSql(TwoUsersTest):
             writer.execute(end)
             self.assertEqual((outcome(read, hers), outcome(read, his)), want)
 
+    @decided_anew
     def test_no_open_that_starts_after_the_commit_succeeds(self):
         """Promise 2: with two processes that open without pause."""
         path = str(self.by_session(self.alice_token, "alice/report.txt"))
@@ -243,6 +245,7 @@ class Expiry(TwoUsersTest):
 
 
 class Replacement(TwoUsersTest):
+    @decided_anew
     def test_a_replaced_file_is_served_new_at_the_very_next_open(self):
         """Promise 14: size and bytes, though the old one is in the page cache and held open."""
         path = self.by_session(self.alice_token, "alice/report.txt")
@@ -255,6 +258,7 @@ class Replacement(TwoUsersTest):
                 self.assertEqual(read(path), data)
                 self.assertEqual(os.pread(held.fileno(), 1 << 20, 0), old)
 
+    @decided_anew
     def test_a_file_written_in_place_is_served_new_at_the_next_open(self):
         """Promise 14: the same inode, other bytes and another size."""
         path = self.by_session(self.alice_token, "alice/report.txt")
@@ -263,6 +267,7 @@ class Replacement(TwoUsersTest):
             self.assertEqual(read(path), data)
             self.assertEqual(os.stat(path).st_size, len(data))
 
+    @decided_anew
     def test_a_reader_never_sees_two_files_mixed_nor_an_errno_of_the_race(self):
         """Promise 14: open, fstat and read while the file is replaced without pause."""
         path = self.by_session(self.alice_token, "alice/report.txt")

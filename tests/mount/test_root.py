@@ -5,7 +5,7 @@ import os
 
 import syscalls
 from fixture import REPORT, TwoUsersTest, names, read
-from harness import outcome
+from harness import decided_anew, outcome
 from test_isolation import probe_all
 
 
@@ -49,6 +49,7 @@ class Root(TwoUsersTest):
         self.assertEqual(outcome(os.stat, "report.txt", dir_fd=held), "EACCES")
         self.assertEqual(outcome(os.stat, "../open", dir_fd=held), "EACCES")
 
+    @decided_anew
     def test_root_cannot_open_again_what_the_owner_has_open(self):
         """Promise 8: /proc/PID/fd/N is an open by root."""
         fd = self.owner.call(os.open, self.hers, os.O_RDONLY)

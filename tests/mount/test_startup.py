@@ -1,5 +1,6 @@
 """Starting, refusing to start, backgrounding and stopping."""
 
+import itertools
 import os
 import re
 import select
@@ -10,7 +11,7 @@ import sqlite3
 import subprocess
 
 from fixture import REPORT, PolicyTest, TwoUsersTest, names, read
-from harness import BUILD, GRANTFS, MOUNT_HELPER, PATIENCE_SECONDS, as_user, mounts, outcome, wait_for
+from harness import BUILD, GRANTFS, MOUNT_HELPER, PATIENCE_SECONDS, as_user, decided_anew, mounts, outcome, wait_for
 
 
 class Refusals(PolicyTest):
@@ -138,7 +139,8 @@ class Refusals(PolicyTest):
     def test_bad_values_name_good_ones(self):
         """And say which option it was."""
         for option, words in (("deny=no", ("deny", "hide", "forbid")), ("deny", ("deny",)), ("deny=", ("deny", "hide")),
-                              ("enforce=lease", ("enforce", "open")), ("enforce=never", ("enforce", "open")),
+                              ("enforce=never", ("enforce", "lease", "open")), ("lease=-1", ("lease", "seconds")), ("lease=61", ("lease", "60")),
+                              ("passthrough=maybe", ("passthrough", "auto")), ("io=fast", ("io", "uring")),
                               ("loglevel=loud", ("loglevel", "debug")), ("log=paper", ("log", "stderr")),
                               ("threads=0", ("threads",)), ("threads=-1", ("threads",)), ("threads=x", ("threads",)),
                               ("threads=99999999999", ("threads",)), ("server_group=no-such-group", ("server_group", "no-such-group")),
@@ -178,6 +180,33 @@ class Refusals(PolicyTest):
         self.assertEqual(os.listdir(other), [])
         self.assertEqual(self.site.status()["pid"], self.site.daemon_pid)
 
+    def test_stderr_in_the_background_is_refused(self):
+        """Standard error is given up there: the log would be lost."""
+        done = self.grantfs(self.site.store, self.site.mountpoint, "-o", f"db={self.site.db},control={self.site.control},log=stderr")
+        self.addCleanup(self.unmount_what_should_not_be)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        for word in ("log=stderr", "-f", "syslog"):
+            self.assertIn(word, done.stderr)
+
+    def unmount_what_should_not_be(self):
+        if mounts(self.site.mountpoint):
+            subprocess.run(["umount", self.site.mountpoint])
+
+    def test_whoever_may_not_mount_is_told_so(self):
+        """An ordinary user, though everything is theirs: root is named, in one line, and not libfuse's guesses."""
+        uid = self.stranger
+        for path in (self.site.root, self.site.store, self.site.mountpoint, self.site.db.parent, *self.site.db.parent.iterdir()):
+            os.chown(path, uid, uid)
+        command = self.site.command()
+        for more in ([], ["-f"]):
+            done = as_user(uid, subprocess.run, [*command, *more], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                           timeout=PATIENCE_SECONDS, env=self.site.environment)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("root", done.stderr)
+            self.assertIn("CAP_SYS_ADMIN", done.stderr)
+            self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+            self.assertEqual(mounts(self.site.mountpoint), [])
+
     def test_a_usage_error_is_2_and_points_to_help(self):
         """No arguments, one, four, an unknown flag."""
         for arguments in ([], [self.site.store], [self.site.store, self.site.mountpoint, "x", "y"], [self.site.store, self.site.mountpoint, "-z"]):
@@ -210,6 +239,28 @@ class Options(PolicyTest):
         self.assertEqual(names(self.site.mountpoint), ["by-session", "by-uid", "me", "public"])
         for flag in ("ST_RDONLY", "ST_NOSUID", "ST_NODEV", "ST_NOEXEC"):
             self.assertTrue(os.statvfs(self.site.mountpoint).f_flag & getattr(os, flag))
+
+    def test_options_and_arguments_in_any_order(self):
+        """-o takes one word, wherever it stands."""
+        store, mountpoint = str(self.site.store), str(self.site.mountpoint)
+        options = f"db={self.site.db},control={self.site.control}"
+        for words in (["-o", options, store, mountpoint], ["-o", options, "-o", "ro,nosuid", store, mountpoint], [store, "-o", options, mountpoint],
+                      [store, mountpoint, "-o", options], ["-o", options, "--", store, mountpoint], [f"-o{options}", store, mountpoint]):
+            with self.subTest(words):
+                done = subprocess.run([str(GRANTFS), *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertTrue(self.site.answers())
+                self.site.umount()
+
+    def test_foreground_and_options_in_any_order(self):
+        """-f before, between and behind; told by a refusal that comes after the command line."""
+        options = f"db={self.site.db},control={self.site.control},deny=no"
+        places = ["-o", options], ["-f"], ["STORE"], ["MNT"]
+        for order in itertools.permutations(places):
+            words = [word for place in order for word in place]
+            done = subprocess.run([str(GRANTFS), *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("option deny='no'", done.stderr, words)
 
     def test_findmnt_shows_what_it_is(self):
         """Type fuse.grantfs, the store as its source, and every implied option."""
@@ -288,6 +339,7 @@ class Stopping(TwoUsersTest):
             self.assertFalse(self.site.control.exists())
             self.site.mount()
 
+    @decided_anew
     def test_sigterm_unmounts_though_in_use(self):
         """Open files, a listing and a working directory keep it from nothing."""
         server = self.actor(33)
@@ -396,6 +448,18 @@ class ThroughMount(TwoUsersTest):
         done = self.in_namespace('mount -t fuse.grantfs "$store" "$mnt" -o "$options,denny=hide"')
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("deny?", done.stderr)
+
+
+    def test_a_comma_in_quotes_reaches_the_daemon_in_its_value(self):
+        """As in context="…:c1,c2"; the daemon's own option parser says what it read."""
+        helper = self.site.root / "helper"
+        helper.write_text(re.sub(r"(?m)^daemon=.*", f"daemon='{GRANTFS}'", MOUNT_HELPER.read_text()))
+        for given, read_back in (('deny="a,b"', "a,b"), ('deny="a,b",nofail', "a,b"), ('nofail,deny=x"a,b"y,ro', "xa,by"), ("deny=a\\,b", "a,b")):
+            with self.subTest(given):
+                done = subprocess.run(["sh", helper, self.site.store, self.site.mountpoint, "-o", given], capture_output=True,
+                                      text=True, timeout=PATIENCE_SECONDS, env=self.site.environment)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(f"option deny='{read_back}'", done.stderr)
 
 
 class Running(TwoUsersTest):

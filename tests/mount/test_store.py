@@ -9,7 +9,7 @@ import time
 
 import syscalls
 from fixture import TwoUsersTest, names, read
-from harness import Site, outcome
+from harness import Site, decided_anew, outcome
 
 FOREIGN = b"FOREIGN: outside the store\n"
 OWN = b"own: a file of the store\n"
@@ -75,6 +75,7 @@ class Kinds(TwoUsersTest):
         self.assert_not_there("fifo")
         self.assertEqual(os.read(writer, 100), FOREIGN)
 
+    @decided_anew
     def test_other_mounts_inside_the_store_do_not_exist(self):
         """Promise 7: a bind mount of a folder, of a single file, of the store's own, and a tmpfs; made before and after."""
         for name in ("bound", "own", "tmpfs"):
@@ -95,6 +96,7 @@ class Kinds(TwoUsersTest):
         syscalls.umount2(self.hers / "bound")
         self.assertEqual(names(self.view / "bound"), [])
 
+    @decided_anew
     def test_a_hard_link_is_a_file_by_the_name_it_has(self):
         """Promise 7: access belongs to the path: another name of the same file is decided by itself."""
         os.link(self.site.store / "bob/secret.txt", self.hers / "copy.txt")
@@ -143,6 +145,7 @@ class Kinds(TwoUsersTest):
             self.assertEqual(outcome(os.stat, site.path("public", path)), "ENOENT", path)
 
 
+@decided_anew
 class Swaps(TwoUsersTest):
     """A name that is exchanged for another, without pause, while it is opened."""
 

@@ -45,9 +45,9 @@ class PolicyTest : public testing::Test {
   static Identity named(const std::string& text) { return Named{principal(text)}; }
 
   Access decide(const Identity& identity, const std::string& at) {
-    auto access = policy_->decide(identity, path(at));
-    EXPECT_TRUE(access) << access.error().message;
-    return access ? *access : Access::kClosed;
+    auto decision = policy_->decide(identity, path(at));
+    EXPECT_TRUE(decision) << decision.error().message;
+    return decision ? decision->access : Access::kClosed;
   }
 
   static constexpr std::int64_t kNow = 2'000'000'000;

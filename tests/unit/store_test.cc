@@ -34,7 +34,7 @@ class StoreTest : public testing::Test {
   Result<OpenedFile, Errno> open(const std::string& text) {
     auto located = store_->locate(path(text));
     if (!located) return located.error();
-    return store_->open_file(*located);
+    return store_->open_file(*located, FileLeases::kRefuse);
   }
 
   int error_of(const std::string& text) {
@@ -108,7 +108,7 @@ TEST_F(StoreTest, WhatWasLocatedIsOpenedWhateverBecameOfItsName) {
   ASSERT_TRUE(located);
   fs::rename(root_ / "folder/file", root_ / "away");
   fs::create_symlink("/dev/zero", root_ / "folder/file");
-  auto opened = store_->open_file(*located);
+  auto opened = store_->open_file(*located, FileLeases::kRefuse);
   ASSERT_TRUE(opened);
   EXPECT_EQ(store_->examine(*opened)->size, 4U);
 }
@@ -117,7 +117,9 @@ TEST_F(StoreTest, AListingHoldsWhatCanBeFoundAndGoesOnFromAnywhere) {
   fs::create_symlink("file", root_ / "folder/link");
   ASSERT_EQ(::mkfifo((root_ / "folder/fifo").c_str(), 0600), 0);
   for (int i = 0; i < 100; ++i) write("folder/" + std::to_string(i), "");
-  auto folder = store_->open_folder(path("folder"));
+  auto located = store_->locate(path("folder"));
+  ASSERT_TRUE(located);
+  auto folder = store_->open_folder(path("folder"), *located);
   ASSERT_TRUE(folder);
   std::vector<std::pair<std::string, off_t>> entries;
   for (auto entry = folder->next(); entry; entry = folder->next()) {

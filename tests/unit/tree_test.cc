@@ -183,9 +183,9 @@ TEST_F(TreeTest, AReplacedFileIsAnotherNodeAndTheOldOneIsStale) {
   ASSERT_TRUE(held);
   replace("a/b/file", "longer than before");
   EXPECT_EQ(tree_->open(before->node, kAlice).error().value, ESTALE);
-  EXPECT_EQ(tree_->attributes(before->node)->st_size, 5);  // of the file it holds
+  EXPECT_EQ(tree_->attributes(before->node)->shown.st_size, 5);  // of the file it holds
   held->reset();
-  EXPECT_EQ(tree_->attributes(before->node)->st_size, 5);  // as last seen
+  EXPECT_EQ(tree_->attributes(before->node)->shown.st_size, 5);  // as last seen
   auto after = walk({"by-uid", "1001", "a", "b", "file"});
   ASSERT_TRUE(after);
   EXPECT_NE(after->node, before->node);
@@ -201,7 +201,7 @@ TEST_F(TreeTest, AnOpenThatMissesTwiceGetsTheFileOfItsLookup) {
   replace("a/b/file", "third one");
   auto opened = tree_->open(second->node, kAlice);
   ASSERT_TRUE(opened);
-  EXPECT_EQ((*opened)->file.found.size, 6U);
+  EXPECT_EQ((*opened)->found.size, 6U);
   // And it is still a decision.
   auto third = walk({"by-uid", "1001", "a", "b", "file"});
   replace("a/b/file", "fourth");

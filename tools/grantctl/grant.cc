@@ -1,6 +1,7 @@
 #include "arguments.h"
 #include "commands.h"
 #include "output.h"
+#include "recall.h"
 
 namespace grantctl {
 
@@ -24,9 +25,14 @@ Result<int> run_grant(Context& context, const GrantArguments& arguments) {
   auto admin = context.open_admin();
   if (!admin) return admin.error();
   if (auto done = (*admin)->grant(*principal, *path, *expires); !done) return done.error();
+  // It may have ended earlier than the one that was there; without an end it takes nothing away.
+  Json recall;
+  if (*expires) recall = recall_leases(context, WithoutDaemon::kBeQuiet);
   if (context.json) {
-    print(to_json(grantfs::Rule{grantfs::Rule::Kind::kGrant, *principal, *path, *expires},
-                  grantfs::system_now()));
+    Json document = to_json(grantfs::Rule{grantfs::Rule::Kind::kGrant, *principal, *path, *expires},
+                            grantfs::system_now());
+    document["recall"] = std::move(recall);
+    print(document);
   }
   return kDone;
 }

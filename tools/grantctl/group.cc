@@ -4,6 +4,7 @@
 #include "base/quote.h"
 #include "commands.h"
 #include "output.h"
+#include "recall.h"
 
 namespace grantctl {
 
@@ -37,8 +38,14 @@ Result<int> run_group_add(Context& context, const GroupArguments& arguments) {
   auto admin = context.open_admin();
   if (!admin) return admin.error();
   if (auto done = (*admin)->add_member(*group, *member, *expires); !done) return done.error();
+  // As of a grant: a new end may be an earlier one.
+  Json recall;
+  if (*expires) recall = recall_leases(context, WithoutDaemon::kBeQuiet);
   if (context.json) {
-    print(membership_json(grantfs::Membership{*member, *group, *expires}, grantfs::system_now()));
+    Json document =
+        membership_json(grantfs::Membership{*member, *group, *expires}, grantfs::system_now());
+    document["recall"] = std::move(recall);
+    print(document);
   }
   return kDone;
 }
@@ -52,7 +59,7 @@ Result<int> run_group_rm(Context& context, const GroupArguments& arguments) {
   if (!admin) return admin.error();
   auto counts = (*admin)->remove_member(*group, *member);
   if (!counts) return counts.error();
-  if (context.json) print(to_json(*counts));
+  recall_and_print(context, *counts);
   if (counts->total() > 0) return kDone;
   complain(fmt::format("{} is not a member of {}; see: grantctl group ls", quoted(member->text()),
                        quoted(group->text())));

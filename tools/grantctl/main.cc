@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <optional>
 
 #include "commands.h"
 #include "output.h"
@@ -98,6 +99,38 @@ std::string typed_command(const CLI::App& app) {
   return name;
 }
 
+/// The first option, or argument, that was given an empty value; its name as help shows it. To the
+/// commands empty is "not given": `--expires ""`, from a variable that nobody set, would grant for
+/// ever.
+std::optional<std::string> given_empty(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (std::ranges::any_of(option->results(), &std::string::empty)) return option->get_name();
+  }
+  for (const CLI::App* command : app.get_subcommands()) {
+    if (auto name = given_empty(*command)) return name;
+  }
+  return std::nullopt;
+}
+
+/// The same, written as one word. CLI11 would take the word behind it for the value.
+std::optional<std::string> given_empty(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") break;
+    if (word.starts_with("--") && word.find('=') == word.size() - 1) {
+      const std::string name(word.substr(0, word.size() - 1));
+      return is_harmless(name) ? name : "an option";
+    }
+  }
+  return std::nullopt;
+}
+
+int refuse_empty(const std::string& name, const CLI::App& app) {
+  complain(fmt::format("{} is given an empty value; leave it out, or write one; see: {} --help",
+                       name, typed_command(app)));
+  return kUsage;
+}
+
 /// The arguments in the order that CLI11 wants, last first. It would take a name like [a,b] among
 /// the PATHs of `own` for a list; ./[a,b] is the same path.
 std::vector<std::string> to_parse(int argc, char** argv) {
@@ -113,6 +146,7 @@ int run(int argc, char** argv) {
   Context context;
   CLI::App app("Administers who may read what in a private store served by grantfs.");
   declare(app, context);
+  if (auto name = given_empty(argc, argv)) return refuse_empty(*name, app);
   try {
     app.parse(to_parse(argc, argv));
   } catch (const CLI::ParseError& error) {
@@ -122,6 +156,7 @@ int run(int argc, char** argv) {
     complain(fmt::format("{}; see: {} --help", describe(app, error), typed_command(app)));
     return kUsage;
   }
+  if (auto name = given_empty(app)) return refuse_empty(*name, app);
   auto status = context.run(context);
   if (!status) {
     complain(status.error().message);

@@ -4,6 +4,7 @@
 #include "base/quote.h"
 #include "commands.h"
 #include "output.h"
+#include "recall.h"
 
 // mv, drop and forget: what an application says when the things that rules name go or change.
 namespace grantctl {
@@ -16,10 +17,11 @@ using grantfs::RowCounts;
 
 namespace {
 
-/// Says what was done to how many rules; none is "not found", with `none` for a message.
-int report(const Context& context, std::string_view done, const RowCounts& counts,
+/// Has leases recalled and says what was done to how many rules; none is "not found", with `none`
+/// for a message.
+int report(Context& context, std::string_view done, const RowCounts& counts,
            const std::string& none) {
-  if (context.json) print(to_json(counts));
+  recall_and_print(context, counts);
   if (counts.total() == 0) {
     complain(none);
     return kDenied;

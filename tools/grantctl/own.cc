@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "arguments.h"
 #include "base/quote.h"
 #include "commands.h"
 #include "output.h"
+#include "recall.h"
 
 namespace grantctl {
 
@@ -29,6 +32,10 @@ Result<int> run_own(Context& context, const OwnArguments& arguments) {
   if (!admin) return admin.error();
   auto displaced = (*admin)->own(*principal, paths);
   if (!displaced) return displaced.error();
+  // Only who is displaced loses anything.
+  const bool taken = std::ranges::any_of(*displaced, [](const auto& owner) { return !!owner; });
+  Json recall;
+  if (taken) recall = recall_leases(context);
 
   Json owned = Json::array();
   for (std::size_t i = 0; i < paths.size(); ++i) {
@@ -48,6 +55,7 @@ Result<int> run_own(Context& context, const OwnArguments& arguments) {
     Json document;
     put_bytes(document, "principal", principal->text());
     document["owned"] = std::move(owned);
+    document["recall"] = std::move(recall);
     print(document);
   }
   return kDone;

@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "explain.h"
 #include "output.h"
+#include "recall.h"
 
 namespace grantctl {
 
@@ -27,6 +28,8 @@ Result<int> run_revoke(Context& context, const RevokeArguments& arguments) {
   if (!admin) return admin.error();
   auto counts = (*admin)->revoke(*principal, *path);
   if (!counts) return counts.error();
+  Json recall;
+  if (counts->total() > 0) recall = recall_leases(context);
 
   // The rows are gone, whatever becomes of the explanation.
   std::optional<grantfs::Explanation> remaining;
@@ -51,6 +54,7 @@ Result<int> run_revoke(Context& context, const RevokeArguments& arguments) {
       document["still"] = to_json(*remaining->rule, now);
       document["still"]["membership"] = to_json(remaining->membership);
     }
+    document["recall"] = std::move(recall);
     print(document);
   }
   if (counts->total() == 0) {

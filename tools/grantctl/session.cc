@@ -1,9 +1,13 @@
 #include <fmt/format.h>
 
+#include <csignal>
+#include <iostream>
+
 #include "arguments.h"
 #include "base/quote.h"
 #include "commands.h"
 #include "output.h"
+#include "recall.h"
 
 namespace grantctl {
 
@@ -35,6 +39,19 @@ Error never_an_argument() {
           "and give it on standard input"};
 }
 
+/// What was printed has not reached standard output: nobody knows the session's token, or that
+/// there is a session.
+Error undelivered(grantfs::Admin& admin, const std::string& id) {
+  constexpr std::string_view kWhat = "cannot write the result to standard output";
+  auto removed = admin.remove_session(id);
+  if (removed) {
+    return {ErrorKind::kSystem, fmt::format("{}; the session is removed again", kWhat)};
+  }
+  return {ErrorKind::kSystem,
+          fmt::format("{}, nor remove the session again ({}); run: grantctl session rm {}", kWhat,
+                      removed.error().message, id)};
+}
+
 struct CreateArguments {
   std::string principal;
   std::string expires;
@@ -59,6 +76,8 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
   }
   auto admin = context.open_admin();
   if (!admin) return admin.error();
+  // A pipe that nobody reads is an error to be dealt with below, not our end.
+  std::signal(SIGPIPE, SIG_IGN);
   auto id = (*admin)->create_session(*principal, token, *expires);
   if (!id) return id.error();
 
@@ -72,6 +91,7 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
   } else {
     print_line(given ? id->hex() : token);
   }
+  if (!std::cout.flush()) return undelivered(**admin, id->hex());
   return kDone;
 }
 
@@ -137,7 +157,7 @@ Result<int> run_session_rm(Context& context, const RemoveArguments& arguments) {
     counts = (*admin)->remove_session(id);
   }
   if (!counts) return counts.error();
-  if (context.json) print(to_json(*counts));
+  recall_and_print(context, *counts);
   if (counts->total() > 0) return kDone;
   complain(none);
   return kDenied;

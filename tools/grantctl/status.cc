@@ -23,6 +23,10 @@ Json daemon_json(const DaemonStatus& daemon) {
   put_bytes(object, "database", daemon.database.native());
   put_bytes(object, "control", daemon.control.native());
   object["enforce"] = daemon.enforce;
+  object["lease_seconds"] = nullptr;
+  if (daemon.lease_seconds) object["lease_seconds"] = *daemon.lease_seconds;
+  object["transport"] = daemon.transport;
+  object["passthrough"] = daemon.passthrough;
   object["started"] = daemon.started;
   object["uptime_seconds"] = daemon.uptime_seconds;
   object["counters"] = Json::object();
@@ -52,6 +56,9 @@ void print_status(const DaemonStatus& daemon) {
   line("version", escaped(daemon.version));
   line("pid", std::to_string(daemon.pid));
   line("enforce", escaped(daemon.enforce));
+  if (daemon.lease_seconds) line("lease", fmt::format("{:g} s", *daemon.lease_seconds));
+  line("transport", escaped(daemon.transport));
+  line("passthrough", daemon.passthrough ? "yes" : "no");
   line("started", fmt::format("{} ({} ago)",
                               grantfs::format_timestamp(
                                   grantfs::Timestamp{std::chrono::seconds{daemon.started}}),

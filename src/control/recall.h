@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/protocol.h"
+
+namespace grantfs {
+
+/// What is assumed of a daemon that neither says nor has recorded how long its leases are: the
+/// default of the mount option lease=.
+inline constexpr std::chrono::duration<double> kDefaultLease{1};
+
+/// The longest lease that a daemon may have. Assumed of one whose record this process may not read.
+inline constexpr std::chrono::duration<double> kLongestLease{60};
+
+/// Beyond a lease: the kernel counts it in ticks, of which there may be but a hundred a second.
+inline constexpr std::chrono::milliseconds kLeaseMargin{50};
+
+/// A daemon that may still have lent what a commit took away.
+struct UnacknowledgedRecall {
+  std::filesystem::path control;     ///< its socket
+  std::filesystem::path mountpoint;  ///< empty if it is not known
+  std::chrono::duration<double> lease{};
+  std::string trouble;  ///< why it did not acknowledge; a sentence without a full stop
+};
+
+/// How the daemons on a database took a recall.
+struct RecallOutcome {
+  std::size_t acknowledged = 0;
+  /// Did not acknowledge, but lend nothing: every open of theirs is decided anew.
+  std::size_t lending_nothing = 0;
+  std::vector<UnacknowledgedRecall> unacknowledged;
+
+  /// Whether there was any daemon.
+  bool any() const { return acknowledged + lending_nothing + unacknowledged.size() > 0; }
+  /// When nothing that was lent before a commit made at `committed` stands any more, a margin
+  /// included; `committed` itself if every daemon has acknowledged.
+  std::chrono::steady_clock::time_point leases_end(
+      std::chrono::steady_clock::time_point committed) const;
+};
+
+/// Asks the daemons that decide by `database` to recall what they have lent and commits up to now
+/// have taken away: those with a socket in `directory`, and the one at `socket`, if given. All at
+/// the same time; each is waited for until its own lease has run out since `committed`, when no
+/// answer matters any more, and for kAnswerTime at most. A daemon that has gone has lent nothing.
+///
+/// With one daemon, this costs a look into `directory`, a small file read for each socket there,
+/// and one exchange over its socket. Safe to call from any thread.
+RecallOutcome recall(const std::filesystem::path& database,
+                     const std::optional<std::filesystem::path>& socket,
+                     std::chrono::steady_clock::time_point committed,
+                     const std::filesystem::path& directory = control::kDefaultDirectory);
+
+}  // namespace grantfs

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "control/record.h"
+
+namespace grantfs::control {
+
+/// A control socket that may be a daemon's, and its record, if it has one that may be read.
+struct Candidate {
+  std::filesystem::path socket;
+  std::optional<DaemonRecord> record;
+  /// It has a record, or is a socket, that this process may not use.
+  bool closed = false;
+};
+
+/// Whether both names lead to one file. False if either leads to none.
+bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
+
+/// The sockets that a daemon on `database` may have: every *.sock in `directory`, sorted by name,
+/// and `socket`, if given. Without those whose record names another database, which are not
+/// touched: one that hangs costs nothing.
+std::vector<Candidate> candidates(const std::filesystem::path& database,
+                                  const std::optional<std::filesystem::path>& socket,
+                                  const std::filesystem::path& directory);
+
+}  // namespace grantfs::control

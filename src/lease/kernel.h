@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "base/errno.h"
+#include "grantfs/result.h"
+#include "tree/node_table.h"
+
+namespace grantfs {
+
+/// The cache of the kernel, as far as recalls go. None of this may be called from a handler of a
+/// request, nor under a lock that one takes: the kernel waits for requests under way.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  /// Returns when no path walk that begins later goes through the entry, or anything below it that
+  /// is not in use, without a lookup (fuse_reverse_inval_entry() in fs/fuse/dir.c: it takes the
+  /// folder's lock, under which lookups install what they found). ENOENT: it had no such entry.
+  virtual Result<void, Errno> forget_entry(const KernelEntry& entry) = 0;
+
+  /// Whether forget_everything() is to be had (FUSE_NOTIFY_INC_EPOCH, Linux 6.16).
+  virtual bool forgets_everything() const = 0;
+  /// Returns when every path walk that begins later looks everything up afresh.
+  virtual Result<void, Errno> forget_everything() = 0;
+
+  /// The kernel must not go on with what it holds: ends the connection, and with it the program.
+  [[noreturn]] virtual void abort(const std::string& why) = 0;
+};
+
+}  // namespace grantfs

@@ -1,0 +1,180 @@
+#include "lease/recaller.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+namespace grantfs {
+namespace {
+
+/// A lease begins when the kernel gets to the reply: it may end that much later than we think.
+constexpr std::chrono::seconds kLateness{10};
+
+/// How often to look around when nothing is lent.
+constexpr std::chrono::milliseconds kIdlePoll{10'000};
+
+}  // namespace
+
+Result<std::unique_ptr<Recaller>> Recaller::start(Tree& tree, Policy& policy, Kernel& kernel,
+                                                  Options options) {
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  UniqueFd timer(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!wake || !timer) {
+    return Error{ErrorKind::kSystem,
+                 fmt::format("cannot make the descriptors for recalls: {}", std::strerror(errno))};
+  }
+  // Takes the feed's position: nothing is lent yet, so nothing before it matters.
+  (void)policy.losses().ok();
+  return std::unique_ptr<Recaller>(
+      new Recaller(tree, policy, kernel, std::move(options), std::move(wake), std::move(timer)));
+}
+
+Recaller::Recaller(Tree& tree, Policy& policy, Kernel& kernel, Options options, UniqueFd wake,
+                   UniqueFd timer)
+    : tree_(tree),
+      policy_(policy),
+      kernel_(kernel),
+      options_(std::move(options)),
+      wake_(std::move(wake)),
+      timer_(std::move(timer)) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { run(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Recaller::stop() {
+  if (!thread_.joinable()) return;
+  stopping_ = true;
+  wake();
+  thread_.join();
+}
+
+void Recaller::wake() {
+  const std::uint64_t one = 1;
+  while (::write(wake_.get(), &one, sizeof one) < 0 && errno == EINTR) {
+  }
+}
+
+void Recaller::lent() {
+  // The other half of this pair is in wait(): either it sees the time, or we see it asleep.
+  last_lent_ = SteadyClock::now().time_since_epoch().count();
+  if (asleep_ && asleep_.exchange(false)) wake();
+}
+
+void Recaller::catch_up(std::function<void()> done) {
+  waiting_.lock()->push_back(std::move(done));
+  wake();
+}
+
+bool Recaller::anything_lent() const {
+  const SteadyClock::duration last(last_lent_.load());
+  return last.count() != 0 &&
+         SteadyClock::now().time_since_epoch() - last < options_.lease + kLateness;
+}
+
+void Recaller::run() {
+  while (wait()) {
+    std::vector<std::function<void()>> served;
+    served.swap(*waiting_.lock());
+    follow_database();
+    // What ends later than a lease is not listed as expiring, and by another clock it may be over.
+    if (std::exchange(clock_was_set_, false)) recall_everything();
+    const Timestamp now = options_.clock();
+    if (const Expiry next = tree_.next_expiry(); next && *next <= now) {
+      recall(tree_.withdraw_expired(now));
+    }
+    for (const auto& done : served) done();
+  }
+}
+
+bool Recaller::wait() {
+  int milliseconds = static_cast<int>(options_.poll.count());
+  if (!anything_lent()) {
+    asleep_ = true;
+    if (anything_lent()) {
+      asleep_ = false;
+    } else {
+      tree_.rest();
+      milliseconds = static_cast<int>(kIdlePoll.count());
+    }
+  }
+  arm_timer();
+  std::array<pollfd, 2> polled{{{wake_.get(), POLLIN, 0}, {timer_.get(), POLLIN, 0}}};
+  ::poll(polled.data(), polled.size(), milliseconds);
+  asleep_ = false;
+  std::uint64_t count = 0;
+  if (polled[0].revents != 0) (void)!::read(wake_.get(), &count, sizeof count);
+  if (polled[1].revents != 0) {
+    armed_for_.reset();
+    clock_was_set_ = ::read(timer_.get(), &count, sizeof count) < 0 && errno == ECANCELED;
+  }
+  return !stopping_;
+}
+
+void Recaller::arm_timer() {
+  // The clock being set wakes us only while the timer runs (TFD_TIMER_CANCEL_ON_SET in
+  // timerfd_create(2)): it always does.
+  const Timestamp next = tree_.next_expiry().value_or(kLastTimestamp);
+  if (next == armed_for_) return;
+  armed_for_ = next;
+  itimerspec when{};
+  when.it_value.tv_sec = static_cast<time_t>(next.time_since_epoch().count());
+  ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, nullptr);
+}
+
+void Recaller::follow_database() {
+  auto losses = policy_.losses();
+  if (losses && losses->empty()) return;
+  // Before anything else, also before asking whether anything is lent: what is being decided at
+  // this moment must not be lent any more.
+  tree_.begin_recall();
+  if (!losses) {
+    // Again only for what was lent since: the readers that decide may have no trouble.
+    const auto last = last_lent_.load();
+    if (std::exchange(recalled_for_, last) != last) recall_everything();
+  } else if (losses->unexplained) {
+    recall_everything();
+  } else if (anything_lent()) {
+    recall(tree_.withdraw(*losses));
+  }
+}
+
+void Recaller::recall(const std::vector<KernelEntry>& entries) {
+  if (entries.empty()) return;
+  ++counters_.recalls;
+  for (const KernelEntry& entry : entries) {
+    auto forgotten = kernel_.forget_entry(entry);
+    if (forgotten) {
+      ++counters_.entries;
+    } else if (forgotten.error().value != ENOENT) {
+      kernel_.abort(fmt::format("the kernel does not forget what was lent to it: {}",
+                                std::strerror(forgotten.error().value)));
+    }
+  }
+}
+
+void Recaller::recall_everything() {
+  tree_.begin_recall();
+  if (!anything_lent()) return;
+  ++counters_.everything;
+  if (!kernel_.forgets_everything()) {
+    recall(tree_.withdraw_everything());
+  } else if (auto forgotten = kernel_.forget_everything(); !forgotten) {
+    kernel_.abort(fmt::format("the kernel does not forget what was lent to it: {}",
+                              std::strerror(forgotten.error().value)));
+  }
+}
+
+}  // namespace grantfs

@@ -1,0 +1,98 @@
+#include "policy/database_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "policy/schema.h"
+
+namespace grantfs {
+
+Result<DatabaseFiles> identify_database(const std::filesystem::path& database) {
+  struct statx status = {};
+  constexpr unsigned kWanted = STATX_INO | STATX_BTIME | STATX_MODE | STATX_SIZE;
+  const auto look = [&](const std::string& path) {
+    return ::statx(AT_FDCWD, path.c_str(), 0, kWanted, &status) == 0;
+  };
+  const auto identity = [&] {
+    return DatabaseFiles::File{status.stx_dev_major, status.stx_dev_minor, status.stx_ino,
+                               status.stx_btime.tv_sec, status.stx_btime.tv_nsec};
+  };
+  if (!look(database.native())) return damaged(database, std::strerror(errno));
+  if ((status.stx_mode & S_IWOTH) != 0) return damaged(database, "may be written by anyone");
+  DatabaseFiles files;
+  files.database = identity();
+  if (look(database.native() + "-wal")) {
+    files.wal = identity();
+    files.wal_empty = status.stx_size == 0;
+  }
+  const auto directory = database.has_parent_path() ? database.parent_path() : ".";
+  if (auto closed = check_directory_is_private(directory); !closed) return closed.error();
+  return files;
+}
+
+DatabaseWatch::DatabaseWatch(std::filesystem::path database) : database_(std::move(database)) {
+  watch(*state_.lock());
+}
+
+void DatabaseWatch::watch(State& state) const {
+  state.events = UniqueFd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  const auto directory = database_.has_parent_path() ? database_.parent_path() : ".";
+  constexpr std::uint32_t kAllButContents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
+                                            IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+  if (state.events &&
+      ::inotify_add_watch(state.events.get(), directory.c_str(), kAllButContents) < 0) {
+    state.events.reset();
+  }
+}
+
+bool DatabaseWatch::anything_happened(State& state) {
+  if (!state.events) return true;
+  // Whatever it is, it is looked for. On overflow there is an event too.
+  alignas(inotify_event) std::array<char, 4096> buffer{};
+  return ::read(state.events.get(), buffer.data(), buffer.size()) >= 0 || errno != EAGAIN;
+}
+
+Result<DatabaseFiles> DatabaseWatch::look() {
+  constexpr std::chrono::milliseconds kLookEvery{10};
+  auto state = state_.lock();
+  const auto now = SteadyClock::now();
+  const bool happened = anything_happened(*state);
+  if (!happened && state->files && now - state->looked < kLookEvery) return *state->files;
+  state->files.reset();
+  auto files = identify_database(database_);
+  if (!files) {
+    watch(*state);  // what is watched may be another directory by now
+    return files;
+  }
+  state->files = *files;
+  state->looked = now;
+  return files;
+}
+
+Result<db::Connection> open_for_reading(const PolicyOptions& options, DatabaseFiles::File file) {
+  if (auto secure = check_database_is_private(options.database); !secure) return secure.error();
+  auto connection = db::Connection::open(options.database, db::Mode::kRead);
+  if (!connection) return connection.error();
+  connection->set_busy_timeout(static_cast<int>(options.busy_timeout.count()));
+  if (auto fit = check_schema(*connection, options.database); !fit) return fit.error();
+
+  // SQLite has the file open by now: if it is still the one at the path, it is `file`.
+  auto opened = identify_database(options.database);
+  if (!opened) return opened.error();
+  if (opened->database != file)
+    return damaged(options.database, "was replaced while it was being opened");
+  return connection;
+}
+
+Error damaged(const std::filesystem::path& database, std::string_view what) {
+  return {ErrorKind::kDatabase, fmt::format("{}: {}", database.string(), what)};
+}
+
+}  // namespace grantfs

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "base/sync.h"
+#include "base/unique_fd.h"
+#include "db/database.h"
+#include "grantfs/policy.h"
+
+namespace grantfs {
+
+/// Which files the database is, to notice that another has taken its place.
+struct DatabaseFiles {
+  struct File {
+    std::uint32_t device_major = 0;
+    std::uint32_t device_minor = 0;
+    std::uint64_t inode = 0;
+    /// Birth time: ext4 gives the inode number of a file just deleted to the next one at once.
+    std::int64_t born_seconds = 0;
+    std::uint32_t born_nanoseconds = 0;
+    friend bool operator==(const File&, const File&) = default;
+  };
+  File database;
+  std::optional<File> wal;  ///< the -wal file, empty or not
+  bool wal_empty = true;    ///< there is nothing in it to replay
+  friend bool operator==(const DatabaseFiles&, const DatabaseFiles&) = default;
+};
+
+/// The files at `database` now; an error if there is none, or others may write
+/// to it or to its directory.
+Result<DatabaseFiles> identify_database(const std::filesystem::path& database);
+
+/// identify_database(), asked again and again: the directory is watched (inotify(7)), and looked at
+/// only when something but the files' contents has changed in it, or 10 ms have passed, for a
+/// folder further up may be moved. Costs one system call otherwise. Thread-safe: whoever asks after
+/// a change is told of it.
+class DatabaseWatch {
+ public:
+  explicit DatabaseWatch(std::filesystem::path database);
+
+  Result<DatabaseFiles> look();
+
+ private:
+  using SteadyClock = std::chrono::steady_clock;
+  struct State {
+    UniqueFd events;
+    std::optional<DatabaseFiles> files;  ///< none: to be looked at
+    SteadyClock::time_point looked{};
+  };
+  /// Whether anything happened since the last call, or we cannot know.
+  static bool anything_happened(State& state);
+  void watch(State& state) const;
+
+  const std::filesystem::path database_;
+  Sync<State> state_;
+};
+
+/// A read-only connection to the database, which must be `file` and fit to be believed: closed to
+/// others, ours, of our schema. kDatabase, kInvalid or kNotFound otherwise.
+Result<db::Connection> open_for_reading(const PolicyOptions& options, DatabaseFiles::File file);
+
+/// That the database holds what it must not: its path, and what is wrong.
+Error damaged(const std::filesystem::path& database, std::string_view what);
+
+}  // namespace grantfs

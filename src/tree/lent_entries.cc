@@ -1,0 +1,196 @@
+// What NodeTable remembers of what was lent; see node_table.h.
+#include <algorithm>
+#include <tuple>
+
+#include "tree/node_table.h"
+#include "tree/node_table_index.h"
+
+namespace grantfs {
+namespace {
+
+/// The names of a path, outermost first.
+std::vector<std::string_view> names_of(const StorePath& path) {
+  std::vector<std::string_view> names;
+  for (const std::string_view ancestor : path.self_and_ancestors()) {
+    if (!ancestor.empty()) names.push_back(ancestor.substr(ancestor.rfind('/') + 1));
+  }
+  std::ranges::reverse(names);
+  return names;
+}
+
+std::uint32_t steady_seconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(now).count());
+}
+
+}  // namespace
+
+bool NodeTable::lend(Tables& tables, Slot slot, const Loan* loan) {
+  if (loan == nullptr || loan->mark != recalls_.load()) return false;
+  mark_lent(tables.entries[slot], loan->decision.access);
+  rest_on(tables, slot, *loan);
+  return true;
+}
+
+bool NodeTable::is_lent(const Entry& entry) const {
+  return entry.lent != Access::kClosed && steady_seconds() - entry.lent_at <= lent_for_.count();
+}
+
+void NodeTable::mark_lent(Entry& entry, Access access) const {
+  // A door is lent even where there is nothing behind it.
+  access = std::max(access, Access::kNone);
+  entry.lent = is_lent(entry) ? std::max(entry.lent, access) : access;
+  entry.lent_at = steady_seconds();
+}
+
+void NodeTable::rest_on(Tables& tables, Slot slot, const Loan& loan) const {
+  const Decision& decision = loan.decision;
+  if (loan.expires_soon && decision.until) {
+    Entry& entry = tables.entries[slot];
+    const std::int64_t until = decision.until->time_since_epoch().count();
+    if (entry.listed_until != until) {
+      entry.listed_until = until;
+      tables.expiring.emplace(*decision.until, key_of(tables, entry));
+    }
+  }
+  if (decision.access != Access::kRead) return;
+  // Everything from the rule's path down to here is readable by the same rule, whatever it was
+  // when it was looked up: whoever recalls that rule must find it so.
+  std::size_t bytes = 0;
+  if (!tables.nodes[tables.entries[slot].child].is_view) {
+    const auto folder = place_of(tables, tables.entries[slot].parent).second;
+    bytes = folder.child(tables.entries[slot].name.view()).text().size();
+  }
+  while (bytes >= decision.rule_path_bytes) {
+    Entry& entry = tables.entries[slot];
+    mark_lent(entry, Access::kRead);
+    if (tables.nodes[entry.child].is_view) break;
+    bytes -= std::min(bytes, entry.name.view().size() + 1);
+    slot = tables.nodes[entry.parent].entry;
+  }
+}
+
+KernelEntry NodeTable::key_of(const Tables& tables, const Entry& entry) {
+  return {id_of(tables, entry.parent), std::string(entry.name.view())};
+}
+
+LentEntry NodeTable::copy(const Tables& tables, const Entry& entry, const ViewPointer& view,
+                          const StorePath& path) {
+  return {key_of(tables, entry), view, path, entry.lent};
+}
+
+std::vector<std::vector<LentEntry>> NodeTable::lent_along(const StorePath& path) {
+  const std::vector<std::string_view> names = names_of(path);
+  std::vector<std::vector<LentEntry>> chains;
+  auto tables = tables_.lock();
+  for (const auto& [root, view] : tables->views) {
+    if (!view->is_for_servers()) continue;
+    std::vector<LentEntry> chain;
+    StorePath at;
+    Slot slot = tables->nodes[root].entry;
+    for (auto name = names.begin(); slot != 0; ++name) {
+      const Entry& entry = tables->entries[slot];
+      if (is_lent(entry)) chain.push_back(copy(*tables, entry, view, at));
+      if (name == names.end()) break;
+      slot = find_entry(*tables, entry.child, *name);
+      at = at.child(*name);
+    }
+    if (!chain.empty()) chains.push_back(std::move(chain));
+  }
+  return chains;
+}
+
+std::vector<LentEntry> NodeTable::lent_in(const View& view) {
+  std::vector<LentEntry> found;
+  auto tables = tables_.lock();
+  for (const auto& [root, there] : tables->views) {
+    if (there->identity != view.identity) continue;
+    const Entry& door = tables->entries[tables->nodes[root].entry];
+    if (is_lent(door)) found.push_back(copy(*tables, door, there, StorePath()));
+    add_below(*tables, root, there, StorePath(), found);
+  }
+  return found;
+}
+
+void NodeTable::add_below(Tables& tables, Slot folder, const ViewPointer& view,
+                          const StorePath& path, std::vector<LentEntry>& found) const {
+  for (Slot slot = tables.nodes[folder].child; slot != 0;) {
+    const Entry& entry = tables.entries[slot];
+    const StorePath at = path.child(entry.name.view());
+    if (is_lent(entry)) found.push_back(copy(tables, entry, view, at));
+    if (tables.nodes[entry.child].kind == NodeKind::kFolder) {
+      add_below(tables, entry.child, view, at, found);
+    }
+    slot = entry.next_below;
+  }
+}
+
+std::vector<KernelEntry> NodeTable::lent_below(const KernelEntry& top) {
+  std::vector<LentEntry> found;
+  auto tables = tables_.lock();
+  if (node_of(*tables, top.parent) == nullptr) return {};
+  const Slot slot = find_entry(*tables, slot_of(top.parent), top.name);
+  if (slot == 0) return {};
+  add_below(*tables, tables->entries[slot].child, nullptr, StorePath(), found);
+  std::vector<KernelEntry> below;
+  below.reserve(found.size());
+  for (LentEntry& lent : found) below.push_back(std::move(lent.entry));
+  return below;
+}
+
+std::vector<LentEntry> NodeTable::take_expired(Timestamp now) {
+  std::vector<LentEntry> taken;
+  auto tables = tables_.lock();
+  const auto end = tables->expiring.upper_bound(now);
+  for (auto listed = tables->expiring.begin(); listed != end; ++listed) {
+    const KernelEntry& key = listed->second;
+    if (node_of(*tables, key.parent) == nullptr) continue;
+    const Slot slot = find_entry(*tables, slot_of(key.parent), key.name);
+    if (slot == 0) continue;
+    Entry& entry = tables->entries[slot];
+    entry.listed_until = 0;
+    const bool is_door = tables->nodes[entry.child].is_view;
+    auto [view, path] = place_of(*tables, is_door ? entry.child : entry.parent);
+    if (view == nullptr || !is_lent(entry)) continue;
+    taken.push_back(copy(*tables, entry, view, is_door ? path : path.child(key.name)));
+  }
+  tables->expiring.erase(tables->expiring.begin(), end);
+  std::ranges::stable_sort(
+      taken, {}, [](const LentEntry& lent) { return std::tuple(lent.view.get(), lent.path); });
+  return taken;
+}
+
+Expiry NodeTable::next_expiry() {
+  auto tables = tables_.lock();
+  if (tables->expiring.empty()) return std::nullopt;
+  return tables->expiring.begin()->first;
+}
+
+void NodeTable::rest_on(const KernelEntry& entry, const Loan& loan) {
+  auto tables = tables_.lock();
+  if (node_of(*tables, entry.parent) == nullptr) return;
+  const Slot slot = find_entry(*tables, slot_of(entry.parent), entry.name);
+  if (slot != 0) rest_on(*tables, slot, loan);
+}
+
+std::vector<ViewPointer> NodeTable::views_for_servers() {
+  std::vector<ViewPointer> views;
+  auto tables = tables_.lock();
+  for (const auto& [root, view] : tables->views) {
+    if (view->is_for_servers()) views.push_back(view);
+  }
+  return views;
+}
+
+std::vector<KernelEntry> NodeTable::doors() {
+  std::vector<KernelEntry> doors;
+  auto tables = tables_.lock();
+  for (const auto& [root, view] : tables->views) {
+    const Slot entry = tables->nodes[root].entry;
+    if (!view->is_for_servers() || entry == 0) continue;
+    doors.push_back(key_of(*tables, tables->entries[entry]));
+  }
+  return doors;
+}
+
+}  // namespace grantfs

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+
+#include "base/sync.h"
+#include "tree/node_table.h"
+
+namespace grantfs {
+
+/// What all who use a node share as long as one of them has it. Thread-safe.
+template <class T>
+class NodeShare {
+ public:
+  /// Null if nobody has it.
+  std::shared_ptr<T> find(NodeId node) {
+    auto shared = shared_.lock();
+    const auto found = shared->find(node);
+    return found == shared->end() ? nullptr : found->second.lock();
+  }
+  /// `made`, unless another thread was quicker.
+  std::shared_ptr<T> share(NodeId node, std::shared_ptr<T> made) {
+    auto shared = shared_.lock();
+    std::weak_ptr<T>& there = (*shared)[node];
+    if (auto theirs = there.lock()) return theirs;
+    there = made;
+    return made;
+  }
+  /// The node is gone.
+  void drop(NodeId node) { shared_.lock()->erase(node); }
+
+ private:
+  Sync<std::unordered_map<NodeId, std::weak_ptr<T>>> shared_;
+};
+
+/// What is expensive to have of a node, kept for the nodes used last. Thread-safe.
+template <class T>
+class NodeCache {
+ public:
+  explicit NodeCache(std::size_t most) : most_(most) {}
+
+  /// Null if it is not there.
+  std::shared_ptr<T> find(NodeId node) {
+    auto kept = kept_.lock();
+    const auto found = kept->by_node.find(node);
+    if (found == kept->by_node.end()) return nullptr;
+    kept->newest_first.splice(kept->newest_first.begin(), kept->newest_first, found->second);
+    return found->second->second;
+  }
+
+  /// Keeps `made`, unless another thread was quicker; what is kept. The one used longest ago makes
+  /// room.
+  std::shared_ptr<T> keep(NodeId node, std::shared_ptr<T> made) {
+    Item gone;  // declared first: what makes room goes last, outside the lock
+    auto kept = kept_.lock();
+    const auto found = kept->by_node.find(node);
+    if (found != kept->by_node.end()) return found->second->second;
+    if (kept->by_node.size() >= most_) {
+      gone = std::move(kept->newest_first.back());
+      kept->by_node.erase(gone.first);
+      kept->newest_first.pop_back();
+    }
+    kept->newest_first.emplace_front(node, std::move(made));
+    kept->by_node.emplace(node, kept->newest_first.begin());
+    return kept->newest_first.front().second;
+  }
+
+  void drop(NodeId node) {
+    Item gone;
+    auto kept = kept_.lock();
+    const auto found = kept->by_node.find(node);
+    if (found == kept->by_node.end()) return;
+    gone = std::move(*found->second);
+    kept->newest_first.erase(found->second);
+    kept->by_node.erase(found);
+  }
+
+  void clear() {
+    Kept gone;  // outside the lock
+    auto kept = kept_.lock();
+    std::swap(*kept, gone);
+  }
+
+ private:
+  using Item = std::pair<NodeId, std::shared_ptr<T>>;
+  struct Kept {
+    std::list<Item> newest_first;
+    std::unordered_map<NodeId, typename std::list<Item>::iterator> by_node;
+  };
+
+  const std::size_t most_;
+  Sync<Kept> kept_;
+};
+
+}  // namespace grantfs

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "tree/node_table.h"
+
+namespace grantfs {
+
+/// How SlotIndex reads the items of the two indexes; see slab.h.
+struct NodeTable::ByName {
+  Tables& tables;
+
+  Slot& link(Slot slot) const { return tables.entries[slot].next_by_name; }
+  std::size_t hash(Slot slot) const {
+    return hash_of(tables.entries[slot].parent, tables.entries[slot].name.view());
+  }
+  static std::size_t hash_of(Slot parent, std::string_view name) {
+    constexpr std::size_t kGoldenRatio = 0x9e3779b97f4a7c15;
+    return std::hash<std::string_view>()(name) ^ (parent * kGoldenRatio);
+  }
+};
+
+struct NodeTable::ByFile {
+  Tables& tables;
+
+  Slot& link(Slot slot) const { return tables.nodes[slot].next_by_file; }
+  std::size_t hash(Slot slot) const { return hash_of(tables.nodes[slot].last.id); }
+  static std::size_t hash_of(const FileId& id) { return id.low; }
+};
+
+}  // namespace grantfs

@@ -1,0 +1,85 @@
+// What Tree does when access is taken away; see tree.h and doc comments in node_table.h.
+#include <algorithm>
+#include <utility>
+
+#include "tree/tree.h"
+
+namespace grantfs {
+
+bool Tree::holds_still(const LentEntry& lent) {
+  auto decision = policy_.decide(lent.view->identity, lent.path);
+  if (!decision) {
+    if (options_.on_policy_error) options_.on_policy_error(decision.error());
+    return false;
+  }
+  if (decision->access < lent.lent) return false;
+  nodes_.rest_on(lent.entry, loan(*decision, RecallMark()));
+  return true;
+}
+
+void Tree::withdraw_with_all_below(const KernelEntry& top, std::vector<KernelEntry>& entries) {
+  // Forgetting the top takes what is below with it, but for what is in use: somebody who works in
+  // a folder down there would go on by names that the kernel still has.
+  std::vector<KernelEntry> below = nodes_.lent_below(top);
+  entries.push_back(top);
+  std::ranges::move(below, std::back_inserter(entries));
+}
+
+void Tree::withdraw_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries) {
+  // If the lowest holds, so does what leads to it: a folder is visible as long as something in it.
+  auto top = chain.rend();
+  for (auto lent = chain.rbegin(); lent != chain.rend() && !holds_still(*lent); ++lent) top = lent;
+  if (top != chain.rend()) withdraw_with_all_below(top->entry, entries);
+}
+
+void Tree::withdraw_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries) {
+  const LentEntry* top = nullptr;  // the last one withdrawn
+  for (const LentEntry& each : lent) {
+    const bool gone_already =
+        top != nullptr && top->view == each.view && top->path.covers(each.path);
+    if (gone_already || holds_still(each)) continue;
+    withdraw_with_all_below(each.entry, entries);
+    top = &each;
+  }
+}
+
+std::vector<KernelEntry> Tree::withdraw(const Losses& losses) {
+  if (losses.unexplained) return withdraw_everything();
+  nodes_.begin_recall();
+  std::vector<KernelEntry> entries;
+  for (const StorePath& path : losses.paths) {
+    for (const auto& chain : nodes_.lent_along(path)) withdraw_chain(chain, entries);
+  }
+  if (losses.sessions.empty() && losses.members.empty()) return entries;
+  for (const ViewPointer& view : nodes_.views_for_servers()) {
+    const auto* bearer = std::get_if<SessionBearer>(&view->identity);
+    bool affected = bearer != nullptr &&
+                    std::ranges::find(losses.sessions, bearer->session) != losses.sessions.end();
+    if (!affected && !losses.members.empty()) {
+      // Whoever left a group is a principal of the view still, unless it stopped being one by
+      // another change, which then names one that it still is.
+      auto principals = policy_.principals(view->identity);
+      affected = !principals || std::ranges::any_of(*principals, [&](const Principal& principal) {
+        return std::ranges::find(losses.members, principal) != losses.members.end();
+      });
+    }
+    if (affected) withdraw_each(nodes_.lent_in(*view), entries);
+  }
+  return entries;
+}
+
+std::vector<KernelEntry> Tree::withdraw_expired(Timestamp now) {
+  nodes_.begin_recall();
+  std::vector<KernelEntry> entries;
+  withdraw_each(nodes_.take_expired(now), entries);
+  return entries;
+}
+
+std::vector<KernelEntry> Tree::withdraw_everything() {
+  nodes_.begin_recall();
+  std::vector<KernelEntry> entries;
+  for (const KernelEntry& door : nodes_.doors()) withdraw_with_all_below(door, entries);
+  return entries;
+}
+
+}  // namespace grantfs

@@ -1,0 +1,69 @@
+"""What the speed must be at least, held against one run's results. A ratio is one of medians within that run."""
+
+from report import ratio
+from rows import SIZE_NAMES, SIZES
+
+# Share of raw, by size: 1 KiB, 4 KiB, 64 KiB, 1 MiB, 256 MiB.
+SHARES = {
+    ("hot", "lease"): (.95, .95, .96, .97, .90),
+    ("hot", "open"): (.45, .45, .85, .97, .97),
+    ("hot", "open_dev"): (.24, .24, .72, .95, .97),
+    ("cold", "lease"): (.50, .50, .85, .95, None),
+}
+# (row, at least this many times, that row), at 1 KiB hot.
+MULTIPLES = (("lease", 1.9, "auth_request"), ("lease", 25, "xaccel"), ("open", 3, "bindfs"), ("open", 12, "xaccel"))
+SECURE_LINK_SHARE = .95
+UNDISTURBED_SHARE = .85
+MOST_DESCRIPTORS = 1000
+
+
+def judge(results):
+    """[{name, wanted, measured, passed}]; passed is None where it was not measured."""
+    floors = []
+
+    def at_least(name, wanted, measured, text=None):
+        floors.append({"name": name, "wanted": text or f">= {wanted:g}", "measured": measured,
+                       "passed": None if measured is None else measured >= wanted})
+
+    def at_most(name, wanted, measured, unit=""):
+        floors.append({"name": name, "wanted": f"<= {wanted:,g}{unit}", "measured": measured,
+                       "passed": None if measured is None else measured <= wanted})
+
+    for (workload, row), shares in SHARES.items():
+        for size, share in zip(SIZES, shares):
+            if share is not None:
+                at_least(f"{row}, {workload}, {SIZE_NAMES[size]}, x raw", share, ratio(results, workload, size, row))
+    for size in SIZES:
+        at_least(f"lease, hot, {SIZE_NAMES[size]}, x secure_link", SECURE_LINK_SHARE,
+                 ratio(results, "hot", size, "lease", "secure_link"))
+    for row, times, other in MULTIPLES:
+        at_least(f"{row}, hot, 1 KiB, x {other}", times, ratio(results, "hot", "1k", row, other))
+
+    at_least("lease at 100 revocations a second, x undisturbed", UNDISTURBED_SHARE,
+             look(results, "disturbed", "lease", "100", "share"))
+    recall = results.get("recall", {}).get("lease", {})
+    at_most("acknowledgement of a recall, idle, p50", 1, look(recall, "idle", "control", "ack_ms", "p50"), " ms")
+    at_most("acknowledgement of a recall, loaded, p99", 20, look(recall, "loaded", "control", "ack_ms", "p99"), " ms")
+    at_most("plain SQL until refused, idle, max", 50, look(recall, "idle", "sql", "refused_ms", "max"), " ms")
+    late = [look(recall, load, how, "late_opens") for load in ("idle", "loaded") for how in ("control", "grantctl")]
+    at_most("late opens", 0, None if None in late else sum(late))
+
+    small, large = (look(results, "policy", "decide_us", grants) for grants in ("10000", "10000000"))
+    at_most("a decision at 10 million grants, x 10 thousand", 3, large / small if small and large else None)
+    at_most("a decision at 10 million grants", 6, large, " us")
+    for where in ("policy", "mount"):
+        few, many = (look(results, "policy", f"list_10_{where}_us", among) for among in ("10", "100000"))
+        at_most(f"10 names among 100,000, x among 10 ({where})", 2, many / few if few and many else None)
+    memory = results.get("memory", {})
+    at_most("heap of a node at a million", 256,
+            memory.get("bytes_per_node") if memory.get("nodes", 0) >= 1_000_000 else None, " bytes")
+    at_most("heap after the kernel forgot, above the start", 20, memory.get("kept_megabytes"), " MB")
+    descriptors = results.get("descriptors") or {}
+    at_most("descriptors held, ever", MOST_DESCRIPTORS, max(descriptors.values()) if descriptors else None)
+    return floors
+
+
+def look(tree, *keys):
+    for key in keys:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree

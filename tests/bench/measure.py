@@ -1,0 +1,113 @@
+"""The order of things: rows up, bytes checked, interleaved rounds, then what is measured by itself."""
+
+import dataclasses
+import http.client
+
+import disturbed
+import files
+import memory
+import policy
+import recall
+from load import Load, Wrong
+from report import summary
+from servers import Unavailable
+
+# Only these have a cold case of interest: what is decided anew for each session. Raw is what they are held against.
+COLD_PEERS = ("raw", "secure_link", "auth_request")
+
+
+class Bench:
+    def __init__(self, given, corpus, running, results, say):
+        self.given, self.corpus, self.running, self.results, self.say = given, corpus, running, results, say
+        self.load = Load(corpus)
+        self.servers = []
+
+    def run(self):
+        parts = self.given.parts
+        if {"hot", "cold", "one", "recall", "files"} & set(parts):
+            self._start()
+        small = [size for size in self.given.sizes if size != "256m"]
+        if "hot" in parts:
+            self._rounds("hot", self.given.sizes, self.servers)
+        if "cold" in parts:
+            self._rounds("cold", small, [server for server in self.servers if self._in_cold(server.row)])
+        if "one" in parts:
+            self._rounds("one", [size for size in small if size in ("1k", "64k")], self.servers)
+        if "recall" in parts:
+            self._apart("disturbed", disturbed.measure)
+            self._apart("recall", recall.measure)
+        if "files" in parts:
+            self._apart("files", files.measure)
+        if "policy" in parts:
+            self._apart("policy", policy.measure)
+        if "memory" in parts:
+            self._apart("memory", memory.measure)
+
+    def _in_cold(self, row):
+        if self.given.quick:
+            return row.name in ("raw", "lease", "open") or row.custom
+        return row.is_grantfs or row.name in COLD_PEERS
+
+    def _start(self):
+        for row in self.given.rows:
+            try:
+                server = self.running.start(row)
+                if server.site:
+                    self.results["rows"][row.name]["status"] = {
+                        key: value for key, value in server.site.says.items() if key in (
+                            "version", "enforce", "transport", "passthrough", "epochs", "lease_seconds", "libfuse")}
+                for size in self.given.sizes:
+                    self.load.verify(server, size)
+            except Unavailable as reason:
+                self.results["unavailable"][row.name] = str(reason)
+                self.say(f"{row.label}: not available: {reason}")
+            except (Wrong, OSError, RuntimeError, AssertionError, http.client.HTTPException) as reason:
+                self._fail(row, reason)
+            else:
+                self.servers.append(server)
+
+    def _fail(self, row, reason):
+        """Answered wrongly before it was measured at all: every cell of the row says so."""
+        self.say(f"{row.label}: FAILED: {reason}")
+        for size in self.given.sizes:
+            self._cell("hot", size, row.name).update(error=str(reason))
+
+    def _cell(self, workload, size, name):
+        return self.results["cells"].setdefault(workload, {}).setdefault(size, {}).setdefault(name, {})
+
+    def _rounds(self, workload, sizes, servers):
+        """Round by round over the sizes, and within each over the rows, so that what the machine does
+        besides falls on all of them alike. In the first, which is not counted, files come into memory."""
+        given, samples, broken = self.given, {}, set()
+        for number in range(0 if given.quick or workload != "hot" else -1, given.rounds):
+            for size in sizes:
+                self.say(f"{workload}, {size}: " + (f"round {number + 1} of {given.rounds}" if number >= 0 else "warming"))
+                # Begins with another row each time: the first after a change of size has a colder machine.
+                first = number % len(servers)
+                for server in servers[first:] + servers[:first]:
+                    key = size, server.row.name
+                    if key in broken:
+                        continue
+                    try:
+                        sample = self.load.run(server, size, workload, given.seconds, number + 2)
+                    except Wrong as reason:
+                        broken.add(key)
+                        self._cell(workload, *key).update(error=str(reason))
+                        self.say(f"{server.row.label}, {size}: FAILED: {reason}")
+                        continue
+                    if number >= 0:
+                        samples.setdefault(key, []).append(dataclasses.asdict(sample))
+        for server in servers:
+            for size in sizes:
+                key = size, server.row.name
+                if key not in broken:
+                    self._cell(workload, *key).update(rounds=samples[key], summary=summary(samples[key]))
+
+    def _apart(self, section, measure):
+        """One failure costs its section, never what was measured before."""
+        self.say(section)
+        try:
+            self.results[section] = measure(self)
+        except Exception as error:  # noqa: BLE001 - told here, and the run ends with status 1
+            self.results[section] = {"error": f"{type(error).__name__}: {error}"}
+            self.say(f"{section}: FAILED: {error}")

@@ -1,0 +1,71 @@
+"""What is compared, as data. Every row is an nginx of its own with the same settings; see webserver.py for what differs."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str             # on the command line, in JSON
+    label: str            # in the table and the chart
+    kind: str             # what stands behind nginx: a method of servers.py and a location of webserver.py
+    does: str             # what happens to one request, said exactly
+    options: str = ""     # of the mount
+    expects: dict = dataclasses.field(default_factory=dict)  # what `grantctl status` must say, where it says it
+    uring: bool = False   # needs /sys/module/fuse/parameters/enable_uring
+    quick: bool = True    # part of --quick
+    custom: bool = False  # named on the command line
+
+    @property
+    def is_grantfs(self):
+        return self.kind == "grantfs"
+
+
+OLD_KERNEL = ("pages copied through /dev/fuse, as a kernel without io_uring and passthrough has it "
+              "(nothing in these runs uses epochs)")
+
+ROWS = (
+    Row("raw", "nginx, raw directory", "raw",
+        "no check; the cookie goes through the same pattern, and alias holds a variable, as with grantfs"),
+    Row("secure_link", "secure_link", "secure_link",
+        "nginx hashes each URL (md5, expiry, secret) and compares; URLs signed beforehand"),
+    Row("auth_request", "auth_request, local nginx", "auth_request",
+        "a subrequest over a kept connection to another port of the same nginx, which only looks at the cookie's form"),
+    Row("auth_django", "auth_request, Django", "auth_django",
+        "a subrequest to Django: session, user and ownership looked up (3 queries, SQLite)"),
+    Row("xaccel", "X-Accel-Redirect, Django", "xaccel",
+        "Django looks up session, user and ownership, answers X-Accel-Redirect, nginx sends the file"),
+    Row("stream", "Django streams", "stream",
+        "the same look-ups, and Django sends the file (FileResponse, gunicorn's sendfile) through nginx"),
+    Row("bindfs", "bindfs", "bindfs", "nginx on a bindfs mount of the store (-r, --multithreaded); no check"),
+    Row("passthrough_hp", "passthrough_hp", "passthrough_hp",
+        "nginx on libfuse's example of that name, /dev/fuse, kernel passthrough; no check"),
+    Row("passthrough_hp_uring", "passthrough_hp, io_uring", "passthrough_hp", "the same over io_uring; no check",
+        options="io_uring", uring=True, quick=False),
+    Row("lease", "grantfs lease", "grantfs", "decided by SQLite at lookup, lent to the kernel for 1 s",
+        options="enforce=lease,lease=1,io=auto,passthrough=auto", expects={"enforce": "lease"}, uring=True),
+    Row("lease_dev", "grantfs lease, /dev/fuse", "grantfs", "the same over /dev/fuse",
+        options="enforce=lease,lease=1,io=dev,passthrough=auto", expects={"enforce": "lease", "transport": "dev"},
+        quick=False),
+    Row("open", "grantfs open", "grantfs", "decided by SQLite at every open; io_uring, kernel passthrough",
+        options="enforce=open,io=uring,passthrough=on",
+        expects={"enforce": "open", "transport": "uring", "passthrough": True}, uring=True),
+    Row("open_dev", "grantfs open, /dev/fuse", "grantfs", "the same over /dev/fuse",
+        options="enforce=open,io=dev,passthrough=on",
+        expects={"enforce": "open", "transport": "dev", "passthrough": True}),
+    Row("open_old", "grantfs open, older kernel", "grantfs", "decided at every open; " + OLD_KERNEL,
+        options="enforce=open,io=dev,passthrough=off",
+        expects={"enforce": "open", "transport": "dev", "passthrough": False}),
+)
+
+
+def custom(text):
+    """NAME=MOUNT,OPTIONS of the command line: one more way to mount grantfs."""
+    name, separator, options = text.partition("=")
+    if not separator or not name.isidentifier():
+        raise ValueError(f"{text!r}: write NAME=MOUNT,OPTIONS")
+    return Row(name, f"grantfs {name}", "grantfs", f"grantfs mounted with {options or 'its defaults'}", options=options,
+               uring=True, custom=True)
+
+
+SIZES = {"1k": 1 << 10, "4k": 4 << 10, "64k": 64 << 10, "1m": 1 << 20, "256m": 256 << 20}
+SIZE_NAMES = {"1k": "1 KiB", "4k": "4 KiB", "64k": "64 KiB", "1m": "1 MiB", "256m": "256 MiB"}

@@ -1,0 +1,257 @@
+// The triggers of schema version 2: what each statement leaves in `changes` and in meta.revision.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "grantfs/admin.h"
+#include "policy/schema.h"
+#include "temporary_directory.h"
+
+namespace grantfs {
+namespace {
+
+/// Every statement runs on these rows.
+constexpr const char* kRows =
+    "INSERT INTO owners (path, principal) VALUES ('p', 'user:a'), ('q', 'user:b'), ('r', 'user:a');"
+    "INSERT INTO grants (id, principal, path, rights, expires) VALUES"
+    " (1, 'user:a', 'p', 'write', 2000), (2, 'user:a', 'q', 'read', NULL),"
+    " (3, 'user:b', 'p', 'own', 1000);"
+    "INSERT INTO members (id, member, parent, expires) VALUES (1, 'user:a', 'group:g', 2000),"
+    " (2, 'user:b', 'group:g', NULL), (3, 'user:c', 'group:h', 1000);"
+    "INSERT INTO sessions (id, principal, expires, address) VALUES (printf('%064d', 1), 'user:a',"
+    " 2000, NULL), (printf('%064d', 2), 'user:a', NULL, '192.0.2.1');";
+
+struct Case {
+  const char* sql;
+  std::set<std::string> recorded;
+};
+
+// clang-format off
+const std::vector<Case> kLosses{
+    // --- owners
+    {"DELETE FROM owners WHERE path = 'p'", {"p"}},
+    {"DELETE FROM owners", {"p", "q", "r"}},
+    {"UPDATE owners SET principal = 'user:x' WHERE path = 'p'", {"p"}},
+    {"UPDATE owners SET path = 'x' WHERE path = 'p'", {"p"}},
+    {"REPLACE INTO owners (path, principal) VALUES ('p', 'user:x')", {"p"}},
+    {"UPDATE OR REPLACE owners SET path = 'q' WHERE path = 'p'", {"p", "q"}},
+    {"UPDATE OR REPLACE owners SET path = 'r' WHERE path = 'p'", {"p"}},
+    {"INSERT INTO owners (path, principal) VALUES ('p', 'user:x')"
+     " ON CONFLICT DO UPDATE SET principal = excluded.principal", {"p"}},
+    // --- grants
+    {"DELETE FROM grants WHERE id = 2", {"q"}},
+    {"DELETE FROM grants", {"p", "q"}},
+    {"UPDATE grants SET principal = 'user:x' WHERE id = 1", {"p"}},
+    {"UPDATE grants SET path = 'x' WHERE id = 1", {"p"}},
+    {"UPDATE grants SET rights = 'read' WHERE id = 1", {"p"}},
+    {"UPDATE grants SET rights = 'write' WHERE id = 3", {"p"}},
+    {"UPDATE grants SET rights = 'read' WHERE id = 3", {"p"}},
+    {"UPDATE grants SET expires = 1999 WHERE id = 1", {"p"}},
+    {"UPDATE grants SET expires = 5 WHERE id = 2", {"q"}},
+    {"UPDATE grants SET expires = '5' WHERE id = 2", {"q"}},
+    {"REPLACE INTO grants (principal, path, rights, expires) VALUES ('user:a', 'p', 'write', 1999)", {"p"}},
+    {"REPLACE INTO grants (principal, path, rights, expires) VALUES ('user:a', 'p', 'write', '1999')", {"p"}},
+    {"REPLACE INTO grants (principal, path, rights, expires) VALUES ('user:a', 'p', 'write', 1999.0)", {"p"}},
+    {"REPLACE INTO grants (principal, path, expires) VALUES ('user:a', 'p', 2000)", {"p"}},
+    {"REPLACE INTO grants (principal, path, rights, expires) VALUES ('user:a', 'p', NULL, 2000)", {"p"}},
+    {"REPLACE INTO grants (principal, path, rights) VALUES ('user:b', 'p', 'write')", {"p"}},
+    {"REPLACE INTO grants (principal, path, expires) VALUES ('user:a', 'q', 99999999999)", {"q"}},
+    {"REPLACE INTO grants (id, principal, path) VALUES (2, 'user:a', 'x')", {"q"}},
+    {"REPLACE INTO grants (id, principal, path) VALUES ('2', 'user:x', 'q')", {"q"}},
+    {"REPLACE INTO grants (id, principal, path, expires) VALUES (2, 'user:a', 'q', 5)", {"q"}},
+    {"REPLACE INTO grants (id, principal, path, rights) VALUES (2, 'user:b', 'p', 'own')", {"q"}},
+    {"REPLACE INTO grants (id, principal, path, rights) VALUES (2, 'user:b', 'p', 'read')", {"p", "q"}},
+    {"UPDATE OR REPLACE grants SET path = 'q' WHERE id = 1", {"p", "q"}},
+    {"UPDATE OR REPLACE grants SET path = 'p' WHERE id = 2", {"p", "q"}},
+    {"UPDATE OR REPLACE grants SET id = 2 WHERE id = 1", {"q"}},
+    {"UPDATE OR REPLACE grants SET id = 2, principal = 'user:x' WHERE id = 1", {"p", "q"}},
+    {"INSERT INTO grants (principal, path, expires) VALUES ('user:a', 'q', 5)"
+     " ON CONFLICT DO UPDATE SET expires = excluded.expires", {"q"}},
+    // --- members
+    {"DELETE FROM members WHERE id = 1", {"user:a"}},
+    {"DELETE FROM members WHERE parent = 'group:g'", {"user:a", "user:b"}},
+    {"UPDATE members SET member = 'user:x' WHERE id = 1", {"user:a"}},
+    {"UPDATE members SET parent = 'group:x' WHERE id = 1", {"user:a"}},
+    {"UPDATE members SET expires = 1999 WHERE id = 1", {"user:a"}},
+    {"UPDATE members SET expires = 99999999999 WHERE id = 2", {"user:b"}},
+    {"REPLACE INTO members (member, parent, expires) VALUES ('user:a', 'group:g', 1999)", {"user:a"}},
+    {"REPLACE INTO members (member, parent, expires) VALUES ('user:b', 'group:g', '5')", {"user:b"}},
+    {"REPLACE INTO members (id, member, parent) VALUES (1, 'user:x', 'group:g')", {"user:a"}},
+    {"REPLACE INTO members (id, member, parent) VALUES (1, 'user:a', 'group:x')", {"user:a"}},
+    {"REPLACE INTO members (id, member, parent, expires) VALUES (1, 'user:b', 'group:g', 5)", {"user:a", "user:b"}},
+    {"UPDATE OR REPLACE members SET member = 'user:b' WHERE id = 1", {"user:a", "user:b"}},
+    {"UPDATE OR REPLACE members SET id = 2 WHERE id = 1", {"user:b"}},
+    {"INSERT INTO members (member, parent, expires) VALUES ('user:b', 'group:g', 5)"
+     " ON CONFLICT DO UPDATE SET expires = excluded.expires", {"user:b"}},
+    // --- sessions
+    {"DELETE FROM sessions WHERE expires = 2000", {"1"}},
+    {"DELETE FROM sessions", {"1", "2"}},
+    {"UPDATE sessions SET id = printf('%064d', 3) WHERE expires = 2000", {"1"}},
+    {"UPDATE sessions SET principal = 'user:x' WHERE expires = 2000", {"1"}},
+    {"UPDATE sessions SET expires = 1999 WHERE expires = 2000", {"1"}},
+    {"UPDATE sessions SET expires = 5 WHERE expires IS NULL", {"2"}},
+    {"UPDATE sessions SET address = '::1'", {"1", "2"}},
+    {"REPLACE INTO sessions (id, principal) VALUES (printf('%064d', 1), 'user:x')", {"1"}},
+    {"REPLACE INTO sessions (id, principal, expires) VALUES (printf('%064d', 1), 'user:a', 5)", {"1"}},
+    {"REPLACE INTO sessions (id, principal, address) VALUES (printf('%064d', 1), 'user:a', '::1')", {"1"}},
+    {"REPLACE INTO sessions (id, principal, address) VALUES (printf('%064d', 2), 'user:a', '::1')", {"2"}},
+    {"UPDATE OR REPLACE sessions SET id = printf('%064d', 2), principal = 'user:x' WHERE expires = 2000", {"1", "2"}},
+    {"UPDATE OR REPLACE sessions SET id = printf('%064d', 2) WHERE expires = 2000", {"1", "2"}},
+    {"UPDATE OR REPLACE sessions SET id = printf('%064d', 1) WHERE expires IS NULL", {"1", "2"}},
+    {"INSERT INTO sessions (id, principal, expires) VALUES (printf('%064d', 1), 'user:a', 5)"
+     " ON CONFLICT DO UPDATE SET expires = excluded.expires", {"1"}},
+};
+
+/// Statements that only grant or extend.
+const std::vector<const char*> kGains{
+    "INSERT INTO owners (path, principal) VALUES ('x', 'user:a')",
+    "UPDATE owners SET created = 5",
+    "UPDATE owners SET principal = principal, path = path",
+    "REPLACE INTO owners (path, principal, created) VALUES ('p', 'user:a', 5)",
+    "INSERT INTO owners (path, principal) VALUES ('p', 'user:a')"
+    " ON CONFLICT DO UPDATE SET principal = excluded.principal",
+    "INSERT INTO grants (principal, path) VALUES ('user:x', 'p')",
+    "UPDATE grants SET created = 5",
+    "UPDATE grants SET id = id + 10",
+    "UPDATE grants SET rights = 'own', expires = NULL",
+    "UPDATE grants SET expires = 2001 WHERE id <> 2",
+    "REPLACE INTO grants (principal, path, rights, expires) VALUES ('user:a', 'p', 'write', 2000)",
+    "REPLACE INTO grants (principal, path, rights, expires) VALUES ('user:a', 'p', 'own', '2001')",
+    "REPLACE INTO grants (principal, path) VALUES ('user:a', 'q')",
+    "REPLACE INTO grants (id, principal, path) VALUES (2, 'user:a', 'q')",
+    "REPLACE INTO grants (id, principal, path) VALUES (7, 'user:a', 'q')",
+    "INSERT INTO grants (principal, path, rights, expires) VALUES ('user:a', 'p', 'write', 3000)"
+    " ON CONFLICT DO UPDATE SET expires = excluded.expires",
+    "INSERT INTO members (member, parent) VALUES ('user:x', 'group:g')",
+    "UPDATE members SET expires = 3000 WHERE expires IS NOT NULL",
+    "UPDATE members SET expires = NULL, id = id + 10",
+    "REPLACE INTO members (member, parent, expires) VALUES ('user:a', 'group:g', 2001)",
+    "INSERT INTO members (member, parent, expires) VALUES ('user:a', 'group:g', NULL)"
+    " ON CONFLICT DO UPDATE SET expires = excluded.expires",
+    "INSERT INTO sessions (id, principal) VALUES (printf('%064d', 3), 'user:a')",
+    "UPDATE sessions SET expires = NULL, address = NULL, created = 5",
+    "REPLACE INTO sessions (id, principal) VALUES (printf('%064d', 1), 'user:a')",
+    "REPLACE INTO sessions (id, principal, address) VALUES (printf('%064d', 2), 'user:a', '192.0.2.1')",
+    "INSERT INTO sessions (id, principal, expires) VALUES (printf('%064d', 1), 'user:a', 2001)"
+    " ON CONFLICT DO UPDATE SET expires = excluded.expires",
+};
+// clang-format on
+
+class FeedSchema : public testing::Test {
+ protected:
+  FeedSchema() {
+    EXPECT_TRUE(migrate_schema(connection_, database_, schema_migrations()));
+    sql(kRows);
+  }
+
+  void sql(const char* statement) {
+    auto done = connection_.execute(statement);
+    ASSERT_TRUE(done) << statement << ": " << done.error().message;
+  }
+
+  std::int64_t number(std::string_view query) { return connection_.query_integer(query).value(); }
+  std::int64_t revision() { return number("SELECT value FROM meta WHERE key = 'revision'"); }
+
+  /// What the statement records, which is then undone. Sessions by their number.
+  std::set<std::string> recorded_by(const char* statement) {
+    const std::int64_t before = revision();
+    sql("BEGIN");
+    sql(statement);
+    EXPECT_GT(revision(), before) << statement;
+    std::set<std::string> found;
+    {
+      auto rows_of = connection_.prepare(
+          "SELECT coalesce(path, principal, CAST(CAST(token AS INTEGER) AS TEXT)),"
+          " length(token) FROM changes");
+      EXPECT_TRUE(rows_of);
+      db::Rows rows = rows_of->run();
+      while (*rows.next()) {
+        found.insert(std::string(rows.text(0)));
+        EXPECT_TRUE(rows.is_null(1) || rows.integer(1) == 64) << statement;
+      }
+    }
+    sql("ROLLBACK");
+    return found;
+  }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path database_ = directory_.path() / "policy.db";
+  db::Connection connection_ =
+      std::move(db::Connection::open(database_, db::Mode::kCreate)).value();
+};
+
+TEST_F(FeedSchema, WhatTakesAccessAwayIsRecorded) {
+  for (const Case& one : kLosses) EXPECT_EQ(recorded_by(one.sql), one.recorded) << one.sql;
+}
+
+TEST_F(FeedSchema, WhatGrantsOrExtendsRecordsNothing) {
+  for (const char* statement : kGains) {
+    EXPECT_EQ(recorded_by(statement), std::set<std::string>()) << statement;
+  }
+}
+
+TEST_F(FeedSchema, WithRecursiveTriggersNoLossIsMissed) {
+  sql("PRAGMA recursive_triggers = ON");
+  for (const Case& one : kLosses) {
+    const auto found = recorded_by(one.sql);
+    for (const std::string& name : one.recorded) EXPECT_TRUE(found.contains(name)) << one.sql;
+  }
+}
+
+TEST_F(FeedSchema, ARowOfTheFeedNamesOneThing) {
+  EXPECT_FALSE(connection_.execute("INSERT INTO changes (path, principal) VALUES ('p', 'user:a')"));
+  EXPECT_FALSE(connection_.execute("INSERT INTO changes (path, token) VALUES ('p', 'x')"));
+  EXPECT_FALSE(connection_.execute("INSERT INTO changes (path) VALUES (NULL)"));
+  EXPECT_TRUE(connection_.execute("INSERT INTO changes (path) VALUES ('')"));
+}
+
+TEST_F(FeedSchema, EveryRowRaisesTheRevision) {
+  const std::int64_t before = revision();
+  sql("DELETE FROM owners");
+  EXPECT_EQ(revision(), before + 3);
+  sql("UPDATE grants SET created = 1");
+  EXPECT_EQ(revision(), before + 6);
+  sql("INSERT INTO grants (principal, path) VALUES ('user:x', 'p'), ('user:x', 'q')");
+  EXPECT_EQ(revision(), before + 8);
+}
+
+TEST_F(FeedSchema, TheFeedKeepsTheNewestTenThousandRows) {
+  sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
+      " INSERT INTO grants (principal, path) SELECT 'user:x', 'f' || i FROM n");
+  sql("DELETE FROM grants WHERE principal = 'user:x'");
+  EXPECT_EQ(number("SELECT count(*) FROM changes"), 10000);
+  EXPECT_EQ(number("SELECT max(seq) FROM changes"), 30000);
+  EXPECT_EQ(number("SELECT min(seq) FROM changes"), 20001);
+}
+
+TEST_F(FeedSchema, ADatabaseOfVersionOneIsMigratedInPlace) {
+  const auto old = directory_.path() / "old.db";
+  auto connection = db::Connection::open(old, db::Mode::kCreate);
+  ASSERT_TRUE(connection);
+  ASSERT_TRUE(migrate_schema(*connection, old, schema_migrations().first(1)));
+  ASSERT_TRUE(connection->execute(kRows));
+  ASSERT_TRUE(connection->execute("PRAGMA journal_mode = WAL"));
+  ASSERT_TRUE(connection->execute("DELETE FROM owners WHERE path = 'r'"));
+
+  auto refused = Policy::open({.database = old});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kDatabase);
+  EXPECT_NE(refused.error().message.find(fmt::format("grantctl --db {} init", old.string())),
+            std::string::npos)
+      << refused.error().message;
+
+  auto outcome = init_database(old);
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_EQ(*outcome, InitOutcome::kMigrated);
+  EXPECT_TRUE(Policy::open({.database = old}));
+  EXPECT_EQ(*connection->query_integer("SELECT count(*) FROM grants"), 3);
+  EXPECT_EQ(*connection->query_integer("SELECT count(*) FROM changes"), 0);
+  ASSERT_TRUE(connection->execute("DELETE FROM grants WHERE id = 2"));
+  EXPECT_EQ(*connection->query_integer("SELECT count(*) FROM changes WHERE path = 'q'"), 1);
+  EXPECT_EQ(*init_database(old), InitOutcome::kAlreadyCurrent);
+}
+
+}  // namespace
+}  // namespace grantfs

@@ -1,0 +1,483 @@
+#include "tree/node_table.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <cstdlib>
+#include <list>
+#include <random>
+#include <set>
+
+namespace grantfs {
+namespace {
+
+using namespace std::chrono_literals;
+
+ViewPointer view_of(const std::string& token) {
+  return std::make_shared<View>(View{SessionBearer{TokenHash::of(token)}});
+}
+
+Located file(std::uint64_t id) {
+  return {UniqueFd(), Found{Found::Type::kFile, FileId{id, id}, 5, {}}, "handle"};
+}
+
+Located folder() {
+  return {UniqueFd(), Found{Found::Type::kFolder, FileId{99, 99}, 0, {}}, ""};
+}
+
+class NodeTableTest : public testing::Test {
+ protected:
+  NodeTableTest() {
+    by_session_ =
+        table_.remember_door(kRootNode, "by-session", NodeKind::kBySession, nullptr, nullptr)->node;
+    first_ = door("first");
+    second_ = door("second");
+  }
+
+  NodeId door(const std::string& token, const Loan* loan = nullptr) {
+    return table_.remember_door(by_session_, token, NodeKind::kFolder, view_of(token), loan)->node;
+  }
+  NodeId shared(NodeId parent, const char* name, std::uint64_t id, const Loan* loan = nullptr) {
+    return table_.remember(parent, name, file(id), true, loan)->node;
+  }
+  NodeId below(NodeId parent, const char* name, const Loan* loan = nullptr) {
+    return table_.remember(parent, name, folder(), true, loan)->node;
+  }
+  Loan loan(Access access, std::size_t rule_path_bytes = 0) const {
+    return {{access, {}, rule_path_bytes}, table_.mark()};
+  }
+  bool knows(NodeId node) { return table_.find(node).has_value(); }
+  /// "path access" of everything lent in a view.
+  std::set<std::string> lent(const std::string& token) {
+    std::set<std::string> texts;
+    for (const LentEntry& entry : table_.lent_in(*view_of(token))) {
+      texts.insert(fmt::format("{} {}", entry.path.text(), static_cast<int>(entry.lent)));
+    }
+    return texts;
+  }
+  static std::string lent_as(const std::string& path, Access access) {
+    return fmt::format("{} {}", path, static_cast<int>(access));
+  }
+
+  NodeTable table_{1h};
+  NodeId by_session_ = 0;
+  NodeId first_ = 0;
+  NodeId second_ = 0;
+};
+
+TEST_F(NodeTableTest, AFileIsOneNodeInAllViewsAndUnderAllItsNames) {
+  const NodeId node = shared(first_, "a", 1);
+  EXPECT_EQ(shared(second_, "a", 1), node);
+  EXPECT_EQ(shared(first_, "linked", 1), node);
+  EXPECT_NE(shared(first_, "b", 2), node);
+  EXPECT_EQ(table_.find(node)->view, nullptr);
+  EXPECT_EQ(table_.find(node)->handle, "handle");
+}
+
+TEST_F(NodeTableTest, AFileThatIsNotSharedIsANodeOfItsOwnAndKnowsItsPath) {
+  const NodeId node = shared(first_, "a", 1);
+  const auto own = table_.remember(second_, "a", file(1), false, nullptr);
+  EXPECT_NE(own->node, node);
+  EXPECT_EQ(table_.find(own->node)->path.text(), "a");
+  EXPECT_EQ(shared(first_, "b", 1), node);
+}
+
+TEST_F(NodeTableTest, ASharedFileGoesWithItsLastLookupWhateverItsNames) {
+  const auto start = table_.size();
+  const NodeId node = shared(first_, "a", 1);
+  shared(second_, "b", 1);
+  shared(first_, "c", 1);
+  EXPECT_FALSE(table_.forget(node, 2).gone);
+  EXPECT_TRUE(knows(node));
+  EXPECT_TRUE(table_.forget(node, 1).gone);
+  EXPECT_EQ(table_.size(), start);
+  EXPECT_NE(shared(first_, "a", 1), node);  // an id is never used twice
+}
+
+TEST_F(NodeTableTest, EntriesOfAForgottenFolderGoThoughTheSharedFileLivesOn) {
+  const Loan read = loan(Access::kRead, 4);
+  const NodeId node = shared(second_, "name", 1);
+  const NodeId in = below(first_, "folder");
+  shared(in, "name", 1, &read);
+  EXPECT_FALSE(lent("first").empty());
+  EXPECT_TRUE(table_.forget(in, 1).gone);
+  EXPECT_TRUE(lent("first").empty());
+  EXPECT_TRUE(table_.forget(first_, 1).gone);
+  EXPECT_TRUE(knows(node));
+  EXPECT_TRUE(table_.forget(node, 2).gone);
+}
+
+TEST_F(NodeTableTest, WhatTakesThePlaceOfAnotherIsAnotherNodeAndTheOldOneKeepsItsPath) {
+  const NodeId before = table_.remember(first_, "a", file(1), false, nullptr)->node;
+  const NodeId after = table_.remember(first_, "a", file(2), false, nullptr)->node;
+  EXPECT_NE(before, after);
+  EXPECT_EQ(table_.find(before)->path.text(), "a");
+  EXPECT_EQ(table_.find(after)->path.text(), "a");
+  EXPECT_TRUE(table_.forget(before, 1).gone);
+  EXPECT_EQ(table_.remember(first_, "a", file(2), false, nullptr)->node, after);
+  EXPECT_TRUE(table_.forget(after, 2).gone);
+}
+
+TEST_F(NodeTableTest, WhatWasLentByANameIsRecalledThoughAnotherFileHasItNow) {
+  const Loan read = loan(Access::kRead, 1);
+  const NodeId before = shared(first_, "a", 1, &read);
+  const NodeId after = shared(first_, "a", 2);  // not lent itself
+  EXPECT_TRUE(lent("first").contains(lent_as("a", Access::kRead)));
+  table_.forget(before, 1);
+  EXPECT_TRUE(lent("first").contains(lent_as("a", Access::kRead)));
+  EXPECT_EQ(table_.lent_along(*StorePath::parse("a")).size(), 1U);
+  table_.forget(after, 1);
+  EXPECT_TRUE(lent("first").empty());
+}
+
+TEST_F(NodeTableTest, AFolderThatBecomesAFileIsAnotherNode) {
+  const NodeId before = below(first_, "a");
+  const NodeId in = shared(before, "b", 1);
+  const NodeId after = shared(first_, "a", 2);
+  EXPECT_NE(before, after);
+  EXPECT_EQ(table_.find(before)->path.text(), "a");
+  table_.forget(in, 1);
+  EXPECT_TRUE(table_.forget(before, 1).gone);
+  EXPECT_TRUE(knows(after));
+}
+
+TEST_F(NodeTableTest, ADecisionBegunBeforeARecallIsNotLent) {
+  const Loan before = loan(Access::kRead);
+  table_.begin_recall();
+  EXPECT_FALSE(table_.remember(first_, "a", file(1), true, &before)->lent);
+  EXPECT_FALSE(
+      table_.remember_door(by_session_, "third", NodeKind::kFolder, view_of("third"), &before)
+          ->lent);
+  EXPECT_TRUE(lent("first").empty());
+  const Loan after = loan(Access::kRead);
+  EXPECT_TRUE(table_.remember(first_, "a", file(1), true, &after)->lent);
+  EXPECT_FALSE(table_.remember(first_, "a", file(1), true, nullptr)->lent);
+}
+
+TEST_F(NodeTableTest, TheMostThatWasLentSticksUpToTheRulesPath) {
+  const Loan passage = loan(Access::kPassage);
+  door("first", &passage);
+  const NodeId a = below(first_, "a", &passage);
+  const NodeId b = below(a, "b", &passage);
+  EXPECT_EQ(lent("first"), (std::set{lent_as("", Access::kPassage), lent_as("a", Access::kPassage),
+                                     lent_as("a/b", Access::kPassage)}));
+  const Loan read = loan(Access::kRead, std::string("a/b").size());
+  shared(b, "file", 1, &read);
+  EXPECT_EQ(lent("first"),
+            (std::set{lent_as("", Access::kPassage), lent_as("a", Access::kPassage),
+                      lent_as("a/b", Access::kRead), lent_as("a/b/file", Access::kRead)}));
+  below(a, "b", &passage);  // less, and later: what the kernel was lent before it may have still
+  EXPECT_TRUE(lent("first").contains(lent_as("a/b", Access::kRead)));
+  const Loan all = loan(Access::kRead, 0);
+  shared(b, "other", 2, &all);
+  EXPECT_TRUE(lent("first").contains(lent_as("", Access::kRead)));
+  EXPECT_TRUE(lent("second").empty());
+}
+
+TEST_F(NodeTableTest, ChainsAlongAPathAreOneForEachViewDoorFirst) {
+  const Loan read = loan(Access::kRead);
+  for (const NodeId view : {first_, second_}) {
+    const NodeId a = below(view, "a", &read);
+    shared(a, "file", 1, &read);
+    shared(a, "beside", 2, &read);
+  }
+  const auto chains = table_.lent_along(*StorePath::parse("a/file"));
+  ASSERT_EQ(chains.size(), 2U);
+  for (const auto& chain : chains) {
+    ASSERT_EQ(chain.size(), 3U);
+    EXPECT_EQ(chain[0].entry.parent, by_session_);
+    EXPECT_EQ(chain[1].entry.name, "a");
+    EXPECT_EQ(chain[2].path.text(), "a/file");
+  }
+  EXPECT_EQ(table_.lent_along(*StorePath::parse("a/file/below"))[0].size(), 3U);
+  EXPECT_EQ(table_.lent_along(*StorePath::parse("elsewhere"))[0].size(), 1U);  // the door
+}
+
+TEST_F(NodeTableTest, WhatIsLentBelowAnEntryComesFoldersFirst) {
+  const Loan read = loan(Access::kRead, 1);
+  const NodeId a = below(first_, "a", &read);
+  const NodeId b = below(a, "b", &read);
+  shared(b, "file", 1, &read);
+  const auto found = table_.lent_below({first_, "a"});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].name, "b");
+  EXPECT_EQ(found[1].name, "file");
+  EXPECT_TRUE(table_.lent_below({first_, "none"}).empty());
+  EXPECT_TRUE(table_.lent_below({~NodeId{0}, "a"}).empty());
+}
+
+TEST_F(NodeTableTest, WhatExpiresIsTakenOnceInOrderAndOnlyWhatIsLent) {
+  const auto at = [](int seconds) { return Timestamp(std::chrono::seconds(seconds)); };
+  const auto until = [&](int seconds) {
+    return Loan{{Access::kRead, at(seconds), 1}, table_.mark(), true};
+  };
+  const Loan early = until(10);
+  const Loan late = until(20);
+  const NodeId a = below(first_, "a", &early);
+  const NodeId one = shared(a, "file", 1, &early);
+  shared(first_, "b", 2, &late);
+  EXPECT_EQ(*table_.next_expiry(), at(10));
+  EXPECT_TRUE(table_.take_expired(at(9)).empty());
+  const auto taken = table_.take_expired(at(10));
+  ASSERT_EQ(taken.size(), 2U);
+  EXPECT_EQ(taken[0].path.text(), "a");
+  EXPECT_EQ(taken[1].path.text(), "a/file");
+  EXPECT_TRUE(table_.take_expired(at(10)).empty());
+  EXPECT_EQ(*table_.next_expiry(), at(20));
+  // Listed again by the next lookup, and forgotten with the node.
+  shared(a, "file", 1, &early);
+  table_.forget(one, 2);
+  EXPECT_TRUE(table_.take_expired(at(10)).empty());
+  EXPECT_EQ(table_.take_expired(at(20)).size(), 1U);
+  EXPECT_FALSE(table_.next_expiry());
+}
+
+TEST_F(NodeTableTest, WhatNobodyCouldBeLentAnyMoreIsNotListed) {
+  NodeTable table(0s);
+  const NodeId door =
+      table.remember_door(kRootNode, "x", NodeKind::kFolder, view_of("x"), nullptr)->node;
+  const Loan read{{Access::kRead, {}, 0}, table.mark()};
+  EXPECT_TRUE(table.remember(door, "a", file(1), true, &read)->lent);
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (!table.lent_in(*view_of("x")).empty()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  }
+}
+
+TEST_F(NodeTableTest, AMillionNodesLeaveNothingBehindInWhateverOrderTheyGo) {
+  const std::uint64_t seed = std::random_device()();
+  fmt::print("seed {}\n", seed);
+  std::mt19937_64 random(seed);
+  const auto start = table_.size();
+  std::size_t after_first = 0;
+  constexpr int kRounds = 10;
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<NodeId> nodes;
+    for (std::uint64_t i = 0; i < 100'000; ++i) {
+      const NodeId parent = i % 3 != 0 || nodes.empty() ? first_ : nodes[0];
+      nodes.push_back(i % 1000 == 0 ? below(first_, std::to_string(i).c_str())
+                                    : shared(parent, std::to_string(i).c_str(), i + 1));
+    }
+    std::ranges::shuffle(nodes, random);
+    for (const NodeId node : nodes) table_.forget(node, 1);
+    nodes = {};
+    ASSERT_EQ(table_.size(), start) << "seed " << seed;
+    const auto heap = ::mallinfo2();
+    const std::size_t in_use = heap.uordblks + heap.hblkhd;
+    if (round == 0) after_first = in_use;
+    ASSERT_LT(in_use, after_first + 200'000) << "seed " << seed << ", round " << round;
+  }
+}
+
+/// What the table's contract comes to, with lists that are searched from end to end.
+class Model {
+ public:
+  struct Node {
+    std::uint64_t lookups = 0;
+    NodeKind kind{};
+    std::uint64_t file = 0;
+    bool shared = false;
+    std::string view;  ///< of a view's root
+  };
+  struct Entry {
+    NodeId parent;
+    std::string name;
+    NodeId child;
+    bool former = false;
+    Access lent = Access::kClosed;
+  };
+
+  std::map<NodeId, Node> nodes{{kRootNode, {1, NodeKind::kRoot, 0, false, ""}}};
+  std::list<Entry> entries;
+
+  Entry* find(NodeId parent, const std::string& name) {
+    for (Entry& entry : entries) {
+      if (!entry.former && entry.parent == parent && entry.name == name) return &entry;
+    }
+    return nullptr;
+  }
+  /// The view that a node is in, and its path; "?" for none.
+  std::pair<std::string, std::string> place(NodeId id) {
+    std::string path;
+    while (nodes.at(id).view.empty()) {
+      const Entry* up = entry_to(id);
+      if (up == nullptr) return {"?", ""};
+      path = path.empty() ? up->name : up->name + '/' + path;
+      id = up->parent;
+    }
+    return {nodes.at(id).view, path};
+  }
+  Entry* entry_to(NodeId id) {
+    for (Entry& entry : entries) {
+      if (entry.child == id) return &entry;
+    }
+    return nullptr;
+  }
+
+  /// The node that this lookup must give; zero: a new one.
+  NodeId expected(NodeId parent, const std::string& name, NodeKind kind, std::uint64_t of,
+                  bool share) {
+    if (const Entry* entry = find(parent, name)) {
+      const Node& node = nodes.at(entry->child);
+      if (node.kind == kind && (kind == NodeKind::kFolder || node.file == of)) return entry->child;
+    }
+    if (!share || kind != NodeKind::kFile) return 0;
+    for (const auto& [id, node] : nodes) {
+      if (node.shared && node.file == of) return id;
+    }
+    return 0;
+  }
+  void remember(NodeId parent, const std::string& name, NodeId id, Node fresh, Access lent,
+                std::size_t rule) {
+    Node& node = nodes.try_emplace(id, std::move(fresh)).first->second;
+    ++node.lookups;
+    Entry* entry = find(parent, name);
+    if (entry == nullptr || entry->child != id) {
+      const Access before = entry == nullptr ? Access::kClosed : entry->lent;
+      if (entry != nullptr) entry->former = true;
+      entries.push_front({parent, name, id, false, before});
+      entry = &entries.front();
+    }
+    if (lent == Access::kClosed) return;
+    entry->lent = std::max(entry->lent, lent);
+    if (lent != Access::kRead) return;
+    while (true) {
+      const auto path = path_of(*entry);
+      if (path.size() < rule) break;
+      entry->lent = Access::kRead;
+      if (!nodes.at(entry->child).view.empty()) break;
+      entry = entry_to(entry->parent);
+    }
+  }
+  std::string path_of(const Entry& entry) {
+    if (!nodes.at(entry.child).view.empty()) return "";
+    const auto [view, folder] = place(entry.parent);
+    return folder.empty() ? entry.name : folder + '/' + entry.name;
+  }
+  void forget(NodeId id, std::uint64_t count) {
+    Node& node = nodes.at(id);
+    node.lookups -= std::min(node.lookups, count);
+    if (node.lookups > 0) return;
+    std::erase_if(entries, [&](const Entry& entry) {
+      return entry.parent == id && nodes.at(entry.child).shared;
+    });
+    release();
+  }
+  /// Until nothing is left that nobody holds.
+  void release() {
+    for (auto node = nodes.begin(); node != nodes.end(); ++node) {
+      if (node->second.lookups > 0) continue;
+      const NodeId id = node->first;
+      if (std::ranges::any_of(entries, [&](const Entry& entry) { return entry.parent == id; }))
+        continue;
+      std::erase_if(entries, [&](const Entry& entry) { return entry.child == id; });
+      nodes.erase(node);
+      release();
+      return;
+    }
+  }
+};
+
+TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
+  const char* given = std::getenv("GRANTFS_SEED");
+  const std::uint64_t seed =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+  fmt::print("seed {} (repeat with GRANTFS_SEED={})\n", seed, seed);
+  std::mt19937_64 random(seed);
+  const auto below_n = [&](std::uint64_t n) { return random() % n; };
+  for (int round = 0; round < 8; ++round) {
+    NodeTable table(1h);
+    Model model;
+    std::set<NodeId> ever{kRootNode};
+    for (int step = 0; step < 400; ++step) {
+      const auto where = fmt::format("seed {}, round {}, step {}", seed, round, step);
+      std::vector<NodeId> folders;
+      std::vector<NodeId> all;
+      for (const auto& [id, node] : model.nodes) {
+        if (id != kRootNode) all.push_back(id);
+        // The kernel looks up below what it has looked up, and not forgotten.
+        if (node.kind == NodeKind::kFolder && node.lookups > 0) folders.push_back(id);
+      }
+      if (folders.empty() || below_n(20) == 0) {
+        const std::string name(1, static_cast<char>('A' + below_n(3)));
+        const auto* known = model.find(kRootNode, name);
+        const Loan loan{{Access::kPassage, {}, 0}, table.mark()};
+        const auto got =
+            table.remember_door(kRootNode, name, NodeKind::kFolder, view_of(name), &loan);
+        ASSERT_TRUE(got && got->lent) << where;
+        if (known != nullptr) {
+          ASSERT_EQ(got->node, known->child) << where;
+        } else {
+          ASSERT_TRUE(ever.insert(got->node).second) << where;
+        }
+        model.remember(kRootNode, name, got->node, {0, NodeKind::kFolder, 0, false, name},
+                       Access::kPassage, 0);
+      } else if (below_n(5) < 3) {
+        const NodeId parent = folders[below_n(folders.size())];
+        const std::string name(1, static_cast<char>('a' + below_n(4)));
+        const bool is_file = below_n(2) == 0;
+        const std::uint64_t id = below_n(5) + 1;
+        const bool share = model.place(parent).first != "C";
+        const auto kind = is_file ? NodeKind::kFile : NodeKind::kFolder;
+        const NodeId expected = model.expected(parent, name, kind, id, share);
+        const std::array accesses{Access::kClosed, Access::kPassage, Access::kRead};
+        const Access access = accesses[below_n(accesses.size())];
+        const std::size_t rule = below_n(6);
+        const Loan loan{{access, {}, rule}, table.mark()};
+        const auto got = table.remember(parent, name, is_file ? file(id) : folder(), share,
+                                        access == Access::kClosed ? nullptr : &loan);
+        ASSERT_TRUE(got) << where;
+        ASSERT_EQ(got->lent, access != Access::kClosed) << where;
+        if (expected != 0) {
+          ASSERT_EQ(got->node, expected) << where;
+        } else {
+          ASSERT_TRUE(ever.insert(got->node).second) << where;
+        }
+        model.remember(parent, name, got->node, {0, kind, is_file ? id : 0, share && is_file, ""},
+                       access, rule);
+      } else if (!all.empty()) {
+        const NodeId id = all[below_n(all.size())];
+        const auto count = below_n(4) == 0 ? 1000 : 1 + below_n(3);
+        const bool gone = table.forget(id, count).gone;
+        model.forget(id, count);
+        ASSERT_EQ(gone, !model.nodes.contains(id)) << where;
+      }
+      ASSERT_EQ(table.size(), model.nodes.size()) << where;
+      for (const auto& [id, node] : model.nodes) {
+        const auto found = table.find(id);
+        ASSERT_TRUE(found) << where << ", node " << id;
+        if (node.shared || id == kRootNode) continue;
+        ASSERT_EQ(found->path.text(), model.place(id).second) << where << ", node " << id;
+      }
+      std::map<std::pair<NodeId, std::string>, Access> want;
+      for (const Model::Entry& entry : model.entries) {
+        if (entry.lent == Access::kClosed) continue;
+        Access& most = want[{entry.parent, entry.name}];
+        most = std::max(most, entry.lent);
+      }
+      std::map<std::pair<NodeId, std::string>, Access> have;
+      for (const char* token : {"A", "B", "C"}) {
+        for (const LentEntry& entry : table.lent_in(*view_of(token))) {
+          Access& most = have[{entry.entry.parent, entry.entry.name}];
+          most = std::max(most, entry.lent);
+        }
+      }
+      ASSERT_EQ(have, want) << where;
+    }
+    for (const NodeId id : ever) {
+      ASSERT_EQ(table.find(id).has_value(), model.nodes.contains(id))
+          << "seed " << seed << ", round " << round << ", node " << id;
+    }
+    while (model.nodes.size() > 1) {
+      const NodeId id = std::next(model.nodes.begin(), 1 + below_n(model.nodes.size() - 1))->first;
+      table.forget(id, 1'000'000);
+      model.forget(id, 1'000'000);
+      ASSERT_EQ(table.size(), model.nodes.size()) << "seed " << seed << ", round " << round;
+    }
+    ASSERT_FALSE(table.next_expiry());
+  }
+}
+
+}  // namespace
+}  // namespace grantfs

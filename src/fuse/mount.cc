@@ -108,7 +108,7 @@ class FuseMount::Session {
       return Error{
           ErrorKind::kSystem,
           fmt::format("cannot mount on {}; libfuse says why above (is /dev/fuse there, and "
-                      "are we root, or is user_allow_other in /etc/fuse.conf?)",
+                      "do we run as root?)",
                       quoted(options_.mountpoint))};
     }
     mounted_ = true;
@@ -128,13 +128,23 @@ class FuseMount::Session {
     if (options_.threads > 0) fuse_loop_cfg_set_max_threads(config.get(), options_.threads);
     // Positive: ended by a signal, as asked. Negative: an error.
     const int result = fuse_session_loop_mt(session_, config.get());
+    // umount(8) with requests still queued: whoever had taken one up reads ECONNABORTED
+    // (fuse_dev_do_read() in the kernel's fs/fuse/dev.c), the others ENODEV.
+    const bool unmounted_by_others = result == -ECONNABORTED && !answers_dead();
     unmount();
     if (stopped_for_.lock()->has_value()) return **stopped_for_.lock();
-    if (result < 0) {
+    if (result < 0 && !unmounted_by_others) {
       return Error{ErrorKind::kSystem,
                    fmt::format("the connection to the kernel broke: {}", std::strerror(-result))};
     }
     return {};
+  }
+
+  /// Whether the mount is in its place, its connection broken.
+  bool answers_dead() const {
+    struct statfs status = {};
+    return ::statfs(options_.mountpoint.c_str(), &status) != 0 &&
+           (errno == ENOTCONN || errno == ECONNABORTED);
   }
 
   /// The descriptor of /dev/fuse goes with it: whoever uses that must have finished.

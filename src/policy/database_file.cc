@@ -32,6 +32,7 @@ Result<DatabaseFiles> identify_database(const std::filesystem::path& database) {
     files.wal = identity();
     files.wal_empty = status.stx_size == 0;
   }
+  if (look(database.native() + "-shm")) files.shm = identity();
   const auto directory = database.has_parent_path() ? database.parent_path() : ".";
   if (auto closed = check_directory_is_private(directory); !closed) return closed.error();
   return files;

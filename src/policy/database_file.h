@@ -26,6 +26,7 @@ struct DatabaseFiles {
   File database;
   std::optional<File> wal;  ///< the -wal file, empty or not
   bool wal_empty = true;    ///< there is nothing in it to replay
+  std::optional<File> shm;  ///< the -shm file, through which connections tell each other of commits
   friend bool operator==(const DatabaseFiles&, const DatabaseFiles&) = default;
 };
 

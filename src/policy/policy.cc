@@ -47,7 +47,13 @@ class Policy::Readers {
     std::size_t in_use = 0;
     std::uint64_t faults_survived = db::shm_faults();
     std::optional<DatabaseFiles> last;  ///< as of the last call that took a connection
+    bool cut_off = false;  ///< connections in use may have journals that are no longer the database's
   };
+
+  /// Whether a journal that connections may have open is no longer at its path.
+  static bool cuts_off(const DatabaseFiles& before, const DatabaseFiles& now) {
+    return (before.wal && before.wal != now.wal) || (before.shm && before.shm != now.shm);
+  }
 
   template <class Kind, class Ask>
   auto with(Ask ask) -> decltype(ask(std::declval<Kind&>())) {
@@ -94,7 +100,7 @@ class Policy::Readers {
 
   Error truncated() const {
     return {ErrorKind::kDatabase,
-            fmt::format("{}-shm was truncated under us", options_.database.string())};
+            fmt::format("{}-shm was truncated, or a journal taken away, under us", options_.database.string())};
   }
 
   void close_idle() {
@@ -104,7 +110,8 @@ class Policy::Readers {
 
   /// While any connection lives that saw its -shm file torn away, its damaged mapping would be
   /// shared with every new one (SQLite keeps one a file and process): none is opened until all
-  /// are gone.
+  /// are gone. So too when a journal is another file than the one they opened: they would never
+  /// hear of what others commit through the new one.
   template <class Kind>
   Result<Turn<Kind>> take(const DatabaseFiles& files) {
     Idle closing;
@@ -123,11 +130,13 @@ class Policy::Readers {
                                  "remove {0}-wal and {0}-shm",
                                  options_.database.string())};
       }
+      state->cut_off |= state->last && cuts_off(*state->last, files);
       state->last = files;
-      if (state->faults_survived != db::shm_faults()) {
+      if (state->cut_off || state->faults_survived != db::shm_faults()) {
         state->idle = Idle();
         if (state->in_use > 0) return truncated();
         state->faults_survived = db::shm_faults();
+        state->cut_off = false;
       }
       ++state->in_use;
       turn.emplace(*this);
@@ -153,7 +162,7 @@ class Policy::Readers {
   template <class Kind>
   bool put_back(std::unique_ptr<Kind> connection, bool usable) {
     auto state = state_.lock();
-    const bool torn = state->faults_survived != db::shm_faults();
+    const bool torn = state->cut_off || state->faults_survived != db::shm_faults();
     --state->in_use;  // first: what follows may be short of memory
     const bool current =
         connection != nullptr && state->last && state->last->database == connection->file();

@@ -47,13 +47,13 @@ ROWS = (
         options="enforce=lease,lease=1,io=dev,passthrough=auto", expects={"enforce": "lease", "transport": "dev"},
         quick=False),
     Row("open", "grantfs open", "grantfs", "decided by SQLite at every open; io_uring, kernel passthrough",
-        options="enforce=open,io=uring,passthrough=on",
+        options="enforce=open,lease=1,io=uring,passthrough=on",
         expects={"enforce": "open", "transport": "uring", "passthrough": True}, uring=True),
     Row("open_dev", "grantfs open, /dev/fuse", "grantfs", "the same over /dev/fuse",
-        options="enforce=open,io=dev,passthrough=on",
+        options="enforce=open,lease=1,io=dev,passthrough=on",
         expects={"enforce": "open", "transport": "dev", "passthrough": True}),
     Row("open_old", "grantfs open, older kernel", "grantfs", "decided at every open; " + OLD_KERNEL,
-        options="enforce=open,io=dev,passthrough=off",
+        options="enforce=open,lease=1,io=dev,passthrough=off",
         expects={"enforce": "open", "transport": "dev", "passthrough": False}),
 )
 

@@ -251,6 +251,22 @@ class Broken(DatabaseTest):
                 self.assert_resumes()
 
 
+    def test_a_revocation_after_a_journal_was_deleted_is_not_missed(self):
+        """Promise 10: whoever opens the database next makes new journals, of which the old connections know nothing."""
+        for suffixes in (("-shm",), ("-wal",), ("-wal", "-shm")):
+            with self.subTest(suffixes=suffixes):
+                self.assertEqual(outcome(read, self.hers), "OK")
+                for suffix in suffixes:
+                    self.beside(suffix).unlink()
+                writer, committed = self.hold("DELETE FROM owners")
+                self.assertTrue(committed or suffixes == ("-shm",))  # SQLite may find it locked then
+                for _ in range(20 if committed else 0):
+                    self.assertIn(outcome(read, self.hers), REFUSALS)
+                self.let_go(writer)
+                self.restore()
+                self.assert_resumes()
+
+
 class Replaced(DatabaseTest):
     def other_database(self):
         """One in which alice has nothing and bob still has his."""

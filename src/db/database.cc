@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+
 namespace grantfs::db {
 namespace {
 
@@ -72,6 +74,47 @@ Result<std::int64_t> Connection::query_integer(std::string_view sql) {
   if (!row) return row.error();
   if (!*row) return Error{ErrorKind::kNotFound, fmt::format("no row: {}", sql)};
   return rows.integer(0);
+}
+
+const std::uint32_t* Connection::map_wal_index() {
+  // In any other mode, asking for the mapping would make a -shm file.
+  auto statement = prepare("PRAGMA journal_mode");
+  if (!statement) return nullptr;
+  {
+    Rows rows = statement->run();
+    auto row = rows.next();
+    if (!row || !*row || rows.text(0) != "wal") return nullptr;
+  }
+  sqlite3_file* file = nullptr;
+  constexpr int kFirstWithSharedMemory = 2;  // sqlite3_io_methods.iVersion
+  if (sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+      file == nullptr || file->pMethods == nullptr ||
+      file->pMethods->iVersion < kFirstWithSharedMemory) {
+    return nullptr;
+  }
+  constexpr int kRegionBytes = 32768;  // the only size there is: WALINDEX_PGSZ in SQLite's wal.c
+  void volatile* region = nullptr;
+  if (file->pMethods->xShmMap(file, 0, kRegionBytes, 0, &region) != SQLITE_OK) return nullptr;
+  return static_cast<const std::uint32_t*>(const_cast<void*>(region));
+}
+
+std::optional<CommitStamp> Connection::newest_commit() {
+  if (wal_index_ == nullptr) wal_index_ = map_wal_index();
+  if (wal_index_ == nullptr) return std::nullopt;
+  // Two copies: a writer changes the second first, so readers begin with the first.
+  const auto read_copy = [this](std::size_t copy) {
+    CommitStamp stamp;
+    for (std::size_t i = 0; i < stamp.size(); ++i) {
+      stamp[i] = __atomic_load_n(wal_index_ + copy * stamp.size() + i, __ATOMIC_RELAXED);
+    }
+    return stamp;
+  };
+  const CommitStamp first = read_copy(0);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const CommitStamp second = read_copy(1);
+  constexpr std::uint32_t kFormat = 3007000;
+  if (first != second || first[0] != kFormat) return std::nullopt;
+  return first;
 }
 
 std::int64_t Connection::changes() const {

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,6 +24,10 @@ enum class Mode {
 
 class Statement;
 
+/// What the newest commit of a WAL database is known by: the header of the WAL-index, whose change
+/// counter, salts and checksums every commit changes (https://sqlite.org/walformat.html, 2.1.1).
+using CommitStamp = std::array<std::uint32_t, 12>;
+
 /// A connection to one database file. Movable; one thread at a time.
 class Connection {
  public:
@@ -38,6 +43,10 @@ class Connection {
   /// Rows changed by the last INSERT, UPDATE or DELETE.
   std::int64_t changes() const;
   bool in_transaction() const;
+  /// Of the newest commit there is, by whatever process. If it is the same as before, nothing was
+  /// committed in between: what SQLite goes by too, but without a system call. None if that cannot
+  /// be told: while a commit is being written, or where the journal is not a WAL.
+  std::optional<CommitStamp> newest_commit();
 
  private:
   struct Close {
@@ -45,7 +54,11 @@ class Connection {
   };
   explicit Connection(sqlite3* handle) : handle_(handle) {}
 
+  /// SQLite's own mapping of the WAL-index; null if there is none.
+  const std::uint32_t* map_wal_index();
+
   std::unique_ptr<sqlite3, Close> handle_;
+  const std::uint32_t* wal_index_ = nullptr;
 };
 
 /// The rows of a statement under way. Resets the statement when it goes, which ends the read.

@@ -68,6 +68,11 @@ std::string memory_name(const Identity& identity) {
   return std::holds_alternative<Anyone>(identity) ? "public" : std::string();
 }
 
+/// Under which a decision is remembered: of whom, and where.
+std::string memory_key(const std::string& who, std::string_view path) {
+  return fmt::format("{}/{}", who, path);
+}
+
 }  // namespace
 
 Reader::Reader(PolicyOptions options, DatabaseFiles::File file, db::Connection connection,
@@ -102,6 +107,7 @@ Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options,
 Result<db::Rows> Reader::snapshot() {
   // While one statement is under way, SQLite keeps the read transaction it began, so everything
   // else that is read meanwhile is of the same commit. That saves BEGIN and COMMIT.
+  remembered_commit_ = connection_.newest_commit();  // first: it may be older than what is read
   db::Rows version = statements_.version.run();
   auto row = version.next();
   if (!row) return row.error();
@@ -235,20 +241,15 @@ Result<std::optional<Decision>> Reader::passage(const Holdings& holdings, const 
 }
 
 Result<Decision> Reader::decide(const Identity& identity, const StorePath& path) {
+  const std::string name = memory_name(identity);
+  if (!name.empty() && remembered_commit_ && connection_.newest_commit() == remembered_commit_) {
+    if (const Decision* known = recall(name, path, options_.clock())) return *known;
+  }
   auto held = snapshot();
   if (!held) return held.error();
   const Timestamp now = options_.clock();
-  std::string name = memory_name(identity);
   if (!name.empty()) {
-    name += '/';
-    const std::size_t prefix = name.size();
-    name += path.text();
-    if (const Decision* known = remembered_.decision(name, now)) return *known;
-    // Whoever may read a folder may read what is in it, by the same rule.
-    for (const std::string_view above : path.self_and_ancestors()) {
-      const Decision* known = remembered_.decision(name.substr(0, prefix + above.size()), now);
-      if (known != nullptr && known->access == Access::kRead) return *known;
-    }
+    if (const Decision* known = recall(name, path, now)) return *known;
   }
   auto who = holdings(identity, now, Expired::kIgnore);
   if (!who) return who.error();
@@ -258,8 +259,21 @@ Result<Decision> Reader::decide(const Identity& identity, const StorePath& path)
   if (found && !*found) found = passage(*who, path, now);
   if (!found) return found.error();
   const Decision decision = (*found).value_or(Decision{Access::kNone, who->front().until});
-  if (!name.empty()) remembered_.keep(name, decision, now);
+  if (!name.empty()) remembered_.keep(memory_key(name, path.text()), decision, now);
   return decision;
+}
+
+const Decision* Reader::recall(const std::string& who, const StorePath& path, Timestamp now) const {
+  std::string key = memory_key(who, path.text());
+  if (const Decision* known = remembered_.decision(key, now)) return known;
+  // Whoever may read a folder may read what is in it, by the same rule.
+  const std::size_t root = memory_key(who, "").size();
+  while (key.size() > root) {
+    key.resize(std::max(key.rfind('/'), root));
+    const Decision* known = remembered_.decision(key, now);
+    if (known != nullptr && known->access == Access::kRead) return known;
+  }
+  return nullptr;
 }
 
 template <class T>

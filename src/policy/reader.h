@@ -104,6 +104,8 @@ class Reader {
     Table<Decision> decisions_;
   };
 
+  /// What was decided before, if that counts at `now`. `who` is the identity's memory_name().
+  const Decision* recall(const std::string& who, const StorePath& path, Timestamp now) const;
   /// Reads what holdings() remembers.
   Result<Holdings> find_holdings(const Identity& identity, Timestamp now, Expired expired,
                                  std::optional<Explanation::Session>* session);
@@ -112,6 +114,8 @@ class Reader {
   Remembered remembered_;
   DatabaseFiles::File file_;
   std::int64_t checked_version_ = -1;  ///< data_version at which the schema was last checked
+  /// Of what is remembered: the newest commit when the last snapshot was about to begin.
+  std::optional<db::CommitStamp> remembered_commit_;
   db::Connection connection_;          // before the statements, which must go first
   Statements statements_;
 };

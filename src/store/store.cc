@@ -55,6 +55,10 @@ int openat2(int base, const char* path, std::uint64_t flags) {
   return -1;
 }
 
+timespec to_timespec(const statx_timestamp& time) {
+  return {time.tv_sec, static_cast<long>(time.tv_nsec)};
+}
+
 int flags_for(FileLeases leases) {
   return leases == FileLeases::kAwait ? 0 : O_NONBLOCK;
 }
@@ -137,18 +141,25 @@ Result<Found, Errno> Store::examine(int fd, FileHandle* handle) const {
     return Errno{ENOENT};
   }
   found.size = status.stx_size;
-  found.modified.tv_sec = status.stx_mtime.tv_sec;
-  found.modified.tv_nsec = static_cast<long>(status.stx_mtime.tv_nsec);
-  constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
-  FileHandle own = handle_of(fd);
-  found.id = identify(own, status.stx_ino,
-                      status.stx_btime.tv_sec * kNanosecondsPerSecond + status.stx_btime.tv_nsec);
-  if (handle != nullptr) *handle = std::move(own);
+  found.modified = to_timespec(status.stx_mtime);
+  const KnownFiles::Key key{status.stx_dev_major, status.stx_dev_minor, status.stx_ino,
+                            to_timespec(status.stx_btime)};
+  const bool has_birth_time = (status.stx_mask & STATX_BTIME) != 0;
+  auto known = has_birth_time ? known_->find(key) : std::nullopt;
+  if (!known) {
+    timespec asked{};
+    ::clock_gettime(CLOCK_REALTIME, &asked);
+    FileHandle own = handle_of(fd);
+    const FileId id = identify(own, key);
+    known.emplace(KnownFiles::Known{id, std::move(own)});
+    if (has_birth_time) known_->keep(key, *known, asked);
+  }
+  found.id = known->id;
+  if (handle != nullptr) *handle = std::move(known->handle);
   return found;
 }
 
-FileId Store::identify(const FileHandle& handle, std::uint64_t inode,
-                       std::int64_t born_nanoseconds) const {
+FileId Store::identify(const FileHandle& handle, const KnownFiles::Key& otherwise) const {
   crypto_generichash_state state;
   std::array<unsigned char, sizeof(FileId)> digest{};
   crypto_generichash_init(&state, key_.data(), key_.size(), digest.size());
@@ -156,8 +167,11 @@ FileId Store::identify(const FileHandle& handle, std::uint64_t inode,
     crypto_generichash_update(&state, static_cast<const unsigned char*>(bytes), size);
   };
   if (handle.empty()) {
-    add(&inode, sizeof inode);
-    add(&born_nanoseconds, sizeof born_nanoseconds);
+    constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
+    const std::int64_t born =
+        otherwise.born.tv_sec * kNanosecondsPerSecond + otherwise.born.tv_nsec;
+    add(&otherwise.inode, sizeof otherwise.inode);
+    add(&born, sizeof born);
   } else {
     add(handle.data(), handle.size());
   }

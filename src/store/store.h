@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <sys/types.h>
 
-#include <array>
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
@@ -15,25 +14,10 @@
 #include "base/unique_fd.h"
 #include "grantfs/result.h"
 #include "grantfs/store_path.h"
+#include "store/file_id.h"
+#include "store/known_files.h"
 
 namespace grantfs {
-
-/// Which file something is, whatever its names: a keyed hash of the file handle that the
-/// filesystem gives (name_to_handle_at(2)), which differs even where an inode number is used
-/// again; of inode number and birth time where it gives none. Says nothing about the store to
-/// who does not have the key, and stays the same as long as the key does.
-struct FileId {
-  std::uint64_t high = 0;
-  std::uint64_t low = 0;
-  friend bool operator==(const FileId&, const FileId&) = default;
-};
-
-/// The key of FileId.
-using FileIdKey = std::array<unsigned char, 16>;
-
-/// What the filesystem knows a file by, whatever its names (name_to_handle_at(2)): with it a file
-/// can be opened that has none any more. Empty where the filesystem gives none.
-using FileHandle = std::string;
 
 /// What there is at a path. Nothing but regular files and folders ever is.
 struct Found {
@@ -84,7 +68,7 @@ class Store {
   /// kInvalid or kSystem, naming the directory, if it is not a directory that can be read.
   static Result<Store> open(const std::filesystem::path& directory, const FileIdKey& key);
 
-  /// Three system calls, whatever the depth of the path.
+  /// Three system calls whatever the depth of the path, and a fourth for a file not seen lately.
   Result<Located, Errno> locate(const StorePath& path) const;
   /// locate(), for who wants to know and not to open.
   Result<Found, Errno> find(const StorePath& path) const;
@@ -123,8 +107,7 @@ class Store {
   static Result<UniqueFd, Errno> open_without_atime(const UniqueFd& mount, const FileHandle& handle,
                                                     int flags);
   Result<UniqueFd, Errno> reopen(int path_fd, int flags) const;
-  FileId identify(const FileHandle& handle, std::uint64_t inode,
-                  std::int64_t born_nanoseconds) const;
+  FileId identify(const FileHandle& handle, const KnownFiles::Key& otherwise) const;
 
   UniqueFd root_;
   /// The same folder through a mount of our own, in no namespace, on which nothing can be changed:
@@ -133,6 +116,7 @@ class Store {
   bool opens_by_handle_ = false;
   UniqueFd own_descriptors_;  ///< /proc/self/fd
   FileIdKey key_;
+  std::unique_ptr<KnownFiles> known_ = std::make_unique<KnownFiles>();
 };
 
 /// A folder of the store, open for listing. One thread at a time. Must not outlive its Store.

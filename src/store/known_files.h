@@ -1,0 +1,59 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <vector>
+
+#include "base/sync.h"
+#include "store/file_id.h"
+
+namespace grantfs {
+
+/// The handles of files seen lately, so that they need not be asked for each time.
+///
+/// Inode numbers are used again, but by a file that is born later: inode number and birth time
+/// (statx(2)) tell files apart, unless the second was born within a clock tick of the first. So only
+/// files are remembered that were older than that when their handle was asked for. Thread-safe.
+class KnownFiles {
+ public:
+  /// By what a file is found here.
+  struct Key {
+    std::uint32_t device_major;
+    std::uint32_t device_minor;
+    std::uint64_t inode;
+    timespec born;
+    friend bool operator==(const Key& a, const Key& b) {
+      return a.device_major == b.device_major && a.device_minor == b.device_minor &&
+             a.inode == b.inode && a.born.tv_sec == b.born.tv_sec &&
+             a.born.tv_nsec == b.born.tv_nsec;
+    }
+  };
+  struct Known {
+    FileId id;
+    FileHandle handle;
+  };
+
+  std::optional<Known> find(const Key& key);
+  /// `asked`: CLOCK_REALTIME before the handle was asked for.
+  void keep(const Key& key, const Known& known, const timespec& asked);
+
+ private:
+  static constexpr std::size_t kShards = 64;
+  static constexpr std::size_t kSlotsInShard = 128;
+  struct Slot {
+    Key key{};
+    Known known;  ///< no handle: empty
+  };
+  using Shard = std::vector<Slot>;
+
+  static std::size_t spread(std::uint64_t inode);
+  /// A file has one place, and whoever comes later takes it.
+  static Slot& slot(Shard& shard, const Key& key);
+
+  std::array<Sync<Shard>, kShards> shards_;
+};
+
+}  // namespace grantfs

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "policy/schema.h"
 
@@ -38,40 +40,46 @@ Result<DatabaseFiles> identify_database(const std::filesystem::path& database) {
   return files;
 }
 
-DatabaseWatch::DatabaseWatch(std::filesystem::path database) : database_(std::move(database)) {
+DatabaseWatch::DatabaseWatch(std::filesystem::path database)
+    : database_(std::move(database)), events_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
   watch(*state_.lock());
 }
 
 void DatabaseWatch::watch(State& state) const {
-  state.events = UniqueFd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (!events_) return;
   const auto directory = database_.has_parent_path() ? database_.parent_path() : ".";
   constexpr std::uint32_t kAllButContents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
                                             IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-  if (state.events &&
-      ::inotify_add_watch(state.events.get(), directory.c_str(), kAllButContents) < 0) {
-    state.events.reset();
-  }
+  const int before = std::exchange(
+      state.watched, ::inotify_add_watch(events_.get(), directory.c_str(), kAllButContents));
+  if (before >= 0 && before != state.watched) ::inotify_rm_watch(events_.get(), before);
 }
 
-bool DatabaseWatch::anything_happened(State& state) {
-  if (!state.events) return true;
+bool DatabaseWatch::anything_happened() const {
+  int bytes = 0;
+  return !events_ || ::ioctl(events_.get(), FIONREAD, &bytes) != 0 || bytes > 0;
+}
+
+void DatabaseWatch::drain() const {
   // Whatever it is, it is looked for. On overflow there is an event too.
   alignas(inotify_event) std::array<char, 4096> buffer{};
-  return ::read(state.events.get(), buffer.data(), buffer.size()) >= 0 || errno != EAGAIN;
+  while (events_ && ::read(events_.get(), buffer.data(), buffer.size()) > 0) {
+  }
 }
 
 Result<DatabaseFiles> DatabaseWatch::look() {
   constexpr std::chrono::milliseconds kLookEvery{10};
+  // Under no lock, but before it is taken: whoever drains has it until he has looked.
+  const bool happened = anything_happened();
   auto state = state_.lock();
   const auto now = SteadyClock::now();
-  const bool happened = anything_happened(*state);
-  if (!happened && state->files && now - state->looked < kLookEvery) return *state->files;
+  const bool fresh = state->watched >= 0 && now - state->looked < kLookEvery;
+  if (!happened && state->files && fresh) return *state->files;
+  drain();
+  watch(*state);  // another directory may be at the path by now
   state->files.reset();
   auto files = identify_database(database_);
-  if (!files) {
-    watch(*state);  // what is watched may be another directory by now
-    return files;
-  }
+  if (!files) return files;
   state->files = *files;
   state->looked = now;
   return files;

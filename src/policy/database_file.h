@@ -36,8 +36,8 @@ Result<DatabaseFiles> identify_database(const std::filesystem::path& database);
 
 /// identify_database(), asked again and again: the directory is watched (inotify(7)), and looked at
 /// only when something but the files' contents has changed in it, or 10 ms have passed, for a
-/// folder further up may be moved. Costs one system call otherwise. Thread-safe: whoever asks after
-/// a change is told of it.
+/// folder further up may be moved. Costs one system call otherwise, under no lock. Thread-safe:
+/// whoever asks after a change is told of it.
 class DatabaseWatch {
  public:
   explicit DatabaseWatch(std::filesystem::path database);
@@ -47,15 +47,19 @@ class DatabaseWatch {
  private:
   using SteadyClock = std::chrono::steady_clock;
   struct State {
-    UniqueFd events;
+    int watched = -1;                    ///< inotify(7)'s number of the directory; -1: none
     std::optional<DatabaseFiles> files;  ///< none: to be looked at
     SteadyClock::time_point looked{};
   };
-  /// Whether anything happened since the last call, or we cannot know.
-  static bool anything_happened(State& state);
+  /// Whether anything happened that nobody has looked at yet, or we cannot know.
+  bool anything_happened() const;
+  /// Takes note of what happened: it is about to be looked at.
+  void drain() const;
+  /// Watches the directory that is at the path now.
   void watch(State& state) const;
 
   const std::filesystem::path database_;
+  const UniqueFd events_;
   Sync<State> state_;
 };
 

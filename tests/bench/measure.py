@@ -79,14 +79,14 @@ class Bench:
         """Round by round over the sizes, and within each over the rows, so that what the machine does
         besides falls on all of them alike. In the first, which is not counted, files come into memory."""
         given, samples, broken = self.given, {}, set()
-        for number in range(0 if given.quick or workload != "hot" else -1, given.rounds):
+        for number in range(-1 if workload == "hot" else 0, given.rounds):
             for size in sizes:
                 self.say(f"{workload}, {size}: " + (f"round {number + 1} of {given.rounds}" if number >= 0 else "warming"))
                 # Begins with another row each time: the first after a change of size has a colder machine.
                 first = number % len(servers)
                 for server in servers[first:] + servers[:first]:
                     key = size, server.row.name
-                    if key in broken:
+                    if key in broken or (number < 0 and given.quick and not server.row.keeps_files):
                         continue
                     try:
                         sample = self.load.run(server, size, workload, given.seconds, number + 2)

@@ -19,6 +19,11 @@ class Row:
     def is_grantfs(self):
         return self.kind == "grantfs"
 
+    @property
+    def keeps_files(self):
+        """Whether files come into a memory of its own, which a hot set must be in before it is one."""
+        return self.is_grantfs or self.kind in ("bindfs", "passthrough_hp")
+
 
 OLD_KERNEL = ("pages copied through /dev/fuse, as a kernel without io_uring and passthrough has it "
               "(nothing in these runs uses epochs)")

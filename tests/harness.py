@@ -17,6 +17,7 @@ import atexit
 import contextlib
 import ctypes
 import errno
+import fcntl
 import grp
 import hashlib
 import json
@@ -579,6 +580,17 @@ if (threading.current_thread() is threading.main_thread()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
+# --- what the machine has once ---------------------------------------------------------------
+
+
+def hold_machine(test, what, alone):
+    """Until the test is over, other tests, of other processes too, wait for `what`; not alone: unless
+    they want it not alone either."""
+    descriptor = os.open(f"/run/lock/grantfs-tests.{what}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    test.addCleanup(os.close, descriptor)
+    fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+
+
 # --- io_uring -------------------------------------------------------------------------------
 
 
@@ -604,6 +616,8 @@ def has_io_uring(test):
         _URING.write_text(before)
     except OSError:
         return False
+    hold_machine(test, "io_uring", alone=True)
+    before = _URING.read_text().strip()
     if before in ("Y", "1"):
         return True
     read_end, write_end = os.pipe()
@@ -640,9 +654,13 @@ def unused_ids(count, start=310000):
 class MountTest(unittest.TestCase):
     """A test with a site of its own, not yet mounted, and three uids that nobody has."""
 
+    #: Whether it makes the kernel forget what it knows, of other tests' mounts too.
+    DROPS_KERNEL_CACHES = False
+
     def setUp(self):
         if os.geteuid() != 0:
             self.skipTest("mounts, and becomes other users: run it as root")
+        hold_machine(self, "kernel-caches", alone=self.DROPS_KERNEL_CACHES)
         self.alice, self.bob, self.stranger = unused_ids(3)
         self.site = self.new_site()
 

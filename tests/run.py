@@ -3,6 +3,7 @@
 
 Every suite is a process of its own, with a time limit and its temporary files under one folder.
 Whatever a suite leaves behind there (a mount, a process) is ended here and counts as a failure.
+Two suites run at a time, each under a runner of its own, and what they print comes in one piece.
 """
 
 import argparse
@@ -35,6 +36,9 @@ Counts = collections.namedtuple("Counts", "passed failed skipped")
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--one", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--counts", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--plain", action=argparse.BooleanOptionalAction, default=True,
+                        help="the build that is not sanitized, too (the default)")
     parser.add_argument("--sanitized", metavar="NAME=BUILD_DIR", action="append", default=[])
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(SUITES))
     arguments = parser.parse_args()
@@ -44,24 +48,62 @@ def main():
     if arguments.one:
         return run_python_suite(arguments.suites[0], arguments.one)
 
-    # Daemons that a suite lost become our children, so that they can be found and ended.
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
 
     chosen = [suite for suite in SUITES if not arguments.suites or suite in arguments.suites]
-    runs = [Run(suite) for suite in chosen]
+    runs = [Run(suite) for suite in chosen] if arguments.plain else []
     for sanitized in arguments.sanitized:
         name, build = sanitized.split("=", 1)
         runs += [Run(suite, name, build) for suite in chosen if suite in SANITIZED]
 
-    totals = Counts(0, 0, 0)
-    for run in runs:
-        counts = run()
-        totals = Counts(*map(sum, zip(totals, counts)))
-        print(f"-- {run.name}: {said(counts)}", flush=True)
-    print(said(totals))
-    return 1 if totals.failed or not totals.passed else 0
+    counts = runs[0]() if len(runs) == 1 else two_at_a_time(runs)
+    if arguments.counts:
+        with open(arguments.counts, "w") as file:
+            json.dump(counts, file)
+    else:
+        print(said(counts))
+    return 1 if counts.failed or not counts.passed else 0
+
+
+def two_at_a_time(runs):
+    """The longest first, so that no processor is idle at the end."""
+    waiting = sorted(runs, key=lambda run: run.limit, reverse=True)
+    totals, started = Counts(0, 0, 0), []
+    with tempfile.TemporaryDirectory(prefix="grantfs-run.") as folder:
+        try:
+            while waiting or started:
+                while waiting and len(started) < 2:
+                    run = waiting.pop(0)
+                    print(f"-- {run.name}: started", flush=True)
+                    started.append((run, *run.begin(folder)))
+                ended = next((item for item in started if item[1].poll() is not None), None)
+                if ended is None:
+                    time.sleep(0.05)
+                    continue
+                started.remove(ended)
+                run, process, output, result = ended
+                counts = told(process, output, result)
+                print(f"-- {run.name}: {said(counts)}", flush=True)
+                totals = Counts(*map(sum, zip(totals, counts)))
+        finally:
+            for _, process, _, _ in started:
+                process.send_signal(signal.SIGINT)  # it cleans up
+            for _, process, _, _ in started:
+                process.wait()
+    return totals
+
+
+def told(process, output, result):
+    """Prints what a runner said; what it counted."""
+    with open(output, errors="replace") as file:
+        print(file.read(), end="", flush=True)
+    try:
+        with open(result) as file:
+            return Counts(*json.load(file))
+    except (OSError, ValueError):
+        print(f"FAIL: the runner ended with status {process.returncode}", flush=True)
+        return Counts(0, 1, 0)
 
 
 def said(counts):
@@ -79,8 +121,18 @@ class Run:
         self.name = f"{suite} ({sanitizer})" if sanitizer else suite
         self.limit = SUITES[suite] * (SLOWER if sanitizer else 1)
 
+    def begin(self, folder):
+        """Runs it by a runner of its own: the process, and where its output and its counts go."""
+        output, result = (os.path.join(folder, self.name + suffix) for suffix in (".out", ".json"))
+        which = ["--no-plain", "--sanitized", f"{self.sanitizer}={self.build}"] if self.sanitizer else []
+        with open(output, "w") as file:
+            process = subprocess.Popen([sys.executable, "-B", os.path.abspath(__file__), "--counts", result, *which, self.suite],
+                                       stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+        return process, output, result
+
     def __call__(self):
-        print(f"-- {self.name}", flush=True)
+        # Daemons that the suite lost become our children, so that they can be found and ended.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self.root = tempfile.mkdtemp(prefix="grantfs-check.")
         os.chmod(self.root, 0o711)  # other users pass through
         try:

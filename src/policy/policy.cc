@@ -47,7 +47,8 @@ class Policy::Readers {
     std::size_t in_use = 0;
     std::uint64_t faults_survived = db::shm_faults();
     std::optional<DatabaseFiles> last;  ///< as of the last call that took a connection
-    bool cut_off = false;  ///< connections in use may have journals that are no longer the database's
+    bool cut_off =
+        false;  ///< connections in use may have journals that are no longer the database's
   };
 
   /// Whether a journal that connections may have open is no longer at its path.
@@ -100,7 +101,8 @@ class Policy::Readers {
 
   Error truncated() const {
     return {ErrorKind::kDatabase,
-            fmt::format("{}-shm was truncated, or a journal taken away, under us", options_.database.string())};
+            fmt::format("{}-shm was truncated, or a journal taken away, under us",
+                        options_.database.string())};
   }
 
   void close_idle() {

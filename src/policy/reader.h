@@ -116,7 +116,7 @@ class Reader {
   std::int64_t checked_version_ = -1;  ///< data_version at which the schema was last checked
   /// Of what is remembered: the newest commit when the last snapshot was about to begin.
   std::optional<db::CommitStamp> remembered_commit_;
-  db::Connection connection_;          // before the statements, which must go first
+  db::Connection connection_;  // before the statements, which must go first
   Statements statements_;
 };
 

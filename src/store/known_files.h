@@ -15,8 +15,9 @@ namespace grantfs {
 /// The handles of files seen lately, so that they need not be asked for each time.
 ///
 /// Inode numbers are used again, but by a file that is born later: inode number and birth time
-/// (statx(2)) tell files apart, unless the second was born within a clock tick of the first. So only
-/// files are remembered that were older than that when their handle was asked for. Thread-safe.
+/// (statx(2)) tell files apart, unless the second was born within a clock tick of the first. So
+/// only files are remembered that were older than that when their handle was asked for.
+/// Thread-safe.
 class KnownFiles {
  public:
   /// By what a file is found here.

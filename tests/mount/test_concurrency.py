@@ -130,6 +130,8 @@ class Concurrency(TwoUsersTest):
 
 
 class Forgetting(TwoUsersTest):
+    DROPS_KERNEL_CACHES = True
+
     def drop_caches(self):
         with open("/proc/sys/vm/drop_caches", "w") as file:
             file.write("2\n")

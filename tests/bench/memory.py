@@ -1,4 +1,5 @@
-"""What a node costs the daemon, and whether it gives the memory back once the kernel forgets."""
+"""What a node costs the daemon, whether it gives the memory back once the kernel forgets, and how often a file's
+bytes are in memory when many sessions read it."""
 
 import os
 import subprocess
@@ -11,6 +12,8 @@ from machine import anonymous_bytes
 from policy import mount_best
 
 FOLDERS = 1000
+SESSIONS = 10
+CHUNK = 1 << 20
 SETTLE_SECONDS = 60
 
 
@@ -49,12 +52,36 @@ def measure(bench):
         bench.say("memory: dropping the kernel's caches")
         nodes_left = forget(site, nodes_at_start + 1000)
         after = least_of(lambda: anonymous_bytes(pid))
-        return {"nodes": nodes - nodes_at_start, "bytes_per_node": (at_most - at_start) / (nodes - nodes_at_start),
+        return {"page_cache_per_byte": page_cache_per_byte(site, (64 if bench.given.quick else 1024) * CHUNK), "nodes": nodes - nodes_at_start, "bytes_per_node": (at_most - at_start) / (nodes - nodes_at_start),
                 "heap_start_megabytes": at_start / 1e6, "heap_full_megabytes": at_most / 1e6,
                 "heap_after_megabytes": after / 1e6, "kept_megabytes": (after - at_start) / 1e6,
                 "nodes_after": nodes_left, "stats_per_second": FOLDERS * names / seconds}
     finally:
         site.close()
+
+
+def page_cache_per_byte(site, size):
+    """By how much the page cache grows, for each byte of a file that ten sessions read: 1 for the mount's, whoever
+    reads it, and up to 1 for the store's own."""
+    path = os.path.join(site.store, "large")
+    with open(path, "wb") as file:
+        for _ in range(size // CHUNK):
+            file.write(os.urandom(4096) * (CHUNK // 4096))
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    before = cached_bytes()
+    for number in range(SESSIONS):
+        token = token_of(f"memory{number}")
+        site.sql("INSERT INTO sessions (id, principal) VALUES (?, 'user:memory')", (harness.token_id(token),))
+        with open(site.path("by-session", token, "large"), "rb", buffering=0) as file:
+            while file.read(CHUNK):
+                pass
+    return (cached_bytes() - before) / size
+
+
+def cached_bytes():
+    with open("/proc/meminfo") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Cached:"))
 
 
 def forget(site, few):

@@ -151,17 +151,23 @@ try_libfuse() {
   return "$status"
 }
 
-# build_dir DIR OPTION...: a meson build in DIR with exactly these options; silent when nothing is to do.
+# build_dir DIR OPTION... [-- TARGET...]: a meson build in DIR with exactly these options, of these targets or all;
+# silent when nothing is to do.
 build_dir() {
-  local dir=$1 stamp=$1/.options
+  local dir=$1 stamp=$1/.options options=() targets=() word
   shift
+  for word; do
+    shift
+    [[ $word != -- ]] || { targets=("$@"); break; }
+    options+=("$word")
+  done
   if [[ ! -e $dir/meson-private/coredata.dat ]]; then
     say "building $dir"
-    quietly meson setup "$dir" "$@" || die "meson setup $dir failed (above)"
-  elif [[ $(cat "$stamp" 2>/dev/null) != "$*" ]]; then
+    quietly meson setup "$dir" "${options[@]}" || die "meson setup $dir failed (above)"
+  elif [[ $(cat "$stamp" 2>/dev/null) != "${options[*]}" ]]; then
     say "building $dir"
-    quietly meson setup --wipe "$dir" "$@" || die "meson setup --wipe $dir failed (above)"
+    quietly meson setup --wipe "$dir" "${options[@]}" || die "meson setup --wipe $dir failed (above)"
   fi
-  printf '%s\n' "$*" >"$stamp"
-  quietly ninja -C "$dir" || die "the build in $dir failed (above)"
+  printf '%s\n' "${options[*]}" >"$stamp"
+  quietly ninja -C "$dir" "${targets[@]}" || die "the build in $dir failed (above)"
 }

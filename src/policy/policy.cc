@@ -132,7 +132,7 @@ class Policy::Readers {
                                  "remove {0}-wal and {0}-shm",
                                  options_.database.string())};
       }
-      state->cut_off |= state->last && cuts_off(*state->last, files);
+      state->cut_off |= state->last && !replaced && cuts_off(*state->last, files);
       state->last = files;
       if (state->cut_off || state->faults_survived != db::shm_faults()) {
         state->idle = Idle();

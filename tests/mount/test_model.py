@@ -334,4 +334,4 @@ class ModelTest(MountTest):
                 self.check(sites, probes)
             now = int(time.time())
             positive += sum(not isinstance(self.model.answer(*probe, now), str) for probe in probes)
-        self.assertGreater(positive, STEPS, "hardly anything was ever allowed: nothing was tested")
+        self.assertGreater(positive, STEPS // 4, "hardly anything was ever allowed: nothing was tested")

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "grantfs/bulk.h"
 #include "grantfs/policy.h"
 #include "grantfs/principal.h"
 #include "grantfs/result.h"
@@ -43,6 +45,12 @@ struct RowCounts {
 
 /// What init() did.
 enum class InitOutcome { kCreated, kMigrated, kAlreadyCurrent };
+
+/// The rules that there are about a path, live ones alone: an expired grant lets nobody in.
+struct RulePresence {
+  bool here = false;   ///< on exactly this path
+  bool below = false;  ///< on a path below it
+};
 
 /// Creates the policy database, or brings an older one to this program's schema, in one
 /// transaction; harmless if it is current. A directory that does not exist is created with mode
@@ -115,6 +123,20 @@ class Admin {
 
   /// Deletes every grant, membership and session that has expired.
   Result<RowCounts> prune();
+
+  /// Makes every row that `next` hands out so: an owner in the place of any other, a grant or a
+  /// membership with exactly this expiry. All of them or, on any error, none. The rows are read
+  /// and compared before the database is locked for writing; what is as it should be is not
+  /// written. kInvalid if two rows contradict each other: two owners of a path, two expiries.
+  Result<ImportCounts> import(const PolicyRowSource& next, const ImportOptions& options);
+
+  /// Calls `take` for every owner, grant and membership, expired ones too, of one snapshot: the
+  /// owners by path, the grants by path and principal, the memberships by group and member. An
+  /// error that `take` returns ends it.
+  Result<void> for_each_row(const std::function<Result<void>(const PolicyRow&)>& take);
+
+  /// A few index seeks.
+  Result<RulePresence> rules_about(const StorePath& path);
 
  private:
   class Impl;

@@ -37,7 +37,8 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
   }
   if (sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr) != SQLITE_OK ||
       sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr) != SQLITE_OK ||
-      sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr) != SQLITE_OK) {
+      sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr) != SQLITE_OK ||
+      sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, nullptr) != SQLITE_OK) {
     return database_error(handle);
   }
   auto configured = connection.execute("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON");
@@ -58,12 +59,18 @@ Result<void> Connection::execute(const char* sql) {
 }
 
 Result<Statement> Connection::prepare(std::string_view sql) {
-  sqlite3_stmt* statement = nullptr;
+  sqlite3_stmt* handle = nullptr;
+  const char* rest = nullptr;
   if (sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
-                         SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
+                         SQLITE_PREPARE_PERSISTENT, &handle, &rest) != SQLITE_OK) {
     return database_error(handle_.get());
   }
-  return Statement(statement);
+  Statement statement(handle);
+  const std::string_view unread(rest, static_cast<std::size_t>(sql.data() + sql.size() - rest));
+  if (handle == nullptr || unread.find_first_not_of(" \t\r\n;") != std::string_view::npos) {
+    return Error{ErrorKind::kDatabase, "not one SQL statement, but none or several"};
+  }
+  return statement;
 }
 
 Result<std::int64_t> Connection::query_integer(std::string_view sql) {
@@ -146,13 +153,41 @@ std::int64_t Rows::integer(int column) const {
   return sqlite3_column_int64(statement_, column);
 }
 
+Type Rows::type(int column) const {
+  switch (sqlite3_column_type(statement_, column)) {
+    case SQLITE_NULL:
+      return Type::kNull;
+    case SQLITE_INTEGER:
+      return Type::kInteger;
+    case SQLITE_TEXT:
+      return Type::kText;
+    case SQLITE_FLOAT:
+      return Type::kReal;
+    default:
+      return Type::kBlob;
+  }
+}
+
 bool Rows::is_null(int column) const {
-  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+  return type(column) == Type::kNull;
 }
 
 std::optional<std::int64_t> Rows::maybe_integer(int column) const {
   if (is_null(column)) return std::nullopt;
   return integer(column);
+}
+
+bool Statement::is_read_only() const {
+  return sqlite3_stmt_readonly(handle_.get()) != 0;
+}
+
+std::vector<std::string> Statement::columns() const {
+  std::vector<std::string> names;
+  for (int i = 0; i < sqlite3_column_count(handle_.get()); ++i) {
+    const char* name = sqlite3_column_name(handle_.get(), i);
+    names.emplace_back(name == nullptr ? "" : name);
+  }
+  return names;
 }
 
 int Statement::bind(int index, std::string_view text) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "grantfs/result.h"
 
@@ -21,6 +22,9 @@ enum class Mode {
   kWrite,   ///< the file must exist
   kCreate,  ///< creates the file, mode as the umask allows
 };
+
+/// How SQLite stores a value (datatype3.html).
+enum class Type { kNull, kInteger, kReal, kText, kBlob };
 
 class Statement;
 
@@ -37,6 +41,7 @@ class Connection {
   void set_busy_timeout(int milliseconds);
   /// Runs SQL that returns no rows; may be several statements.
   Result<void> execute(const char* sql);
+  /// Exactly one statement. A name in double quotes is never taken for a text.
   Result<Statement> prepare(std::string_view sql);
   /// First column of the first row, for PRAGMAs and counts; kNotFound if there is no row.
   Result<std::int64_t> query_integer(std::string_view sql);
@@ -78,6 +83,8 @@ class Rows {
   /// Steps. True: a row is there to read. False: no more.
   Result<bool> next();
 
+  Type type(int column) const;
+  /// A value of any type but NULL as text.
   std::string_view text(int column) const;
   std::int64_t integer(int column) const;
   bool is_null(int column) const;
@@ -113,6 +120,11 @@ class Statement {
     if (!row) return row.error();
     return {};
   }
+
+  /// Whether it changes no database (sqlite3_stmt_readonly).
+  bool is_read_only() const;
+  /// The names of the columns of its result.
+  std::vector<std::string> columns() const;
 
  private:
   friend class Connection;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,12 +14,20 @@
 
 namespace grantfs {
 
+/// Paths from `begin` up to, not including, `end`, in the byte order of the indexes.
+struct PathRange {
+  std::string begin;
+  std::string end;
+};
+
 /// How long a change waits for a lock that another process holds.
 inline constexpr int kAdminBusyTimeoutMilliseconds = 5000;
 
 /// The connection behind Admin, and what its methods have in common.
 class Admin::Impl {
  public:
+  class Staging;  ///< of an import
+
   Impl(std::filesystem::path database, db::Connection connection, Clock clock)
       : database_(std::move(database)),
         connection_(std::move(connection)),
@@ -77,6 +86,9 @@ class Admin::Impl {
     }
   }
 
+  /// Whether a live rule lies on any of these paths.
+  Result<bool> any_rule(const PathRange& range);
+
  private:
   template <class Body>
   auto transact(db::Transaction::Kind kind, Body body) -> decltype(body()) {
@@ -98,13 +110,8 @@ class Admin::Impl {
 
   std::filesystem::path database_;
   db::Connection connection_;
+  std::optional<db::Statement> rule_probe_;
   Clock clock_;
-};
-
-/// Paths from `begin` up to, not including, `end`, in the byte order of the indexes.
-struct PathRange {
-  std::string begin;
-  std::string end;
 };
 
 /// The path itself and all below it, as ranges of an index on paths.

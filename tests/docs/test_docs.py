@@ -102,7 +102,8 @@ class Help(unittest.TestCase):
 
         visit()
         for command in ("init", "own", "grant", "revoke", "mv", "drop", "forget", "ls", "check", "group add", "group rm",
-                        "group ls", "session create", "session ls", "session rm", "prune", "status"):
+                        "group ls", "session create", "session ls", "session rm", "import", "export", "scan", "prune", "status",
+                        "metrics"):
             self.assertIn(command, seen)
 
     @staticmethod

@@ -17,7 +17,11 @@ void add_ls(CLI::App& app, Context& context);
 void add_check(CLI::App& app, Context& context);
 void add_group(CLI::App& app, Context& context);
 void add_session(CLI::App& app, Context& context);
+void add_import(CLI::App& app, Context& context);
+void add_export(CLI::App& app, Context& context);
+void add_scan(CLI::App& app, Context& context);
 void add_prune(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
+void add_metrics(CLI::App& app, Context& context);
 
 }  // namespace grantctl

@@ -1,8 +1,11 @@
 #include "context.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 
 #include "grantfs/default_database.h"
+#include "output.h"
 
 namespace grantctl {
 
@@ -74,6 +77,25 @@ Result<grantfs::DaemonSearch> Context::daemons() {
     daemons_ = grantfs::find_daemons(*path, control());
   }
   return *daemons_;
+}
+
+Result<std::vector<grantfs::DaemonStatus>> Context::running_daemons() {
+  const auto named = control();
+  if (named && database_option.empty()) {
+    auto status = grantfs::ask_status(*named);
+    if (!status) return Error{ErrorKind::kSystem, status.error().message};
+    return std::vector<grantfs::DaemonStatus>{std::move(*status)};
+  }
+  auto search = daemons();
+  if (!search) return search.error();
+  for (const std::string& trouble : search->troubles) complain(trouble);
+  if (search->found.empty()) {
+    return Error{ErrorKind::kSystem,
+                 fmt::format("no daemon answers for {}; start it with: grantfs STORE MOUNTPOINT "
+                             "-o db={}",
+                             database()->string(), database()->string())};
+  }
+  return std::move(search->found);
 }
 
 CLI::App& add_command(CLI::App& parent, const std::string& name, const std::string& description,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "control/client.h"
 #include "grantfs/admin.h"
@@ -44,6 +45,9 @@ class Context {
   std::optional<std::filesystem::path> control() const;
   /// The daemons on the database; asked once.
   grantfs::Result<grantfs::DaemonSearch> daemons();
+  /// The daemon at the control socket if that alone is named, else all those on the database; at
+  /// least one. What stands in the way of asking others is said on standard error.
+  grantfs::Result<std::vector<grantfs::DaemonStatus>> running_daemons();
 
  private:
   std::optional<grantfs::DaemonSearch> daemons_;

@@ -50,8 +50,12 @@ void declare(CLI::App& app, Context& context) {
   add_check(app, context);
   add_group(app, context);
   add_session(app, context);
+  add_import(app, context);
+  add_export(app, context);
+  add_scan(app, context);
   add_prune(app, context);
   add_status(app, context);
+  add_metrics(app, context);
 }
 
 /// An argument that may be repeated in a message: too short for a token, and plain.

@@ -7,8 +7,6 @@
 namespace grantctl {
 
 using grantfs::DaemonStatus;
-using grantfs::Error;
-using grantfs::ErrorKind;
 using grantfs::escaped;
 using grantfs::Result;
 
@@ -66,28 +64,8 @@ void print_status(const DaemonStatus& daemon) {
   for (const auto& [name, value] : daemon.counters) line(escaped(name), std::to_string(value));
 }
 
-/// The daemon at the control socket if that alone is named, else all those on the database.
-Result<std::vector<DaemonStatus>> ask(Context& context) {
-  const auto control = context.control();
-  if (control && context.database_option.empty()) {
-    auto status = grantfs::ask_status(*control);
-    if (!status) return Error{ErrorKind::kSystem, status.error().message};
-    return std::vector<DaemonStatus>{std::move(*status)};
-  }
-  auto search = context.daemons();
-  if (!search) return search.error();
-  for (const std::string& trouble : search->troubles) complain(trouble);
-  if (search->found.empty()) {
-    return Error{ErrorKind::kSystem,
-                 fmt::format("no daemon answers for {}; start it with: grantfs STORE MOUNTPOINT "
-                             "-o db={}",
-                             context.database()->string(), context.database()->string())};
-  }
-  return std::move(search->found);
-}
-
 Result<int> run_status(Context& context) {
-  auto daemons = ask(context);
+  auto daemons = context.running_daemons();
   if (!daemons) return daemons.error();
   if (context.json) {
     Json document;

@@ -1,0 +1,44 @@
+"""metrics: the counters of a daemon in the text exposition format of Prometheus."""
+
+import re
+
+from grantctl_case import TROUBLE, Case
+from test_recall import FakeDaemon
+
+STATUS = {"ok": True, "version": "9.9", "pid": 7, "store": "/srv/s", "enforce": "lease", "lease_seconds": 1,
+          "transport": "io_uring", "passthrough": False, "libfuse": "3", "started": 1700000000, "uptime_seconds": 5}
+COUNTERS = {"lookups": 12, "denials": 3, "nodes": 4, "upcalls_read": 5, "upcalls_open": 6, "novelties": 8}
+
+
+class Metrics(Case):
+    def daemon(self, mountpoint):
+        control = self.top / "x.sock"
+        self.environment["GRANTFS_CONTROL"] = str(control)
+        daemon = FakeDaemon(control, self.database, mountpoint, answer={
+            **STATUS, "mountpoint": mountpoint, "database": str(self.database), "counters": COUNTERS})
+        daemon.may_answer.set()
+        self.addCleanup(daemon.close)
+
+    def test_every_counter_with_its_type_and_help(self):
+        self.daemon("/srv/view")
+        out = self.ok("metrics")
+        self.assertIn('# HELP grantfs_lookups_total Names that were decided.\n# TYPE grantfs_lookups_total counter\n'
+                      'grantfs_lookups_total{mountpoint="/srv/view"} 12\n', out)
+        self.assertIn('# TYPE grantfs_nodes gauge\ngrantfs_nodes{mountpoint="/srv/view"} 4\n', out)
+        self.assertIn('# TYPE grantfs_upcalls_total counter\n'
+                      'grantfs_upcalls_total{mountpoint="/srv/view",operation="open"} 6\n'
+                      'grantfs_upcalls_total{mountpoint="/srv/view",operation="read"} 5\n', out)
+        self.assertIn('grantfs_novelties_total{mountpoint="/srv/view"} 8\n', out)
+        self.assertIn('grantfs_info{mountpoint="/srv/view",version="9.9",enforce="lease",transport="io_uring"} 1\n', out)
+        self.assertIn('grantfs_start_time_seconds{mountpoint="/srv/view"} 1700000000\n', out)
+        for line in out.splitlines():
+            self.assertRegex(line, r'\A(# (HELP|TYPE) grantfs_\w+ .+|grantfs_\w+\{(\w+="[^"]*",?)+\} \d+)\Z')
+        named = re.findall(r"^# TYPE (\w+)", out, re.MULTILINE)
+        self.assertEqual(len(named), len(set(named)))
+
+    def test_a_label_cannot_forge_a_line(self):
+        self.daemon('/a"} 1\nforged{x="\\')
+        self.assertIn(r'grantfs_nodes{mountpoint="/a\"} 1\nforged{x=\"\\"} 4', self.ok("metrics"))
+
+    def test_no_daemon(self):
+        self.assertIn("no daemon answers", self.exits(TROUBLE, "metrics").stderr)

@@ -1,0 +1,153 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/quote.h"
+#include "base/unique_fd.h"
+#include "commands.h"
+#include "output.h"
+#include "policy_rows.h"
+
+namespace grantctl {
+
+using grantfs::Error;
+using grantfs::ErrorKind;
+using grantfs::quoted;
+using grantfs::Result;
+using grantfs::UniqueFd;
+
+namespace {
+
+Error write_error(const std::string& file) {
+  return {ErrorKind::kSystem,
+          fmt::format("cannot write {}: {}", quoted(file), std::strerror(errno))};
+}
+
+/// Lines, handed to a descriptor in large pieces.
+class LineWriter {
+ public:
+  LineWriter(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+
+  Result<void> line(std::string_view text) {
+    constexpr std::size_t kPiece = 1 << 16;
+    buffer_ += text;
+    buffer_ += '\n';
+    return buffer_.size() >= kPiece ? flush() : Result<void>();
+  }
+  Result<void> flush() {
+    std::string_view rest = buffer_;
+    while (!rest.empty()) {
+      const ssize_t written = ::write(fd_, rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return write_error(name_);
+      rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+    buffer_.clear();
+    return {};
+  }
+
+ private:
+  const int fd_;
+  const std::string name_;
+  std::string buffer_;
+};
+
+/// How many rows were written.
+Result<std::int64_t> write_policy(const Context& context, int fd, const std::string& name) {
+  auto admin = context.open_admin();
+  if (!admin) return admin.error();
+  LineWriter out(fd, name);
+  if (auto written = out.line(fmt::format("{}", fmt::join(kPolicyColumns, ","))); !written) {
+    return written.error();
+  }
+  std::int64_t rows = 0;
+  auto done = (*admin)->for_each_row([&](const grantfs::PolicyRow& row) {
+    ++rows;
+    return out.line(to_csv(row));
+  });
+  if (!done) return done.error();
+  if (auto flushed = out.flush(); !flushed) return flushed.error();
+  return rows;
+}
+
+/// A file beside the one that is wanted, which takes its place when it is whole; gone otherwise.
+class NewFile {
+ public:
+  explicit NewFile(const std::string& file)
+      : file_(file),
+        temporary_(file + ".XXXXXX"),
+        fd_(::mkostemp(temporary_.data(), O_CLOEXEC)) {}  // mode 0600
+  ~NewFile() {
+    if (fd_) ::unlink(temporary_.c_str());
+  }
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  const UniqueFd& fd() const { return fd_; }
+  Result<void> keep() {
+    if (::fsync(fd_.get()) != 0 || ::rename(temporary_.c_str(), file_.c_str()) != 0) {
+      return write_error(file_);
+    }
+    fd_ = UniqueFd();
+    return {};
+  }
+
+ private:
+  const std::string file_;
+  std::string temporary_;
+  UniqueFd fd_;
+};
+
+Result<int> run_export(Context& context, const std::string& file) {
+  if (file == "-") {
+    if (context.json) {
+      return Error{ErrorKind::kInvalid,
+                   "what is exported is CSV; leave out --json, or name a FILE"};
+    }
+    auto rows = write_policy(context, STDOUT_FILENO, "standard output");
+    if (!rows) return rows.error();
+    return kDone;
+  }
+  struct stat there = {};
+  if (::stat(file.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is not a regular file; - is standard output", quoted(file))};
+  }
+  NewFile out(file);
+  if (!out.fd()) return write_error(file);
+  auto rows = write_policy(context, out.fd().get(), file);
+  if (!rows) return rows.error();
+  if (auto kept = out.keep(); !kept) return kept.error();
+  if (context.json) {
+    Json document;
+    put_bytes(document, "file", file);
+    document["rows"] = *rows;
+    print(document);
+  } else {
+    print_line(fmt::format("exported {} rows to {}", *rows, quoted(file)));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_export(CLI::App& app, Context& context) {
+  CLI::App& command =
+      add_command(app, "export",
+                  "Write every owner, grant and membership as CSV, which import reads back;\n"
+                  "no sessions and no other tokens",
+                  "  grantctl export policy.csv\n"
+                  "  grantctl export - | grep user:1042");
+  auto file = std::make_shared<std::string>();
+  command.add_option("FILE", *file, "in the place of any file of that name; - is standard output")
+      ->required();
+  on_run(command, context, [file](Context& shared) { return run_export(shared, *file); });
+}
+
+}  // namespace grantctl

@@ -1,0 +1,121 @@
+#include <fmt/format.h>
+
+#include <map>
+
+#include "commands.h"
+#include "output.h"
+
+namespace grantctl {
+
+using grantfs::DaemonStatus;
+using grantfs::Result;
+
+namespace {
+
+/// A metric in the text exposition format of Prometheus, version 0.0.4.
+struct Metric {
+  const char* type;
+  std::string help;
+  std::vector<std::string> samples;  ///< whole lines
+};
+using Metrics = std::map<std::string, Metric>;
+
+/// A label's value: backslashes, double quotes and line feeds are escaped, nothing else.
+std::string label(std::string_view name, std::string_view value) {
+  std::string text = fmt::format("{}=\"", name);
+  for (const char c : value) {
+    if (c == '\n') {
+      text += "\\n";
+      continue;
+    }
+    if (c == '\\' || c == '"') text += '\\';
+    text += c;
+  }
+  return text + '"';
+}
+
+/// What the daemon's counters are, by the names that it gives them.
+struct CounterName {
+  std::string_view counter;
+  const char* metric;
+  const char* type;
+  const char* help;
+};
+constexpr std::array kCounterNames{
+    CounterName{"lookups", "grantfs_lookups_total", "counter", "Names that were decided."},
+    CounterName{"opens", "grantfs_opens_total", "counter", "Opens of files that were decided."},
+    CounterName{"opendirs", "grantfs_opendirs_total", "counter",
+                "Opens of folders that were decided."},
+    CounterName{"denials", "grantfs_denials_total", "counter", "What the policy refused."},
+    CounterName{"errors", "grantfs_errors_total", "counter",
+                "What was refused since deciding or looking failed."},
+    CounterName{"recalls", "grantfs_recalls_total", "counter",
+                "Times that something lent was recalled."},
+    CounterName{"recalls_of_everything", "grantfs_recalls_of_everything_total", "counter",
+                "Times that all that was lent was recalled."},
+    CounterName{"recalled_entries", "grantfs_recalled_entries_total", "counter",
+                "Names that the kernel was told to forget."},
+    CounterName{"nodes", "grantfs_nodes", "gauge", "Files and folders that the kernel knows of."},
+    CounterName{"open_files", "grantfs_open_files", "gauge",
+                "Files and folders that are held open and that the daemon was told of."}};
+
+void add_sample(Metrics& metrics, const std::string& name, const char* type, std::string_view help,
+                const std::string& labels, std::int64_t value) {
+  Metric& metric = metrics.try_emplace(name, Metric{type, std::string(help), {}}).first->second;
+  metric.samples.push_back(fmt::format("{}{{{}}} {}", name, labels, value));
+}
+
+void add_counter(Metrics& metrics, std::string_view counter, const std::string& labels,
+                 std::int64_t value) {
+  constexpr std::string_view kUpcalls = "upcalls_";
+  const auto known = std::ranges::find(kCounterNames, counter, &CounterName::counter);
+  if (known != kCounterNames.end()) {
+    add_sample(metrics, known->metric, known->type, known->help, labels, value);
+  } else if (counter.starts_with(kUpcalls)) {
+    counter.remove_prefix(kUpcalls.size());
+    add_sample(metrics, "grantfs_upcalls_total", "counter", "Requests that the kernel made.",
+               labels + ',' + label("operation", counter), value);
+  } else {  // of a newer daemon
+    add_sample(metrics, fmt::format("grantfs_{}_total", counter), "counter", "See grantctl status.",
+               labels, value);
+  }
+}
+
+void add_daemon(Metrics& metrics, const DaemonStatus& daemon) {
+  const std::string labels = label("mountpoint", daemon.mountpoint.native());
+  add_sample(metrics, "grantfs_info", "gauge", "What the daemon is; always 1.",
+             fmt::format("{},{},{},{}", labels, label("version", daemon.version),
+                         label("enforce", daemon.enforce), label("transport", daemon.transport)),
+             1);
+  add_sample(metrics, "grantfs_start_time_seconds", "gauge",
+             "When the daemon started, in Unix seconds.", labels, daemon.started);
+  for (const auto& [counter, value] : daemon.counters) add_counter(metrics, counter, labels, value);
+}
+
+Result<int> run_metrics(Context& context) {
+  auto daemons = context.running_daemons();
+  if (!daemons) return daemons.error();
+  Metrics metrics;
+  for (const DaemonStatus& daemon : *daemons) add_daemon(metrics, daemon);
+  for (const auto& [name, metric] : metrics) {
+    print_line(fmt::format("# HELP {} {}", name, metric.help));
+    print_line(fmt::format("# TYPE {} {}", name, metric.type));
+    for (const std::string& sample : metric.samples) print_line(sample);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_metrics(CLI::App& app, Context& context) {
+  CLI::App& command = add_command(
+      app, "metrics",
+      "The running daemon's counters, as Prometheus reads them (for its node exporter's\n"
+      "textfile collector)",
+      "  grantctl metrics > /var/lib/prometheus/node-exporter/grantfs.prom.new &&\n"
+      "    mv /var/lib/prometheus/node-exporter/grantfs.prom.new \\\n"
+      "      /var/lib/prometheus/node-exporter/grantfs.prom");
+  on_run(command, context, run_metrics);
+}
+
+}  // namespace grantctl

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <string>
 #include <variant>
 
 #include "grantfs/principal.h"
@@ -25,6 +26,8 @@ struct SystemUser {
 /// bound to an address.
 struct SessionBearer {
   TokenHash session;
+  /// As it was presented, for a policy source that is asked whose it is; may be empty.
+  std::string token{};
   friend auto operator<=>(const SessionBearer&, const SessionBearer&) = default;
 };
 

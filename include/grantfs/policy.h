@@ -11,6 +11,7 @@
 #include "grantfs/identity.h"
 #include "grantfs/principal.h"
 #include "grantfs/result.h"
+#include "grantfs/source.h"
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"
 #include "grantfs/token.h"
@@ -50,13 +51,13 @@ struct Listing {
   std::vector<ListedName> names;
 };
 
-/// A row that lets somebody in: ownership or a grant.
+/// What lets somebody in: ownership, a grant, or what an application's own database says.
 struct Rule {
-  enum class Kind { kOwner, kGrant };
+  enum class Kind { kOwner, kGrant, kSource };
   Kind kind;
   Principal principal;
   StorePath path;
-  Expiry expires;  ///< of the grant; an ownership never expires
+  Expiry expires;  ///< an ownership never expires
 };
 
 /// Why access is what it is, for people.
@@ -112,6 +113,8 @@ struct PolicyOptions {
   std::filesystem::path database;
   Clock clock = system_now;
   SystemGroups groups = system_groups();
+  /// An application's own database that decides besides, as much as if its rows were grants.
+  std::optional<SourceConfig> source{};
   /// How long a decision waits for a lock that another process holds before it denies.
   std::chrono::milliseconds busy_timeout{100};
 };
@@ -159,6 +162,7 @@ class Policy {
   ///   an older copy put back; but also VACUUM, a truncating checkpoint, or a transaction whose
   ///   every statement failed, which change nothing;
   /// - rows of the feed missing, not to be understood, or more than 1,000 at once;
+  /// - any commit to the database of the source, which has no feed;
   /// - any change of the schema, and then every commit for as long as the triggers are not exactly
   ///   those that init makes.
   ///
@@ -169,6 +173,10 @@ class Policy {
 
   /// The key that the database holds for hashing the store's inode numbers, made by init.
   Result<std::array<unsigned char, 16>> inode_key();
+
+  /// What the queries of the source lack: an index each, as the SQL that makes it. None if all is
+  /// well, or there is no source.
+  Result<std::vector<std::string>> source_advice();
 
   /// The query plan (EXPLAIN QUERY PLAN) of every statement used above: a test reads them.
   Result<std::vector<std::string>> query_plans();

@@ -141,6 +141,7 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket) {
   status.store = text_field(*answer, "store");
   status.mountpoint = text_field(*answer, "mountpoint");
   status.database = text_field(*answer, "database");
+  status.source = text_field(*answer, "source");
   status.enforce = text_field(*answer, "enforce");
   const auto lease = answer->find("lease_seconds");
   if (lease != answer->end() && lease->is_number()) status.lease_seconds = lease->get<double>();

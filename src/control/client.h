@@ -20,6 +20,7 @@ struct DaemonStatus {
   std::filesystem::path store;
   std::filesystem::path mountpoint;
   std::filesystem::path database;
+  std::filesystem::path source;  ///< the configuration of its policy source; empty: none
   std::string enforce;
   /// How long the kernel may be lent a decision; none from a daemon too old to say.
   std::optional<double> lease_seconds;

@@ -200,6 +200,7 @@ class Daemon {
             {"store", plan_.store.native()},
             {"mountpoint", plan_.mountpoint.native()},
             {"database", plan_.database.native()},
+            {"source", options_.source ? options_.source->native() : std::string()},
             {"enforce", enforcement_name()},
             {"lease_seconds", options_.lease.count()},
             {"transport", transport_name()},
@@ -238,8 +239,11 @@ class Daemon {
 Result<void> serve(const MountPlan& plan, const MountOptions& options, Background& background) {
   const std::size_t descriptors = raise_descriptor_limit();
   db::install_shm_guard();
-  auto policy = Policy::open({.database = plan.database});
+  auto policy = Policy::open({.database = plan.database, .source = plan.source});
   if (!policy) return policy.error();
+  auto advice = (*policy)->source_advice();
+  if (!advice) return advice.error();
+  for (const std::string& lacking : *advice) spdlog::warn("{}", lacking);
   auto key = (*policy)->inode_key();
   if (!key) return key.error();
   auto store = Store::open(plan.store, *key);

@@ -49,6 +49,14 @@ int run(const CommandLine& line) {
   }
   auto plan = plan_mount(line.store, line.mountpoint, *options->database);
   if (!plan) return complain(plan.error());
+  if (options->source) {
+    auto source = read_source_config(*options->source);
+    if (!source) return complain(source.error());
+    if (auto outside = check_source(*plan, source->database); !outside) {
+      return complain(outside.error());
+    }
+    plan->source = std::move(*source);
+  }
   if (auto may = check_may_mount(); !may) return complain(may.error());
 
   Background background;

@@ -76,6 +76,12 @@ const std::vector<KnownOption>& known_options() {
          options.database = std::filesystem::absolute(value);
          return {};
        }},
+      {"source", "FILE", "how to ask the application's own SQLite database besides",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         if (value.empty()) return bad_value("source", value, "the path of a configuration");
+         options.source = std::filesystem::absolute(value);
+         return {};
+       }},
       {"enforce", "lease|open",
        "lend decisions to the kernel (lease, the default), or decide every open besides",
        [](std::string_view value, MountOptions& options) -> Result<void> {

@@ -25,6 +25,7 @@ enum class Enforcement {
 /// What `-o` says. Paths are absolute.
 struct MountOptions {
   std::optional<std::filesystem::path> database;
+  std::optional<std::filesystem::path> source;  ///< the configuration of a policy source
   std::optional<std::filesystem::path> control;
   Enforcement enforcement = Enforcement::kLease;
   std::chrono::seconds lease{1};  ///< longest that anything is lent; zero: nothing is

@@ -145,6 +145,23 @@ Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
   return mountpoint;
 }
 
+Result<void> check_outside(const fs::path& database, const fs::path& store,
+                           const fs::path& mountpoint) {
+  if (lies_inside(database, store)) {
+    return invalid(
+        fmt::format("the database {} lies inside the store {}, whose contents it decides "
+                    "about; keep it elsewhere, as in /var/lib/grantfs",
+                    in_quotes(database), in_quotes(store)));
+  }
+  if (lies_inside(database, mountpoint)) {
+    return invalid(
+        fmt::format("the database {} lies inside the mount point {}, which would hide it; "
+                    "keep it elsewhere, as in /var/lib/grantfs",
+                    in_quotes(database), in_quotes(mountpoint)));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountpoint_given,
@@ -171,19 +188,19 @@ Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountp
                     "mount elsewhere",
                     in_quotes(*store), in_quotes(*mountpoint)));
   }
-  if (lies_inside(database, *store)) {
-    return invalid(
-        fmt::format("the database {} lies inside the store {}, whose contents it decides "
-                    "about; keep it elsewhere, as in /var/lib/grantfs",
-                    in_quotes(database), in_quotes(*store)));
+  if (auto outside = check_outside(database, *store, *mountpoint); !outside) {
+    return outside.error();
   }
-  if (lies_inside(database, *mountpoint)) {
-    return invalid(
-        fmt::format("the database {} lies inside the mount point {}, which would hide it; "
-                    "keep it elsewhere, as in /var/lib/grantfs",
-                    in_quotes(database), in_quotes(*mountpoint)));
+  return MountPlan{*store, *mountpoint, database, {}, dead};
+}
+
+Result<void> check_source(const MountPlan& plan, const fs::path& database) {
+  std::error_code error;
+  const fs::path real = fs::weakly_canonical(database, error);
+  if (error) {
+    return invalid(fmt::format("no database at {}: {}", in_quotes(database), error.message()));
   }
-  return MountPlan{*store, *mountpoint, database, dead};
+  return check_outside(real, plan.store, plan.mountpoint);
 }
 
 Result<void> take_over(const fs::path& mountpoint) {

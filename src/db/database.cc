@@ -73,6 +73,41 @@ Result<Statement> Connection::prepare(std::string_view sql) {
   return statement;
 }
 
+void Connection::allow_only_reading() {
+  const auto judge = [](void*, int action, const char* first, const char* second, const char*,
+                        const char*) {
+    switch (action) {
+      case SQLITE_SELECT:
+      case SQLITE_READ:
+      case SQLITE_RECURSIVE:
+        return SQLITE_OK;
+      case SQLITE_FUNCTION:  // its name is the second of the two
+        return second != nullptr && std::string_view(second) == "load_extension" ? SQLITE_DENY
+                                                                                 : SQLITE_OK;
+      case SQLITE_PRAGMA:
+        return first != nullptr && std::string_view(first) == "data_version" && second == nullptr
+                   ? SQLITE_OK
+                   : SQLITE_DENY;
+      default:
+        return SQLITE_DENY;
+    }
+  };
+  sqlite3_set_authorizer(handle_.get(), judge, nullptr);
+}
+
+void Connection::limit_time(std::chrono::milliseconds limit) {
+  constexpr int kInstructionsBetweenLooks = 10'000;  // some tenths of a millisecond
+  using Clock = std::chrono::steady_clock;
+  if (deadline_ == nullptr) {
+    deadline_ = std::make_unique<Clock::time_point>();
+    const auto is_over = [](void* deadline) {
+      return Clock::now() > *static_cast<Clock::time_point*>(deadline) ? 1 : 0;
+    };
+    sqlite3_progress_handler(handle_.get(), kInstructionsBetweenLooks, is_over, deadline_.get());
+  }
+  *deadline_ = Clock::now() + limit;
+}
+
 Result<std::int64_t> Connection::query_integer(std::string_view sql) {
   auto statement = prepare(sql);
   if (!statement) return statement.error();
@@ -153,6 +188,10 @@ std::int64_t Rows::integer(int column) const {
   return sqlite3_column_int64(statement_, column);
 }
 
+int Rows::columns() const {
+  return sqlite3_column_count(statement_);
+}
+
 Type Rows::type(int column) const {
   switch (sqlite3_column_type(statement_, column)) {
     case SQLITE_NULL:
@@ -175,6 +214,23 @@ bool Rows::is_null(int column) const {
 std::optional<std::int64_t> Rows::maybe_integer(int column) const {
   if (is_null(column)) return std::nullopt;
   return integer(column);
+}
+
+Rows Statement::run_with(std::span<const std::string_view> texts) {
+  int result = SQLITE_OK;
+  for (std::size_t i = 0; i < texts.size() && result == SQLITE_OK; ++i) {
+    result = bind(static_cast<int>(i) + 1, texts[i]);
+  }
+  return Rows(handle_.get(), result);
+}
+
+std::vector<std::string> Statement::parameters() const {
+  std::vector<std::string> names;
+  for (int i = 1; i <= sqlite3_bind_parameter_count(handle_.get()); ++i) {
+    const char* name = sqlite3_bind_parameter_name(handle_.get(), i);
+    names.emplace_back(name == nullptr ? "" : name);
+  }
+  return names;
 }
 
 bool Statement::is_read_only() const {

@@ -3,9 +3,11 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -43,6 +45,11 @@ class Connection {
   Result<void> execute(const char* sql);
   /// Exactly one statement. A name in double quotes is never taken for a text.
   Result<Statement> prepare(std::string_view sql);
+  /// From now on only statements that read tables are prepared, and `PRAGMA data_version`
+  /// (sqlite3_set_authorizer): for SQL that is not our own.
+  void allow_only_reading();
+  /// What runs longer than this from now on is interrupted, with an error.
+  void limit_time(std::chrono::milliseconds limit);
   /// First column of the first row, for PRAGMAs and counts; kNotFound if there is no row.
   Result<std::int64_t> query_integer(std::string_view sql);
   /// Rows changed by the last INSERT, UPDATE or DELETE.
@@ -62,6 +69,7 @@ class Connection {
   /// SQLite's own mapping of the WAL-index; null if there is none.
   const std::uint32_t* map_wal_index();
 
+  std::unique_ptr<std::chrono::steady_clock::time_point> deadline_;  ///< the handle points to it
   std::unique_ptr<sqlite3, Close> handle_;
   const std::uint32_t* wal_index_ = nullptr;
 };
@@ -83,6 +91,8 @@ class Rows {
   /// Steps. True: a row is there to read. False: no more.
   Result<bool> next();
 
+  /// How many there are in the row at hand: SQLite prepares anew when the schema has changed.
+  int columns() const;
   Type type(int column) const;
   /// A value of any type but NULL as text.
   std::string_view text(int column) const;
@@ -120,6 +130,11 @@ class Statement {
     if (!row) return row.error();
     return {};
   }
+
+  /// run(), with a text for each parameter, in the order of parameters().
+  Rows run_with(std::span<const std::string_view> texts);
+  /// The names of its parameters, each with the sign before it; empty for one without a name.
+  std::vector<std::string> parameters() const;
 
   /// Whether it changes no database (sqlite3_stmt_readonly).
   bool is_read_only() const;

@@ -16,7 +16,8 @@
 
 namespace grantfs {
 
-Result<DatabaseFiles> identify_database(const std::filesystem::path& database) {
+Result<DatabaseFiles> identify_database(const std::filesystem::path& database,
+                                        DirectoryMay others) {
   struct statx status = {};
   constexpr unsigned kWanted = STATX_INO | STATX_BTIME | STATX_MODE | STATX_SIZE;
   const auto look = [&](const std::string& path) {
@@ -36,12 +37,18 @@ Result<DatabaseFiles> identify_database(const std::filesystem::path& database) {
   }
   if (look(database.native() + "-shm")) files.shm = identity();
   const auto directory = database.has_parent_path() ? database.parent_path() : ".";
-  if (auto closed = check_directory_is_private(directory); !closed) return closed.error();
+  if (others == DirectoryMay::kBeClosed) {
+    if (auto closed = check_directory_is_private(directory); !closed) return closed.error();
+  } else if (!look(std::filesystem::path(directory).native()) || (status.stx_mode & S_IWOTH) != 0) {
+    return damaged(database, "others may write to its directory, and so tamper with it");
+  }
   return files;
 }
 
-DatabaseWatch::DatabaseWatch(std::filesystem::path database)
-    : database_(std::move(database)), events_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+DatabaseWatch::DatabaseWatch(std::filesystem::path database, DirectoryMay others)
+    : database_(std::move(database)),
+      others_(others),
+      events_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
   watch(*state_.lock());
 }
 
@@ -78,7 +85,7 @@ Result<DatabaseFiles> DatabaseWatch::look() {
   drain();
   watch(*state);  // another directory may be at the path by now
   state->files.reset();
-  auto files = identify_database(database_);
+  auto files = identify_database(database_, others_);
   if (!files) return files;
   state->files = *files;
   state->looked = now;

@@ -30,9 +30,16 @@ struct DatabaseFiles {
   friend bool operator==(const DatabaseFiles&, const DatabaseFiles&) = default;
 };
 
-/// The files at `database` now; an error if there is none, or others may write
-/// to it or to its directory.
-Result<DatabaseFiles> identify_database(const std::filesystem::path& database);
+/// What others may do with the directory of a database.
+enum class DirectoryMay {
+  kBeClosed,  ///< nothing: of a policy database
+  kBeRead,    ///< anything but write to it: of an application's own
+};
+
+/// The files at `database` now; an error if there is none, or others may write to it, or do with
+/// its directory what they may not.
+Result<DatabaseFiles> identify_database(const std::filesystem::path& database,
+                                        DirectoryMay others = DirectoryMay::kBeClosed);
 
 /// identify_database(), asked again and again: the directory is watched (inotify(7)), and looked at
 /// only when something but the files' contents has changed in it, or 10 ms have passed, for a
@@ -40,7 +47,8 @@ Result<DatabaseFiles> identify_database(const std::filesystem::path& database);
 /// whoever asks after a change is told of it.
 class DatabaseWatch {
  public:
-  explicit DatabaseWatch(std::filesystem::path database);
+  explicit DatabaseWatch(std::filesystem::path database,
+                         DirectoryMay others = DirectoryMay::kBeClosed);
 
   Result<DatabaseFiles> look();
 
@@ -59,6 +67,7 @@ class DatabaseWatch {
   void watch(State& state) const;
 
   const std::filesystem::path database_;
+  const DirectoryMay others_;
   const UniqueFd events_;
   Sync<State> state_;
 };

@@ -91,6 +91,14 @@ std::vector<std::string_view> Feed::statements() {
 }
 
 Result<Losses> Feed::losses() {
+  auto losses = recorded_losses();
+  if (!losses || source_ == nullptr) return losses;
+  auto changed = source_->changed();
+  if (!changed) return changed.error();
+  return *changed ? Result<Losses>(unexplained()) : losses;
+}
+
+Result<Losses> Feed::recorded_losses() {
   // Under way, it holds the read transaction: all below is of one commit.
   db::Rows version = statements_.version.run();
   auto row = version.next();

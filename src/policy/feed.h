@@ -10,6 +10,7 @@
 #include "db/database.h"
 #include "grantfs/policy.h"
 #include "policy/database_file.h"
+#include "policy/source.h"
 
 namespace grantfs {
 
@@ -22,6 +23,9 @@ class Feed {
   static Result<std::unique_ptr<Feed>> open(const PolicyOptions& options, DatabaseFiles::File file);
 
   DatabaseFiles::File file() const { return file_; }
+
+  /// From now on, any commit to its database is a loss that nobody explains.
+  void use_source(std::unique_ptr<Source> source) { source_ = std::move(source); }
 
   /// As Policy::losses().
   Result<Losses> losses();
@@ -61,6 +65,8 @@ class Feed {
   Feed(PolicyOptions options, DatabaseFiles::File file, db::Connection connection,
        Statements statements, Triggers ours);
 
+  /// losses() of the policy database.
+  Result<Losses> recorded_losses();
   static Result<Triggers> triggers(db::Connection& connection);
   Result<Position> position();
   Result<std::vector<Row>> rows(std::int64_t first, std::int64_t last);
@@ -75,6 +81,7 @@ class Feed {
   bool whole_ = false;              ///< the triggers were `ours_` when the schema last changed
   db::Connection connection_;       // before the statements, which must go first
   Statements statements_;
+  std::unique_ptr<Source> source_;  ///< null: none
 };
 
 }  // namespace grantfs

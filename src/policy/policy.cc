@@ -22,7 +22,9 @@ namespace grantfs {
 class Policy::Readers {
  public:
   explicit Readers(PolicyOptions options)
-      : options_(std::move(options)), watch_(options_.database) {}
+      : options_(std::move(options)), watch_(options_.database) {
+    if (options_.source) source_watch_.emplace(options_.source->database, DirectoryMay::kBeRead);
+  }
 
   /// Runs `ask(reader)` on a reader of the file that is at the path now.
   template <class Ask>
@@ -46,7 +48,8 @@ class Policy::Readers {
     Idle idle;
     std::size_t in_use = 0;
     std::uint64_t faults_survived = db::shm_faults();
-    std::optional<DatabaseFiles> last;  ///< as of the last call that took a connection
+    std::optional<DatabaseFiles> last;         ///< as of the last call that took a connection
+    std::optional<DatabaseFiles> last_source;  ///< the same of the source's database
     bool cut_off =
         false;  ///< connections in use may have journals that are no longer the database's
   };
@@ -56,6 +59,19 @@ class Policy::Readers {
     return (before.wal && before.wal != now.wal) || (before.shm && before.shm != now.shm);
   }
 
+  /// Whether SQLite would replay the journal of the old database into the new one, and with it the
+  /// grants that the old one had. It may have been empty when we last saw it: what counts is
+  /// whether it is now.
+  static bool keeps_old_journal(const DatabaseFiles& before, const DatabaseFiles& now) {
+    return before.database != now.database && now.wal && !now.wal_empty && now.wal == before.wal;
+  }
+  static Error old_journal(const std::filesystem::path& database) {
+    return {ErrorKind::kDatabase,
+            fmt::format("{0} was replaced, but {0}-wal is still the old one's; remove {0}-wal and "
+                        "{0}-shm",
+                        database.string())};
+  }
+
   template <class Kind, class Ask>
   auto with(Ask ask) -> decltype(ask(std::declval<Kind&>())) {
     auto files = watch_.look();
@@ -63,7 +79,16 @@ class Policy::Readers {
       close_idle();
       return files.error();
     }
-    auto turn = take<Kind>(*files);
+    std::optional<DatabaseFiles> source;
+    if (source_watch_) {
+      auto looked = source_watch_->look();
+      if (!looked) {
+        close_idle();
+        return looked.error();
+      }
+      source = *looked;
+    }
+    auto turn = take<Kind>(*files, source);
     if (!turn) return turn.error();
     auto answer = ask(turn->connection());
     if (auto kept = turn->end(answer.ok()); !kept) return kept.error();
@@ -115,7 +140,7 @@ class Policy::Readers {
   /// are gone. So too when a journal is another file than the one they opened: they would never
   /// hear of what others commit through the new one.
   template <class Kind>
-  Result<Turn<Kind>> take(const DatabaseFiles& files) {
+  Result<Turn<Kind>> take(const DatabaseFiles& files, const std::optional<DatabaseFiles>& source) {
     Idle closing;
     std::optional<Turn<Kind>> turn;  // declared out here: it ends with the lock free
     {
@@ -123,17 +148,18 @@ class Policy::Readers {
       // All of them, the feed too: what another file in between allowed, it would never know.
       const bool replaced = state->last && state->last->database != files.database;
       if (replaced) closing.swap(state->idle);
-      // SQLite would replay the journal of the old database into the new one, and with it the
-      // grants that the old one had. It may have been empty when we last saw it: what counts is
-      // whether it is now.
-      if (replaced && files.wal && !files.wal_empty && files.wal == state->last->wal) {
-        return Error{ErrorKind::kDatabase,
-                     fmt::format("{0} was replaced, but {0}-wal is still the old one's; "
-                                 "remove {0}-wal and {0}-shm",
-                                 options_.database.string())};
+      if (state->last && keeps_old_journal(*state->last, files)) {
+        return old_journal(options_.database);
+      }
+      if (state->last_source && source && keeps_old_journal(*state->last_source, *source)) {
+        return old_journal(options_.source->database);
       }
       state->cut_off |= state->last && !replaced && cuts_off(*state->last, files);
+      state->cut_off |= state->last_source && source &&
+                        (state->last_source->database != source->database ||
+                         cuts_off(*state->last_source, *source));
       state->last = files;
+      state->last_source = source;
       if (state->cut_off || state->faults_survived != db::shm_faults()) {
         state->idle = Idle();
         if (state->in_use > 0) return truncated();
@@ -150,6 +176,11 @@ class Policy::Readers {
       }
     }
     auto connection = Kind::open(options_, files.database);
+    if (connection && source) {
+      auto opened = Source::open(*options_.source, options_.busy_timeout, source->database);
+      if (!opened) return opened.error();
+      (*connection)->use_source(std::move(*opened));
+    }
     if (!connection) return connection.error();
     turn->use(std::move(*connection));
     // Opening may have made the journal: a replacement before the next look must find it known.
@@ -177,6 +208,7 @@ class Policy::Readers {
 
   const PolicyOptions options_;
   DatabaseWatch watch_;
+  std::optional<DatabaseWatch> source_watch_;
   std::mutex feed_turn_;
   Sync<State> state_;
 };
@@ -214,6 +246,10 @@ Result<Losses> Policy::losses() {
 
 Result<std::array<unsigned char, 16>> Policy::inode_key() {
   return readers_->with_reader([](Reader& reader) { return reader.inode_key(); });
+}
+
+Result<std::vector<std::string>> Policy::source_advice() {
+  return readers_->with_reader([](Reader& reader) { return reader.source_advice(); });
 }
 
 Result<std::vector<std::string>> Policy::query_plans() {

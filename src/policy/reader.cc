@@ -104,7 +104,7 @@ Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options,
       new Reader(options, file, std::move(*connection), std::move(statements)));
 }
 
-Result<db::Rows> Reader::snapshot() {
+Result<Reader::Snapshot> Reader::snapshot() {
   // While one statement is under way, SQLite keeps the read transaction it began, so everything
   // else that is read meanwhile is of the same commit. That saves BEGIN and COMMIT.
   remembered_commit_ = connection_.newest_commit();  // first: it may be older than what is read
@@ -117,12 +117,18 @@ Result<db::Rows> Reader::snapshot() {
     checked_version_ = version.integer(0);
     remembered_.clear();
   }
-  return version;
+  Snapshot held{std::move(version), {}};
+  if (source_ != nullptr) {
+    auto source = source_->snapshot();
+    if (!source) return source.error();
+    held.source.emplace(std::move(*source));
+  }
+  return held;
 }
 
 Result<Reader::Holdings> Reader::holdings(const Identity& identity, Timestamp now, Expired expired,
                                           std::optional<Explanation::Session>* session) {
-  const std::string name = memory_name(identity);
+  const std::string name = source_ == nullptr ? memory_name(identity) : std::string();
   if (name.empty() || expired == Expired::kFollow) {
     return find_holdings(identity, now, expired, session);
   }
@@ -130,6 +136,27 @@ Result<Reader::Holdings> Reader::holdings(const Identity& identity, Timestamp no
   auto found = find_holdings(identity, now, expired, session);
   if (found && !found->empty()) remembered_.keep(name, *found, now);
   return found;
+}
+
+Result<std::optional<Explanation::Session>> Reader::session_by_source(const SessionBearer& bearer) {
+  using Found = std::optional<Explanation::Session>;
+  if (source_ == nullptr) return Found();
+  auto who = source_->who(bearer.token);
+  if (!who) return who.error();
+  if (!*who) return Found();
+  return Found(Explanation::Session{std::move((*who)->principal), (*who)->expires, {}});
+}
+
+Result<std::optional<Explanation::Session>> Reader::find_session(const SessionBearer& bearer) {
+  using Found = std::optional<Explanation::Session>;
+  db::Rows rows = statements_.session.run(bearer.session.hex());
+  auto row = rows.next();
+  if (!row) return row.error();
+  if (!*row) return session_by_source(bearer);
+  auto principal = Principal::parse(rows.text(0));
+  if (!principal) return damaged(options_.database, principal.error().message);
+  return Found(Explanation::Session{std::move(*principal), to_expiry(rows.maybe_integer(1)),
+                                    std::string(rows.text(2))});
 }
 
 Result<Reader::Holdings> Reader::find_holdings(const Identity& identity, Timestamp now,
@@ -153,19 +180,14 @@ Result<Reader::Holdings> Reader::find_holdings(const Identity& identity, Timesta
   } else if (const auto* named = std::get_if<Named>(&identity)) {
     add_seed(named->principal);
   } else if (const auto* bearer = std::get_if<SessionBearer>(&identity)) {
-    db::Rows rows = statements_.session.run(bearer->session.hex());
-    auto row = rows.next();
-    if (!row) return row.error();
-    if (!*row) return Holdings();
-    auto principal = Principal::parse(rows.text(0));
-    if (!principal) return damaged(options_.database, principal.error().message);
-    const Expiry expires = to_expiry(rows.maybe_integer(1));
-    if (session != nullptr) {
-      *session = Explanation::Session{*principal, expires, std::string(rows.text(2))};
+    auto known = find_session(*bearer);
+    if (!known) return known.error();
+    if (session != nullptr) *session = *known;
+    if (!*known || !is_live((*known)->expires, now) || !(*known)->address.empty()) {
+      return Holdings();
     }
-    if (!is_live(expires, now) || !rows.is_null(2)) return Holdings();
-    identity_until = expires;
-    add_seed(*principal);
+    identity_until = (*known)->expires;
+    add_seed((*known)->principal);
   }
   add_seed(Principal::everyone());
 
@@ -215,6 +237,15 @@ Result<std::optional<Decision>> Reader::covered(const Holdings& holdings, const 
         return Answer(Decision{Access::kRead, earlier(holding.until, expires), ancestor.size()});
       }
     }
+    if (source_ == nullptr) continue;
+    for (const Holding& holding : holdings) {
+      auto rule = source_->allow(holding.principal, ancestor, now);
+      if (!rule) return rule.error();
+      if (*rule) {
+        const Expiry until = earlier(holding.until, (*rule)->expires);
+        return Answer(Decision{Access::kRead, until, ancestor.size()});
+      }
+    }
   }
   return Answer();
 }
@@ -237,11 +268,22 @@ Result<std::optional<Decision>> Reader::passage(const Holdings& holdings, const 
       return Answer(Decision{Access::kPassage, earlier(holding.until, expires)});
     }
   }
-  return Answer();
+  if (source_ == nullptr) return Answer();
+  Answer found;
+  for (const Holding& holding : holdings) {
+    auto looked =
+        source_->below(holding.principal, path, now, [&](const StorePath&, const Expiry& expires) {
+          found = Decision{Access::kPassage, earlier(holding.until, expires)};
+          return false;
+        });
+    if (!looked) return looked.error();
+    if (found) break;
+  }
+  return found;
 }
 
 Result<Decision> Reader::decide(const Identity& identity, const StorePath& path) {
-  const std::string name = memory_name(identity);
+  const std::string name = source_ == nullptr ? memory_name(identity) : std::string();
   if (!name.empty() && remembered_commit_ && connection_.newest_commit() == remembered_commit_) {
     if (const Decision* known = recall(name, path, options_.clock())) return *known;
   }
@@ -372,13 +414,30 @@ Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) 
     if (!granted) return granted.error();
   }
 
+  const auto add_name = [&](const StorePath& path, const Expiry&) {
+    const std::string_view rest = std::string_view(path.text()).substr(prefix);
+    const std::size_t slash = rest.find('/');
+    if (slash == std::string_view::npos) {
+      names[std::string(rest)] = Access::kRead;
+    } else {
+      names.emplace(rest.substr(0, slash), Access::kPassage);
+    }
+    return true;
+  };
+  for (const Holding& holding : *who) {
+    if (source_ == nullptr) break;
+    auto looked = source_->below(holding.principal, folder, now, add_name);
+    if (!looked) return looked.error();
+  }
+
   Listing listing{names.empty() ? Access::kNone : Access::kPassage, {}};
   listing.names.reserve(names.size());
   for (auto& [name, access] : names) listing.names.push_back({name, access});
   return listing;
 }
 
-Result<std::vector<Rule>> Reader::rules_at(const Holding& holding, std::string_view path) {
+Result<std::vector<Rule>> Reader::rules_at(const Holding& holding, std::string_view path,
+                                           Timestamp now) {
   std::vector<Rule> rules;
   auto principal = Principal::parse(holding.principal);
   if (!principal) return damaged(options_.database, principal.error().message);
@@ -397,6 +456,11 @@ Result<std::vector<Rule>> Reader::rules_at(const Holding& holding, std::string_v
     rules.push_back(
         {Rule::Kind::kGrant, *principal, *store_path, to_expiry(grant.maybe_integer(0))});
   }
+  if (source_ != nullptr) {
+    auto rule = source_->allow(holding.principal, path, now);
+    if (!rule) return rule.error();
+    if (*rule) rules.push_back({Rule::Kind::kSource, *principal, *store_path, (*rule)->expires});
+  }
   return rules;
 }
 
@@ -410,7 +474,7 @@ Result<Explanation> Reader::explain(const Identity& identity, const StorePath& p
 
   for (const std::string_view ancestor : path.self_and_ancestors()) {
     for (const Holding& holding : *who) {
-      auto rules = rules_at(holding, ancestor);
+      auto rules = rules_at(holding, ancestor, now);
       if (!rules) return rules.error();
       for (Rule& rule : *rules) {
         if (!holding.live || !is_live(rule.expires, now)) {
@@ -466,6 +530,10 @@ Result<std::array<unsigned char, 16>> Reader::inode_key() {
     return damaged(options_.database, "has no inode_key of 16 bytes in its table meta");
   }
   return key;
+}
+
+Result<std::vector<std::string>> Reader::source_advice() {
+  return source_ == nullptr ? Result(std::vector<std::string>()) : source_->advice();
 }
 
 Result<std::vector<std::string>> Reader::query_plans() {

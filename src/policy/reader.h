@@ -9,6 +9,7 @@
 #include "db/database.h"
 #include "grantfs/policy.h"
 #include "policy/database_file.h"
+#include "policy/source.h"
 
 namespace grantfs {
 
@@ -24,12 +25,17 @@ class Reader {
 
   DatabaseFiles::File file() const { return file_; }
 
+  /// From now on its rules count besides those of the policy database.
+  void use_source(std::unique_ptr<Source> source) { source_ = std::move(source); }
+
   Result<Decision> decide(const Identity& identity, const StorePath& path);
   Result<std::vector<Principal>> principals(const Identity& identity);
   Result<Listing> list(const Identity& identity, const StorePath& folder);
   Result<Explanation> explain(const Identity& identity, const StorePath& path);
   Result<std::array<unsigned char, 16>> inode_key();
   Result<std::vector<std::string>> query_plans();
+  /// As Policy::source_advice().
+  Result<std::vector<std::string>> source_advice();
 
  private:
   /// A principal that an identity turned out to be, and how.
@@ -58,7 +64,11 @@ class Reader {
 
   /// Begins the read that the snapshot lasts for, and checks the schema if anything was committed
   /// since the last time.
-  Result<db::Rows> snapshot();
+  struct Snapshot {
+    db::Rows policy;
+    std::optional<db::Rows> source;
+  };
+  Result<Snapshot> snapshot();
   /// Everything the identity counts as at `now`; empty if the identity itself is void.
   /// `session`, if given, is told of the identity's session.
   Result<Holdings> holdings(const Identity& identity, Timestamp now, Expired expired,
@@ -69,7 +79,11 @@ class Reader {
   /// A rule below the path, as a decision; none if there is none.
   Result<std::optional<Decision>> passage(const Holdings& holdings, const StorePath& path,
                                           Timestamp now);
-  Result<std::vector<Rule>> rules_at(const Holding& holding, std::string_view path);
+  /// Whose session the source says it is, if it is one.
+  Result<std::optional<Explanation::Session>> session_by_source(const SessionBearer& bearer);
+  /// The session of that token: the policy database's, else the source's.
+  Result<std::optional<Explanation::Session>> find_session(const SessionBearer& bearer);
+  Result<std::vector<Rule>> rules_at(const Holding& holding, std::string_view path, Timestamp now);
 
   /// What was decided on the snapshot that data_version stands for. Only of identities that the
   /// database alone decides about: a system user's groups are the system's.
@@ -118,6 +132,7 @@ class Reader {
   std::optional<db::CommitStamp> remembered_commit_;
   db::Connection connection_;  // before the statements, which must go first
   Statements statements_;
+  std::unique_ptr<Source> source_;  ///< null: none
 };
 
 }  // namespace grantfs

@@ -166,7 +166,7 @@ Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, uid
 
 Result<Entry, Errno> Tree::lookup_session(std::string_view token, NodeId parent) {
   if (!StorePath::is_name(token)) return deny(EACCES);  // longer than a name can be (NAME_MAX)
-  return enter_view(parent, token, View{SessionBearer{TokenHash::of(token)}});
+  return enter_view(parent, token, View{SessionBearer{TokenHash::of(token), std::string(token)}});
 }
 
 Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name, const View& view) {

@@ -37,7 +37,7 @@ Result<Asker> parse_identity(const std::string& text) {
     auto token = read_token();
     if (!token) return token.error();
     const auto id = grantfs::TokenHash::of(*token);
-    return Asker{grantfs::SessionBearer{id}, "session:" + id.hex()};
+    return Asker{grantfs::SessionBearer{id, *token}, "session:" + id.hex()};
   }
   if (text.starts_with("session:")) {
     return Error{ErrorKind::kInvalid,
@@ -209,6 +209,10 @@ void add_check(CLI::App& app, Context& context) {
                   "a principal; or session:-, with the token on standard input")
       ->required();
   command.add_option("PATH", arguments->path, "in the store")->required();
+  command
+      .add_option("--source", context.source_option,
+                  "the configuration of a policy source; default: that of the running daemon")
+      ->type_name("FILE");
   on_run(command, context, [arguments](Context& shared) { return run_check(shared, *arguments); });
 }
 

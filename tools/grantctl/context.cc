@@ -52,11 +52,29 @@ Result<std::unique_ptr<grantfs::Admin>> Context::open_admin() const {
   return admin;
 }
 
-Result<std::unique_ptr<grantfs::Policy>> Context::open_policy() const {
+Result<std::optional<grantfs::SourceConfig>> Context::source() {
+  std::filesystem::path file = source_option;
+  if (file.empty()) {
+    auto search = daemons();
+    if (!search) return search.error();
+    for (const grantfs::DaemonStatus& daemon : search->found) {
+      if (file.empty()) file = daemon.source;
+    }
+  }
+  if (file.empty()) return std::optional<grantfs::SourceConfig>();
+  auto config = grantfs::read_source_config(file);
+  if (!config) return config.error();
+  return std::optional(std::move(*config));
+}
+
+Result<std::unique_ptr<grantfs::Policy>> Context::open_policy() {
   auto path = database();
   if (!path) return path.error();
   grantfs::PolicyOptions options;
   options.database = *path;
+  auto asked_besides = source();
+  if (!asked_besides) return database_trouble(asked_besides.error());
+  options.source = std::move(*asked_besides);
   options.busy_timeout = std::chrono::seconds{5};
   auto policy = grantfs::Policy::open(std::move(options));
   if (!policy) return database_trouble(policy.error());

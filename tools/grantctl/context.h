@@ -32,6 +32,7 @@ class Context {
 
   std::string database_option;  ///< --db; empty: not given
   std::string control_option;   ///< --control; empty: not given
+  std::string source_option;    ///< --source; empty: not given
   bool json = false;            ///< --json
   Run run;                      ///< the command that was typed, once parsed
 
@@ -39,7 +40,8 @@ class Context {
   grantfs::Result<std::filesystem::path> database() const;
   /// It, open. Whatever is wrong with it is kDatabase.
   grantfs::Result<std::unique_ptr<grantfs::Admin>> open_admin() const;
-  grantfs::Result<std::unique_ptr<grantfs::Policy>> open_policy() const;
+  /// It, with the source that --source names, or else a daemon on it.
+  grantfs::Result<std::unique_ptr<grantfs::Policy>> open_policy();
 
   /// The control socket named by --control or $GRANTFS_CONTROL.
   std::optional<std::filesystem::path> control() const;
@@ -50,6 +52,8 @@ class Context {
   grantfs::Result<std::vector<grantfs::DaemonStatus>> running_daemons();
 
  private:
+  grantfs::Result<std::optional<grantfs::SourceConfig>> source();
+
   std::optional<grantfs::DaemonSearch> daemons_;
 };
 

@@ -88,6 +88,7 @@ Json to_json(const grantfs::Rule& rule, grantfs::Timestamp now) {
   put_bytes(object, "path", rule.path.text());
   put_bytes(object, "principal", rule.principal.text());
   object["right"] = rule.kind == grantfs::Rule::Kind::kOwner ? "own" : "read";
+  if (rule.kind == grantfs::Rule::Kind::kSource) object["source"] = true;
   object["expires"] = to_json(rule.expires);
   object["expired"] = !grantfs::is_live(rule.expires, now);
   return object;
@@ -117,7 +118,9 @@ std::string shown(const grantfs::RowCounts& counts) {
 }
 
 std::string shown(const grantfs::Rule& rule) {
-  const char* what = rule.kind == grantfs::Rule::Kind::kOwner ? "ownership by" : "grant to";
+  const char* what = rule.kind == grantfs::Rule::Kind::kOwner   ? "ownership by"
+                     : rule.kind == grantfs::Rule::Kind::kGrant ? "grant to"
+                                                                : "application's word for";
   return fmt::format("the {} {} on {}", what, escaped(rule.principal.text()),
                      quoted(shown(rule.path)));
 }

@@ -19,6 +19,7 @@ Json daemon_json(const DaemonStatus& daemon) {
   put_bytes(object, "store", daemon.store.native());
   put_bytes(object, "mountpoint", daemon.mountpoint.native());
   put_bytes(object, "database", daemon.database.native());
+  if (!daemon.source.empty()) put_bytes(object, "source", daemon.source.native());
   put_bytes(object, "control", daemon.control.native());
   object["enforce"] = daemon.enforce;
   object["lease_seconds"] = nullptr;
@@ -50,6 +51,7 @@ void print_status(const DaemonStatus& daemon) {
   line("mountpoint", escaped(daemon.mountpoint.native()));
   line("store", escaped(daemon.store.native()));
   line("database", escaped(daemon.database.native()));
+  if (!daemon.source.empty()) line("source", escaped(daemon.source.native()));
   line("control", escaped(daemon.control.native()));
   line("version", escaped(daemon.version));
   line("pid", std::to_string(daemon.pid));

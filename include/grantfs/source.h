@@ -31,8 +31,9 @@ struct SourceConfig {
 };
 
 /// Reads a configuration: a JSON object (comments allowed) whose members are called as the fields
-/// above. `database` is relative to the folder of the file. kInvalid, naming the member, for
-/// anything else, and for a file that anyone may write; kSystem if it cannot be read.
+/// above, and are texts or lists of lines. `database` is relative to the folder of the file.
+/// kInvalid, naming the member, for anything else, and for a file that anyone may write; kSystem if
+/// it cannot be read.
 Result<SourceConfig> read_source_config(const std::filesystem::path& file);
 
 }  // namespace grantfs

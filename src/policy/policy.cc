@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <mutex>
 #include <optional>
 #include <tuple>
@@ -48,8 +49,9 @@ class Policy::Readers {
     Idle idle;
     std::size_t in_use = 0;
     std::uint64_t faults_survived = db::shm_faults();
-    std::optional<DatabaseFiles> last;         ///< as of the last call that took a connection
-    std::optional<DatabaseFiles> last_source;  ///< the same of the source's database
+    std::optional<DatabaseFiles> last;               ///< as of the last call that took a connection
+    std::optional<DatabaseFiles> last_source;        ///< the same of the source's database
+    std::optional<std::array<int, 3>> source_shape;  ///< of the source when it was first opened
     bool cut_off =
         false;  ///< connections in use may have journals that are no longer the database's
   };
@@ -179,6 +181,11 @@ class Policy::Readers {
     if (connection && source) {
       auto opened = Source::open(*options_.source, options_.busy_timeout, source->database);
       if (!opened) return opened.error();
+      auto state = state_.lock();
+      if (!state->source_shape) state->source_shape = (*opened)->shape();
+      if (state->source_shape != (*opened)->shape()) {
+        return damaged(options_.source->database, "a query has other columns than at the start");
+      }
       (*connection)->use_source(std::move(*opened));
     }
     if (!connection) return connection.error();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -51,6 +52,10 @@ class Source {
   using Take = std::function<bool(const StorePath& path, const Expiry& expires)>;
   Result<void> below(std::string_view principal, const StorePath& folder, Timestamp now,
                      const Take& take);
+
+  /// How many columns each query has. A SELECT * may lose the second, and with it every end: what
+  /// opens the database anew compares.
+  std::array<int, 3> shape() const { return {who_.columns, allow_.columns, list_.columns}; }
 
   /// For each query that reads all of a table: that it does, and the index it lacks.
   Result<std::vector<std::string>> advice();

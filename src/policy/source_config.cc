@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/quote.h"
 #include "grantfs/source.h"
@@ -34,6 +35,17 @@ Result<void> check_file(const std::filesystem::path& file) {
     return wrong(file, fmt::format("anyone may write it; run: chmod o-w {}", file.string()));
   }
   return {};
+}
+
+/// A text, or the lines of a list; none if it is neither, or holds a zero byte.
+std::optional<std::string> text_of(const nlohmann::json& value) {
+  std::string text;
+  for (const nlohmann::json& line : value.is_array() ? value : nlohmann::json::array({value})) {
+    if (!line.is_string()) return std::nullopt;
+    text += (text.empty() ? "" : "\n") + line.get<std::string>();
+  }
+  if (text.find('\0') != std::string::npos) return std::nullopt;
+  return text;
 }
 
 /// Without the slashes at its end but one; empty stays empty.
@@ -62,13 +74,13 @@ Result<SourceConfig> read_source_config(const std::filesystem::path& file) {
       return wrong(file, fmt::format("no member {} is known; there are: {}", grantfs::quoted(name),
                                      fmt::join(kMembers, ", ")));
     }
-    if (!value.is_string() || value.get<std::string>().find('\0') != std::string::npos) {
-      return wrong(file, fmt::format("member {} must be a text", name));
+    if (!text_of(value)) {
+      return wrong(file, fmt::format("member {} must be a text, or a list of lines", name));
     }
   }
   SourceConfig config;
   const auto take = [&](const char* name, std::string& value) {
-    if (document.contains(name)) value = document[name].get<std::string>();
+    if (document.contains(name)) value = *text_of(document[name]);
   };
   std::string database;
   take("database", database);

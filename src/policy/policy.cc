@@ -195,6 +195,14 @@ class Policy::Readers {
       auto state = state_.lock();
       if (state->last->database == files.database) state->last = *now;
     }
+    if (source) {
+      auto now = identify_database(options_.source->database, DirectoryMay::kBeRead);
+      auto state = state_.lock();
+      if (now && now->database == source->database &&
+          state->last_source->database == source->database) {
+        state->last_source = *now;
+      }
+    }
     return std::move(*turn);
   }
 

@@ -39,9 +39,11 @@ class FakeDaemon:
             except OSError:
                 return
             with client, contextlib.suppress(OSError):
-                self.requests.append(json.loads(client.recv(65536))["command"])
-                self.asked.set()
-                self.may_answer.wait(PATIENCE_SECONDS)
+                command = json.loads(client.recv(65536))["command"]
+                if command != "status":  # which says whether there is a source
+                    self.requests.append(command)
+                    self.asked.set()
+                    self.may_answer.wait(PATIENCE_SECONDS)
                 client.sendall(json.dumps(self.answer).encode() + b"\n")
 
     def close(self):

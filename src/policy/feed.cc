@@ -18,7 +18,8 @@ constexpr const char* kRows =
 // A trigger's tbl_name is spelt as its CREATE TRIGGER spelt it.
 constexpr const char* kTriggers =
     "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN"
-    " ('owners', 'grants', 'members', 'sessions', 'changes', 'meta') ORDER BY name";
+    " ('owners', 'grants', 'members', 'sessions', 'links', 'signing_keys', 'changes', 'meta')"
+    " ORDER BY name";
 
 /// More losses than this at once are not worth telling apart.
 constexpr std::int64_t kMaxRows = 1000;

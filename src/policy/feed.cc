@@ -152,14 +152,14 @@ Result<Losses> Feed::between(const Position& before, const Position& after) {
     const bool good = row->seq - 1 == seq && values == 1 &&
                       (!row->path || take(losses.paths, *row->path)) &&
                       (!row->principal || take(losses.members, *row->principal)) &&
-                      (!row->token || take(losses.sessions, *row->token));
+                      (!row->token || take(losses.tokens, *row->token));
     if (!good) return unexplained();
     seq = row->seq;
   }
   if (seq != after.sequence) return unexplained();
   sort_and_deduplicate(losses.paths);
   sort_and_deduplicate(losses.members);
-  sort_and_deduplicate(losses.sessions);
+  sort_and_deduplicate(losses.tokens);
   return losses;
 }
 

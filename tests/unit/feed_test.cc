@@ -36,7 +36,7 @@ class FeedTest : public PolicyTest {
     };
     for (const StorePath& path : lost->paths) add("/" + path.text());
     for (const Principal& member : lost->members) add(member.text());
-    for (const TokenHash& session : lost->sessions) add(session == kSession ? "session" : "?");
+    for (const TokenHash& token : lost->tokens) add(token == kSession ? "session" : "?");
     if (lost->unexplained) add("unexplained");
     EXPECT_EQ(words.empty(), lost->empty());
     return words;

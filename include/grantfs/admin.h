@@ -34,13 +34,33 @@ struct Session {
   Timestamp created;
 };
 
+/// A row of `links`.
+struct Link {
+  TokenHash id;
+  Principal principal;
+  StorePath path;
+  Expiry expires;
+  std::string address;  ///< empty: not bound to one
+  std::optional<std::int64_t> uses;
+  Timestamp created;
+};
+
+/// What limits a link.
+struct LinkTerms {
+  Expiry expires{};
+  std::optional<Network> address{};
+  std::optional<std::int64_t> uses{};  ///< 1 to kMostLinkUses
+};
+inline constexpr std::int64_t kMostLinkUses = 1'000'000'000;
+
 /// Rows that a command touched, by table.
 struct RowCounts {
   std::int64_t owners = 0;
   std::int64_t grants = 0;
   std::int64_t members = 0;
   std::int64_t sessions = 0;
-  std::int64_t total() const { return owners + grants + members + sessions; }
+  std::int64_t links = 0;
+  std::int64_t total() const { return owners + grants + members + sessions + links; }
 };
 
 /// What init() did.
@@ -86,16 +106,16 @@ class Admin {
   /// All zero if there was neither: nothing else is touched.
   Result<RowCounts> revoke(const Principal& principal, const StorePath& path);
 
-  /// Rewrites every rule on `from` and below it to lie at `to`. kNotFound if there is none,
-  /// kConflict if `to` or anything below it has rules already, kInvalid if one is the whole store
-  /// or lies inside the other, or if a resulting path would be too long.
+  /// Rewrites every rule and link on `from` and below it to lie at `to`. kNotFound if there is
+  /// none, kConflict if `to` or anything below it has some already, kInvalid if one is the whole
+  /// store or lies inside the other, or if a resulting path would be too long.
   Result<RowCounts> move(const StorePath& from, const StorePath& to);
 
-  /// Deletes every rule on the path and below it; of the whole store, every rule there is.
+  /// Deletes every rule and link on the path and below it; of the whole store, all there are.
   Result<RowCounts> drop(const StorePath& path);
 
-  /// Deletes everything that names the principal: what it owns, its grants, sessions, and its
-  /// memberships on either side.
+  /// Deletes everything that names the principal: what it owns, its grants, sessions, links, and
+  /// its memberships on either side.
   Result<RowCounts> forget(const Principal& principal);
 
   /// Every rule on the path or below it, and those on the folders above it, which cover it.
@@ -113,7 +133,8 @@ class Admin {
   /// Stores the hash of `token`, for which check_token() must hold. kConflict if that token has a
   /// session already.
   Result<TokenHash> create_session(const Principal& principal, std::string_view token,
-                                   Expiry expires);
+                                   Expiry expires,
+                                   const std::optional<Network>& address = std::nullopt);
   /// Sorted by creation; with `principal`, only its own.
   Result<std::vector<Session>> sessions(const std::optional<Principal>& principal);
   /// `id` is a session's id or a prefix of it that is at least 8 digits and matches one alone
@@ -121,7 +142,18 @@ class Admin {
   Result<RowCounts> remove_session(std::string_view id);
   Result<RowCounts> remove_sessions_of(const Principal& principal);
 
-  /// Deletes every grant, membership and session that has expired.
+  /// Stores the hash of `token`, for which check_token() must hold, as a link to the path, resting
+  /// on `principal`'s own right to it. kConflict if that token has a link already.
+  Result<TokenHash> create_link(const Principal& principal, const StorePath& path,
+                                std::string_view token, const LinkTerms& terms);
+  /// Sorted by creation; with `principal`, only its own.
+  Result<std::vector<Link>> links(const std::optional<Principal>& principal);
+  /// As remove_session().
+  Result<RowCounts> remove_link(std::string_view id);
+  /// The owner of the path, or of the nearest folder above it that has one.
+  Result<std::optional<Principal>> nearest_owner(const StorePath& path);
+
+  /// Deletes every grant, membership, session and link that has expired.
   Result<RowCounts> prune();
 
   /// Makes every row that `next` hands out so: an owner in the place of any other, a grant or a

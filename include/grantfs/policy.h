@@ -36,6 +36,17 @@ struct Decision {
   Expiry until;
   /// With kRead, how much of the path names the folder (or the path itself) that the rule is on.
   std::size_t rule_path_bytes = 0;
+  /// How often each client may use the link that it rests on; none: any number of times. The policy
+  /// does not count: see LinkUses.
+  std::optional<std::int64_t> uses{};
+};
+
+/// Where an identity's view begins.
+struct Door {
+  Decision decision;  ///< on the root
+  /// The folder of the store that the door leads to: all of it, but for a link the folder that
+  /// holds what it is on, of which nothing else is shown. A link on the whole store leads there.
+  StorePath root;
 };
 
 /// One name in a folder of which only parts are visible.
@@ -70,6 +81,15 @@ struct Explanation {
     std::string address;  ///< empty: not bound to one
   };
   std::optional<Session> session;
+  /// The link, if the identity is one: unset where no such link exists.
+  struct Link {
+    Principal principal;
+    StorePath path;
+    Expiry expires;
+    std::string address;  ///< empty: not bound to one
+    std::optional<std::int64_t> uses;
+  };
+  std::optional<Link> link;
   /// The rule that allows; unset unless access is kRead.
   std::optional<Rule> rule;
   /// How the identity comes to be the rule's principal: its own principal first, the rule's last.
@@ -90,14 +110,13 @@ struct Losses {
   /// Left a group, or will earlier than before: whoever counts as this principal may have lost
   /// anything. It may be a group itself, or public.
   std::vector<Principal> members;
-  /// Sessions that are gone, end earlier, or are another principal's or bound to an address now.
-  std::vector<TokenHash> sessions;
+  /// Sessions and links that are gone, or less than they were: they end earlier, are another
+  /// principal's, bound to an address now, or lead elsewhere.
+  std::vector<TokenHash> tokens;
   /// Something changed, and the feed does not say what: assume everything. The rest is empty.
   bool unexplained = false;
 
-  bool empty() const {
-    return paths.empty() && members.empty() && sessions.empty() && !unexplained;
-  }
+  bool empty() const { return paths.empty() && members.empty() && tokens.empty() && !unexplained; }
 };
 
 /// The groups that the system gives a uid, primary group included; empty on any failure.
@@ -142,6 +161,17 @@ class Policy {
 
   /// May the identity see this path? kDatabase on any trouble: deny.
   Result<Decision> decide(const Identity& identity, const StorePath& path);
+
+  /// Where the identity's view begins. kClosed if there is no view of it: then `root` means
+  /// nothing.
+  Result<Door> door(const Identity& identity);
+
+  /// Whether the token was a session's or a link's, of which the database still knows, and is not
+  /// any more since it has expired.
+  Result<bool> has_expired(const TokenHash& token);
+
+  /// Whether the database knows such a link, live or not.
+  Result<bool> knows_link(const TokenHash& link);
 
   /// Every principal that the identity counts as now, its own first; empty if it is void.
   Result<std::vector<Principal>> principals(const Identity& identity);

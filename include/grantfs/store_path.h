@@ -36,6 +36,8 @@ class StorePath {
   /// Appends one component, for which is_name() must hold; the result may exceed kMaxBytes, and
   /// then exists nowhere.
   StorePath child(std::string_view name) const;
+  /// This path, taken as relative to `folder`. As with child(), it may exceed kMaxBytes.
+  StorePath below(const StorePath& folder) const;
   /// The path of these components, for each of which is_name() must hold, outermost first.
   template <class Iterator>
   static StorePath join(Iterator begin, Iterator end) {

@@ -25,6 +25,7 @@
 #include "fuse/mount.h"
 #include "grantfs/policy.h"
 #include "lease/recaller.h"
+#include "policy/link_uses.h"
 #include "store/store.h"
 #include "tree/tree.h"
 #include "version.h"
@@ -93,6 +94,7 @@ class Daemon {
         policy_(std::move(policy)),
         store_(std::move(store)),
         enforcement_(enforcement(options, store_)),
+        link_uses_(*policy_, LinkUses::database_for(plan.database), options.use_window),
         tree_(*policy_, store_, complete(std::move(tree_options))) {}
 
   ~Daemon() {
@@ -213,6 +215,7 @@ class Daemon {
 
   TreeOptions complete(TreeOptions options) {
     options.lease = options_.lease;
+    options.link_uses = &link_uses_;
     options.share_files = enforcement_ == Enforcement::kLease;
     options.on_lent = [this] { recaller_->lent(); };
     return options;
@@ -228,6 +231,7 @@ class Daemon {
   std::unique_ptr<Policy> policy_;
   Store store_;
   const Enforcement enforcement_;
+  LinkUses link_uses_;
   Tree tree_;
   // Handlers tell the recaller what they lend until the mount has gone; see also ~Daemon().
   std::unique_ptr<Recaller> recaller_;

@@ -99,7 +99,7 @@ const std::vector<KnownOption>& known_options() {
          options.lease = std::chrono::seconds(*seconds);
          return {};
        }},
-      {"server_group", "GROUP", "only members of this system group may pass by-session",
+      {"server_group", "GROUP", "only members of this system group may pass the doors for servers",
        [](std::string_view value, MountOptions& options) -> Result<void> {
          auto gid = find_group(value);
          if (!gid) return gid.error();
@@ -111,6 +111,17 @@ const std::vector<KnownOption>& known_options() {
          if (value != "hide" && value != "forbid")
            return bad_value("deny", value, "hide or forbid");
          options.denial = value == "hide" ? Denial::kHide : Denial::kForbid;
+         return {};
+       }},
+      {"use_window", "SECONDS",
+       "how long one use lasts of a link that has so many, 1 to 86400; default: 600",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         constexpr unsigned kLongestSeconds = 86400;
+         auto seconds = parse_number(value, kLongestSeconds);
+         if (!seconds || *seconds == 0) {
+           return bad_value("use_window", value, "a number of seconds from 1 to 86400");
+         }
+         options.use_window = std::chrono::seconds(*seconds);
          return {};
        }},
       {"control", "PATH", "the control socket; default: one under /run/grantfs",

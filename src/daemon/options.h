@@ -32,6 +32,7 @@ struct MountOptions {
   Use passthrough = Use::kAuto;
   Use io_uring = Use::kAuto;
   Denial denial = Denial::kHide;
+  std::chrono::seconds use_window{600};  ///< how long one use of a link lasts
   std::optional<gid_t> server_group;
   std::optional<LogSink> log;
   spdlog::level::level_enum log_level = spdlog::level::info;

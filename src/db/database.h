@@ -20,9 +20,10 @@ namespace grantfs::db {
 /// How a connection is opened. Every connection has trusted_schema off, DEFENSIVE on, memory
 /// mapping off (a truncated database would be SIGBUS) and foreign code (extensions) refused.
 enum class Mode {
-  kRead,    ///< read-only, and query_only besides
-  kWrite,   ///< the file must exist
-  kCreate,  ///< creates the file, mode as the umask allows
+  kRead,            ///< read-only, and query_only besides
+  kWrite,           ///< the file must exist
+  kCreate,          ///< creates the file, mode as the umask allows
+  kCreateNoFollow,  ///< the same, and no symbolic link is on the way to it
 };
 
 /// How SQLite stores a value (datatype3.html).

@@ -225,6 +225,11 @@ void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
       return;
     }
     auto admitted = context.tree.admit(node, caller_of(request));
+    if (!admitted && context.tree.is_marker(node)) {
+      info->fh = context.files.keep(std::make_unique<OpenHandle>());
+      if (fuse_reply_open(request, info) != 0) context.files.drop(info->fh);
+      return;
+    }
     if (!admitted) {
       fuse_reply_err(request, admitted.error().value);
       return;

@@ -37,6 +37,10 @@ Result<RowCounts> Admin::prune() {
         !done) {
       return done.error();
     }
+    if (auto done = impl_->count_change(counts.links, "DELETE FROM links WHERE expires <= ?1", now);
+        !done) {
+      return done.error();
+    }
     return counts;
   });
 }
@@ -52,6 +56,7 @@ Result<RowCounts> Admin::forget(const Principal& principal) {
     for (const Step& step : {Step{counts.owners, "DELETE FROM owners WHERE principal = ?1"},
                              Step{counts.grants, "DELETE FROM grants WHERE principal = ?1"},
                              Step{counts.sessions, "DELETE FROM sessions WHERE principal = ?1"},
+                             Step{counts.links, "DELETE FROM links WHERE principal = ?1"},
                              Step{counts.members, "DELETE FROM members WHERE member = ?1"},
                              Step{counts.members, "DELETE FROM members WHERE parent = ?1"}}) {
       auto done = impl_->count_change(step.count, step.sql, principal.text());

@@ -88,6 +88,10 @@ class Admin::Impl {
 
   /// Whether a live rule lies on any of these paths.
   Result<bool> any_rule(const PathRange& range);
+  /// Deletes the row of `table` ("sessions", "links") whose id begins with `id`; `what` is what
+  /// messages call one. kInvalid if that is no beginning of an id, kConflict if several match.
+  Result<std::int64_t> remove_by_id(std::string_view table, std::string_view what,
+                                    std::string_view id);
 
  private:
   template <class Body>

@@ -8,7 +8,14 @@
 namespace grantfs {
 namespace {
 
-constexpr std::array kRuleTables{"owners", "grants"};
+/// A table with paths, and where its rows are counted.
+struct PathTable {
+  const char* name;
+  std::int64_t RowCounts::*count;
+};
+constexpr std::array kPathTables{PathTable{"owners", &RowCounts::owners},
+                                 PathTable{"grants", &RowCounts::grants},
+                                 PathTable{"links", &RowCounts::links}};
 
 Error inside_each_other(const StorePath& from, const StorePath& to) {
   return {ErrorKind::kInvalid,
@@ -97,21 +104,21 @@ Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
 
   return impl_->write([&]() -> Result<RowCounts> {
     RowCounts counts;
-    for (const char* table : kRuleTables) {
+    for (const auto& [table, count] : kPathTables) {
       for (const PathRange& range : subtree_ranges(to)) {
         auto taken = impl_->for_each(
             fmt::format("SELECT path FROM {} WHERE path >= ?1 AND path < ?2 LIMIT 1", table),
             [&](const db::Rows& rows) -> Result<void> {
               return Error{ErrorKind::kConflict,
-                           fmt::format("{} has rules already; look at them with: grantctl ls, "
-                                       "remove them with: grantctl drop",
+                           fmt::format("{} has rules or links already; look at them with: grantctl "
+                                       "ls, grantctl link ls; remove them with: grantctl drop",
                                        quoted(rows.text(0)))};
             },
             range.begin, range.end);
         if (!taken) return taken.error();
       }
     }
-    for (const char* table : kRuleTables) {
+    for (const auto& [table, count] : kPathTables) {
       std::set<std::string> paths;  // the grants of several principals share a path
       for (const PathRange& range : subtree_ranges(from)) {
         auto found = impl_->for_each(
@@ -125,18 +132,17 @@ Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
       }
       auto update = impl_->prepare(fmt::format("UPDATE {} SET path = ?2 WHERE path = ?1", table));
       if (!update) return update.error();
-      std::int64_t& count = table == kRuleTables[0] ? counts.owners : counts.grants;
       for (const std::string& path : paths) {
         auto moved = rewritten(path, from, to);
         if (!moved) return moved.error();
         auto changed = impl_->change(*update, path, *moved);
         if (!changed) return changed.error();
-        count += *changed;
+        counts.*count += *changed;
       }
     }
     if (counts.total() == 0) {
       return Error{ErrorKind::kNotFound,
-                   fmt::format("there is no rule on {} or below it", quoted(from.text()))};
+                   fmt::format("there is no rule or link on {} or below it", quoted(from.text()))};
     }
     return counts;
   });
@@ -146,14 +152,12 @@ Result<RowCounts> Admin::drop(const StorePath& path) {
   return impl_->write([&]() -> Result<RowCounts> {
     RowCounts counts;
     for (const PathRange& range : subtree_ranges(path)) {
-      auto owned =
-          impl_->count_change(counts.owners, "DELETE FROM owners WHERE path >= ?1 AND path < ?2",
-                              range.begin, range.end);
-      if (!owned) return owned.error();
-      auto granted =
-          impl_->count_change(counts.grants, "DELETE FROM grants WHERE path >= ?1 AND path < ?2",
-                              range.begin, range.end);
-      if (!granted) return granted.error();
+      for (const auto& [table, count] : kPathTables) {
+        auto deleted = impl_->count_change(
+            counts.*count, fmt::format("DELETE FROM {} WHERE path >= ?1 AND path < ?2", table),
+            range.begin, range.end);
+        if (!deleted) return deleted.error();
+      }
     }
     return counts;
   });

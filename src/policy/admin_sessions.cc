@@ -9,14 +9,14 @@ namespace {
 constexpr std::size_t kShortestIdPrefix = 8;
 
 /// What was given is never repeated: it may be a token by mistake.
-Result<void> check_id_prefix(std::string_view id) {
+Result<void> check_id_prefix(std::string_view id, std::string_view what) {
   const bool hexadecimal = std::ranges::all_of(
       id, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
   if (!hexadecimal || id.size() < kShortestIdPrefix || id.size() > TokenHash::of("").hex().size()) {
     return Error{ErrorKind::kInvalid,
-                 fmt::format("not a session id: it is 64 lowercase hexadecimal digits, of which "
-                             "the first {} or more will do; see: grantctl session ls",
-                             kShortestIdPrefix)};
+                 fmt::format("not a {0} id: it is 64 lowercase hexadecimal digits, of which "
+                             "the first {1} or more will do; see: grantctl {0} ls",
+                             what, kShortestIdPrefix)};
   }
   return {};
 }
@@ -55,14 +55,15 @@ Result<RowCounts> Admin::remove_member(const Principal& group, const Principal& 
 }
 
 Result<TokenHash> Admin::create_session(const Principal& principal, std::string_view token,
-                                        Expiry expires) {
+                                        Expiry expires, const std::optional<Network>& address) {
   if (auto fit = check_token(token); !fit) return fit.error();
   const TokenHash id = TokenHash::of(token);
   return impl_->write([&]() -> Result<TokenHash> {
     auto added = impl_->change(
-        "INSERT INTO sessions (id, principal, expires, created) VALUES (?1, ?2, ?3, ?4)"
-        " ON CONFLICT (id) DO NOTHING",
-        id.hex(), principal.text(), to_column(expires), to_column(impl_->now()));
+        "INSERT INTO sessions (id, principal, expires, address, created)"
+        " VALUES (?1, ?2, ?3, nullif(?4, ''), ?5) ON CONFLICT (id) DO NOTHING",
+        id.hex(), principal.text(), to_column(expires), address ? address->text() : std::string(),
+        to_column(impl_->now()));
     if (!added) return added.error();
     if (*added == 0) {
       return Error{ErrorKind::kConflict,
@@ -100,15 +101,16 @@ Result<std::vector<Session>> Admin::sessions(const std::optional<Principal>& pri
   });
 }
 
-Result<RowCounts> Admin::remove_session(std::string_view id) {
-  if (auto fit = check_id_prefix(id); !fit) return fit.error();
+Result<std::int64_t> Admin::Impl::remove_by_id(std::string_view table, std::string_view what,
+                                               std::string_view id) {
+  if (auto fit = check_id_prefix(id, what); !fit) return fit.error();
   // 'g' follows the last hexadecimal digit: everything that begins with `id` lies in between.
   const std::string begin(id);
   const std::string end = begin + 'g';
-  return impl_->write([&]() -> Result<RowCounts> {
+  return write([&]() -> Result<std::int64_t> {
     std::int64_t matching = 0;
-    auto found = impl_->for_each(
-        "SELECT 1 FROM sessions WHERE id >= ?1 AND id < ?2 LIMIT 2",
+    auto found = for_each(
+        fmt::format("SELECT 1 FROM {} WHERE id >= ?1 AND id < ?2 LIMIT 2", table),
         [&](const db::Rows&) -> Result<void> {
           ++matching;
           return {};
@@ -117,14 +119,18 @@ Result<RowCounts> Admin::remove_session(std::string_view id) {
     if (!found) return found.error();
     if (matching > 1) {
       return Error{ErrorKind::kConflict,
-                   "several sessions have ids that begin so; give more digits"};
+                   fmt::format("several {}s have ids that begin so; give more digits", what)};
     }
-    RowCounts counts;
-    auto done = impl_->count_change(counts.sessions,
-                                    "DELETE FROM sessions WHERE id >= ?1 AND id < ?2", begin, end);
-    if (!done) return done.error();
-    return counts;
+    return change(fmt::format("DELETE FROM {} WHERE id >= ?1 AND id < ?2", table), begin, end);
   });
+}
+
+Result<RowCounts> Admin::remove_session(std::string_view id) {
+  auto removed = impl_->remove_by_id("sessions", "session", id);
+  if (!removed) return removed.error();
+  RowCounts counts;
+  counts.sessions = *removed;
+  return counts;
 }
 
 Result<RowCounts> Admin::remove_sessions_of(const Principal& principal) {

@@ -18,7 +18,8 @@ constexpr const char* kRows =
 // A trigger's tbl_name is spelt as its CREATE TRIGGER spelt it.
 constexpr const char* kTriggers =
     "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN"
-    " ('owners', 'grants', 'members', 'sessions', 'changes', 'meta') ORDER BY name";
+    " ('owners', 'grants', 'members', 'sessions', 'links', 'signing_keys', 'changes', 'meta')"
+    " ORDER BY name";
 
 /// More losses than this at once are not worth telling apart.
 constexpr std::int64_t kMaxRows = 1000;
@@ -151,14 +152,14 @@ Result<Losses> Feed::between(const Position& before, const Position& after) {
     const bool good = row->seq - 1 == seq && values == 1 &&
                       (!row->path || take(losses.paths, *row->path)) &&
                       (!row->principal || take(losses.members, *row->principal)) &&
-                      (!row->token || take(losses.sessions, *row->token));
+                      (!row->token || take(losses.tokens, *row->token));
     if (!good) return unexplained();
     seq = row->seq;
   }
   if (seq != after.sequence) return unexplained();
   sort_and_deduplicate(losses.paths);
   sort_and_deduplicate(losses.members);
-  sort_and_deduplicate(losses.sessions);
+  sort_and_deduplicate(losses.tokens);
   return losses;
 }
 

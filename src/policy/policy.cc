@@ -243,6 +243,18 @@ Result<Decision> Policy::decide(const Identity& identity, const StorePath& path)
   return readers_->with_reader([&](Reader& reader) { return reader.decide(identity, path); });
 }
 
+Result<Door> Policy::door(const Identity& identity) {
+  return readers_->with_reader([&](Reader& reader) { return reader.door(identity); });
+}
+
+Result<bool> Policy::has_expired(const TokenHash& token) {
+  return readers_->with_reader([&](Reader& reader) { return reader.has_expired(token); });
+}
+
+Result<bool> Policy::knows_link(const TokenHash& link) {
+  return readers_->with_reader([&](Reader& reader) { return reader.knows_link(link); });
+}
+
 Result<std::vector<Principal>> Policy::principals(const Identity& identity) {
   return readers_->with_reader([&](Reader& reader) { return reader.principals(identity); });
 }

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "policy/feed.h"
+#include "policy/reader_impl.h"
 #include "policy/schema.h"
 
 namespace grantfs {
@@ -16,6 +17,8 @@ namespace {
 
 constexpr const char* kVersion = "PRAGMA data_version";
 constexpr const char* kSession = "SELECT principal, expires, address FROM sessions WHERE id = ?1";
+constexpr const char* kLink =
+    "SELECT principal, path, expires, address, uses FROM links WHERE id = ?1";
 constexpr const char* kParents = "SELECT parent, expires FROM members WHERE member = ?1";
 constexpr const char* kOwnerAt = "SELECT principal FROM owners WHERE path = ?1";
 constexpr const char* kGrantAt = "SELECT expires FROM grants WHERE principal = ?1 AND path = ?2";
@@ -26,7 +29,7 @@ constexpr const char* kNextGranted =
     "SELECT path, expires FROM grants WHERE principal = ?1 AND path >= ?2 AND path < ?3"
     " AND (expires IS NULL OR expires > ?4) ORDER BY path LIMIT 1";
 
-constexpr std::array kAllStatements{kSession, kParents,   kOwnerAt,
+constexpr std::array kAllStatements{kSession, kLink,      kParents,    kOwnerAt,
                                     kGrantAt, kNextOwned, kNextGranted};
 
 /// The paths strictly below a folder, as a half-open range in byte order.
@@ -50,22 +53,6 @@ std::string successor(std::string_view path) {
 
 std::int64_t unix_seconds(Timestamp time) {
   return time.time_since_epoch().count();
-}
-
-Expiry to_expiry(std::optional<std::int64_t> seconds) {
-  if (!seconds) return std::nullopt;
-  return Timestamp{std::chrono::seconds{*seconds}};
-}
-
-Expiry earlier(const Expiry& a, const Expiry& b) {
-  if (!a || !b) return a ? a : b;
-  return std::min(*a, *b);
-}
-
-/// Under which name what an identity is and may is remembered; empty: not at all.
-std::string memory_name(const Identity& identity) {
-  if (const auto* bearer = std::get_if<SessionBearer>(&identity)) return bearer->session.hex();
-  return std::holds_alternative<Anyone>(identity) ? "public" : std::string();
 }
 
 /// Under which a decision is remembered: of whom, and where.
@@ -96,9 +83,9 @@ Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options,
     }
     return std::move(*statement);
   };
-  Statements statements{prepare(kVersion),    prepare(kSession), prepare(kParents),
-                        prepare(kOwnerAt),    prepare(kGrantAt), prepare(kNextOwned),
-                        prepare(kNextGranted)};
+  Statements statements{prepare(kVersion),   prepare(kSession),    prepare(kLink),
+                        prepare(kParents),   prepare(kOwnerAt),    prepare(kGrantAt),
+                        prepare(kNextOwned), prepare(kNextGranted)};
   if (failure) return *failure;
   return std::unique_ptr<Reader>(
       new Reader(options, file, std::move(*connection), std::move(statements)));
@@ -124,93 +111,6 @@ Result<Reader::Snapshot> Reader::snapshot() {
     held.source.emplace(std::move(*source));
   }
   return held;
-}
-
-Result<Reader::Holdings> Reader::holdings(const Identity& identity, Timestamp now, Expired expired,
-                                          std::optional<Explanation::Session>* session) {
-  const std::string name = source_ == nullptr ? memory_name(identity) : std::string();
-  if (name.empty() || expired == Expired::kFollow) {
-    return find_holdings(identity, now, expired, session);
-  }
-  if (const Holdings* known = remembered_.holdings(name, now)) return *known;
-  auto found = find_holdings(identity, now, expired, session);
-  if (found && !found->empty()) remembered_.keep(name, *found, now);
-  return found;
-}
-
-Result<std::optional<Explanation::Session>> Reader::session_by_source(const SessionBearer& bearer) {
-  using Found = std::optional<Explanation::Session>;
-  if (source_ == nullptr) return Found();
-  auto who = source_->who(bearer.token);
-  if (!who) return who.error();
-  if (!*who) return Found();
-  return Found(Explanation::Session{std::move((*who)->principal), (*who)->expires, {}});
-}
-
-Result<std::optional<Explanation::Session>> Reader::find_session(const SessionBearer& bearer) {
-  using Found = std::optional<Explanation::Session>;
-  db::Rows rows = statements_.session.run(bearer.session.hex());
-  auto row = rows.next();
-  if (!row) return row.error();
-  if (!*row) return session_by_source(bearer);
-  auto principal = Principal::parse(rows.text(0));
-  if (!principal) return damaged(options_.database, principal.error().message);
-  return Found(Explanation::Session{std::move(*principal), to_expiry(rows.maybe_integer(1)),
-                                    std::string(rows.text(2))});
-}
-
-Result<Reader::Holdings> Reader::find_holdings(const Identity& identity, Timestamp now,
-                                               Expired expired,
-                                               std::optional<Explanation::Session>* session) {
-  Holdings found;
-  Expiry identity_until;
-  const auto add = [&](std::string principal, std::optional<std::size_t> via, bool live,
-                       const Expiry& until) {
-    const bool known =
-        std::ranges::any_of(found, [&](const Holding& h) { return h.principal == principal; });
-    if (!known) found.push_back({std::move(principal), via.value_or(found.size()), live, until});
-  };
-  const auto add_seed = [&](const Principal& principal) {
-    add(principal.text(), {}, true, identity_until);
-  };
-
-  if (const auto* user = std::get_if<SystemUser>(&identity)) {
-    add_seed(Principal::uid(user->uid));
-    for (const gid_t gid : options_.groups(user->uid)) add_seed(Principal::gid(gid));
-  } else if (const auto* named = std::get_if<Named>(&identity)) {
-    add_seed(named->principal);
-  } else if (const auto* bearer = std::get_if<SessionBearer>(&identity)) {
-    auto known = find_session(*bearer);
-    if (!known) return known.error();
-    if (session != nullptr) *session = *known;
-    if (!*known || !is_live((*known)->expires, now) || !(*known)->address.empty()) {
-      return Holdings();
-    }
-    identity_until = (*known)->expires;
-    add_seed((*known)->principal);
-  }
-  add_seed(Principal::everyone());
-
-  // Breadth first, live memberships before expired ones, so that the first way to reach a group
-  // is a live one wherever there is one. Each group is entered once: cycles end.
-  for (const bool live_pass : {true, false}) {
-    if (!live_pass && expired == Expired::kIgnore) break;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      const std::string member = found[i].principal;
-      db::Rows rows = statements_.parents.run(member);
-      while (true) {
-        auto row = rows.next();
-        if (!row) return row.error();
-        if (!*row) break;
-        const Expiry expires = to_expiry(rows.maybe_integer(1));
-        const bool live = found[i].live && is_live(expires, now);
-        if (live || !live_pass) {
-          add(std::string(rows.text(0)), i, live, earlier(found[i].until, expires));
-        }
-      }
-    }
-  }
-  return found;
 }
 
 Result<std::optional<Decision>> Reader::covered(const Holdings& holdings, const StorePath& path,
@@ -282,6 +182,32 @@ Result<std::optional<Decision>> Reader::passage(const Holdings& holdings, const 
   return found;
 }
 
+Result<Decision> Reader::by_rules(const Holdings& holdings, const StorePath& path, Timestamp now) {
+  auto found = covered(holdings, path, now);
+  if (found && !*found) found = passage(holdings, path, now);
+  if (!found) return found.error();
+  return (*found).value_or(Decision{Access::kNone, holdings.front().until});
+}
+
+Result<Decision> Reader::by_link(const Explanation::Link& link, const Holdings& holdings,
+                                 const StorePath& path, Timestamp now) {
+  const bool is_door = path == link.path.parent();
+  Decision decision{Access::kNone, holdings.front().until};
+  if (is_door || link.path.covers(path)) {
+    auto found = by_rules(holdings, is_door ? link.path : path, now);
+    if (!found) return found.error();
+    decision = *found;
+  }
+  if (is_door && decision.access == Access::kNone) {
+    decision.access = Access::kClosed;  // the link's own principal has lost what it is on
+  } else if (is_door && !link.path.is_root()) {
+    decision.access = Access::kPassage;
+    decision.rule_path_bytes = 0;
+  }
+  decision.uses = link.uses;
+  return decision;
+}
+
 Result<Decision> Reader::decide(const Identity& identity, const StorePath& path) {
   const std::string name = source_ == nullptr ? memory_name(identity) : std::string();
   if (!name.empty() && remembered_commit_ && connection_.newest_commit() == remembered_commit_) {
@@ -289,7 +215,45 @@ Result<Decision> Reader::decide(const Identity& identity, const StorePath& path)
   }
   auto held = snapshot();
   if (!held) return held.error();
+  return decide_at(identity, path, options_.clock());
+}
+
+Result<Door> Reader::door(const Identity& identity) {
+  auto held = snapshot();
+  if (!held) return held.error();
+  StorePath root;
+  if (const auto* bearer = std::get_if<LinkBearer>(&identity)) {
+    auto link = find_link(bearer->link);
+    if (!link) return link.error();
+    if (*link) root = (*link)->path.parent();
+  }
+  auto decision = decide_at(identity, root, options_.clock());
+  if (!decision) return decision.error();
+  return Door{*decision, std::move(root)};
+}
+
+Result<bool> Reader::has_expired(const TokenHash& token) {
+  auto held = snapshot();
+  if (!held) return held.error();
   const Timestamp now = options_.clock();
+  auto session = find_session(token);
+  if (!session) return session.error();
+  auto link = find_link(token);
+  if (!link) return link.error();
+  return (*session && !is_live((*session)->expires, now)) ||
+         (*link && !is_live((*link)->expires, now));
+}
+
+Result<bool> Reader::knows_link(const TokenHash& id) {
+  auto held = snapshot();
+  if (!held) return held.error();
+  auto link = find_link(id);
+  if (!link) return link.error();
+  return link->has_value();
+}
+
+Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& path, Timestamp now) {
+  const std::string name = source_ == nullptr ? memory_name(identity) : std::string();
   if (!name.empty()) {
     if (const Decision* known = recall(name, path, now)) return *known;
   }
@@ -297,11 +261,14 @@ Result<Decision> Reader::decide(const Identity& identity, const StorePath& path)
   if (!who) return who.error();
   if (who->empty()) return Decision{Access::kClosed, {}};
 
-  auto found = covered(*who, path, now);
-  if (found && !*found) found = passage(*who, path, now);
-  if (!found) return found.error();
-  const Decision decision = (*found).value_or(Decision{Access::kNone, who->front().until});
-  if (!name.empty()) remembered_.keep(memory_key(name, path.text()), decision, now);
+  std::optional<Explanation::Link> link;
+  if (const auto* bearer = std::get_if<LinkBearer>(&identity)) {
+    auto found = find_link(bearer->link);
+    if (!found) return found.error();
+    link = std::move(*found);
+  }
+  auto decision = link ? by_link(*link, *who, path, now) : by_rules(*who, path, now);
+  if (decision && !name.empty()) remembered_.keep(memory_key(name, path.text()), *decision, now);
   return decision;
 }
 
@@ -352,20 +319,6 @@ void Reader::Remembered::keep(const std::string& who_and_where, const Decision& 
   keep(decisions_, who_and_where, {decision, now, decision.until});
 }
 
-Result<std::vector<Principal>> Reader::principals(const Identity& identity) {
-  auto held = snapshot();
-  if (!held) return held.error();
-  auto who = holdings(identity, options_.clock(), Expired::kIgnore);
-  if (!who) return who.error();
-  std::vector<Principal> principals;
-  for (const Holding& holding : *who) {
-    auto principal = Principal::parse(holding.principal);
-    if (!principal) return damaged(options_.database, principal.error().message);
-    principals.push_back(std::move(*principal));
-  }
-  return principals;
-}
-
 Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) {
   auto held = snapshot();
   if (!held) return held.error();
@@ -373,6 +326,20 @@ Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) 
   auto who = holdings(identity, now, Expired::kIgnore);
   if (!who) return who.error();
   if (who->empty()) return Listing{Access::kClosed, {}};
+  if (const auto* bearer = std::get_if<LinkBearer>(&identity)) {
+    auto link = find_link(bearer->link);
+    if (!link) return link.error();
+    if (!*link) return Listing{Access::kClosed, {}};
+    const StorePath& shared = (*link)->path;
+    if (!shared.covers(folder)) {
+      auto door = by_link(**link, *who, folder, now);
+      if (!door) return door.error();
+      if (door->access != Access::kPassage) return Listing{door->access, {}};
+      auto inside = by_link(**link, *who, shared, now);
+      if (!inside) return inside.error();
+      return Listing{Access::kPassage, {{std::string(shared.name()), inside->access}}};
+    }
+  }
   auto whole = covered(*who, folder, now);
   if (!whole) return whole.error();
   if (*whole) return Listing{Access::kRead, {}};
@@ -469,7 +436,7 @@ Result<Explanation> Reader::explain(const Identity& identity, const StorePath& p
   if (!held) return held.error();
   const Timestamp now = options_.clock();
   Explanation result;
-  auto who = holdings(identity, now, Expired::kFollow, &result.session);
+  auto who = holdings(identity, now, Expired::kFollow, &result);
   if (!who) return who.error();
 
   for (const std::string_view ancestor : path.self_and_ancestors()) {
@@ -504,6 +471,13 @@ Result<Explanation> Reader::explain(const Identity& identity, const StorePath& p
 
   if (who->empty()) {
     result.access = Access::kClosed;
+  } else if (result.link) {
+    std::erase_if(*who, [](const Holding& holding) { return !holding.live; });
+    auto decision = by_link(*result.link, *who, path, now);
+    if (!decision) return decision.error();
+    result.access = decision->access;
+    if (!result.link->path.covers(path)) result.expired.clear();
+    if (result.access != Access::kRead) result.rule.reset();
   } else if (result.rule) {
     result.access = Access::kRead;
   } else {

@@ -29,6 +29,9 @@ class Reader {
   void use_source(std::unique_ptr<Source> source) { source_ = std::move(source); }
 
   Result<Decision> decide(const Identity& identity, const StorePath& path);
+  Result<Door> door(const Identity& identity);
+  Result<bool> has_expired(const TokenHash& token);
+  Result<bool> knows_link(const TokenHash& link);
   Result<std::vector<Principal>> principals(const Identity& identity);
   Result<Listing> list(const Identity& identity, const StorePath& folder);
   Result<Explanation> explain(const Identity& identity, const StorePath& path);
@@ -52,6 +55,7 @@ class Reader {
   struct Statements {
     db::Statement version;
     db::Statement session;
+    db::Statement link;
     db::Statement parents;
     db::Statement owner_at;
     db::Statement grant_at;
@@ -69,10 +73,27 @@ class Reader {
     std::optional<db::Rows> source;
   };
   Result<Snapshot> snapshot();
-  /// Everything the identity counts as at `now`; empty if the identity itself is void.
-  /// `session`, if given, is told of the identity's session.
+  /// decide(), within a snapshot.
+  Result<Decision> decide_at(const Identity& identity, const StorePath& path, Timestamp now);
+  /// What the rules say, whatever the identity is.
+  Result<Decision> by_rules(const Holdings& holdings, const StorePath& path, Timestamp now);
+  /// The same through a link: what it is on, and the folder that holds that.
+  Result<Decision> by_link(const Explanation::Link& link, const Holdings& holdings,
+                           const StorePath& path, Timestamp now);
+  /// Everything the identity counts as at `now`; empty if the identity itself is void. `why`, if
+  /// given, is told of the identity's session or link.
   Result<Holdings> holdings(const Identity& identity, Timestamp now, Expired expired,
-                            std::optional<Explanation::Session>* session = nullptr);
+                            Explanation* why = nullptr);
+  /// The principal that a token stands for, with the token's own expiry.
+  struct Bearer {
+    Principal principal;
+    Expiry until;
+  };
+  /// None if the token stands for nobody, now and from there.
+  Result<std::optional<Bearer>> bearer_of(const Identity& identity, Timestamp now,
+                                          Explanation* why);
+  Result<std::optional<Explanation::Session>> find_session(const TokenHash& id);
+  Result<std::optional<Explanation::Link>> find_link(const TokenHash& id);
   /// A rule on the path or a folder above it, as a decision; none if there is none.
   Result<std::optional<Decision>> covered(const Holdings& holdings, const StorePath& path,
                                           Timestamp now);
@@ -81,8 +102,6 @@ class Reader {
                                           Timestamp now);
   /// Whose session the source says it is, if it is one.
   Result<std::optional<Explanation::Session>> session_by_source(const SessionBearer& bearer);
-  /// The session of that token: the policy database's, else the source's.
-  Result<std::optional<Explanation::Session>> find_session(const SessionBearer& bearer);
   Result<std::vector<Rule>> rules_at(const Holding& holding, std::string_view path, Timestamp now);
 
   /// What was decided on the snapshot that data_version stands for. Only of identities that the
@@ -122,7 +141,7 @@ class Reader {
   const Decision* recall(const std::string& who, const StorePath& path, Timestamp now) const;
   /// Reads what holdings() remembers.
   Result<Holdings> find_holdings(const Identity& identity, Timestamp now, Expired expired,
-                                 std::optional<Explanation::Session>* session);
+                                 Explanation* why);
 
   PolicyOptions options_;
   Remembered remembered_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -96,6 +97,46 @@ constexpr const char* kVersion1 =
     "CREATE INDEX sessions_by_principal ON sessions (principal);"
     "CREATE INDEX sessions_by_expires ON sessions (expires) WHERE expires IS NOT NULL;";
 
+#define IS_TOKEN_HASH                                                                \
+  "length(CAST(id AS BLOB)) = 64 AND length(id) = 64 AND instr(id, char(0)) = 0 AND" \
+  " id NOT GLOB '*[^0-9a-f]*'"
+
+// An expression of nginx's secure_link_md5 is at most as long as a line of its configuration.
+constexpr const char kLinksAndKeys[] =
+    "CREATE TABLE links ("
+    "  id        TEXT NOT NULL PRIMARY KEY CHECK (" IS_TOKEN_HASH "),"
+    "  principal TEXT NOT NULL CHECK (" IS_PRINCIPAL("principal") "),"
+    "  path      TEXT NOT NULL CHECK (" PATH_IS_CANONICAL "),"
+    "  " EXPIRES ","
+    "  address   TEXT CHECK (address IS NULL OR (length(address) BETWEEN 2 AND 64 AND"
+    "              instr(address, char(0)) = 0 AND address NOT GLOB '*[^0-9a-f.:/]*')),"
+    "  uses      INTEGER CHECK (uses IS NULL OR"
+    "              (typeof(uses) = 'integer' AND uses BETWEEN 1 AND 1000000000)),"
+    "  " CREATED
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX links_by_principal ON links (principal);"
+    "CREATE INDEX links_by_path ON links (path);"
+    "CREATE INDEX links_by_expires ON links (expires) WHERE expires IS NOT NULL;"
+
+    "CREATE TABLE signing_keys ("
+    "  id         TEXT NOT NULL PRIMARY KEY CHECK (length(CAST(id AS BLOB)) BETWEEN 1 AND 32 AND"
+    "               instr(id, char(0)) = 0 AND id NOT GLOB '*[^A-Za-z0-9]*'),"
+    "  format     TEXT NOT NULL CHECK (format = 'hmac-sha256' OR (format GLOB 'md5:?*' AND"
+    "               length(CAST(format AS BLOB)) <= 4096 AND instr(format, char(0)) = 0)),"
+    "  uri_prefix TEXT CHECK (uri_prefix IS NULL OR (uri_prefix GLOB '/*' AND"
+    "               length(CAST(uri_prefix AS BLOB)) <= 4096 AND"
+    "               instr(uri_prefix, char(0)) = 0)),"
+    "  path       TEXT NOT NULL CHECK (" PATH_IS_CANONICAL "),"
+    "  secret     BLOB NOT NULL CHECK (typeof(secret) = 'blob' AND length(secret) <= 1024 AND"
+    "               length(secret) >= iif(format = 'hmac-sha256', 32, 1)),"
+    "  " CREATED ","
+    "  retired    INTEGER CHECK (retired IS NULL OR"
+    "               (typeof(retired) = 'integer' AND retired BETWEEN 0 AND 99999999999)),"
+    "  CHECK (format = 'hmac-sha256' OR uri_prefix IS NOT NULL)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX signing_keys_by_path ON signing_keys (path);";
+
+#undef IS_TOKEN_HASH
 #undef PATH_IS_CANONICAL
 #undef IS_NAMED
 #undef IS_NUMBERED
@@ -103,7 +144,17 @@ constexpr const char* kVersion1 =
 #undef EXPIRES
 #undef CREATED
 
-constexpr std::array kMigrations{kVersion1, kFeedSchema};
+template <std::size_t N, std::size_t M>
+consteval std::array<char, N + M - 1> joined(const char (&first)[N], const char (&second)[M]) {
+  std::array<char, N + M - 1> both{};
+  std::copy_n(first, N - 1, both.begin());
+  std::copy_n(second, M, both.begin() + N - 1);
+  return both;
+}
+
+constexpr auto kVersion3 = joined(kLinksAndKeys, kLinksAndKeysFeed);
+
+constexpr std::array kMigrations{kVersion1, kFeedSchema, kVersion3.data()};
 
 Result<std::int64_t> schema_version(db::Connection& connection,
                                     const std::filesystem::path& database) {

@@ -38,6 +38,11 @@ StorePath StorePath::parent() const {
   return StorePath(slash == std::string::npos ? std::string() : text_.substr(0, slash));
 }
 
+StorePath StorePath::below(const StorePath& folder) const {
+  if (is_root()) return folder;
+  return folder.is_root() ? *this : StorePath(folder.text_ + '/' + text_);
+}
+
 std::string_view StorePath::name() const {
   const auto slash = text_.rfind('/');
   return slash == std::string::npos ? std::string_view(text_)

@@ -11,7 +11,11 @@ namespace {
 
 /// Hashes stay clear of the fixed numbers, and of zero, which readdir(3) takes for "no entry".
 std::uint64_t usable(std::uint64_t hash) {
-  return hash <= InodeNumbers::kBySession ? ~hash : hash;
+  return hash <= InodeNumbers::kLastFixed ? ~hash : hash;
+}
+
+std::string at(const std::optional<Address>& from) {
+  return from ? '@' + from->text() : std::string();
 }
 
 std::string view_name(const View& view) {
@@ -19,8 +23,12 @@ std::string view_name(const View& view) {
     return "uid:" + std::to_string(user->uid);
   }
   if (const auto* bearer = std::get_if<SessionBearer>(&view.identity)) {
-    return "session:" + bearer->session.hex();
+    return "session:" + bearer->session.hex() + at(bearer->from);
   }
+  if (const auto* bearer = std::get_if<LinkBearer>(&view.identity)) {
+    return "link:" + bearer->link.hex() + at(bearer->from);
+  }
+  if (const auto* named = std::get_if<Named>(&view.identity)) return named->principal.text();
   return "public";
 }
 
@@ -31,7 +39,14 @@ std::uint64_t InodeNumbers::of_file(const FileId& id) const {
 }
 
 std::uint64_t InodeNumbers::of_folder(const View& view, const StorePath& path) const {
-  const std::string text = view_name(view) + '/' + path.text();
+  return hash(view_name(view) + '/' + path.text());
+}
+
+std::uint64_t InodeNumbers::below_address(const Address& address, std::uint64_t fixed) const {
+  return hash("from:" + address.text() + '/' + std::to_string(fixed));
+}
+
+std::uint64_t InodeNumbers::hash(const std::string& text) const {
   std::array<unsigned char, crypto_generichash_BYTES_MIN> digest{};
   crypto_generichash(digest.data(), digest.size(),
                      reinterpret_cast<const unsigned char*>(text.data()), text.size(), key_.data(),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "grantfs/store_path.h"
 #include "store/store.h"
@@ -17,13 +18,23 @@ class InodeNumbers {
   static constexpr std::uint64_t kMe = 2;
   static constexpr std::uint64_t kByUid = 3;
   static constexpr std::uint64_t kBySession = 4;
+  static constexpr std::uint64_t kByUser = 5;
+  static constexpr std::uint64_t kByLink = 6;
+  static constexpr std::uint64_t kFrom = 7;
+  static constexpr std::uint64_t kExpired = 8;
+  static constexpr std::uint64_t kMarker = 9;
+  static constexpr std::uint64_t kLastFixed = 63;
 
   explicit InodeNumbers(const FileIdKey& key) : key_(key) {}
 
   std::uint64_t of_file(const FileId& id) const;
   std::uint64_t of_folder(const View& view, const StorePath& path) const;
+  /// Of an address's folder, or of what is fixed in it (`fixed`: its number outside).
+  std::uint64_t below_address(const Address& address, std::uint64_t fixed) const;
 
  private:
+  std::uint64_t hash(const std::string& text) const;
+
   FileIdKey key_;
 };
 

@@ -56,11 +56,11 @@ void NodeTable::rest_on(Tables& tables, Slot slot, const Loan& loan) const {
   if (decision.access != Access::kRead) return;
   // Everything from the rule's path down to here is readable by the same rule, whatever it was
   // when it was looked up: whoever recalls that rule must find it so.
-  std::size_t bytes = 0;
-  if (!tables.nodes[tables.entries[slot].child].is_view) {
-    const auto folder = place_of(tables, tables.entries[slot].parent).second;
-    bytes = folder.child(tables.entries[slot].name.view()).text().size();
-  }
+  const bool is_door = tables.nodes[tables.entries[slot].child].is_view;
+  const auto known =
+      place_of(tables, is_door ? tables.entries[slot].child : tables.entries[slot].parent).second;
+  std::size_t bytes =
+      (is_door ? known : known.child(tables.entries[slot].name.view())).text().size();
   while (bytes >= decision.rule_path_bytes) {
     Entry& entry = tables.entries[slot];
     mark_lent(entry, Access::kRead);
@@ -84,11 +84,13 @@ std::vector<std::vector<LentEntry>> NodeTable::lent_along(const StorePath& path)
   std::vector<std::vector<LentEntry>> chains;
   auto tables = tables_.lock();
   for (const auto& [root, view] : tables->views) {
-    if (!view->is_for_servers()) continue;
+    // Above the door of a link, whatever is lost leads to the door.
+    if (!view->is_for_servers() || !(view->root.covers(path) || path.covers(view->root))) continue;
     std::vector<LentEntry> chain;
-    StorePath at;
+    StorePath at = view->root;
     Slot slot = tables->nodes[root].entry;
-    for (auto name = names.begin(); slot != 0; ++name) {
+    const auto above = at.is_root() ? 0 : std::min(names_of(at).size(), names.size());
+    for (auto name = names.begin() + static_cast<std::ptrdiff_t>(above); slot != 0; ++name) {
       const Entry& entry = tables->entries[slot];
       if (is_lent(entry)) chain.push_back(copy(*tables, entry, view, at));
       if (name == names.end()) break;
@@ -106,8 +108,8 @@ std::vector<LentEntry> NodeTable::lent_in(const View& view) {
   for (const auto& [root, there] : tables->views) {
     if (there->identity != view.identity) continue;
     const Entry& door = tables->entries[tables->nodes[root].entry];
-    if (is_lent(door)) found.push_back(copy(*tables, door, there, StorePath()));
-    add_below(*tables, root, there, StorePath(), found);
+    if (is_lent(door)) found.push_back(copy(*tables, door, there, there->root));
+    add_below(*tables, root, there, there->root, found);
   }
   return found;
 }

@@ -31,15 +31,26 @@ std::pair<ViewPointer, StorePath> NodeTable::place_of(Tables& tables, Slot slot)
     names.push_back(tables.entries[entry].name.view());
     slot = tables.entries[entry].parent;
   }
-  return {tables.views.at(slot), StorePath::join(names.rbegin(), names.rend())};
+  const ViewPointer& view = tables.views.at(slot);
+  return {view, StorePath::join(names.rbegin(), names.rend()).below(view->root)};
+}
+
+std::optional<Address> NodeTable::address_of(const Tables& tables, Slot slot) {
+  for (; tables.nodes[slot].entry != 0; slot = tables.entries[tables.nodes[slot].entry].parent) {
+    if (tables.nodes[slot].kind != NodeKind::kAddress) continue;
+    auto address = Address::parse(tables.entries[tables.nodes[slot].entry].name.view());
+    if (address) return *address;
+  }
+  return std::nullopt;
 }
 
 std::optional<Place> NodeTable::find(NodeId id) {
   auto tables = tables_.lock();
   const Node* node = node_of(*tables, id);
   if (node == nullptr) return std::nullopt;
-  Place place{id, node->kind, nullptr, StorePath(), node->last, node->handle};
+  Place place{id, node->kind, nullptr, StorePath(), std::nullopt, node->last, node->handle};
   if (!node->is_shared) std::tie(place.view, place.path) = place_of(*tables, slot_of(id));
+  if (place.view == nullptr) place.from = address_of(*tables, slot_of(id));
   return place;
 }
 
@@ -91,19 +102,34 @@ void NodeTable::erase_entry(Tables& tables, Slot slot) {
   tables.entries.erase(slot);
 }
 
+Slot NodeTable::replace_entry(Tables& tables, Slot former, Slot child) {
+  tables.by_name.erase(former, ByName{tables});
+  tables.entries[former].is_former = true;
+  const std::string_view name = tables.entries[former].name.view();  // stays where it is
+  const Slot entry = make_entry(tables, tables.entries[former].parent, name, child);
+  tables.entries[entry].lent = tables.entries[former].lent;
+  tables.entries[entry].lent_at = tables.entries[former].lent_at;
+  return entry;
+}
+
 std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std::string_view name,
                                                               NodeKind kind, ViewPointer view,
                                                               const Loan* loan) {
   auto tables = tables_.lock();
   if (node_of(*tables, parent) == nullptr) return std::nullopt;
   const Slot known = find_entry(*tables, slot_of(parent), name);
-  if (known != 0) return count(*tables, known, tables->entries[known].child, loan);
+  if (known != 0) {
+    const Slot child = tables->entries[known].child;
+    const bool same = view == nullptr || tables->views.at(child)->root == view->root;
+    if (same) return count(*tables, known, child, loan);
+  }
   const Slot node = make_node(*tables, kind);
   if (view != nullptr) {
     tables->nodes[node].is_view = true;
     tables->views.emplace(node, std::move(view));
   }
-  const Slot entry = make_entry(*tables, slot_of(parent), name, node);
+  const Slot entry = known != 0 ? replace_entry(*tables, known, node)
+                                : make_entry(*tables, slot_of(parent), name, node);
   return count(*tables, entry, node, loan);
 }
 
@@ -142,13 +168,7 @@ std::optional<NodeTable::Remembered> NodeTable::remember(NodeId parent, std::str
   if (entry == 0) {
     entry = make_entry(*tables, slot_of(parent), name, node);
   } else if (tables->entries[entry].child != node) {
-    // What was there keeps its entry, by which its path is known, for as long as it lives. What
-    // was lent was lent by name.
-    tables->by_name.erase(entry, ByName{*tables});
-    tables->entries[entry].is_former = true;
-    const Slot former = std::exchange(entry, make_entry(*tables, slot_of(parent), name, node));
-    tables->entries[entry].lent = tables->entries[former].lent;
-    tables->entries[entry].lent_at = tables->entries[former].lent_at;
+    entry = replace_entry(*tables, entry, node);
   }
   return count(*tables, entry, node, loan);
 }

@@ -35,6 +35,12 @@ enum class NodeKind : std::uint8_t {
   kMe,         ///< the symbolic link to the caller's own view
   kByUid,      ///< the folder of the views of system users
   kBySession,  ///< the folder of the views of sessions
+  kByUser,     ///< the folder of the views of users whom servers authenticated
+  kByLink,     ///< the folder of the views of links
+  kFrom,       ///< the folder of the addresses
+  kAddress,    ///< an address; such folders again, for who comes from there
+  kExpired,    ///< the folder of the tokens that have expired
+  kMarker,     ///< one of them: an empty file
   kFolder,     ///< a folder of the store in a view; a view's own root is one
   kFile,       ///< a file of the store in a view, or in several
 };
@@ -43,16 +49,17 @@ enum class NodeKind : std::uint8_t {
 struct Place {
   NodeId id = 0;
   NodeKind kind = NodeKind::kRoot;
-  ViewPointer view;   ///< none outside the views, and of a file that views share
-  StorePath path;     ///< in the view
-  Found last;         ///< what the last lookup found there; meaningless outside the views
-  FileHandle handle;  ///< of a file
+  ViewPointer view;             ///< none outside the views, and of a file that views share
+  StorePath path;               ///< in the store
+  std::optional<Address> from;  ///< outside the views, below an address
+  Found last;                   ///< what the last lookup found there; meaningless outside the views
+  FileHandle handle;            ///< of a file
 };
 
 /// A name in a folder, as the kernel's cache has it (a dentry).
 struct KernelEntry {
   NodeId parent;
-  std::string name;  ///< in by-session a token: it must not reach a log
+  std::string name;  ///< of a door, a token maybe: it must not reach a log
 };
 
 /// How far recalls had come when a decision was about to be made.
@@ -104,7 +111,8 @@ class NodeTable {
   };
 
   /// The door or view `name` below `parent`, with one more lookup. A view's root (`view` given)
-  /// starts a store path of its own. None if `parent` is gone.
+  /// is where its paths begin; if the name led to another folder of the store before, the former
+  /// view is left to those who are in it. None if `parent` is gone.
   std::optional<Remembered> remember_door(NodeId parent, std::string_view name, NodeKind kind,
                                           ViewPointer view, const Loan* loan);
 
@@ -222,12 +230,17 @@ class NodeTable {
   static Slot find_entry(Tables& tables, Slot parent, std::string_view name);
   static Slot make_entry(Tables& tables, Slot parent, std::string_view name, Slot child);
   static void erase_entry(Tables& tables, Slot entry);
+  /// Has the name lead to `child` from now on. What it led to keeps an entry, by which its path is
+  /// known, for as long as it lives; what was lent was lent by name.
+  static Slot replace_entry(Tables& tables, Slot former, Slot child);
   /// Removes the node, and then those above it, as far as nothing holds them any more.
   static void release(Tables& tables, Slot node) noexcept;
   Remembered count(Tables& tables, Slot entry, Slot node, const Loan* loan);
   bool lend(Tables& tables, Slot entry, const Loan* loan);
 
-  /// The view that a node is in, and its path there.
+  /// The address that a node lies below, outside the views.
+  static std::optional<Address> address_of(const Tables& tables, Slot node);
+  /// The view that a node is in, and its path in the store.
   static std::pair<ViewPointer, StorePath> place_of(Tables& tables, Slot node);
   bool is_lent(const Entry& entry) const;
   void mark_lent(Entry& entry, Access access) const;

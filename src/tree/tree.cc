@@ -5,44 +5,23 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <utility>
 
 namespace grantfs {
 namespace {
 
-constexpr std::string_view kMeName = "me";
-constexpr std::string_view kByUidName = "by-uid";
-constexpr std::string_view kBySessionName = "by-session";
-constexpr std::string_view kPublicName = "public";
-
 constexpr mode_t kFileMode = S_IFREG | 0444;
 constexpr mode_t kFolderMode = S_IFDIR | 0555;
 constexpr mode_t kUserDoorMode = S_IFDIR | 0500;
-/// May be passed, but neither listed nor watched: inotify(7) needs read permission.
-constexpr mode_t kUnlistableMode = S_IFDIR | 0711;
-constexpr mode_t kServersOnlyMode = S_IFDIR | 0710;
 /// A lease ends this long before what it rests on does: timeouts are rounded up to the kernel's
 /// clock ticks, 10 ms at the most (CONFIG_HZ).
 constexpr std::chrono::milliseconds kExpiryMargin{50};
 /// A lease begins when the kernel gets to the reply. By how much it may be late, at least, before
 /// we take it for ended.
 constexpr std::chrono::seconds kLeastLateness{10};
-constexpr uid_t kNobodyAtAll = static_cast<uid_t>(-1);
-
-/// A uid as by-uid spells it: decimal, no leading zeros, below (uid_t)-1.
-std::optional<uid_t> parse_uid(std::string_view name) {
-  if (name.empty() || (name.size() > 1 && name.front() == '0')) return std::nullopt;
-  uid_t uid = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), uid);
-  if (error != std::errc() || end != name.data() + name.size() || uid == kNobodyAtAll) {
-    return std::nullopt;
-  }
-  return uid;
-}
 
 bool is_folder(NodeKind kind) {
-  return kind != NodeKind::kFile && kind != NodeKind::kMe;
+  return kind != NodeKind::kFile && kind != NodeKind::kMe && kind != NodeKind::kMarker;
 }
 
 }  // namespace
@@ -66,13 +45,21 @@ Errno Tree::fail(int error) {
   return Errno{error};
 }
 
-Result<Decision, Errno> Tree::decide(const View& view, const StorePath& path) {
+void Tree::tell(const Error& error) const {
+  if (options_.on_policy_error) options_.on_policy_error(error);
+}
+
+Result<Decision> Tree::judge(const View& view, const StorePath& path) {
   if (path.text().size() > StorePath::kMaxBytes) return Decision{Access::kNone, {}};
   auto decision = policy_.decide(view.identity, path);
-  if (!decision) {
-    if (options_.on_policy_error) options_.on_policy_error(decision.error());
-    return fail(EACCES);
-  }
+  if (!decision) tell(decision.error());
+  if (decision && decision->uses) bind_to_use(view, *decision);
+  return decision;
+}
+
+Result<Decision, Errno> Tree::decide(const View& view, const StorePath& path) {
+  auto decision = judge(view, path);
+  if (!decision) return fail(EACCES);
   if (decision->access == Access::kClosed) return deny(EACCES);
   return *decision;
 }
@@ -123,70 +110,25 @@ Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, uid_t
     case NodeKind::kByUid:
       return lookup_user(name, parent_id, caller);
     case NodeKind::kBySession:
-      return lookup_session(name, parent_id);
+    case NodeKind::kByLink:
+      return lookup_token(name, *parent);
+    case NodeKind::kByUser:
+      return lookup_by_user(name, parent_id);
+    case NodeKind::kFrom:
+      return lookup_address(name, parent_id);
+    case NodeKind::kAddress:
+      return lookup_below_address(name, *parent);
+    case NodeKind::kExpired:
+      return lookup_expired(name, parent_id);
     case NodeKind::kFolder:
       if (!parent->view->admits(caller)) return deny(EACCES);
       return lookup_in_view(*parent, name);
     case NodeKind::kMe:
+    case NodeKind::kMarker:
     case NodeKind::kFile:
       break;
   }
   return Errno{ENOTDIR};
-}
-
-Result<Entry, Errno> Tree::lookup_at_root(std::string_view name) {
-  if (name == kMeName) return enter(name, NodeKind::kMe);
-  if (name == kByUidName) return enter(name, NodeKind::kByUid);
-  if (name == kBySessionName) return enter(name, NodeKind::kBySession);
-  if (name == kPublicName) return enter_view(kRootNode, name, View{Anyone{}});
-  return Errno{ENOENT};
-}
-
-Result<Entry, Errno> Tree::enter(std::string_view name, NodeKind kind) {
-  const auto node = nodes_.remember_door(kRootNode, name, kind, nullptr, nullptr);
-  if (!node) return fail(ESTALE);
-  return Entry{node->node, fixed_attributes(kind), options_.lease};
-}
-
-Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, uid_t caller) {
-  const auto uid = parse_uid(name);
-  if (!uid) return Errno{ENOENT};
-  const View view{SystemUser{*uid}, *uid};
-  if (!view.admits(caller)) return deny(EACCES);
-  const auto node =
-      nodes_.remember_door(parent, name, NodeKind::kFolder, std::make_shared<View>(view), nullptr);
-  if (!node) return fail(ESTALE);
-  auto shown = attributes(node->node);
-  if (!shown) {
-    nodes_.forget(node->node, 1);
-    return shown.error();
-  }
-  return Entry{node->node, shown->shown};
-}
-
-Result<Entry, Errno> Tree::lookup_session(std::string_view token, NodeId parent) {
-  if (!StorePath::is_name(token)) return deny(EACCES);  // longer than a name can be (NAME_MAX)
-  return enter_view(parent, token, View{SessionBearer{TokenHash::of(token), std::string(token)}});
-}
-
-Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name, const View& view) {
-  const auto begun = std::chrono::steady_clock::now();
-  const RecallMark mark = nodes_.mark();
-  auto decision = decide(view, StorePath());
-  if (!decision) return decision.error();
-  std::optional<Found> whole;
-  if (decision->access == Access::kRead) {
-    auto found = store_.find(StorePath());
-    if (!found) return fail(found.error().value);
-    whole = *found;
-  }
-  const auto shown = folder_attributes(view, StorePath(), whole ? &*whole : nullptr);
-  const auto lent = offer(view, *decision, mark);
-  // By its name the kernel can be told to forget the door: for a session that is the token.
-  const auto node = nodes_.remember_door(parent, name, NodeKind::kFolder,
-                                         std::make_shared<View>(view), lent ? &*lent : nullptr);
-  if (!node) return fail(ESTALE);
-  return answer(*node, shown, view, *decision, begun);
 }
 
 Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view name) {
@@ -198,8 +140,10 @@ Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view 
   auto decision = decide(view, path);
   if (!decision) return decision.error();
   if (decision->access == Access::kNone) {
-    const bool tell = options_.denial == Denial::kForbid && store_.find(path).ok();
-    return deny(tell ? EACCES : ENOENT);
+    // Whoever was sent a link is not to learn what lies beside it.
+    const bool tells = options_.denial == Denial::kForbid &&
+                       !std::holds_alternative<LinkBearer>(view.identity) && store_.find(path).ok();
+    return deny(tells ? EACCES : ENOENT);
   }
   auto located = store_.locate(path);
   if (!located) return fail(located.error().value);
@@ -249,7 +193,7 @@ Result<Attributes, Errno> Tree::attributes(NodeId node) {
   if (!place) return fail(ESTALE);
   switch (place->kind) {
     case NodeKind::kFolder: {
-      const auto decision = policy_.decide(place->view->identity, place->path);
+      const auto decision = judge(*place->view, place->path);
       const auto found = store_.find(place->path);
       const bool whole = decision && decision->access == Access::kRead && found &&
                          found->type == Found::Type::kFolder;
@@ -265,7 +209,7 @@ Result<Attributes, Errno> Tree::attributes(NodeId node) {
                         lent ? options_.lease : std::chrono::seconds(0)};
     }
     default:
-      return Attributes{fixed_attributes(place->kind), options_.lease};
+      return Attributes{fixed_attributes(place->kind, place->from), options_.lease};
   }
 }
 
@@ -282,14 +226,6 @@ Result<std::shared_ptr<OpenedFile>, Errno> Tree::file_of(NodeId node, FileLeases
   auto opened = store_.open_file(place->handle, leases);
   if (!opened) return fail(opened.error().value);
   return files_.keep(node, std::make_shared<OpenedFile>(std::move(*opened)));
-}
-
-Result<std::string, Errno> Tree::read_link(NodeId node, uid_t caller) {
-  const auto place = nodes_.find(node);
-  if (!place) return fail(ESTALE);
-  if (place->kind != NodeKind::kMe) return Errno{EINVAL};
-  if (caller == kNobodyAtAll) return deny(EACCES);
-  return std::string(kByUidName) + '/' + std::to_string(caller);
 }
 
 Result<Located, Errno> Tree::admit(NodeId node, uid_t caller) {
@@ -344,22 +280,17 @@ Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_folder(NodeId node, uid_t 
   counters_.opendirs.fetch_add(1, std::memory_order_relaxed);
   const auto place = nodes_.find(node);
   if (!place || !is_folder(place->kind)) return fail(ESTALE);
-  if (place->kind == NodeKind::kRoot) {
-    const View anyone{Anyone{}};
-    return std::unique_ptr<OpenFolder>(std::make_unique<FixedFolder>(std::vector<FixedFolder::Item>{
-        {".", InodeNumbers::kRoot, S_IFDIR},
-        {"..", InodeNumbers::kRoot, S_IFDIR},
-        {kMeName, InodeNumbers::kMe, S_IFLNK},
-        {kByUidName, InodeNumbers::kByUid, S_IFDIR},
-        {kBySessionName, InodeNumbers::kBySession, S_IFDIR},
-        {kPublicName, numbers_.of_folder(anyone, StorePath()), S_IFDIR}}));
-  }
+  if (place->kind == NodeKind::kRoot) return open_root();
   // Whose views there are is nobody's business, root's included.
   if (place->kind != NodeKind::kFolder || !place->view->admits(caller)) return deny(EACCES);
 
+  if (std::holds_alternative<LinkBearer>(place->view->identity)) {
+    auto decision = decide(*place->view, place->path);  // the list says nothing of uses
+    if (!decision) return decision.error();
+  }
   auto listing = policy_.list(place->view->identity, place->path);
   if (!listing) {
-    if (options_.on_policy_error) options_.on_policy_error(listing.error());
+    tell(listing.error());
     return fail(EACCES);
   }
   if (listing->access == Access::kClosed) return deny(EACCES);
@@ -374,32 +305,6 @@ Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_folder(NodeId node, uid_t 
   }
   return std::unique_ptr<OpenFolder>(
       std::make_unique<PartialFolder>(std::move(of), std::move(listing->names)));
-}
-
-struct stat Tree::fixed_attributes(NodeKind kind) const {
-  struct stat shown = {};
-  shown.st_nlink = 1;
-  shown.st_mtim = shown.st_atim = shown.st_ctim = options_.mounted;
-  switch (kind) {
-    case NodeKind::kMe:
-      shown.st_mode = S_IFLNK | 0777;  // what symlink(7) has; no size, as for /proc/self
-      shown.st_ino = InodeNumbers::kMe;
-      break;
-    case NodeKind::kByUid:
-      shown.st_mode = kUnlistableMode;
-      shown.st_ino = InodeNumbers::kByUid;
-      break;
-    case NodeKind::kBySession:
-      shown.st_mode = options_.server_group ? kServersOnlyMode : kUnlistableMode;
-      shown.st_gid = options_.server_group.value_or(0);
-      shown.st_ino = InodeNumbers::kBySession;
-      break;
-    default:
-      shown.st_mode = kFolderMode;
-      shown.st_ino = InodeNumbers::kRoot;
-      break;
-  }
-  return shown;
 }
 
 struct stat Tree::file_attributes(uid_t owner, const Found& found) const {

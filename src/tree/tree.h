@@ -16,6 +16,7 @@
 #include "base/errno.h"
 #include "grantfs/policy.h"
 #include "grantfs/result.h"
+#include "policy/link_uses.h"
 #include "store/store.h"
 #include "tree/inode_numbers.h"
 #include "tree/node_cache.h"
@@ -33,8 +34,11 @@ enum class Denial {
 
 struct TreeOptions {
   Denial denial = Denial::kHide;
-  /// Group whose members alone may pass by-session; none: whoever has a token.
+  /// Group whose members alone may pass the doors for servers; none: whoever has a token, and then
+  /// there is no by-user.
   std::optional<gid_t> server_group{};
+  /// Counts how often links are used; none: a link that may be used so often only is closed.
+  LinkUses* link_uses = nullptr;
   FileIdKey key{};     ///< of inode numbers
   timespec mounted{};  ///< shown as the time of what has none of its own
   /// How long the kernel may keep an answer at most; zero: not at all.
@@ -100,6 +104,8 @@ class Tree {
   /// as last seen. But a folder shows its time and size only while it is readable as a whole.
   Result<Attributes, Errno> attributes(NodeId node);
   Result<std::string, Errno> read_link(NodeId node, uid_t caller);
+  /// Whether it is an empty file of the mount's own, which anyone may open.
+  bool is_marker(NodeId node);
   /// The decision to open a file: what is at its path now, if that is the node's file still.
   /// ESTALE makes the kernel walk the path again, with fresh lookups (do_filp_open() in
   /// fs/namei.c): if the name leads to another file by now, or to the same one with other
@@ -145,16 +151,30 @@ class Tree {
 
   Result<Entry, Errno> lookup_at_root(std::string_view name);
   Result<Entry, Errno> lookup_user(std::string_view name, NodeId parent, uid_t caller);
-  Result<Entry, Errno> lookup_session(std::string_view token, NodeId parent);
+  Result<Entry, Errno> lookup_token(std::string_view token, const Place& parent);
+  Result<Entry, Errno> lookup_by_user(std::string_view name, NodeId parent);
+  Result<Entry, Errno> lookup_address(std::string_view name, NodeId parent);
+  Result<Entry, Errno> lookup_below_address(std::string_view name, const Place& parent);
+  Result<Entry, Errno> lookup_expired(std::string_view token, NodeId parent);
   Result<Entry, Errno> lookup_in_view(const Place& parent, std::string_view name);
   /// The node of one of the mount's own folders and links, as an answer.
-  Result<Entry, Errno> enter(std::string_view name, NodeKind kind);
+  Result<Entry, Errno> enter(NodeId parent, std::string_view name, NodeKind kind,
+                             const std::optional<Address>& from = std::nullopt);
   /// The root of a view that is for servers, as an answer.
-  Result<Entry, Errno> enter_view(NodeId parent, std::string_view name, const View& view);
+  Result<Entry, Errno> enter_view(NodeId parent, std::string_view name, const Identity& identity);
+  Result<std::unique_ptr<OpenFolder>, Errno> open_root() const;
 
   /// Keeps what a lookup found for the open or the read that is likely to follow.
   void keep_at_hand(NodeId node, Located located);
-  /// What the policy says, or what to refuse with.
+  /// What the policy says, and, of a link that may be used so often only, whether a use is under
+  /// way.
+  Result<Decision> judge(const View& view, const StorePath& path);
+  /// Has a decision end with the use under way; kClosed where there is none.
+  void bind_to_use(const View& view, Decision& decision);
+  /// The same at the link's door, where a use begins.
+  Result<void> begin_use(const View& view, Decision& decision);
+  void tell(const Error& error) const;
+  /// judge(), or what to refuse with.
   Result<Decision, Errno> decide(const View& view, const StorePath& path);
   /// How long a decision may be lent, and what to remember of it.
   std::chrono::nanoseconds loan_time(const View& view, const Decision& decision) const;
@@ -177,7 +197,7 @@ class Tree {
 
   /// What a file is now; anything but the node's own file means that it cannot be told.
   Result<Found, Errno> examine(const Place& file);
-  struct stat fixed_attributes(NodeKind kind) const;
+  struct stat fixed_attributes(NodeKind kind, const std::optional<Address>& from) const;
   struct stat file_attributes(uid_t owner, const Found& found) const;
   /// `found` only if the view may read the folder as a whole.
   struct stat folder_attributes(const View& view, const StorePath& path, const Found* found) const;

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "grantfs/identity.h"
+#include "grantfs/store_path.h"
 
 namespace grantfs {
 
@@ -14,6 +15,7 @@ namespace grantfs {
 struct View {
   Identity identity;
   uid_t shown_owner = 0;  ///< st_uid of everything in it
+  StorePath root{};       ///< the folder of the store that its door leads to
 
   /// Whether servers read it on behalf of people whom the kernel does not know. Then nothing in it
   /// depends on the caller: the kernel may keep its answers, and its files are shared with the

@@ -5,14 +5,26 @@
 #include "tree/tree.h"
 
 namespace grantfs {
+namespace {
+
+/// The token that an identity rests on; null if it rests on none.
+const TokenHash* token_of(const Identity& identity) {
+  if (const auto* bearer = std::get_if<SessionBearer>(&identity)) return &bearer->session;
+  if (const auto* bearer = std::get_if<LinkBearer>(&identity)) return &bearer->link;
+  return nullptr;
+}
+
+}  // namespace
 
 bool Tree::holds_still(const LentEntry& lent) {
-  auto decision = policy_.decide(lent.view->identity, lent.path);
-  if (!decision) {
-    if (options_.on_policy_error) options_.on_policy_error(decision.error());
-    return false;
+  if (lent.path == lent.view->root && std::holds_alternative<LinkBearer>(lent.view->identity)) {
+    // What the link is on may have changed, and then the door leads elsewhere by now.
+    auto door = policy_.door(lent.view->identity);
+    if (!door || door->root != lent.path) return false;
   }
-  if (decision->access < lent.lent) return false;
+  auto decision = judge(*lent.view, lent.path);
+  if (!decision || decision->access < lent.lent) return false;
+  if (decision->until && *decision->until <= options_.clock()) return false;  // of a link's use
   nodes_.rest_on(lent.entry, loan(*decision, RecallMark()));
   return true;
 }
@@ -50,11 +62,11 @@ std::vector<KernelEntry> Tree::withdraw(const Losses& losses) {
   for (const StorePath& path : losses.paths) {
     for (const auto& chain : nodes_.lent_along(path)) withdraw_chain(chain, entries);
   }
-  if (losses.sessions.empty() && losses.members.empty()) return entries;
+  if (losses.tokens.empty() && losses.members.empty()) return entries;
   for (const ViewPointer& view : nodes_.views_for_servers()) {
-    const auto* bearer = std::get_if<SessionBearer>(&view->identity);
-    bool affected = bearer != nullptr &&
-                    std::ranges::find(losses.sessions, bearer->session) != losses.sessions.end();
+    const TokenHash* token = token_of(view->identity);
+    bool affected =
+        token != nullptr && std::ranges::find(losses.tokens, *token) != losses.tokens.end();
     if (!affected && !losses.members.empty()) {
       // Whoever left a group is a principal of the view still, unless it stopped being one by
       // another change, which then names one that it still is.

@@ -175,7 +175,7 @@ class Held(TwoUsersTest):
             for fd in held[::2] + held[1::2]:
                 os.close(fd)
         wait_for(lambda: self.site.counters()["open_files"] == 0, what="every handle to be released")
-        self.assertEqual(names(self.site.mountpoint)[0], "by-session")
+        self.assertEqual(names(self.site.mountpoint)[0], "by-link")
 
 
 def mapped(fd):

@@ -1,6 +1,7 @@
 """Promises 2, 3, 4, 13 and 14 with leases: what the kernel is lent, and how it is taken back."""
 
 import errno
+import grp
 import mmap
 import os
 import time
@@ -55,6 +56,30 @@ class Upcalls(LeaseTest):
         for path in (self.by_session(self.alice_token, "alice/deep/er/note.txt"), self.site.path("public", "open/welcome.txt")):
             serve(path)
             self.assertEqual(self.upcalls_of(lambda: [serve(path) for _ in range(10)]), {})
+
+    def test_a_hot_request_by_link_and_by_user_costs_none(self):
+        """Promise 13: a link, from an address too; a user whom a server authenticated."""
+        self.site.umount()
+        self.site.mount(self.OPTIONS + ",server_group=www-data")
+        link = self.site.grantctl("link", "create", "alice/deep").stdout.strip()
+        bound = self.site.grantctl("link", "create", "alice/deep", "--address", "192.0.2.0/24").stdout.strip()
+        self.grant("user:a", "alice/deep")
+        server = self.actor(33, gid=grp.getgrnam("www-data").gr_gid)
+        inodes = set()
+        for path in (self.site.path("by-link", link, "deep/er/note.txt"), self.site.path("by-user/a/alice/deep/er/note.txt"),
+                     self.site.path("from/192.0.2.1/by-link", bound, "deep/er/note.txt")):
+            self.assertEqual(server.call(serve, str(path)), b"note\n")
+            self.assertEqual(self.upcalls_of(lambda: [server.call(serve, str(path)) for _ in range(10)]), {}, path)
+            inodes.add(server.call(os.stat, str(path)).st_ino)
+        self.assertEqual(len(inodes), 1, "they share the file's node, and its bytes")
+
+    def test_a_link_with_uses_asks_at_its_door_alone(self):
+        link = self.site.grantctl("link", "create", "alice/deep", "--uses", "1").stdout.strip()
+        path = self.site.path("by-link", link, "deep/er/note.txt")
+        serve(path)
+        hot = self.upcalls_of(lambda: [serve(path) for _ in range(10)])
+        self.assertEqual(hot.pop("lookup"), 10)
+        self.assertLessEqual(set(hot), {"getattr"})
 
     def test_a_cold_request_costs_one_lookup_for_each_new_component(self):
         """No GETATTR, no OPEN; one READ for the bytes, if nobody has read them."""

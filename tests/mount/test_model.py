@@ -24,6 +24,8 @@ GROUPS = ("group:g", "group:h")
 PRINCIPALS = (*USERS, *GROUPS, "public")
 NAMES = ("d", "e", "f")
 TOKENS = tuple(letter * 32 for letter in "xyz")
+LINKS = tuple(letter * 32 for letter in "lm")
+LINKED = ("", "d", "e", "f", "d/d", "d/e", "d/f", "e/d", "e/f")  # below folders that there always are
 
 
 def paths(depth):
@@ -46,6 +48,7 @@ class Model:
         self.grants = {}    # (principal, path): expires
         self.members = {}   # (member, parent): expires
         self.sessions = {}  # token: (principal, expires)
+        self.links = {}     # token: (principal, path, expires)
         self.files = {}     # path: bytes
         self.folders = {""}
 
@@ -74,26 +77,33 @@ class Model:
 
     def answer(self, view, path, question, now):
         """What `question` must give: a value, or the name of an errno."""
+        shared = ""
         if view == "public":
             who = self.counts_as("public", now)
+        elif view in LINKS:
+            principal, shared, expires = self.links.get(view, (None, "", 0))
+            who = self.counts_as(principal, now)
+            if not lives(expires, now) or not (self.reads(who, shared, now) or self.passes(who, shared, now)):
+                return "EACCES"
         else:
             principal, expires = self.sessions.get(view, (None, 0))
             if not lives(expires, now):
                 return "EACCES"
             who = self.counts_as(principal, now)
-        at = ""
+        at = os.path.dirname(shared)
         for name in path.split("/") if path else ():
             if at in self.files:
                 return "ENOTDIR"
             at = f"{at}/{name}" if at else name
-            if not self.sees(who, at, now):
+            if not (covers(shared, at) and self.sees(who, at, now)):
                 return "ENOENT"
         if at in self.files:
             data = self.files[at]
             return {"read": data, "stat": ("file", len(data)), "list": "ENOTDIR"}[question]
         if question == "list":
             return tuple(sorted(child[len(at) + 1 if at else 0:] for child in (*self.files, *self.folders)
-                                if child and os.path.dirname(child) == at and self.sees(who, child, now)))
+                                if child and os.path.dirname(child) == at and covers(shared, child)
+                                and self.sees(who, child, now)))
         return {"read": "EISDIR", "stat": ("folder", 0)}[question]
 
 
@@ -102,7 +112,7 @@ def lives(expires, now):
 
 
 def ask(site, view, path, question):
-    full = os.path.join(site.mountpoint, *(("public",) if view == "public" else ("by-session", view)), path)
+    full = os.path.join(site.mountpoint, *(("public",) if view == "public" else ("by-link" if view in LINKS else "by-session", view)), path)
     try:
         if question == "read":
             return read(full)
@@ -147,8 +157,9 @@ class ModelTest(MountTest):
         pick = self.chance.choice
         principal, path, token = pick(PRINCIPALS), pick(PATHS[:13]), pick(TOKENS)
         # More is given than is taken, or soon nothing would be left to take.
-        pick((self.grant, self.grant, self.grant, self.revoke, self.own, self.disown, self.join, self.leave,
-              self.open_session, self.open_session, self.open_session, self.end_session))(principal, path, token)
+        pick((self.grant, self.grant, self.grant, self.grant, self.revoke, self.own, self.own, self.disown, self.join, self.leave,
+              self.open_session, self.open_session, self.open_session, self.end_session, self.make_link, self.make_link,
+              self.end_link))(principal, path, token)
 
     def grant(self, principal, path, _):
         if self.chance.random() < 0.2:
@@ -210,6 +221,20 @@ class ModelTest(MountTest):
             self.execute("DELETE FROM sessions WHERE id = ?", token_id(token))
         self.model.sessions.pop(token, None)
 
+    def make_link(self, *_):
+        token, path, principal, expires = *map(self.chance.choice, (LINKS, LINKED, USERS)), self.expiry()
+        self.execute("INSERT OR REPLACE INTO links (id, principal, path, expires) VALUES (?, ?, ?, ?)", token_id(token),
+                     principal, path, expires)
+        self.model.links[token] = principal, path, expires
+
+    def end_link(self, *_):
+        token = self.chance.choice(LINKS)
+        if self.chance.random() < 0.3 and token in self.model.links:
+            self.grantctl("link", "rm", token_id(token))
+        else:
+            self.execute("DELETE FROM links WHERE id = ?", token_id(token))
+        self.model.links.pop(token, None)
+
     # Changes of the store.
 
     def make_folder(self, path):
@@ -262,8 +287,11 @@ class ModelTest(MountTest):
     # Questions.
 
     def any_probe(self):
-        view = self.chance.choice((*TOKENS, *TOKENS, "public"))
-        return view, self.chance.choice((*PATHS, "", "d/f", "d/d/f", "missing")), self.chance.choice(("read", "stat", "list"))
+        view = self.chance.choice((*TOKENS, *TOKENS, *LINKS, "public"))
+        path = self.chance.choice((*PATHS, "", "d/f", "d/d/f", "missing"))
+        if view in self.model.links and self.chance.random() < 0.8:
+            path = os.path.basename(self.model.links[view][1]) + self.chance.choice(("", "", "/f", "/d", "/e/f"))
+        return view, path.removeprefix("/"), self.chance.choice(("read", "stat", "list"))
 
     def answers_to(self, site, probe):
         """What the mount says, and what the model says at the moments before and after."""

@@ -87,12 +87,14 @@ class Soundness(PolicyTest):
                 sums = [a + b for a, b in zip(sums, struct.unpack("qqq", said))]
         return sums
 
-    def revoke_under_load(self, options):
+    def revoke_under_load(self, options, by_link=False):
         for name in FILES:
             self.site.write(name, name)
         token = self.site.sql_session("user:reader")
         identity = token_id(token)
+        make_link = ("INSERT INTO links (id, principal, path) VALUES (?, 'user:reader', 'shared/deep')", (identity,))
         kinds = (
+            (("DELETE FROM links", ()), make_link) if by_link else
             (("DELETE FROM sessions WHERE id = ?", (identity,)),
              ("INSERT INTO sessions (id, principal) VALUES (?, 'user:reader')", (identity,))),
             (("DELETE FROM grants", ()),
@@ -103,12 +105,13 @@ class Soundness(PolicyTest):
         database = sqlite3.connect(self.site.db, timeout=PATIENCE_SECONDS, isolation_level=None)
         self.addCleanup(database.close)
         database.execute("PRAGMA synchronous = OFF")
-        for _, give in kinds[1:]:
+        for _, give in kinds if by_link else kinds[1:]:
             database.execute(*give)
         self.site.mount(options)
-        paths = [str(self.site.path("by-session", token, name)) for name in FILES]
-        for path in paths:
-            self.assertEqual(read(path), path.split(token + "/")[1].encode())
+        paths = [str(self.site.path("by-link", token, os.path.relpath(name, "shared")) if by_link else
+                     self.site.path("by-session", token, name)) for name in FILES]
+        for path, name in zip(paths, FILES):
+            self.assertEqual(read(path), name.encode())
         board, pipes = self.start_readers(paths)
         numbers = board.numbers
         latencies = []
@@ -143,6 +146,9 @@ class Soundness(PolicyTest):
 
     def test_leases_over_dev_fuse(self):
         self.revoke_under_load("enforce=lease,lease=60,io=dev")
+
+    def test_links_over_dev_fuse(self):
+        self.revoke_under_load("enforce=lease,lease=60,io=dev", by_link=True)
 
     def test_opens_over_dev_fuse(self):
         self.revoke_under_load("enforce=open,lease=60,io=dev")

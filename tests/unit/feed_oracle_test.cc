@@ -22,6 +22,7 @@ class FeedOracleTest : public PolicyTest {
     for (const char* token : {"0123456789abcdef", "0123456789abcdeg", "0123456789abcdeh"}) {
       tokens_.push_back(TokenHash::of(token));
       identities_.push_back(SessionBearer{tokens_.back()});
+      identities_.push_back(LinkBearer{tokens_.back()});
     }
     for (const char* name : {"user:a", "user:b", "group:g"}) identities_.push_back(named(name));
     sql("PRAGMA synchronous = OFF");
@@ -55,7 +56,7 @@ class FeedOracleTest : public PolicyTest {
     const std::string insert =
         pick({"INSERT INTO", "INSERT OR REPLACE INTO", "REPLACE INTO", "INSERT OR IGNORE INTO"});
     const std::string update = pick({"UPDATE", "UPDATE OR REPLACE", "UPDATE OR IGNORE"});
-    switch (std::uniform_int_distribution(0, 15)(random_)) {
+    switch (std::uniform_int_distribution(0, 18)(random_)) {
       case 0:
       case 1:
         return fmt::format("{} owners (path, principal) VALUES ({}, {})", insert, any_path(),
@@ -103,6 +104,18 @@ class FeedOracleTest : public PolicyTest {
         return fmt::format(
             "{} sessions SET id = {}, principal = {}, expires = {}, address = {} WHERE id = {}",
             update, any_token(), any_principal(), any_expiry(), any_address(), any_token());
+      case 15:
+        return fmt::format(
+            "{} links (id, principal, path, expires, address) VALUES ({}, {}, {}, {}, {})", insert,
+            any_token(), any_principal(), any_path(), any_expiry(), any_address());
+      case 16:
+        return fmt::format(
+            "{} links SET id = {}, principal = {}, path = {}, expires = {}, address = {}"
+            " WHERE id = {}",
+            update, any_token(), any_principal(), any_path(), any_expiry(), any_address(),
+            any_token());
+      case 17:
+        return fmt::format("DELETE FROM links WHERE id = {}", any_token());
       default:
         return fmt::format("DELETE FROM sessions WHERE id = {}", any_token());
     }
@@ -163,6 +176,12 @@ class FeedOracleTest : public PolicyTest {
       std::string seed = "public";
       if (std::holds_alternative<SystemUser>(identity)) seed = "uid:7";
       if (const auto* name = std::get_if<Named>(&identity)) seed = name->principal.text();
+      const auto* through = std::get_if<LinkBearer>(&identity);
+      if (through != nullptr) {
+        auto link = writer_->prepare("SELECT principal FROM links WHERE id = ?");
+        db::Rows rows = link->run(through->link.hex());
+        if (*rows.next()) seed = rows.text(0);
+      }
       if (const auto* bearer = std::get_if<SessionBearer>(&identity)) {
         auto session = writer_->prepare("SELECT principal FROM sessions WHERE id = ?");
         db::Rows rows = session->run(bearer->session.hex());
@@ -181,13 +200,15 @@ class FeedOracleTest : public PolicyTest {
   /// Whether the losses tell of this identity and path.
   bool named_by(const Losses& lost, std::size_t identity, const View& before, const StorePath& at) {
     const auto* bearer = std::get_if<SessionBearer>(&identities_[identity]);
+    const auto* link = std::get_if<LinkBearer>(&identities_[identity]);
     return lost.unexplained ||
            std::ranges::any_of(lost.paths,
                                [&](const StorePath& p) { return p.covers(at) || at.covers(p); }) ||
            std::ranges::any_of(
                lost.members,
                [&](const Principal& p) { return before.principals.contains(p.text()); }) ||
-           (bearer != nullptr && std::ranges::count(lost.sessions, bearer->session) > 0);
+           (bearer != nullptr && std::ranges::count(lost.tokens, bearer->session) > 0) ||
+           (link != nullptr && std::ranges::count(lost.tokens, link->link) > 0);
   }
 
   struct Commit {

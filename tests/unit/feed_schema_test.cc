@@ -1,4 +1,4 @@
-// The triggers of schema version 2: what each statement leaves in `changes` and in meta.revision.
+// The triggers of the schema: what each statement leaves in `changes` and in meta.revision.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -22,6 +22,13 @@ constexpr const char* kRows =
     " (2, 'user:b', 'group:g', NULL), (3, 'user:c', 'group:h', 1000);"
     "INSERT INTO sessions (id, principal, expires, address) VALUES (printf('%064d', 1), 'user:a',"
     " 2000, NULL), (printf('%064d', 2), 'user:a', NULL, '192.0.2.1');";
+constexpr const char* kRowsOfVersion3 =
+    "INSERT INTO links (id, principal, path, expires, address, uses) VALUES"
+    " (printf('%064d', 11), 'user:a', 'p', 2000, NULL, 5),"
+    " (printf('%064d', 12), 'user:b', 'q', NULL, '192.0.2.1', NULL);"
+    "INSERT INTO signing_keys (id, format, uri_prefix, path, secret, retired) VALUES"
+    " ('k', 'hmac-sha256', NULL, 'p', zeroblob(32), 2000),"
+    " ('m', 'md5:$uri secret', '/files/', 'q', x'61', NULL);";
 
 struct Case {
   const char* sql;
@@ -102,6 +109,42 @@ const std::vector<Case> kLosses{
     {"UPDATE OR REPLACE sessions SET id = printf('%064d', 1) WHERE expires IS NULL", {"1", "2"}},
     {"INSERT INTO sessions (id, principal, expires) VALUES (printf('%064d', 1), 'user:a', 5)"
      " ON CONFLICT DO UPDATE SET expires = excluded.expires", {"1"}},
+    // --- links
+    {"DELETE FROM links WHERE path = 'p'", {"11"}},
+    {"DELETE FROM links", {"11", "12"}},
+    {"UPDATE links SET id = printf('%064d', 13) WHERE path = 'p'", {"11"}},
+    {"UPDATE links SET principal = 'user:x' WHERE path = 'p'", {"11"}},
+    {"UPDATE links SET path = 'p/q' WHERE path = 'p'", {"11"}},
+    {"UPDATE links SET expires = 1999 WHERE path = 'p'", {"11"}},
+    {"UPDATE links SET expires = 5", {"11", "12"}},
+    {"UPDATE links SET uses = 4 WHERE path = 'p'", {"11"}},
+    {"UPDATE links SET uses = 9", {"12"}},
+    {"UPDATE links SET address = '::1'", {"11", "12"}},
+    {"REPLACE INTO links (id, principal, path, uses) VALUES (printf('%064d', 11), 'user:x', 'p', 5)", {"11"}},
+    {"REPLACE INTO links (id, principal, path, uses) VALUES (printf('%064d', 11), 'user:a', 'x', 5)", {"11"}},
+    {"REPLACE INTO links (id, principal, path, uses) VALUES (printf('%064d', 11), 'user:a', 'p', '4')", {"11"}},
+    {"REPLACE INTO links (id, principal, path, expires) VALUES (printf('%064d', 11), 'user:a', 'p', 5)", {"11"}},
+    {"REPLACE INTO links (id, principal, path, address) VALUES (printf('%064d', 11), 'user:a', 'p', '::1')", {"11"}},
+    {"REPLACE INTO links (id, principal, path, address) VALUES (printf('%064d', 12), 'user:b', 'q', '::1')", {"12"}},
+    {"UPDATE OR REPLACE links SET id = printf('%064d', 12) WHERE path = 'p'", {"11", "12"}},
+    {"INSERT INTO links (id, principal, path, uses) VALUES (printf('%064d', 11), 'user:a', 'p', 1)"
+     " ON CONFLICT DO UPDATE SET uses = excluded.uses", {"11"}},
+    // --- signing keys
+    {"DELETE FROM signing_keys WHERE id = 'k'", {"p"}},
+    {"DELETE FROM signing_keys", {"p", "q"}},
+    {"UPDATE signing_keys SET id = 'x' WHERE id = 'k'", {"p"}},
+    {"UPDATE signing_keys SET format = 'md5:$uri' WHERE id = 'm'", {"q"}},
+    {"UPDATE signing_keys SET uri_prefix = '/x/'", {"p", "q"}},
+    {"UPDATE signing_keys SET path = 'x' WHERE id = 'k'", {"p"}},
+    {"UPDATE signing_keys SET secret = x'62' WHERE id = 'm'", {"q"}},
+    {"UPDATE signing_keys SET retired = 1999", {"p", "q"}},
+    {"REPLACE INTO signing_keys (id, format, path, secret) VALUES ('k', 'hmac-sha256', 'x', zeroblob(32))", {"p"}},
+    {"REPLACE INTO signing_keys (id, format, path, secret) VALUES ('k', 'hmac-sha256', 'p', zeroblob(33))", {"p"}},
+    {"REPLACE INTO signing_keys (id, format, path, secret, retired)"
+     " VALUES ('k', 'hmac-sha256', 'p', zeroblob(32), '1999')", {"p"}},
+    {"REPLACE INTO signing_keys (id, format, uri_prefix, path, secret) VALUES ('m', 'md5:$uri', '/files/', 'q', x'61')", {"q"}},
+    {"REPLACE INTO signing_keys (id, format, uri_prefix, path, secret) VALUES ('m', 'md5:$uri secret', '/', 'q', x'61')", {"q"}},
+    {"UPDATE OR REPLACE signing_keys SET id = 'm' WHERE id = 'k'", {"p", "q"}},
 };
 
 /// Statements that only grant or extend.
@@ -136,6 +179,17 @@ const std::vector<const char*> kGains{
     "REPLACE INTO sessions (id, principal, address) VALUES (printf('%064d', 2), 'user:a', '192.0.2.1')",
     "INSERT INTO sessions (id, principal, expires) VALUES (printf('%064d', 1), 'user:a', 2001)"
     " ON CONFLICT DO UPDATE SET expires = excluded.expires",
+    "INSERT INTO links (id, principal, path) VALUES (printf('%064d', 13), 'user:a', 'p')",
+    "UPDATE links SET expires = NULL, address = NULL, uses = NULL, created = 5",
+    "UPDATE links SET expires = 2001, uses = 6 WHERE path = 'p'",
+    "REPLACE INTO links (id, principal, path) VALUES (printf('%064d', 11), 'user:a', 'p')",
+    "REPLACE INTO links (id, principal, path, address) VALUES (printf('%064d', 12), 'user:b', 'q', '192.0.2.1')",
+    "INSERT INTO links (id, principal, path, uses) VALUES (printf('%064d', 11), 'user:a', 'p', 6)"
+    " ON CONFLICT DO UPDATE SET uses = excluded.uses",
+    "INSERT INTO signing_keys (id, format, path, secret) VALUES ('n', 'hmac-sha256', 'p', zeroblob(32))",
+    "UPDATE signing_keys SET retired = NULL, created = 5",
+    "UPDATE signing_keys SET retired = 2001 WHERE id = 'k'",
+    "REPLACE INTO signing_keys (id, format, path, secret) VALUES ('k', 'hmac-sha256', 'p', zeroblob(32))",
 };
 // clang-format on
 
@@ -144,6 +198,7 @@ class FeedSchema : public testing::Test {
   FeedSchema() {
     EXPECT_TRUE(migrate_schema(connection_, database_, schema_migrations()));
     sql(kRows);
+    sql(kRowsOfVersion3);
   }
 
   void sql(const char* statement) {

@@ -36,7 +36,7 @@ class FeedTest : public PolicyTest {
     };
     for (const StorePath& path : lost->paths) add("/" + path.text());
     for (const Principal& member : lost->members) add(member.text());
-    for (const TokenHash& session : lost->sessions) add(session == kSession ? "session" : "?");
+    for (const TokenHash& token : lost->tokens) add(token == kSession ? "session" : "?");
     if (lost->unexplained) add("unexplained");
     EXPECT_EQ(words.empty(), lost->empty());
     return words;
@@ -212,7 +212,7 @@ TEST_F(FeedTest, WithoutATriggerEveryCommitIsUnexplained) {
     db::Rows rows = statement->run();
     while (*rows.next()) names.emplace_back(rows.text(0));
   }
-  ASSERT_EQ(names.size(), 17U);
+  ASSERT_EQ(names.size(), 25U);
   int n = 0;
   for (const std::string& name : names) {
     auto statement =

@@ -26,6 +26,11 @@ Located folder() {
   return {UniqueFd(), Found{Found::Type::kFolder, FileId{99, 99}, 0, {}}, ""};
 }
 
+ViewPointer link_view(const std::string& token, const char* root) {
+  return std::make_shared<View>(
+      View{LinkBearer{TokenHash::of(token)}, 0, StorePath::parse(root).value()});
+}
+
 class NodeTableTest : public testing::Test {
  protected:
   NodeTableTest() {
@@ -477,6 +482,70 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
     }
     ASSERT_FALSE(table.next_expiry());
   }
+}
+
+TEST_F(NodeTableTest, AViewMayBeginDeepInTheStore) {
+  const Loan door_loan = loan(Access::kPassage);
+  const NodeId root = table_
+                          .remember_door(by_session_, "link", NodeKind::kFolder,
+                                         link_view("link", "a/b"), &door_loan)
+                          ->node;
+  const Loan by_folder = loan(Access::kRead, std::string("a/b/c").size());
+  const NodeId folder = below(root, "c", &by_folder);
+  shared(folder, "f", 7, &by_folder);
+  EXPECT_EQ(table_.find(root)->path.text(), "a/b");
+  EXPECT_EQ(table_.find(folder)->path.text(), "a/b/c");
+
+  const auto along = [&](const char* path) {
+    std::string text;
+    for (const auto& chain : table_.lent_along(StorePath::parse(path).value())) {
+      for (const LentEntry& lent : chain) {
+        text += fmt::format("{}:{} ", lent.path.text(), static_cast<int>(lent.lent));
+      }
+    }
+    return text;
+  };
+  EXPECT_EQ(along("a/b/c/f"), "a/b:2 a/b/c:3 a/b/c/f:3 ");
+  EXPECT_EQ(along("a/b/c"), "a/b:2 a/b/c:3 ");
+  for (const char* above : {"a/b", "a", ""}) EXPECT_EQ(along(above), "a/b:2 ") << above;
+  for (const char* beside : {"a/c", "x", "a/bc"}) EXPECT_EQ(along(beside), "") << beside;
+
+  // A rule above the door: whoever recalls it must find the door.
+  const Loan by_top = loan(Access::kRead, 1);
+  below(root, "c", &by_top);
+  EXPECT_EQ(along("a"), "a/b:3 ");
+}
+
+TEST_F(NodeTableTest, ADoorThatLeadsElsewhereByNowIsAnotherView) {
+  const auto enter = [&](const char* root) {
+    return table_
+        .remember_door(by_session_, "link", NodeKind::kFolder, link_view("link", root), nullptr)
+        ->node;
+  };
+  const NodeId before = enter("a");
+  EXPECT_EQ(enter("a"), before);
+  const NodeId after = enter("b");
+  EXPECT_NE(after, before);
+  EXPECT_EQ(enter("b"), after);
+  EXPECT_EQ(table_.find(before)->path.text(), "a");
+  EXPECT_EQ(table_.find(after)->path.text(), "b");
+  table_.forget(before, 2);
+  EXPECT_FALSE(knows(before));
+  EXPECT_EQ(enter("b"), after);
+  table_.forget(after, 3);
+  EXPECT_FALSE(knows(after));
+}
+
+TEST_F(NodeTableTest, WhatLiesBelowAnAddressKnowsIt) {
+  const auto folder = [&](NodeId parent, const char* name, NodeKind kind) {
+    return table_.remember_door(parent, name, kind, nullptr, nullptr)->node;
+  };
+  const NodeId from = folder(kRootNode, "from", NodeKind::kFrom);
+  const NodeId address = folder(from, "192.0.2.1", NodeKind::kAddress);
+  const NodeId links = folder(address, "by-link", NodeKind::kByLink);
+  EXPECT_EQ(table_.find(links)->from, Address::parse("192.0.2.1").value());
+  EXPECT_FALSE(table_.find(from)->from);
+  EXPECT_FALSE(table_.find(by_session_)->from);
 }
 
 }  // namespace

@@ -54,6 +54,9 @@ TEST_F(CurrentSchema, TakesThePrincipalsThatTheParserTakes) {
     EXPECT_TRUE(takes("INSERT INTO sessions (id, principal) VALUES (?, ?)",
                       TokenHash::of(text).hex(), text))
         << quoted(text);
+    EXPECT_TRUE(takes("INSERT INTO links (id, principal, path) VALUES (?, ?, 'p')",
+                      TokenHash::of(text).hex(), text))
+        << quoted(text);
   }
 }
 
@@ -67,6 +70,9 @@ TEST_F(CurrentSchema, RefusesThePrincipalsThatTheParserRefuses) {
     EXPECT_FALSE(takes("INSERT INTO members (parent, member) VALUES ('group:g', ?)", text))
         << quoted(text);
     EXPECT_FALSE(takes("INSERT INTO sessions (id, principal) VALUES (?, ?)",
+                       TokenHash::of(text).hex(), text))
+        << quoted(text);
+    EXPECT_FALSE(takes("INSERT INTO links (id, principal, path) VALUES (?, ?, 'p')",
                        TokenHash::of(text).hex(), text))
         << quoted(text);
   }
@@ -91,6 +97,14 @@ TEST_F(CurrentSchema, TakesThePathsThatTheParserTakes) {
         << quoted(text);
     EXPECT_TRUE(takes("INSERT INTO grants (principal, path) VALUES ('user:a', ?)", text))
         << quoted(text);
+    EXPECT_TRUE(takes("INSERT INTO links (id, principal, path) VALUES (?, 'user:a', ?)",
+                      TokenHash::of(text).hex(), text))
+        << quoted(text);
+    EXPECT_TRUE(
+        takes("INSERT INTO signing_keys (id, format, path, secret)"
+              " VALUES (?, 'hmac-sha256', ?, zeroblob(32))",
+              TokenHash::of(text).hex().substr(32), text))
+        << quoted(text);
   }
 }
 
@@ -100,6 +114,14 @@ TEST_F(CurrentSchema, RefusesThePathsThatTheParserRefuses) {
     EXPECT_FALSE(takes("INSERT INTO owners (principal, path) VALUES ('user:a', ?)", text))
         << quoted(text);
     EXPECT_FALSE(takes("INSERT INTO grants (principal, path) VALUES ('user:a', ?)", text))
+        << quoted(text);
+    EXPECT_FALSE(takes("INSERT INTO links (id, principal, path) VALUES (?, 'user:a', ?)",
+                       TokenHash::of(text).hex(), text))
+        << quoted(text);
+    EXPECT_FALSE(
+        takes("INSERT INTO signing_keys (id, format, path, secret)"
+              " VALUES (?, 'hmac-sha256', ?, zeroblob(32))",
+              TokenHash::of(text).hex().substr(32), text))
         << quoted(text);
   }
 }
@@ -126,8 +148,18 @@ TEST_F(CurrentSchema, ExpiriesAreUnixSecondsOrNever) {
     const bool session = takes(fmt::format(
         "INSERT OR REPLACE INTO sessions (id, principal, expires) VALUES ('{}', 'user:a', {})", id,
         value));
+    const bool link = takes(fmt::format(
+        "INSERT OR REPLACE INTO links (id, principal, path, expires) VALUES ('{}', 'user:a', 'p',"
+        " {})",
+        id, value));
+    const bool key =
+        takes(fmt::format("INSERT OR REPLACE INTO signing_keys (id, format, path, secret, retired)"
+                          " VALUES ('k', 'hmac-sha256', 'p', zeroblob(32), {})",
+                          value));
     EXPECT_EQ(grant, member) << value;
     EXPECT_EQ(grant, session) << value;
+    EXPECT_EQ(grant, link) << value;
+    EXPECT_EQ(grant, key) << value;
     return grant;
   };
   EXPECT_TRUE(takes_expiry("NULL"));
@@ -151,10 +183,13 @@ TEST_F(CurrentSchema, ATimeAsTextOfDigitsIsStoredAsANumber) {
   EXPECT_EQ(number("SELECT typeof(expires) = 'integer' FROM grants"), 1);
 }
 
-TEST_F(CurrentSchema, SessionIdsAreHashes) {
+TEST_F(CurrentSchema, IdsOfSessionsAndLinksAreHashes) {
   const std::string good = TokenHash::of("x").hex();
   const auto takes_id = [&](const std::string& id) {
-    return takes("INSERT INTO sessions (id, principal) VALUES (?, 'user:a')", id);
+    const bool link = takes("INSERT INTO links (id, principal, path) VALUES (?, 'user:a', '')", id);
+    const bool session = takes("INSERT INTO sessions (id, principal) VALUES (?, 'user:a')", id);
+    EXPECT_EQ(link, session) << quoted(id);
+    return session;
   };
   EXPECT_TRUE(takes_id(good));
   EXPECT_FALSE(takes_id(good));  // once
@@ -190,6 +225,61 @@ TEST_F(CurrentSchema, AnAddressIsShortTextOrNone) {
   EXPECT_TRUE(takes_address("192.0.2.0/24"));
   EXPECT_FALSE(takes_address(""));
   EXPECT_FALSE(takes_address(std::string(65, 'x')));
+}
+
+TEST_F(CurrentSchema, ALinksAddressIsMadeOfWhatAddressesAreMadeOf) {
+  const auto takes_address = [&](const std::string& address) {
+    return takes(
+        "INSERT OR REPLACE INTO links (id, principal, path, address)"
+        " VALUES (?, 'user:a', 'p', ?)",
+        TokenHash::of("x").hex(), address);
+  };
+  EXPECT_TRUE(takes_address("::"));
+  EXPECT_TRUE(takes_address("2001:db8::/64"));
+  EXPECT_TRUE(takes_address("192.0.2.0/24"));
+  for (const std::string& address :
+       {std::string(), std::string("localhost"), std::string("2001:DB8::"), std::string(65, '1'),
+        samples::bytes("192.0.2.1\0")}) {
+    EXPECT_FALSE(takes_address(address)) << quoted(address);
+  }
+}
+
+TEST_F(CurrentSchema, UsesAreAPositiveNumberOrAny) {
+  const auto takes_uses = [&](const char* value) {
+    return takes(
+        fmt::format("INSERT OR REPLACE INTO links (id, principal, path, uses)"
+                    " VALUES ('{}', 'user:a', 'p', {})",
+                    TokenHash::of("x").hex(), value));
+  };
+  for (const char* good : {"NULL", "1", "1000000000", "'3'"}) EXPECT_TRUE(takes_uses(good)) << good;
+  for (const char* bad : {"0", "-1", "1000000001", "''", "'x'", "1.5", "9e999", "x'01'"}) {
+    EXPECT_FALSE(takes_uses(bad)) << bad;
+  }
+}
+
+TEST_F(CurrentSchema, ASigningKeySaysWhatItSignsAndHasASecret) {
+  const auto takes_key = [&](const std::string& id, const std::string& format, const char* prefix,
+                             const char* secret) {
+    return takes(fmt::format("INSERT OR REPLACE INTO signing_keys (id, format, uri_prefix, path,"
+                             " secret) VALUES (?, ?, {}, 'p', {})",
+                             prefix, secret),
+                 id, format);
+  };
+  EXPECT_TRUE(takes_key("k", "hmac-sha256", "NULL", "zeroblob(32)"));
+  EXPECT_TRUE(takes_key("k", "hmac-sha256", "'/files/'", "zeroblob(1024)"));
+  EXPECT_TRUE(takes_key("Key2", "md5:$secure_link_expires$uri secret", "'/'", "x'61'"));
+  EXPECT_FALSE(takes_key("k", "md5:$uri", "NULL", "x'61'"));
+  EXPECT_FALSE(takes_key("k", "md5:", "'/'", "x'61'"));
+  EXPECT_FALSE(takes_key("k", "sha1", "'/'", "x'61'"));
+  EXPECT_FALSE(takes_key("k", "md5:$uri", "'files/'", "x'61'"));
+  EXPECT_FALSE(takes_key("k", "md5:$uri", "''", "x'61'"));
+  for (const char* secret : {"NULL", "x''", "zeroblob(31)", "zeroblob(1025)", "'text'", "7"}) {
+    EXPECT_FALSE(takes_key("k", "hmac-sha256", "NULL", secret)) << secret;
+  }
+  for (const std::string& id : {std::string(), std::string("a.b"), std::string("a/b"),
+                                std::string("a-b"), std::string(33, 'k'), samples::bytes("k\0")}) {
+    EXPECT_FALSE(takes_key(id, "hmac-sha256", "NULL", "zeroblob(32)")) << quoted(id);
+  }
 }
 
 TEST_F(CurrentSchema, APathHasOneOwnerAndAPrincipalOneGrantOnIt) {

@@ -128,6 +128,16 @@ Result<grantfs::Expiry> parse_expires(const std::string& text) {
   return grantfs::Expiry(*when);
 }
 
+Result<std::optional<grantfs::Network>> parse_network(const std::string& text) {
+  if (text.empty()) return std::optional<grantfs::Network>();
+  auto network = grantfs::Network::parse(text);
+  if (!network) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is {}", quoted(text), network.error().message)};
+  }
+  return std::optional(*network);
+}
+
 Result<std::string> read_token() {
   // One byte more than a token can have, to tell one that is too long.
   std::string token;

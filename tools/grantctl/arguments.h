@@ -29,6 +29,9 @@ grantfs::Result<grantfs::StorePath> parse_path(Context& context, const std::stri
 /// `--expires WHEN`; empty is never.
 grantfs::Result<grantfs::Expiry> parse_expires(const std::string& text);
 
+/// `--address CIDR`; empty is none.
+grantfs::Result<std::optional<grantfs::Network>> parse_network(const std::string& text);
+
 /// The first line of standard input.
 grantfs::Result<std::string> read_token();
 

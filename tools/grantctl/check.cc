@@ -24,6 +24,7 @@ namespace {
 struct CheckArguments {
   std::string identity;
   std::string path;
+  std::string from;
 };
 
 /// Who is asked about, and how to call it.
@@ -32,16 +33,27 @@ struct Asker {
   std::string name;
 };
 
-Result<Asker> parse_identity(const std::string& text) {
-  if (text == "session:-") {
+Result<std::optional<grantfs::Address>> parse_from(const std::string& text) {
+  if (text.empty()) return std::optional<grantfs::Address>();
+  auto address = grantfs::Address::parse(text);
+  if (!address) return address.error();
+  return std::optional(*address);
+}
+
+Result<Asker> parse_identity(const std::string& text, const std::optional<grantfs::Address>& from) {
+  if (text == "session:-" || text == "link:-") {
     auto token = read_token();
     if (!token) return token.error();
     const auto id = grantfs::TokenHash::of(*token);
-    return Asker{grantfs::SessionBearer{id, *token}, "session:" + id.hex()};
+    const bool is_link = text.starts_with("link:");
+    const std::string name = (is_link ? "link:" : "session:") + id.hex();
+    if (is_link) return Asker{grantfs::LinkBearer{id, from}, name};
+    return Asker{grantfs::SessionBearer{id, *token, from}, name};
   }
-  if (text.starts_with("session:")) {
+  if (text.starts_with("session:") || text.starts_with("link:")) {
     return Error{ErrorKind::kInvalid,
-                 "a token is never an argument; write session:- and give it on standard input"};
+                 "a token is never an argument; write session:- or link:- and give it on standard "
+                 "input"};
   }
   auto principal = parse_principal(text);
   if (!principal) return principal.error();
@@ -63,19 +75,39 @@ std::string why_expired(const Rule& rule, Timestamp now) {
                      escaped(rule.principal.text()));
 }
 
-std::string why_closed(const Explanation& explanation, Timestamp now) {
-  if (!explanation.session) return "no such session: never made, or removed since";
-  const auto& session = *explanation.session;
-  if (!grantfs::is_live(session.expires, now)) {
-    return fmt::format("the session of {} expired at {}", escaped(session.principal.text()),
-                       grantfs::format_timestamp(*session.expires));
+/// Of a session or link that is there, and void.
+template <class Token>
+std::string why_void(std::string_view what, const Token& token, Timestamp now) {
+  const std::string holder = escaped(token.principal.text());
+  if (!grantfs::is_live(token.expires, now)) {
+    return fmt::format("the {} of {} expired at {}", what, holder,
+                       grantfs::format_timestamp(*token.expires));
   }
-  return fmt::format("the session of {} is bound to the address {}",
-                     escaped(session.principal.text()), escaped(session.address));
+  return fmt::format("the {} of {} is bound to the address {}", what, holder,
+                     escaped(token.address));
 }
 
-std::vector<std::string> why_not(const Explanation& explanation, Timestamp now) {
-  if (explanation.access == Access::kClosed) return {why_closed(explanation, now)};
+std::string why_closed(const Asker& asker, const Explanation& explanation, Timestamp now) {
+  if (explanation.session) return why_void("session", *explanation.session, now);
+  if (explanation.link) {
+    const auto& link = *explanation.link;
+    const auto& from = std::get<grantfs::LinkBearer>(asker.identity).from;
+    const auto network = grantfs::Network::parse(link.address);
+    const bool here = link.address.empty() || (from && network && network->contains(*from));
+    if (!grantfs::is_live(link.expires, now) || !here) return why_void("link", link, now);
+    return fmt::format("{} itself may not read {}", escaped(link.principal.text()),
+                       quoted(shown(link.path)));
+  }
+  const bool is_link = std::holds_alternative<grantfs::LinkBearer>(asker.identity);
+  return fmt::format("no such {}: never made, or removed since", is_link ? "link" : "session");
+}
+
+std::vector<std::string> why_not(const Asker& asker, const Explanation& explanation,
+                                 const grantfs::StorePath& path, Timestamp now) {
+  if (explanation.access == Access::kClosed) return {why_closed(asker, explanation, now)};
+  if (explanation.link && !explanation.link->path.covers(path)) {
+    return {fmt::format("the link is on {} alone", quoted(shown(explanation.link->path)))};
+  }
   std::vector<std::string> reasons;
   for (const Rule& rule : explanation.expired) reasons.push_back(why_expired(rule, now));
   if (reasons.empty()) reasons.emplace_back("no grant covers it");
@@ -88,7 +120,8 @@ std::vector<std::string> why_not(const Explanation& explanation, Timestamp now) 
   return reasons;
 }
 
-Verdict judge(const Explanation& explanation, StoreContent content, Timestamp now) {
+Verdict judge(const Asker& asker, const Explanation& explanation, const grantfs::StorePath& path,
+              StoreContent content, Timestamp now) {
   std::vector<std::string> reasons;
   if (content == StoreContent::kAbsent) {
     reasons.emplace_back("the store has no such file or folder");
@@ -113,7 +146,8 @@ Verdict judge(const Explanation& explanation, StoreContent content, Timestamp no
     case Access::kClosed:
       break;
   }
-  for (std::string& reason : why_not(explanation, now)) reasons.push_back(std::move(reason));
+  for (std::string& reason : why_not(asker, explanation, path, now))
+    reasons.push_back(std::move(reason));
   return {"deny", kDenied, std::move(reasons)};
 }
 
@@ -131,6 +165,18 @@ const char* name_of(StoreContent content) {
       break;
   }
   return "unknown";
+}
+
+Json link_json(const Explanation::Link& link) {
+  Json object;
+  put_bytes(object, "principal", link.principal.text());
+  put_bytes(object, "path", link.path.text());
+  object["expires"] = to_json(link.expires);
+  object["address"] = nullptr;
+  if (!link.address.empty()) put_bytes(object, "address", link.address);
+  object["uses"] = nullptr;
+  if (link.uses) object["uses"] = *link.uses;
+  return object;
 }
 
 void print_json(const Asker& asker, const grantfs::StorePath& path, const Explanation& explanation,
@@ -151,6 +197,8 @@ void print_json(const Asker& asker, const grantfs::StorePath& path, const Explan
     }
     document["session"] = std::move(session);
   }
+  document["link"] = nullptr;
+  if (explanation.link) document["link"] = link_json(*explanation.link);
   document["rule"] = nullptr;
   if (explanation.rule) document["rule"] = to_json(*explanation.rule, now);
   document["membership"] = to_json(explanation.membership);
@@ -172,7 +220,9 @@ StoreContent look_in_store(Context& context, const grantfs::StorePath& path) {
 Result<int> run_check(Context& context, const CheckArguments& arguments) {
   auto path = parse_path(context, arguments.path);
   if (!path) return path.error();
-  auto asker = parse_identity(arguments.identity);
+  auto from = parse_from(arguments.from);
+  if (!from) return from.error();
+  auto asker = parse_identity(arguments.identity, *from);
   if (!asker) return asker.error();
   auto policy = context.open_policy();
   if (!policy) return policy.error();
@@ -181,7 +231,7 @@ Result<int> run_check(Context& context, const CheckArguments& arguments) {
 
   const StoreContent content = look_in_store(context, *path);
   const Timestamp now = grantfs::system_now();
-  const Verdict verdict = judge(*explanation, content, now);
+  const Verdict verdict = judge(*asker, *explanation, *path, content, now);
   if (context.json) {
     print_json(*asker, *path, *explanation, content, verdict, now);
     return verdict.status;
@@ -190,6 +240,7 @@ Result<int> run_check(Context& context, const CheckArguments& arguments) {
   if (explanation->session) {
     who += fmt::format(" ({})", escaped(explanation->session->principal.text()));
   }
+  if (explanation->link) who += fmt::format(" ({})", escaped(explanation->link->principal.text()));
   print_line(fmt::format("{}: {}, {}", verdict.word, who, quoted(shown(*path))));
   for (const std::string& reason : verdict.reasons) print_line("  " + reason);
   return verdict.status;
@@ -206,13 +257,15 @@ void add_check(CLI::App& app, Context& context) {
   auto arguments = std::make_shared<CheckArguments>();
   command
       .add_option("IDENTITY", arguments->identity,
-                  "a principal; or session:-, with the token on standard input")
+                  "a principal; or session:- or link:-, with the token on standard input")
       ->required();
   command.add_option("PATH", arguments->path, "in the store")->required();
   command
       .add_option("--source", context.source_option,
                   "the configuration of a policy source; default: that of the running daemon")
       ->type_name("FILE");
+  command.add_option("--from", arguments->from, "the address that a token comes from")
+      ->type_name("ADDRESS");
   on_run(command, context, [arguments](Context& shared) { return run_check(shared, *arguments); });
 }
 

@@ -17,6 +17,7 @@ void add_ls(CLI::App& app, Context& context);
 void add_check(CLI::App& app, Context& context);
 void add_group(CLI::App& app, Context& context);
 void add_session(CLI::App& app, Context& context);
+void add_link(CLI::App& app, Context& context);
 void add_import(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
 void add_scan(CLI::App& app, Context& context);

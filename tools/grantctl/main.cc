@@ -50,6 +50,7 @@ void declare(CLI::App& app, Context& context) {
   add_check(app, context);
   add_group(app, context);
   add_session(app, context);
+  add_link(app, context);
   add_import(app, context);
   add_export(app, context);
   add_scan(app, context);

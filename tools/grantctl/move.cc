@@ -55,7 +55,7 @@ Result<int> run_drop(Context& context, const std::string& text) {
   auto counts = (*admin)->drop(*path);
   if (!counts) return counts.error();
   return report(context, "dropped", *counts,
-                fmt::format("there is no rule on {} or below it", quoted(shown(*path))));
+                fmt::format("there is no rule or link on {} or below it", quoted(shown(*path))));
 }
 
 Result<int> run_forget(Context& context, const std::string& text) {
@@ -73,7 +73,7 @@ Result<int> run_forget(Context& context, const std::string& text) {
 
 void add_mv(CLI::App& app, Context& context) {
   CLI::App& command = add_command(
-      app, "mv", "A file or folder was moved: have every rule on it and below it follow",
+      app, "mv", "A file or folder was moved: have every rule and link on it and below it\nfollow",
       "  mv /srv/photos/incoming/7f3a9c /srv/photos/album && grantctl mv incoming/7f3a9c album");
   struct Arguments {
     std::string from;
@@ -81,15 +81,16 @@ void add_mv(CLI::App& app, Context& context) {
   };
   auto arguments = std::make_shared<Arguments>();
   command.add_option("OLD", arguments->from, "where it was")->required();
-  command.add_option("NEW", arguments->to, "where it is; there must be no rule there")->required();
+  command.add_option("NEW", arguments->to, "where it is; there must be no rule or link there")
+      ->required();
   on_run(command, context,
          [arguments](Context& shared) { return run_mv(shared, arguments->from, arguments->to); });
 }
 
 void add_drop(CLI::App& app, Context& context) {
-  CLI::App& command =
-      add_command(app, "drop", "A file or folder was deleted: delete every rule on it and below it",
-                  "  rm -r /srv/photos/uploads/7f3a9c && grantctl drop uploads/7f3a9c");
+  CLI::App& command = add_command(
+      app, "drop", "A file or folder was deleted: delete every rule and link on it and\nbelow it",
+      "  rm -r /srv/photos/uploads/7f3a9c && grantctl drop uploads/7f3a9c");
   auto path = std::make_shared<std::string>();
   command.add_option("PATH", *path, "where it was, in the store")->required();
   on_run(command, context, [path](Context& shared) { return run_drop(shared, *path); });
@@ -99,7 +100,7 @@ void add_forget(CLI::App& app, Context& context) {
   CLI::App& command = add_command(
       app, "forget",
       "A user or group is gone: delete everything that names it (what it owns, its grants,\n"
-      "memberships and sessions)",
+      "memberships, sessions and links)",
       "  grantctl forget user:1042");
   auto principal = std::make_shared<std::string>();
   command.add_option("PRINCIPAL", *principal, "user:NAME, group:NAME, uid:N, ...")->required();

@@ -63,6 +63,17 @@ void Table::print() const {
   }
 }
 
+grantfs::Error undelivered(std::string_view what, const std::string& id,
+                           const grantfs::Result<grantfs::RowCounts>& removed) {
+  constexpr std::string_view kWhy = "cannot write the result to standard output";
+  if (removed) {
+    return {grantfs::ErrorKind::kSystem, fmt::format("{}; the {} is removed again", kWhy, what)};
+  }
+  return {grantfs::ErrorKind::kSystem,
+          fmt::format("{0}, nor remove the {1} again ({2}); run: grantctl {1} rm {3}", kWhy, what,
+                      removed.error().message, id)};
+}
+
 void put_bytes(Json& object, const std::string& key, std::string_view bytes) {
   object[key] = bytes;
   if (is_utf8(bytes)) return;
@@ -80,7 +91,8 @@ Json to_json(const grantfs::RowCounts& counts) {
   return {{"owners", counts.owners},
           {"grants", counts.grants},
           {"members", counts.members},
-          {"sessions", counts.sessions}};
+          {"sessions", counts.sessions},
+          {"links", counts.links}};
 }
 
 Json to_json(const grantfs::Rule& rule, grantfs::Timestamp now) {
@@ -114,6 +126,7 @@ std::string shown(const grantfs::RowCounts& counts) {
   add(counts.grants, "grant", "grants");
   add(counts.members, "membership", "memberships");
   add(counts.sessions, "session", "sessions");
+  add(counts.links, "link", "links");
   return text.empty() ? "nothing" : text;
 }
 

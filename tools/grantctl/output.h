@@ -20,6 +20,14 @@ void print(const Json& document);
 /// A line on standard output.
 void print_line(std::string_view line);
 
+/// As much of the id of a session or link as a table shows; `rm` takes it.
+inline constexpr std::size_t kShownIdDigits = 16;
+
+/// What was printed has not reached standard output, so nobody knows the token of the new `what`
+/// ("session", "link"), or that there is one: the error, by what came of removing it again.
+grantfs::Error undelivered(std::string_view what, const std::string& id,
+                           const grantfs::Result<grantfs::RowCounts>& removed);
+
 /// Columns as wide as their widest cell, on standard output. Cells are escaped.
 class Table {
  public:

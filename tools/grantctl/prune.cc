@@ -26,7 +26,7 @@ Result<int> run_prune(Context& context) {
 
 void add_prune(CLI::App& app, Context& context) {
   CLI::App& command =
-      add_command(app, "prune", "Delete every grant, membership and session that has expired",
+      add_command(app, "prune", "Delete every grant, membership, session and link that has expired",
                   "  grantctl prune");
   on_run(command, context, run_prune);
 }

@@ -18,9 +18,6 @@ using grantfs::Result;
 
 namespace {
 
-/// As much of an id as a table shows; `session rm` takes it.
-constexpr std::size_t kShownIdDigits = 16;
-
 Json session_json(const grantfs::Session& session, grantfs::Timestamp now) {
   Json object;
   object["id"] = session.id.hex();
@@ -39,23 +36,11 @@ Error never_an_argument() {
           "and give it on standard input"};
 }
 
-/// What was printed has not reached standard output: nobody knows the session's token, or that
-/// there is a session.
-Error undelivered(grantfs::Admin& admin, const std::string& id) {
-  constexpr std::string_view kWhat = "cannot write the result to standard output";
-  auto removed = admin.remove_session(id);
-  if (removed) {
-    return {ErrorKind::kSystem, fmt::format("{}; the session is removed again", kWhat)};
-  }
-  return {ErrorKind::kSystem,
-          fmt::format("{}, nor remove the session again ({}); run: grantctl session rm {}", kWhat,
-                      removed.error().message, id)};
-}
-
 struct CreateArguments {
   std::string principal;
   std::string expires;
   std::string token;
+  std::string address;
 };
 
 Result<int> run_session_create(Context& context, const CreateArguments& arguments) {
@@ -64,6 +49,8 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
   if (!principal) return principal.error();
   auto expires = parse_expires(arguments.expires);
   if (!expires) return expires.error();
+  auto address = parse_network(arguments.address);
+  if (!address) return address.error();
 
   const bool given = arguments.token == "-";
   std::string token;
@@ -78,7 +65,7 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
   if (!admin) return admin.error();
   // A pipe that nobody reads is an error to be dealt with below, not our end.
   std::signal(SIGPIPE, SIG_IGN);
-  auto id = (*admin)->create_session(*principal, token, *expires);
+  auto id = (*admin)->create_session(*principal, token, *expires, *address);
   if (!id) return id.error();
 
   if (context.json) {
@@ -87,11 +74,14 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
     if (!given) document["token"] = token;
     put_bytes(document, "principal", principal->text());
     document["expires"] = to_json(*expires);
+    document["address"] = nullptr;
+    if (*address) document["address"] = (*address)->text();
     print(document);
   } else {
     print_line(given ? id->hex() : token);
   }
-  if (!std::cout.flush()) return undelivered(**admin, id->hex());
+  if (!std::cout.flush())
+    return undelivered("session", id->hex(), (*admin)->remove_session(id->hex()));
   return kDone;
 }
 
@@ -175,6 +165,10 @@ void add_session_create(CLI::App& session, Context& context) {
       .add_option("--expires", arguments->expires,
                   "until when: 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone")
       ->type_name("WHEN");
+  command
+      .add_option("--address", arguments->address,
+                  "an address or network that alone may use it, by from/ADDRESS")
+      ->type_name("CIDR");
   command
       .add_option("--token", arguments->token,
                   "only '-': read the token from standard input, and print the session's id")

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/sync.h"
+#include "db/database.h"
+#include "grantfs/policy.h"
+#include "grantfs/result.h"
+#include "grantfs/timestamp.h"
+#include "grantfs/token.h"
+
+namespace grantfs {
+
+/// How often each client has used the links that may be used so often only (links.uses).
+///
+/// A use begins at the link's door and lasts for a window: whatever is asked meanwhile is of the
+/// same use, so that a player's ranges or a preview do not count one by one. It is counted before
+/// it begins, in a state database beside the policy's: that one stays read-only to us. Daemons on
+/// one policy count together. No database until there is something to count.
+///
+/// Thread-safe. What is under way is known in memory; a new use costs one transaction.
+class LinkUses {
+ public:
+  /// Where the uses of the links of this policy are counted: its name and ".state".
+  static std::filesystem::path database_for(const std::filesystem::path& policy_database);
+
+  LinkUses(Policy& policy, std::filesystem::path database, std::chrono::seconds window,
+           Clock clock = system_now);
+
+  /// The client is at the door. Until when it may go on; none: it has used the link `uses` times.
+  /// `client` is empty for whoever is not told apart. kDatabase if it cannot be counted: deny.
+  Result<Expiry> enter(const TokenHash& link, std::string_view client, std::int64_t uses);
+
+  /// When the use ends that the client has under way, if any. Counts nothing. Still told for
+  /// kGrace after it has ended, for whoever passed the door at the last moment.
+  static constexpr std::chrono::seconds kGrace{1};
+  Expiry current(const TokenHash& link, std::string_view client, std::int64_t uses);
+
+ private:
+  using Key = std::pair<TokenHash, std::string>;
+  /// A client's uses of a link, the last of them begun at `began`.
+  struct Use {
+    std::int64_t used = 0;
+    Timestamp began;
+  };
+  struct State {
+    std::unique_ptr<db::Connection> connection;
+    std::map<Key, Use> under_way;
+  };
+
+  Result<std::unique_ptr<db::Connection>> open();
+  /// Uses of links that the policy does not know any more.
+  Result<void> drop_unknown_links(db::Connection& connection);
+  /// The client's uses with one more, if one has to begin; none if that would be one too many.
+  Result<std::optional<Use>> count(db::Connection& connection, const Key& key, std::int64_t uses);
+  /// When the use ends, if it is under way, or has been within `grace`.
+  Expiry end_of(const Use& use, std::int64_t uses, std::chrono::seconds grace) const;
+
+  Policy& policy_;
+  const std::filesystem::path database_;
+  const std::chrono::seconds window_;
+  const Clock clock_;
+  Sync<State> state_;
+};
+
+}  // namespace grantfs

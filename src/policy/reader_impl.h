@@ -1,0 +1,28 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "grantfs/identity.h"
+#include "grantfs/timestamp.h"
+
+// What the sources of Reader have in common.
+namespace grantfs {
+
+inline Expiry to_expiry(std::optional<std::int64_t> seconds) {
+  if (!seconds) return std::nullopt;
+  return Timestamp{std::chrono::seconds{*seconds}};
+}
+
+inline Expiry earlier(const Expiry& a, const Expiry& b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+/// Under which name what an identity is and may is remembered; empty: not at all.
+std::string memory_name(const Identity& identity);
+
+}  // namespace grantfs

@@ -1,0 +1,278 @@
+// The mount's own folders, and the doors of the views in them; see tree.h.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <utility>
+
+#include "tree/tree.h"
+
+namespace grantfs {
+namespace {
+
+constexpr std::string_view kMeName = "me";
+constexpr std::string_view kByUidName = "by-uid";
+constexpr std::string_view kBySessionName = "by-session";
+constexpr std::string_view kByUserName = "by-user";
+constexpr std::string_view kByLinkName = "by-link";
+constexpr std::string_view kFromName = "from";
+constexpr std::string_view kExpiredName = "expired";
+constexpr std::string_view kPublicName = "public";
+
+/// May be passed, but neither listed nor watched: inotify(7) needs read permission.
+constexpr mode_t kUnlistableMode = S_IFDIR | 0711;
+constexpr mode_t kServersOnlyMode = S_IFDIR | 0710;
+constexpr uid_t kNobodyAtAll = static_cast<uid_t>(-1);
+
+/// A uid as by-uid spells it: decimal, no leading zeros, below (uid_t)-1.
+std::optional<uid_t> parse_uid(std::string_view name) {
+  if (name.empty() || (name.size() > 1 && name.front() == '0')) return std::nullopt;
+  uid_t uid = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), uid);
+  if (error != std::errc() || end != name.data() + name.size() || uid == kNobodyAtAll) {
+    return std::nullopt;
+  }
+  return uid;
+}
+
+std::uint64_t fixed_number(NodeKind kind) {
+  switch (kind) {
+    case NodeKind::kMe:
+      return InodeNumbers::kMe;
+    case NodeKind::kByUid:
+      return InodeNumbers::kByUid;
+    case NodeKind::kBySession:
+      return InodeNumbers::kBySession;
+    case NodeKind::kByUser:
+      return InodeNumbers::kByUser;
+    case NodeKind::kByLink:
+      return InodeNumbers::kByLink;
+    case NodeKind::kFrom:
+    case NodeKind::kAddress:
+      return InodeNumbers::kFrom;
+    case NodeKind::kExpired:
+      return InodeNumbers::kExpired;
+    case NodeKind::kMarker:
+      return InodeNumbers::kMarker;
+    case NodeKind::kRoot:
+    case NodeKind::kFolder:
+    case NodeKind::kFile:
+      break;
+  }
+  return InodeNumbers::kRoot;
+}
+
+}  // namespace
+
+Result<Entry, Errno> Tree::lookup_at_root(std::string_view name) {
+  if (name == kMeName) return enter(kRootNode, name, NodeKind::kMe);
+  if (name == kByUidName) return enter(kRootNode, name, NodeKind::kByUid);
+  if (name == kBySessionName) return enter(kRootNode, name, NodeKind::kBySession);
+  if (name == kByUserName && options_.server_group) {
+    return enter(kRootNode, name, NodeKind::kByUser);
+  }
+  if (name == kByLinkName) return enter(kRootNode, name, NodeKind::kByLink);
+  if (name == kFromName) return enter(kRootNode, name, NodeKind::kFrom);
+  if (name == kExpiredName) return enter(kRootNode, name, NodeKind::kExpired);
+  if (name == kPublicName) return enter_view(kRootNode, name, Anyone{});
+  return Errno{ENOENT};
+}
+
+Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_root() const {
+  std::vector<FixedFolder::Item> items{
+      {".", InodeNumbers::kRoot, S_IFDIR},
+      {"..", InodeNumbers::kRoot, S_IFDIR},
+      {kMeName, InodeNumbers::kMe, S_IFLNK},
+      {kByUidName, InodeNumbers::kByUid, S_IFDIR},
+      {kBySessionName, InodeNumbers::kBySession, S_IFDIR},
+      {kByLinkName, InodeNumbers::kByLink, S_IFDIR},
+      {kFromName, InodeNumbers::kFrom, S_IFDIR},
+      {kExpiredName, InodeNumbers::kExpired, S_IFDIR},
+      {kPublicName, numbers_.of_folder(View{Anyone{}}, StorePath()), S_IFDIR}};
+  if (options_.server_group) items.push_back({kByUserName, InodeNumbers::kByUser, S_IFDIR});
+  return std::unique_ptr<OpenFolder>(std::make_unique<FixedFolder>(std::move(items)));
+}
+
+Result<Entry, Errno> Tree::enter(NodeId parent, std::string_view name, NodeKind kind,
+                                 const std::optional<Address>& from) {
+  const auto node = nodes_.remember_door(parent, name, kind, nullptr, nullptr);
+  if (!node) return fail(ESTALE);
+  return Entry{node->node, fixed_attributes(kind, from), options_.lease};
+}
+
+Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, uid_t caller) {
+  const auto uid = parse_uid(name);
+  if (!uid) return Errno{ENOENT};
+  const View view{SystemUser{*uid}, *uid};
+  if (!view.admits(caller)) return deny(EACCES);
+  const auto node =
+      nodes_.remember_door(parent, name, NodeKind::kFolder, std::make_shared<View>(view), nullptr);
+  if (!node) return fail(ESTALE);
+  auto shown = attributes(node->node);
+  if (!shown) {
+    nodes_.forget(node->node, 1);
+    return shown.error();
+  }
+  return Entry{node->node, shown->shown};
+}
+
+Result<Entry, Errno> Tree::lookup_token(std::string_view token, const Place& parent) {
+  if (!StorePath::is_name(token)) return deny(EACCES);  // longer than a name can be (NAME_MAX)
+  const TokenHash hash = TokenHash::of(token);
+  if (parent.kind == NodeKind::kByLink) {
+    return enter_view(parent.id, token, LinkBearer{hash, parent.from});
+  }
+  return enter_view(parent.id, token, SessionBearer{hash, std::string(token), parent.from});
+}
+
+Result<Entry, Errno> Tree::lookup_by_user(std::string_view name, NodeId parent) {
+  auto user = Principal::parse("user:" + std::string(name));
+  if (!user) return deny(EACCES);
+  return enter_view(parent, name, Named{std::move(*user)});
+}
+
+Result<Entry, Errno> Tree::lookup_address(std::string_view name, NodeId parent) {
+  const auto address = Address::parse(name);
+  if (!address) return deny(EACCES);
+  return enter(parent, name, NodeKind::kAddress, *address);
+}
+
+Result<Entry, Errno> Tree::lookup_below_address(std::string_view name, const Place& parent) {
+  if (name == kBySessionName) return enter(parent.id, name, NodeKind::kBySession, parent.from);
+  if (name == kByLinkName) return enter(parent.id, name, NodeKind::kByLink, parent.from);
+  return Errno{ENOENT};
+}
+
+Result<Entry, Errno> Tree::lookup_expired(std::string_view token, NodeId parent) {
+  if (!StorePath::is_name(token)) return Errno{ENOENT};
+  auto expired = policy_.has_expired(TokenHash::of(token));
+  if (!expired) {
+    tell(expired.error());
+    return fail(EACCES);
+  }
+  if (!*expired) return deny(ENOENT);
+  auto entry = enter(parent, token, NodeKind::kMarker);
+  if (entry) entry->lent_for = {};  // the token may be extended, and nothing is recalled then
+  return entry;
+}
+
+Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name,
+                                      const Identity& identity) {
+  const auto begun = std::chrono::steady_clock::now();
+  const RecallMark mark = nodes_.mark();
+  auto door = policy_.door(identity);
+  if (!door) {
+    tell(door.error());
+    return fail(EACCES);
+  }
+  const View view{identity, 0, std::move(door->root)};
+  Decision& decision = door->decision;
+  if (decision.access == Access::kClosed) return deny(EACCES);
+  if (auto counted = begin_use(view, decision); !counted) {
+    tell(counted.error());
+    return fail(EACCES);
+  }
+  if (decision.access == Access::kClosed) return deny(EACCES);
+  std::optional<Found> whole;
+  if (decision.access == Access::kRead) {
+    auto found = store_.find(view.root);
+    if (!found) return fail(found.error().value);
+    whole = *found;
+  }
+  const auto shown = folder_attributes(view, view.root, whole ? &*whole : nullptr);
+  // A door where uses are counted is never lent: behind it the kernel would not ask for the next.
+  const auto lent = decision.uses ? std::nullopt : offer(view, decision, mark);
+  // By its name the kernel can be told to forget the door: for a session that is the token.
+  const auto node = nodes_.remember_door(parent, name, NodeKind::kFolder,
+                                         std::make_shared<View>(view), lent ? &*lent : nullptr);
+  if (!node) return fail(ESTALE);
+  return answer(*node, shown, view, decision, begun);
+}
+
+namespace {
+
+/// Whose uses of a link are counted together.
+std::string client_of(const LinkBearer& bearer) {
+  return bearer.from ? bearer.from->client() : std::string();
+}
+
+/// Has a decision end with a use; kClosed if there is none.
+void end_with(const Expiry& use, Decision& decision) {
+  if (!use) {
+    decision = Decision{};
+  } else {
+    decision.until = decision.until ? std::min(*decision.until, *use) : *use;
+  }
+}
+
+}  // namespace
+
+void Tree::bind_to_use(const View& view, Decision& decision) {
+  const auto& bearer = std::get<LinkBearer>(view.identity);
+  Expiry use;
+  if (options_.link_uses != nullptr) {
+    use = options_.link_uses->current(bearer.link, client_of(bearer), *decision.uses);
+  }
+  end_with(use, decision);
+}
+
+Result<void> Tree::begin_use(const View& view, Decision& decision) {
+  if (!decision.uses) return {};
+  const auto& bearer = std::get<LinkBearer>(view.identity);
+  Expiry use;
+  if (options_.link_uses != nullptr) {
+    auto begun = options_.link_uses->enter(bearer.link, client_of(bearer), *decision.uses);
+    if (!begun) return begun.error();
+    use = *begun;
+  }
+  end_with(use, decision);
+  return {};
+}
+
+Result<std::string, Errno> Tree::read_link(NodeId node, uid_t caller) {
+  const auto place = nodes_.find(node);
+  if (!place) return fail(ESTALE);
+  if (place->kind != NodeKind::kMe) return Errno{EINVAL};
+  if (caller == kNobodyAtAll) return deny(EACCES);
+  return std::string(kByUidName) + '/' + std::to_string(caller);
+}
+
+bool Tree::is_marker(NodeId node) {
+  const auto place = nodes_.find(node);
+  return place && place->kind == NodeKind::kMarker;
+}
+
+struct stat Tree::fixed_attributes(NodeKind kind, const std::optional<Address>& from) const {
+  struct stat shown = {};
+  shown.st_nlink = 1;
+  shown.st_mtim = shown.st_atim = shown.st_ctim = options_.mounted;
+  shown.st_ino = from ? numbers_.below_address(*from, fixed_number(kind)) : fixed_number(kind);
+  switch (kind) {
+    case NodeKind::kMe:
+      shown.st_mode = S_IFLNK | 0777;  // what symlink(7) has; no size, as for /proc/self
+      break;
+    case NodeKind::kByUid:
+      shown.st_mode = kUnlistableMode;
+      break;
+    case NodeKind::kBySession:
+    case NodeKind::kByUser:
+    case NodeKind::kByLink:
+    case NodeKind::kFrom:
+    case NodeKind::kAddress:
+    case NodeKind::kExpired:
+      shown.st_mode = options_.server_group ? kServersOnlyMode : kUnlistableMode;
+      shown.st_gid = options_.server_group.value_or(0);
+      break;
+    case NodeKind::kMarker:
+      shown.st_mode = S_IFREG | 0444;
+      break;
+    case NodeKind::kRoot:
+    case NodeKind::kFolder:
+    case NodeKind::kFile:
+      shown.st_mode = S_IFDIR | 0555;
+      break;
+  }
+  return shown;
+}
+
+}  // namespace grantfs

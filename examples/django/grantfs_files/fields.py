@@ -13,6 +13,7 @@ import datetime
 import hashlib
 import secrets
 import time
+from pathlib import PurePosixPath
 
 from django.db import models
 from django.db.models.fields.files import FieldFile
@@ -56,10 +57,12 @@ class PrivateFieldFile(FieldFile):
 
     def share_with(self, who, expires=None):
         """Lets a user or a group read it, until `expires` (an aware datetime or a timedelta) or for good."""
-        self._give(lambda rules, path, until: rules.grant(principals.of(who), path, until), unix_seconds(expires))
+        principal, path, until = principals.of(who), self.rule_path, unix_seconds(expires)
+        self._give(lambda rules: rules.grant(principal, path, until))
 
     def unshare(self, who):
-        self._take_away(lambda rules, path: rules.revoke(principals.of(who), path))
+        principal, path = principals.of(who), self.rule_path
+        self._take_away(lambda rules: rules.revoke(principal, path))
 
     def shares(self):
         """(principal, expires in Unix seconds or None) of each share."""
@@ -68,37 +71,30 @@ class PrivateFieldFile(FieldFile):
 
     def create_link(self, expires=None):
         """An address that opens the file for whoever has it. Only now is it known: the database keeps a hash of it."""
+        self._require_file()
         token = make_token()
         creator = principals.of(getattr(self.instance, self.field.owner))
-        self._give(lambda rules, path, until: rules.add_link(token_id(token), creator, path, until), unix_seconds(expires))
-        return conf.get("LINK_URL") + token + "/" + filepath_to_uri(self.name)
+        name, until = self.name, unix_seconds(expires)
+        self._give(lambda rules: rules.add_link(token_id(token), creator, name, until))
+        return conf.get("LINK_URL") + token + "/" + filepath_to_uri(PurePosixPath(name).name)
 
     def remove_link(self, identifier):
         """Ends a link of this file, by the identifier that links() says."""
-        self._take_away(lambda rules, path: rules.remove_link(identifier, path))
+        self._require_file()
+        name = self.name
+        self._take_away(lambda rules: rules.remove_link(identifier, name))
 
     def links(self):
         """(identifier, expires in Unix seconds or None) of each link."""
+        self._require_file()
         with policy.reading() as rules:
-            return rules.links_to(self.rule_path)
+            return rules.links_to(self.name)
 
-    def _give(self, change, until):
-        path = self.rule_path
-
-        def run():
-            with policy.writing() as rules:
-                change(rules, path, until)
-
-        order.after_commit(run, self._using)
+    def _give(self, change):
+        order.after_commit(lambda: policy.write(change), self._using)
 
     def _take_away(self, change):
-        path = self.rule_path
-
-        def run():
-            with policy.writing() as rules:
-                change(rules, path)
-
-        order.take_away(run, self._using)
+        order.take_away(lambda: policy.write(change), self._using)
 
 
 class PrivateFileField(models.FileField):

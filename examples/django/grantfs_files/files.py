@@ -54,9 +54,9 @@ def row_will_be_saved(sender, instance, using, update_fields, **_):
         path = storage.rule_path(old.name)
         if (update_fields is None or field.name in update_fields) and (old.name != new.name or not new._committed):
             instance._grantfs_replaced.append((field, old.name))
-            change(lambda rules: rules.drop(path))
+            policy.write(lambda rules: rules.drop(path))
         elif owner_of(before, field) != owner_of(instance, field):
-            change(lambda rules: rules.remove_owner(path))
+            policy.write(lambda rules: rules.remove_owner(path))
 
 
 def row_saved(sender, instance, using, **_):
@@ -68,15 +68,10 @@ def row_saved(sender, instance, using, **_):
             settle_after_commit(sender, field, name, using)
 
 
-def change(function):
-    with policy.writing() as rules:
-        function(rules)
-
-
 def row_deleted(sender, instance, using, **_):
     """The rules go at once; the file when the transaction has committed."""
     for field in private_fields(sender):
         name = getattr(instance, field.name).name
         if name:
-            change(lambda rules: rules.drop(storage.rule_path(name)))
+            policy.write(lambda rules: rules.drop(storage.rule_path(name)))
             settle_after_commit(sender, field, name, using)

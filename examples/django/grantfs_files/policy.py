@@ -18,6 +18,7 @@ APPLICATION_ID = 0x47724653
 OLDEST_SCHEMA = 3
 PATIENCE_SECONDS = 5  # for another writer
 
+USERS = "group:users"
 STAFF = "group:staff"
 SUPERUSERS = "group:superusers"
 
@@ -59,6 +60,12 @@ def writing():
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+def write(change):
+    """One change, a function of Rules, in a transaction of its own."""
+    with writing() as rules:
+        change(rules)
 
 
 class Rules:
@@ -167,10 +174,10 @@ class Rules:
     # Users and groups.
 
     def set_memberships(self, member, groups):
-        """Of the groups that mirror Django's (group:NUMBER, staff and superusers) the member is in these and no other."""
+        """Of the groups that mirror Django's (group:NUMBER, users, staff, superusers) the member is in these and no other."""
         groups = set(groups)
         mirrored = {parent for parent in self._column("SELECT parent FROM members WHERE member = ?", member)
-                    if parent in (STAFF, SUPERUSERS) or re.fullmatch(r"group:[0-9]+", parent)}
+                    if parent in (USERS, STAFF, SUPERUSERS) or re.fullmatch(r"group:[0-9]+", parent)}
         for parent in mirrored - groups:
             self.leave(member, parent)
         for parent in groups - mirrored:

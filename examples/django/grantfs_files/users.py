@@ -1,8 +1,9 @@
 """Keeps the policy in step with users and with Django's groups.
 
-group:NUMBER is the django.contrib.auth group with that primary key. group:staff and
-group:superusers are is_staff and is_superuser: `grantctl grant group:superusers .` shows them
-everything; without such a grant they see what is theirs.
+group:NUMBER is the django.contrib.auth group with that primary key. In group:users is everybody
+who may log in; group:staff and group:superusers are is_staff and is_superuser among them. They see
+what they are granted: `grantctl grant group:superusers .` shows these everything, `grantctl grant
+group:users handbook` shows a folder to whoever has logged in.
 """
 
 from django.contrib.auth import get_user_model
@@ -31,6 +32,7 @@ def groups_of(user):
     if user is None or not user.is_active:
         return set()
     found = {f"group:{pk}" for pk in user.groups.values_list("pk", flat=True)} if hasattr(user, "groups") else set()
+    found.add(policy.USERS)
     found |= {policy.STAFF} if getattr(user, "is_staff", False) else set()
     found |= {policy.SUPERUSERS} if getattr(user, "is_superuser", False) else set()
     return found
@@ -65,7 +67,7 @@ def user_will_be_saved(sender, instance, using, update_fields, **_):
         end_access(instance)
     for flag, group in (("is_staff", policy.STAFF), ("is_superuser", policy.SUPERUSERS)):
         if getattr(was, flag, False) and not getattr(instance, flag, False):
-            leave_now(principals.of(instance), group)
+            policy.write(lambda rules: rules.leave(principals.of(instance), group))
 
 
 def user_saved(sender, instance, using, update_fields, **_):
@@ -86,19 +88,9 @@ def end_access(user):
             rules.set_memberships(principal, ())
 
 
-def leave_now(member, group):
-    with policy.writing() as rules:
-        rules.leave(member, group)
-
-
 def principal_deleted(sender, instance, using, **_):
     principal = principals.of(instance)
-
-    def forget():
-        with policy.writing() as rules:
-            rules.forget(principal)
-
-    order.take_away(forget, using)
+    order.take_away(lambda: policy.write(lambda rules: rules.forget(principal)), using)
 
 
 def groups_changed(sender, instance, action, reverse, model, pk_set, using, **_):
@@ -112,5 +104,6 @@ def groups_changed(sender, instance, action, reverse, model, pk_set, using, **_)
         pairs = [(instance.pk, pk) for pk in pks]
     for user_pk, group_pk in pairs:
         if action.startswith("pre_"):
-            leave_now(principals.of(get_user_model()(pk=user_pk)), principals.of(Group(pk=group_pk)))
+            member, group = principals.of(get_user_model()(pk=user_pk)), principals.of(Group(pk=group_pk))
+            policy.write(lambda rules: rules.leave(member, group))
         settle_after_commit(user_pk, using)

@@ -89,6 +89,13 @@ class Browser:
             fetch(arguments[0], {cache: "no-store"}).then(async reply => done([reply.status, (await reply.arrayBuffer()).byteLength]),
                                                           error => done([String(error), 0]));""", url)
 
+    def headers(self, url, *names):
+        """The status, and these headers or None."""
+        return self.run_async("""
+            const [url, names, done] = arguments;
+            fetch(url, {cache: "no-store"}).then(reply => done([reply.status, ...names.map(name => reply.headers.get(name))]));""",
+                              url, names)
+
     def screenshot(self, path):
         self.driver.save_screenshot(str(path))
 

@@ -3,15 +3,34 @@
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 
 import harness
-from nginx import free_port, wait_for_port
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DJANGO = TOP / "examples" / "django"
 PYTHON = "/usr/bin/python3"  # the one that Debian's packages are for
 STOP_SECONDS = 20
+
+# What Debian's nginx.conf has around a file of conf.d, in a folder of its own.
+AROUND = """
+user www-data;
+worker_processes 2;
+pid nginx.pid;
+error_log error.log;
+events { worker_connections 256; }
+http {
+    include /etc/nginx/mime.types;
+    default_type application/octet-stream;
+    client_body_temp_path tmp-body;
+    proxy_temp_path tmp-proxy;
+    fastcgi_temp_path tmp-fastcgi;
+    uwsgi_temp_path tmp-uwsgi;
+    scgi_temp_path tmp-scgi;
+    include site.conf;
+}
+"""
 
 POPULATE = """
 from django.contrib.auth.models import Group, User
@@ -22,6 +41,17 @@ for name in ("alice", "anna", "ben", "bob", "carol"):
 family = Group.objects.create(name="family")
 family.user_set.set(User.objects.filter(username__in=["anna", "carol"]))
 """
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def password(name):
@@ -82,10 +112,9 @@ class DjangoSite:
         with open(self.folder / f"{pathlib.Path(words[0]).name}.out", "wb") as output:
             process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options)
         self.processes.append(process)
-        try:
-            wait_for_port(port, process)
-        except (OSError, RuntimeError) as error:
-            raise AssertionError(f"{error}: {pathlib.Path(output.name).read_text()}") from None
+        harness.wait_for(lambda: process.poll() is not None or answers(port), what=words[0])
+        if process.poll() is not None:
+            raise AssertionError(f"{words[0]} ended: {pathlib.Path(output.name).read_text()}")
 
     def _start_gunicorn(self):
         self._start(["/usr/bin/gunicorn", "--bind", f"127.0.0.1:{self.django_port}", "--workers", "2", "--access-logfile",
@@ -97,7 +126,7 @@ class DjangoSite:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
                         "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "site.key",
                         "-out", folder / "site.pem"], check=True, capture_output=True)
-        shutil.copy(TOP / "examples/nginx/nginx.conf", folder)
+        (folder / "nginx.conf").write_text(AROUND)
         text = (DJANGO / "nginx.conf").read_text()
         for value, ours in (("127.0.0.1:8443 ", f"127.0.0.1:{self.port} "), ("127.0.0.1:8000;", f"127.0.0.1:{self.django_port};"),
                             ("/srv/files/", f"{self.site.mountpoint}/"), ("/etc/ssl/certs/", f"{folder}/"),
@@ -105,7 +134,7 @@ class DjangoSite:
             if value not in text:
                 raise AssertionError(f"examples/django/nginx.conf has no {value}")
             text = text.replace(value, ours)
-        (folder / "grantfs.conf").write_text(text)
+        (folder / "site.conf").write_text(text)
         self._start(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log"),
                      "-g", "daemon off;"], self.port)
 

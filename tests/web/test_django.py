@@ -26,7 +26,7 @@ const canvas = Object.assign(document.createElement("canvas"), {width: 640, heig
 const sky = pen.createLinearGradient(0, 0, 0, 300);
 sky.addColorStop(0, "#27408b"); sky.addColorStop(1, arguments[0]);
 pen.fillStyle = sky; pen.fillRect(0, 0, 640, 400);
-pen.fillStyle = "#fff4c8"; pen.beginPath(); pen.arc(470, 210, 46, 0, 7); pen.fill();
+pen.fillStyle = "#fff4c8"; pen.beginPath(); pen.arc(arguments[1], arguments[2], 46, 0, 7); pen.fill();
 for (const [x, top, colour] of [[80, 150, "#4a4e73"], [330, 190, "#3b3f63"], [560, 165, "#33375a"]]) {
     pen.fillStyle = colour; pen.beginPath(); pen.moveTo(x - 280, 400); pen.lineTo(x, top); pen.lineTo(x + 280, 400); pen.fill();
 }
@@ -64,8 +64,8 @@ class InABrowser(unittest.TestCase):
         cls.mine, cls.other = (cls.new_browser() for _ in range(2))
         cls.mine.open("data:text/html,<p>drawing</p>")
         (cls.folder / "film.webm").write_bytes(webm.film(cls.mine, FILM_SECONDS))
-        for name, colour in (("Dämmerung am See.jpg", "#f7b267"), ("morning.jpg", "#f4a3b4")):
-            (cls.folder / name).write_bytes(base64.b64decode(cls.mine.run(PICTURE, colour).partition(",")[2]))
+        for name, *look in (("Dämmerung am See.jpg", "#f7b267", 470, 215), ("morning.jpg", "#f4a3b4", 190, 130)):
+            (cls.folder / name).write_bytes(base64.b64decode(cls.mine.run(PICTURE, *look).partition(",")[2]))
 
     @classmethod
     def new_browser(cls):
@@ -127,6 +127,8 @@ class InABrowser(unittest.TestCase):
         self.assertEqual(film, {"time": 33, "duration": FILM_SECONDS, "width": 320})
         ranges = [asked for path, status, asked in self.site.nginx_log()[self.asked_before:] if "film.webm" in path and status == 206]
         self.assertTrue(any(int(re.match(r"bytes=(\d+)-", asked)[1]) > 1_000_000 for asked in ranges), ranges)
+        self.mine.run("document.querySelector('video').preload = 'auto'")
+        wait_for(lambda: self.mine.run("return document.querySelector('video').readyState") == 4, what="the rest of the film")
         self.mine.screenshot(self.screens / "gallery.png")
 
     def test_nobody_else_sees_it(self):
@@ -180,6 +182,21 @@ class InABrowser(unittest.TestCase):
         self.assertIn("by anna", self.other.find("figure").text)
         self.mine.submit(".unshare")
         self.assert_ends(self.other, address, 404)
+
+    def test_what_could_run_in_the_site_is_downloaded(self):
+        self.login(self.mine, "anna")
+        for name, data, disposition in (
+                ("page.html", b"<script>alert(1)</script>", "attachment"),
+                ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "attachment"),
+                ("unknown", b"<script>alert(1)</script>", "attachment"), ("notes.txt", b"hello", None)):
+            (self.folder / name).write_bytes(data)
+            self.mine.open(self.site.url + "/")
+            self.mine.fill(title=name, file=str(self.folder / name))
+            self.mine.submit("#upload")
+            address = self.mine.find("figure:first-child a").get_attribute("href")
+            with self.subTest(name):
+                self.assertEqual(self.mine.headers(address, "content-disposition", "x-content-type-options"),
+                                 [200, disposition, "nosniff"])
 
     def test_a_deleted_picture_is_gone_for_everybody(self):
         self.login(self.mine, "anna")

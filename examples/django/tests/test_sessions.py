@@ -6,6 +6,7 @@ from unittest import mock
 from django.contrib.sessions.models import Session
 from django.core.checks import run_checks
 from django.core.management import call_command
+from django.db import transaction
 from django.test import Client, override_settings
 
 from grantfs_files import middleware, policy, sessions
@@ -76,7 +77,8 @@ class Logins(SessionCase):
 
     def test_a_page_that_does_not_look_at_the_session_stays_cacheable(self):
         self.login(self.alice)
-        reply = self.client.get("/no-such-page", secure=True)
+        with self.assertNumQueries(0):
+            reply = self.client.get("/no-such-page", secure=True)
         self.assertEqual((reply.status_code, reply.has_header("Vary"), dict(reply.cookies)), (404, False, {}))
 
     def test_an_anonymous_session_opens_nothing(self):
@@ -134,6 +136,23 @@ class Users(SessionCase):
         self.alice.save()
         self.assertFalse(self.opens(token))
 
+    def test_who_is_deactivated_gets_no_files_even_if_the_site_lets_them_log_in(self):
+        self.alice.is_active = False
+        self.alice.save()
+        with override_settings(AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.AllowAllUsersModelBackend"]):
+            self.client.force_login(self.alice)
+        self.assertFalse(self.opens(sessions.token(self.client.session.session_key)))
+
+    def test_a_session_issued_before_the_commit_of_a_new_password_ends_with_it(self):
+        token = sessions.token("of another process")
+        with transaction.atomic():
+            self.alice.set_password("battery staple")
+            self.alice.save()
+            with policy.writing() as rules:
+                rules.set_session(sessions.token_id(token), self.principal(self.alice), None)
+            self.assertTrue(self.opens(token))
+        self.assertFalse(self.opens(token))
+
     def test_a_user_saved_as_before_stays_logged_in(self):
         token = self.login(self.alice)
         self.alice.first_name = "Alice"
@@ -156,6 +175,7 @@ class Users(SessionCase):
         def look_and_be_overtaken(data):
             user = looked(data)  # still the old password
             ending.start()
+            ending.join(0.2)  # it waits for us; if it did not, it would be done
             return user
 
         with mock.patch.object(sessions, "user_of", look_and_be_overtaken):

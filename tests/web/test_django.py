@@ -48,6 +48,10 @@ class Unit(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
+def token_in(link):
+    return link.split("/shared/")[1][:32]
+
+
 @unittest.skipIf(browser.MISSING, browser.MISSING)
 @unittest.skipIf(os.geteuid(), "mounts a file system: run it as root")
 class InABrowser(unittest.TestCase):
@@ -100,6 +104,12 @@ class InABrowser(unittest.TestCase):
         self.mine.submit(f"figure:first-child figcaption a")
         self.assertEqual(self.mine.driver.title, title)
 
+    def make_link(self):
+        """On the picture's page."""
+        self.mine.fill(hours="for a day")
+        self.mine.submit("#link")
+        return self.mine.find(".link").text
+
     def show_all(self, who):
         """Waits until every picture is there, or has failed."""
         wait_for(lambda: who.run("return [...document.images].every(one => one.complete)"), what="the pictures")
@@ -127,8 +137,9 @@ class InABrowser(unittest.TestCase):
         self.assertEqual(film, {"time": 33, "duration": FILM_SECONDS, "width": 320})
         ranges = [asked for path, status, asked in self.site.nginx_log()[self.asked_before:] if "film.webm" in path and status == 206]
         self.assertTrue(any(int(re.match(r"bytes=(\d+)-", asked)[1]) > 1_000_000 for asked in ranges), ranges)
-        self.mine.run("document.querySelector('video').preload = 'auto'")
-        wait_for(lambda: self.mine.run("return document.querySelector('video').readyState") == 4, what="the rest of the film")
+        self.mine.run("document.querySelector('video').play()")
+        wait_for(lambda: self.mine.run("return document.querySelector('video').currentTime > 33.5"), what="the film to play")
+        self.mine.run("document.querySelector('video').pause()")
         self.mine.screenshot(self.screens / "gallery.png")
 
     def test_nobody_else_sees_it(self):
@@ -156,9 +167,7 @@ class InABrowser(unittest.TestCase):
         self.login(self.mine, "anna")
         self.upload("Dusk", "Dämmerung am See.jpg")
         self.open_picture("Dusk")
-        self.mine.fill(hours="for a day")
-        self.mine.submit("#link")
-        link = self.mine.find(".link").text
+        link = self.make_link()
         self.mine.screenshot(self.screens / "link.png")
         self.assertEqual(self.other.open(link), 200)
         self.assertEqual(self.show_all(self.other), [640])
@@ -166,7 +175,26 @@ class InABrowser(unittest.TestCase):
         self.other.open(self.site.url + "/login/")
         self.assert_ends(self.other, link, 403)
         self.assertEqual(self.other.open(link), 403)
-        self.assertNotIn(link.split("/shared/")[1][:32].encode(), self.site.logs())
+        self.assertNotIn(token_in(link), self.site.logs().decode())
+
+    def test_a_link_that_has_expired_says_so(self):
+        self.login(self.mine, "anna")
+        self.upload("Dusk", "Dämmerung am See.jpg")
+        self.open_picture("Dusk")
+        link = self.make_link()
+        self.assertEqual(self.other.fetch(link)[0], 200)
+        self.site.site.sql("UPDATE links SET expires = unixepoch() - 1 WHERE id = ?", (harness.token_id(token_in(link)),))
+        self.assert_ends(self.other, link, 410)
+        self.assertNotIn(token_in(link), self.site.logs().decode())
+
+    def test_a_link_bound_to_a_network_opens_from_there_alone(self):
+        self.login(self.mine, "anna")
+        self.upload("Dusk", "Dämmerung am See.jpg")
+        self.open_picture("Dusk")
+        link = self.make_link()
+        for network, status in (("127.0.0.0/8", 200), ("192.0.2.0/24", 403)):
+            self.site.site.sql("UPDATE links SET address = ? WHERE id = ?", (network, harness.token_id(token_in(link))))
+            self.assert_ends(self.other, link, status)
 
     def test_a_family_sees_what_is_shared_with_it(self):
         self.login(self.mine, "anna")

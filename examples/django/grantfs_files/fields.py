@@ -11,6 +11,7 @@
 import base64
 import datetime
 import hashlib
+import ipaddress
 import secrets
 import time
 from pathlib import PurePosixPath
@@ -69,13 +70,18 @@ class PrivateFieldFile(FieldFile):
         with policy.reading() as rules:
             return rules.grants_on(self.rule_path)
 
-    def create_link(self, expires=None):
-        """An address that opens the file for whoever has it. Only now is it known: the database keeps a hash of it."""
+    def create_link(self, expires=None, uses=None, address=None):
+        """An address that opens the file for whoever has it. Only now is it known: the database keeps a hash of it.
+
+        From each address it can be used so many times; a film that is sought in, or a download in parts, is one
+        use. `address` is the only one, or the only network ("2001:db8::/64"), from which it opens.
+        """
         self._require_file()
         token = make_token()
         creator = principals.of(getattr(self.instance, self.field.owner))
         name, until = self.name, unix_seconds(expires)
-        self._give(lambda rules: rules.add_link(token_id(token), creator, name, until))
+        network = None if address is None else str(ipaddress.ip_network(address, strict=False))
+        self._give(lambda rules: rules.add_link(token_id(token), creator, name, until, uses, network))
         return conf.get("LINK_URL") + token + "/" + filepath_to_uri(PurePosixPath(name).name)
 
     def remove_link(self, identifier):

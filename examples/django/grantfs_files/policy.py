@@ -157,8 +157,9 @@ class Rules:
 
     # Links. `identifier` is the SHA-256 of the token, in hexadecimal.
 
-    def add_link(self, identifier, principal, path, expires):
-        self._run("INSERT INTO links (id, principal, path, expires) VALUES (?, ?, ?, ?)", identifier, principal, path, expires)
+    def add_link(self, identifier, principal, path, expires, uses, address):
+        self._run("INSERT INTO links (id, principal, path, expires, uses, address) VALUES (?, ?, ?, ?, ?, ?)",
+                  identifier, principal, path, expires, uses, address)
 
     def remove_link(self, identifier, path):
         self._run("DELETE FROM links WHERE id = ? AND path = ?", identifier, path)

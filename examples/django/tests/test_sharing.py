@@ -8,6 +8,8 @@ import time
 from django.contrib.auth.models import Group
 from django.db import transaction
 
+from grantfs_files import policy
+
 from .case import PolicyCase, User
 
 
@@ -74,6 +76,26 @@ class Links(PolicyCase):
         self.assertNotIn(token.encode(), everything)
         self.file.remove_link(identifier)
         self.assertEqual(self.file.links(), [])
+
+    def test_a_link_opens_its_file_while_its_creator_may(self):
+        token = self.file.create_link().split("/")[2]
+        self.assertTrue(self.may_read("link:-", self.file.name, token))
+        self.assertFalse(self.may_read("link:-", self.upload(self.alice).file.name, token))
+        with policy.writing() as rules:
+            rules.remove_owner(self.file.rule_path)
+        self.assertFalse(self.may_read("link:-", self.file.name, token))
+
+    def test_a_link_can_be_for_one_use(self):
+        self.file.create_link(uses=1)
+        self.assertEqual(self.rows("SELECT uses FROM links"), [(1,)])
+
+    def test_a_link_can_be_bound_to_an_address(self):
+        for given, kept in (("192.0.2.7", "192.0.2.7/32"), ("192.0.2.7/24", "192.0.2.0/24"), ("2001:DB8::1/64", "2001:db8::/64")):
+            self.file.create_link(address=given)
+            self.assertEqual(self.rows("SELECT address FROM links"), [(kept,)])
+            self.grantctl("link", "rm", self.file.links()[0][0])
+        with self.assertRaises(ValueError):
+            self.file.create_link(address="example.org")
 
     def test_the_link_of_another_file_stays(self):
         self.file.create_link()

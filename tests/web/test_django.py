@@ -171,6 +171,7 @@ class InABrowser(unittest.TestCase):
         self.mine.screenshot(self.screens / "link.png")
         self.assertEqual(self.other.open(link), 200)
         self.assertEqual(self.show_all(self.other), [640])
+        self.assertEqual(self.other.open(link.replace("/shared/", "//%73hared/")), 200)
         self.mine.submit(".unlink")
         self.other.open(self.site.url + "/login/")
         self.assert_ends(self.other, link, 403)

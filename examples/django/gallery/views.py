@@ -3,9 +3,7 @@
 from datetime import datetime, timezone
 
 from django.contrib import messages
-from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import Group
 from django.db import transaction
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
@@ -67,9 +65,7 @@ def share(request, pk):
 @login_required
 @require_POST
 def unshare(request, pk):
-    kind, _, number = request.POST["principal"].partition(":")
-    who = get_object_or_404(Group if kind == "group" else get_user_model(), pk=number)
-    own(request, pk).file.unshare(who)
+    own(request, pk).file.unshare(request.POST.get("principal", ""))
     return redirect("picture", pk)
 
 
@@ -86,7 +82,7 @@ def link(request, pk):
 @login_required
 @require_POST
 def unlink(request, pk):
-    own(request, pk).file.remove_link(request.POST["link"])
+    own(request, pk).file.remove_link(request.POST.get("link", ""))
     return redirect("picture", pk)
 
 

@@ -44,9 +44,7 @@ def settle_after_commit(model, field, name, using):
 def row_will_be_saved(sender, instance, using, update_fields, **_):
     """Who loses by it loses now: without a transaction, post_save would come after the commit."""
     instance._grantfs_replaced = []
-    if instance.pk is None or instance._state.adding:
-        return
-    before = sender._base_manager.using(using).filter(pk=instance.pk).first()
+    before = sender._base_manager.using(using).filter(pk=instance.pk).first() if instance.pk is not None else None
     for field in private_fields(sender) if before is not None else ():
         old, new = getattr(before, field.name), getattr(instance, field.name)
         if not old:

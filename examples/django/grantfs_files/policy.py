@@ -92,6 +92,9 @@ class Rules:
     def has_session(self, identifier):
         return bool(self._column("SELECT 1 FROM sessions WHERE id = ?", identifier))
 
+    def sessions_of_users(self):
+        return set(self._column("SELECT id FROM sessions WHERE principal GLOB 'user:*'"))
+
     def end_session(self, identifier):
         self._run("DELETE FROM sessions WHERE id = ?", identifier)
 

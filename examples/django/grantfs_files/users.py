@@ -57,7 +57,7 @@ def only_last_login(update_fields):
 def user_will_be_saved(sender, instance, using, update_fields, **_):
     """Who loses by it loses now: without a transaction, post_save would come after the commit."""
     instance._grantfs_ends = False
-    if instance.pk is None or instance._state.adding or only_last_login(update_fields):
+    if instance.pk is None or only_last_login(update_fields):
         return
     was = sender._base_manager.using(using).filter(pk=instance.pk).first()
     if was is None:

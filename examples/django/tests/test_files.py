@@ -135,6 +135,12 @@ class Deletions(PolicyCase):
         self.assertFalse(os.path.exists(self.path))
         self.assertEqual(self.rows("SELECT path FROM links"), [])
 
+    def test_so_does_another_row_in_its_place(self):
+        Picture(pk=self.picture.pk, owner=self.bob, title="other", added=self.picture.added,
+                file=ContentFile(b"other bytes", name="cat.png")).save()
+        self.assertFalse(self.may_read(self.principal(self.alice), self.name))
+        self.assertFalse(os.path.exists(self.path))
+
     def test_while_the_policy_is_locked_nothing_is_replaced(self):
         self.picture.file = ContentFile(b"other bytes", name="cat.png")
         with self.policy_locked(), self.assertRaisesRegex(Exception, "locked"):

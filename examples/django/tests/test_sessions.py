@@ -28,7 +28,7 @@ class Logins(SessionCase):
         token = self.login(self.alice)
         self.assertTrue(self.opens(token))
         self.assertFalse(self.opens(self.login(self.bob, Client())))
-        reply = self.client.get("/logout/", secure=True)
+        reply = self.client.post("/logout/", secure=True)
         self.assertFalse(self.opens(token))
         self.assertEqual(reply.cookies[COOKIE].value, "")
         self.assertEqual(reply.cookies[COOKIE]["max-age"], 0)
@@ -209,6 +209,22 @@ class Keys(SessionCase):
         self.assertTrue(self.opens(token))
 
 
+class Backups(SessionCase):
+    def test_sessions_that_came_back_with_a_backup_are_ended_by_sync(self):
+        ended, live = self.login(self.alice), self.login(self.alice, Client())
+        self.login(self.bob, Client())
+        before = self.rows("SELECT id, principal, expires FROM sessions")
+        self.client.post("/logout/", secure=True)
+        self.bob.set_password("battery staple")
+        self.bob.save()
+        with policy.writing() as rules:
+            for row in before:
+                rules.set_session(*row)
+        self.assertTrue(self.opens(ended))
+        call_command("grantfs_sync", stdout=mock.Mock())
+        self.assertEqual(self.rows("SELECT id FROM sessions"), [(sessions.token_id(live),)])
+
+
 class Trouble(SessionCase):
     def test_a_login_while_the_policy_is_locked_opens_nothing(self):
         self.client.get("/login/", secure=True)
@@ -220,9 +236,9 @@ class Trouble(SessionCase):
         token = self.login(self.alice)
         self.client.raise_request_exception = False
         with self.policy_locked(), self.assertLogs("django.request", "ERROR"):
-            self.assertEqual(self.client.get("/logout/", secure=True).status_code, 500)
+            self.assertEqual(self.client.post("/logout/", secure=True).status_code, 500)
         self.assertTrue(Session.objects.exists())
-        self.client.get("/logout/", secure=True)
+        self.client.post("/logout/", secure=True)
         self.assertFalse(self.opens(token))
 
     def test_a_password_changes_only_with_the_policy(self):

@@ -3,13 +3,15 @@
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
-from grantfs_files import files, users
+from grantfs_files import files, sessions, users
 
 
 class Command(BaseCommand):
-    help = ("Records the owner of every private file and the groups of every user in grantfs' policy. For files that were "
-            "there before grantfs, and after a backup was put back. Shares and links stay as they are.")
+    help = ("Records the owner of every private file and the groups of every user in grantfs' policy, and ends sessions that are "
+            "none of Django's. For files that were there before grantfs, and after a backup was put back. Shares and links "
+            "stay as they are.")
 
     def handle(self, **_):
         count = 0
@@ -23,4 +25,6 @@ class Command(BaseCommand):
         for pk in get_user_model()._base_manager.values_list("pk", flat=True).iterator():
             users.settle(pk, get_user_model()._base_manager.db)
             members += 1
-        self.stdout.write(f"{count} files and {members} users are as Django's database says")
+        model = sessions.session_model()
+        ended = sessions.end_stale(model, timezone.now()) if model else 0
+        self.stdout.write(f"{count} files and {members} users are as Django's database says; {ended} sessions ended")

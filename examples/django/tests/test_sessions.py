@@ -52,6 +52,14 @@ class Logins(SessionCase):
         self.login(self.alice)
         self.assertEqual(self.rows("SELECT expires FROM sessions"), [(int(Session.objects.get().expire_date.timestamp()),)])
 
+    def test_so_it_is_with_sessions_that_are_cached_too(self):
+        with override_settings(SESSION_ENGINE="django.contrib.sessions.backends.cached_db"):
+            client = Client()
+            token = self.login(self.alice, client)
+            self.assertTrue(self.opens(token))
+            client.post("/logout/", secure=True)
+            self.assertFalse(self.opens(token))
+
     def test_a_new_key_ends_the_old_token(self):
         first = self.login(self.alice)
         session = self.client.session

@@ -27,7 +27,10 @@ def gallery(request):
 
 
 def shared_with(user):
-    """Pictures of others that the policy lets this user see, by name or by group."""
+    """Pictures of others that the policy lets this user see, by name or by group.
+
+    A page for many thousand pictures would rather keep its shares in a table of Django's too.
+    """
     with policy.reading() as rules:
         folders = set(rules.granted_to([principals.of(who) for who in (user, *user.groups.all())]))
     others = Picture.objects.exclude(owner=user).select_related("owner")

@@ -5,7 +5,7 @@ import sqlite3
 import stat
 
 from django.conf import settings
-from django.core.checks import Error
+from django.core.checks import Error, Warning
 
 from . import conf, policy, sessions
 
@@ -14,7 +14,7 @@ DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
 
 
 def check_settings(app_configs, **_):
-    return [*unknown_settings(), *middleware_order(), *session_engine()]
+    return [*unknown_settings(), *middleware_order(), *session_engine(), *cookie()]
 
 
 def check_machine(app_configs, **_):
@@ -37,6 +37,14 @@ def session_engine():
     if sessions.session_model() is None:
         yield Error(f"SESSION_ENGINE {settings.SESSION_ENGINE} keeps no rows, so the end of a session would go unnoticed",
                     hint="Use django.contrib.sessions.backends.db or cached_db.", id="grantfs_files.E003")
+
+
+def cookie():
+    name = conf.get("COOKIE")
+    if name.startswith("__Host-") and not settings.SESSION_COOKIE_SECURE:
+        yield Warning(f"browsers take the cookie {name} over https only, and this site seems to be served without",
+                      hint="Set SESSION_COOKIE_SECURE; to try things over http, another GRANTFS['COOKIE'], in nginx.conf too.",
+                      id="grantfs_files.W006")
 
 
 def database():

@@ -271,7 +271,8 @@ class Checks(PolicyCase):
                 ({"MIDDLEWARE": ["django.contrib.sessions.middleware.SessionMiddleware"]}, "grantfs_files.E002"),
                 ({"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"}, "grantfs_files.E003"),
                 ({"GRANTFS": {**good, "DATABASE": "/nonexistent/policy.db"}}, "grantfs_files.E004"),
-                ({"GRANTFS": {**good, "STORE": "/nonexistent"}}, "grantfs_files.E005")):
+                ({"GRANTFS": {**good, "STORE": "/nonexistent"}}, "grantfs_files.E005"),
+                ({"SESSION_COOKIE_SECURE": False}, "grantfs_files.W006")):
             with self.subTest(found), override_settings(**settings):
                 self.assertEqual(self.identifiers(), [found])
         self.store.chmod(0o755)

@@ -65,6 +65,32 @@ class Pages(unittest.TestCase):
         self.assertIn("NOSUCH", mistaken.stderr)
 
 
+class Migration(unittest.TestCase):
+    """docs/migration.md: each row of its table names a test."""
+
+    def rows(self):
+        table = (TOP / "docs/migration.md").read_text().split("|---|", 1)[1].splitlines()[1:]
+        return [[cell.strip() for cell in line.strip("| ").split("|")] for line in table if line.startswith("|")]
+
+    def test_each_row_names_a_test_that_is_there(self):
+        rows = self.rows()
+        self.assertGreater(len(rows), 20)
+        for row in rows:
+            with self.subTest(row[0]):
+                self.assertEqual(len(row), 6)
+                file, name = row[-1].split(": ")
+                path = TOP / file if file.startswith("examples/") else TOP / "tests" / file
+                defined = f"def {name}(" if path.suffix == ".py" else f", {name})"
+                self.assertIn(defined, path.read_text())
+
+    def test_what_it_points_to_is_there(self):
+        for page in ("docs/migration.md", "examples/django/README.md", "README.md"):
+            text = (TOP / page).read_text()
+            for target in re.findall(r"\]\(([^)#\s]+)", text):
+                with self.subTest(f"{page}: {target}"):
+                    self.assertTrue("://" in target or ((TOP / page).parent / target).exists())
+
+
 class Help(unittest.TestCase):
     def options(self, text):
         """The options that a help text defines: at the start of its lines."""

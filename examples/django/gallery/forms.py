@@ -1,0 +1,50 @@
+from datetime import timedelta
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+
+from .models import Picture
+
+EXPIRIES = [("1", "for an hour"), ("24", "for a day"), ("168", "for a week"), ("", "for good")]
+
+
+class UploadForm(forms.ModelForm):
+    class Meta:
+        model = Picture
+        fields = ["title", "file"]
+
+
+class ExpiryForm(forms.Form):
+    hours = forms.ChoiceField(choices=EXPIRIES, required=False, label="")
+
+    def expires(self):
+        """For share_with() and create_link()."""
+        hours = self.cleaned_data["hours"]
+        return timedelta(hours=int(hours)) if hours else None
+
+
+class ShareForm(ExpiryForm):
+    """With a user, by name, or with one of one's own groups."""
+
+    who = forms.CharField(label="Share with", widget=forms.TextInput(attrs={"placeholder": "a user or a group"}))
+
+    def __init__(self, *arguments, user, **options):
+        super().__init__(*arguments, **options)
+        self.user = user
+
+    def clean_who(self):
+        name = self.cleaned_data["who"]
+        users = get_user_model().objects.filter(username=name, is_active=True)
+        found = users.first() or self.user.groups.filter(name=name).first()
+        if found is None:
+            raise forms.ValidationError(f"There is no user {name}, and you are in no group of that name.")
+        return found
+
+
+def named(principal):
+    """"user:42" as people know it."""
+    kind, _, pk = principal.partition(":")
+    model = {"user": get_user_model(), "group": Group}.get(kind)
+    found = model.objects.filter(pk=pk).first() if model and pk.isdigit() else None
+    return str(found or principal)

@@ -1,0 +1,97 @@
+"""Pages alone: no view here ever sends a file."""
+
+from datetime import datetime, timezone
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from grantfs_files import policy, principals
+
+from .forms import ExpiryForm, ShareForm, UploadForm, named
+from .models import Picture
+
+
+@login_required
+def gallery(request):
+    form = UploadForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        form.instance.owner = request.user
+        with transaction.atomic():
+            form.save()
+        return redirect("gallery")
+    return render(request, "gallery/gallery.html", {
+        "form": form, "mine": Picture.objects.filter(owner=request.user), "theirs": shared_with(request.user)})
+
+
+def shared_with(user):
+    """Pictures of others that the policy lets this user see, by name or by group.
+
+    A page for many thousand pictures would rather keep its shares in a table of Django's too.
+    """
+    with policy.reading() as rules:
+        folders = set(rules.granted_to([principals.of(who) for who in (user, *user.groups.all())]))
+    others = Picture.objects.exclude(owner=user).select_related("owner")
+    return [picture for picture in others if picture.file.rule_path in folders]
+
+
+@login_required
+def picture(request, pk):
+    picture = own(request, pk)
+    return render(request, "gallery/picture.html", {
+        "picture": picture, "share_form": ShareForm(user=request.user), "link_form": ExpiryForm(),
+        "shares": [(principal, named(principal), moment(expires)) for principal, expires in picture.file.shares()],
+        "links": [(identifier, moment(expires)) for identifier, expires in picture.file.links()]})
+
+
+@login_required
+@require_POST
+def delete(request, pk):
+    with transaction.atomic():
+        own(request, pk).delete()
+    return redirect("gallery")
+
+
+@login_required
+@require_POST
+def share(request, pk):
+    picture, form = own(request, pk), ShareForm(request.POST, user=request.user)
+    if form.is_valid():
+        picture.file.share_with(form.cleaned_data["who"], form.expires())
+    else:
+        messages.error(request, " ".join(sum(form.errors.values(), [])))
+    return redirect("picture", pk)
+
+
+@login_required
+@require_POST
+def unshare(request, pk):
+    own(request, pk).file.unshare(request.POST.get("principal", ""))
+    return redirect("picture", pk)
+
+
+@login_required
+@require_POST
+def link(request, pk):
+    picture, form = own(request, pk), ExpiryForm(request.POST)
+    if form.is_valid():
+        # Shown once: what is kept is a hash.
+        messages.info(request, request.build_absolute_uri(picture.file.create_link(form.expires())), extra_tags="link")
+    return redirect("picture", pk)
+
+
+@login_required
+@require_POST
+def unlink(request, pk):
+    own(request, pk).file.remove_link(request.POST.get("link", ""))
+    return redirect("picture", pk)
+
+
+def own(request, pk):
+    return get_object_or_404(Picture, pk=pk, owner=request.user)
+
+
+def moment(seconds):
+    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)

@@ -1,0 +1,75 @@
+"""Keeps the policy's owners in step with the rows that name private files."""
+
+from django.db.models.signals import post_delete, post_save, pre_save
+
+from . import order, policy, principals, storage
+from .fields import PrivateFileField
+
+
+def private_fields(model):
+    return [field for field in model._meta.concrete_fields if isinstance(field, PrivateFileField)]
+
+
+def connect(model):
+    if private_fields(model):
+        for signal, receiver in ((pre_save, row_will_be_saved), (post_save, row_saved), (post_delete, row_deleted)):
+            signal.connect(receiver, sender=model, dispatch_uid=f"grantfs_files.{receiver.__name__}.{model._meta.label}")
+
+
+def owner_of(row, field):
+    """The principal, or None for a file of nobody's."""
+    owner = getattr(row, field.owner)
+    return None if owner is None else principals.of(owner)
+
+
+def settle(model, field, name, using):
+    """Makes the policy say of this file what Django's committed rows say: whose it is, or that it is gone.
+
+    It reads them while no other writer can change the policy, so whoever settles last has seen the last state.
+    """
+    path = storage.rule_path(name)
+    with policy.writing() as rules:
+        row = model._base_manager.using(using).filter(**{field.name: name}).first()
+        if row is not None:
+            rules.set_owner(path, owner_of(row, field))
+            return
+        rules.drop(path)
+    field.storage.delete(name)
+
+
+def settle_after_commit(model, field, name, using):
+    order.after_commit(lambda: settle(model, field, name, using), using)
+
+
+def row_will_be_saved(sender, instance, using, update_fields, **_):
+    """Who loses by it loses now: without a transaction, post_save would come after the commit."""
+    instance._grantfs_replaced = []
+    before = sender._base_manager.using(using).filter(pk=instance.pk).first() if instance.pk is not None else None
+    for field in private_fields(sender) if before is not None else ():
+        old, new = getattr(before, field.name), getattr(instance, field.name)
+        if not old:
+            continue
+        path = storage.rule_path(old.name)
+        if (update_fields is None or field.name in update_fields) and (old.name != new.name or not new._committed):
+            instance._grantfs_replaced.append((field, old.name))
+            policy.write(lambda rules: rules.drop(path))
+        elif owner_of(before, field) != owner_of(instance, field):
+            policy.write(lambda rules: rules.remove_owner(path))
+
+
+def row_saved(sender, instance, using, **_):
+    for field, name in instance._grantfs_replaced:
+        settle_after_commit(sender, field, name, using)
+    for field in private_fields(sender):
+        name = getattr(instance, field.name).name
+        if name:
+            settle_after_commit(sender, field, name, using)
+
+
+def row_deleted(sender, instance, using, **_):
+    """The rules go at once; the file when the transaction has committed."""
+    for field in private_fields(sender):
+        name = getattr(instance, field.name).name
+        if name:
+            policy.write(lambda rules: rules.drop(storage.rule_path(name)))
+            settle_after_commit(sender, field, name, using)

@@ -1,0 +1,197 @@
+"""All the SQL that this application runs on grantfs' policy database: see grantfs-schema(5).
+
+    with policy.writing() as rules:
+        rules.set_owner("uploads/…", "user:42")
+
+One transaction each, committed at the end of the block. Nothing is cached, so that threads and
+forked workers need not care.
+"""
+
+import contextlib
+import pathlib
+import re
+import sqlite3
+
+from . import conf
+
+APPLICATION_ID = 0x47724653
+OLDEST_SCHEMA = 3
+PATIENCE_SECONDS = 5  # for another writer
+
+USERS = "group:users"
+STAFF = "group:staff"
+SUPERUSERS = "group:superusers"
+
+
+class PolicyError(Exception):
+    """The policy database cannot be used; the message says which and what to do."""
+
+
+def _connect(mode):
+    path = pathlib.Path(conf.get("DATABASE"))
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=PATIENCE_SECONDS,
+                                     isolation_level=None)
+        (found,) = connection.execute("PRAGMA application_id").fetchone()
+    except sqlite3.Error as error:
+        raise PolicyError(f"cannot use the policy database {path}: {error}; make it with `grantctl --db {path} init`, "
+                          "in a directory that this process's group may write") from error
+    if found != APPLICATION_ID:
+        connection.close()
+        raise PolicyError(f"{path} is not a policy database of grantfs; name the one that `grantctl init` made")
+    return connection
+
+
+@contextlib.contextmanager
+def reading():
+    """Rules to ask. Raises PolicyError."""
+    with contextlib.closing(_connect("ro")) as connection:
+        yield Rules(connection)
+
+
+@contextlib.contextmanager
+def writing():
+    """Rules to change, all of it or nothing, while no other writer can. Raises PolicyError or sqlite3.Error."""
+    with contextlib.closing(_connect("rw")) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield Rules(connection)
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def write(change):
+    """One change, a function of Rules, in a transaction of its own."""
+    with writing() as rules:
+        change(rules)
+
+
+class Rules:
+    """The policy within one transaction. Principals are "user:42"; paths are relative to the store; times Unix seconds."""
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    def _run(self, statement, *values):
+        return self._connection.execute(statement, values)
+
+    def _column(self, statement, *values):
+        return [value for (value,) in self._run(statement, *values)]
+
+    def schema(self):
+        return self._column("SELECT value FROM meta WHERE key = 'schema'")[0]
+
+    # Sessions. `identifier` is the SHA-256 of the token, in hexadecimal.
+
+    def set_session(self, identifier, principal, expires):
+        self._run("INSERT INTO sessions (id, principal, expires) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
+                  " SET principal = excluded.principal, expires = excluded.expires", identifier, principal, expires)
+
+    def has_session(self, identifier):
+        return bool(self._column("SELECT 1 FROM sessions WHERE id = ?", identifier))
+
+    def sessions_of_users(self):
+        return set(self._column("SELECT id FROM sessions WHERE principal GLOB 'user:*'"))
+
+    def end_session(self, identifier):
+        self._run("DELETE FROM sessions WHERE id = ?", identifier)
+
+    def end_sessions_of(self, principal):
+        self._run("DELETE FROM sessions WHERE principal = ?", principal)
+
+    def adopt_secret_key(self, fingerprint):
+        """Ends every user's session that was issued with another key. A table of our own remembers the key's fingerprint."""
+        known = self.secret_key()
+        if known == fingerprint:
+            return
+        if known is not None:
+            self._run("DELETE FROM sessions WHERE principal GLOB 'user:*'")
+        self._run("CREATE TABLE IF NOT EXISTS django_secret_key (fingerprint TEXT NOT NULL) STRICT")
+        self._run("DELETE FROM django_secret_key")
+        self._run("INSERT INTO django_secret_key (fingerprint) VALUES (?)", fingerprint)
+
+    def secret_key(self):
+        """The fingerprint of the key that sessions are issued with; None before the first."""
+        if not self._column("SELECT 1 FROM sqlite_schema WHERE name = 'django_secret_key'"):
+            return None
+        return next(iter(self._column("SELECT fingerprint FROM django_secret_key")), None)
+
+    # Files.
+
+    def owner(self, path):
+        return next(iter(self._column("SELECT principal FROM owners WHERE path = ?", path)), None)
+
+    def set_owner(self, path, principal):
+        """None: nobody."""
+        if principal is None:
+            self.remove_owner(path)
+        elif self.owner(path) != principal:
+            self._run("INSERT OR REPLACE INTO owners (path, principal) VALUES (?, ?)", path, principal)
+
+    def remove_owner(self, path):
+        self._run("DELETE FROM owners WHERE path = ?", path)
+
+    def drop(self, path):
+        """Every rule on the path and on all below it."""
+        for table in ("owners", "grants", "links"):
+            self._run(f"DELETE FROM {table} WHERE path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')", path)
+
+    # Sharing.
+
+    def grant(self, principal, path, expires):
+        self._run("INSERT INTO grants (principal, path, expires) VALUES (?, ?, ?) ON CONFLICT (principal, path)"
+                  " DO UPDATE SET expires = excluded.expires", principal, path, expires)
+
+    def revoke(self, principal, path):
+        self._run("DELETE FROM grants WHERE principal = ? AND path = ?", principal, path)
+
+    def grants_on(self, path):
+        """(principal, expires) of each that holds now."""
+        return self._run("SELECT principal, expires FROM grants WHERE path = ? AND (expires IS NULL OR expires > unixepoch())"
+                         " ORDER BY principal", path).fetchall()
+
+    def granted_to(self, principals):
+        """Paths that these principals, taken by themselves, may read now."""
+        marks = ", ".join("?" * len(principals))
+        return self._column(f"SELECT DISTINCT path FROM grants WHERE principal IN ({marks})"
+                            " AND (expires IS NULL OR expires > unixepoch())", *principals)
+
+    # Links. `identifier` is the SHA-256 of the token, in hexadecimal.
+
+    def add_link(self, identifier, principal, path, expires, uses, address):
+        self._run("INSERT INTO links (id, principal, path, expires, uses, address) VALUES (?, ?, ?, ?, ?, ?)",
+                  identifier, principal, path, expires, uses, address)
+
+    def remove_link(self, identifier, path):
+        self._run("DELETE FROM links WHERE id = ? AND path = ?", identifier, path)
+
+    def remove_links_of(self, principal):
+        self._run("DELETE FROM links WHERE principal = ?", principal)
+
+    def links_to(self, path):
+        """(identifier, expires) of each that holds now."""
+        return self._run("SELECT id, expires FROM links WHERE path = ? AND (expires IS NULL OR expires > unixepoch())"
+                         " ORDER BY created, id", path).fetchall()
+
+    # Users and groups.
+
+    def set_memberships(self, member, groups):
+        """Of the groups that mirror Django's (group:NUMBER, users, staff, superusers) the member is in these and no other."""
+        groups = set(groups)
+        mirrored = {parent for parent in self._column("SELECT parent FROM members WHERE member = ?", member)
+                    if parent in (USERS, STAFF, SUPERUSERS) or re.fullmatch(r"group:[0-9]+", parent)}
+        for parent in mirrored - groups:
+            self.leave(member, parent)
+        for parent in groups - mirrored:
+            self._run("INSERT INTO members (member, parent) VALUES (?, ?)", member, parent)
+
+    def leave(self, member, parent):
+        self._run("DELETE FROM members WHERE member = ? AND parent = ?", member, parent)
+
+    def forget(self, principal):
+        """All that names the principal."""
+        for table in ("owners", "grants", "sessions", "links"):
+            self._run(f"DELETE FROM {table} WHERE principal = ?", principal)
+        self._run("DELETE FROM members WHERE member = ?1 OR parent = ?1", principal)

@@ -1,0 +1,12 @@
+"""What the policy calls users and groups: by primary key, which, unlike a name, is never another's later."""
+
+from django.contrib.auth.models import Group
+
+
+def of(who):
+    """"user:42" or "group:7", for a user or a django.contrib.auth group; a principal itself as it is."""
+    if isinstance(who, str):
+        return who
+    if who.pk is None:
+        raise ValueError(f"{who!r} is not saved yet, so it can own nothing and nothing can be shared with it")
+    return f"group:{who.pk}" if isinstance(who, Group) else f"user:{who.pk}"

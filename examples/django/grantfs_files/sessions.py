@@ -1,0 +1,116 @@
+"""A token for files beside each of Django's sessions, for as long as that session is a login.
+
+The token is derived from the session's key and SECRET_KEY, so it is stored nowhere, and changes
+whenever Django changes the key: at login and at a change of the password. Its row in the policy
+follows the row of Django's session table, through that table's signals, inside the same
+transaction: logging out, `clearsessions` and cycle_key() end it. A user who is deactivated or
+whose password changes loses every row.
+
+Works with every engine that keeps its sessions in the database, the user's own subclasses included.
+"""
+
+import base64
+import hmac
+import importlib
+import logging
+import sqlite3
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
+from django.utils.crypto import salted_hmac
+
+from . import policy, principals
+from .fields import token_id
+
+logger = logging.getLogger(__name__)
+
+
+def session_model():
+    """The model behind SESSION_ENGINE; None if it has none."""
+    store = importlib.import_module(settings.SESSION_ENGINE).SessionStore
+    return store.get_model_class() if hasattr(store, "get_model_class") else None
+
+
+def token(session_key):
+    """The token of the session with that key: 32 letters and digits."""
+    digest = salted_hmac("grantfs_files.token", session_key, algorithm="sha256").digest()
+    return base64.b32encode(digest[:20]).decode().lower()
+
+
+def key_fingerprint():
+    """Tells one SECRET_KEY from another, and nothing else of it."""
+    return salted_hmac("grantfs_files.secret_key", "", algorithm="sha256").hexdigest()
+
+
+def adopt_secret_key():
+    """Ends what was issued with another SECRET_KEY. Each process calls it when it starts to serve."""
+    with policy.writing() as rules:
+        rules.adopt_secret_key(key_fingerprint())
+
+
+def user_of(data):
+    """Whose login the session's data is, by the rules of django.contrib.auth.get_user(); None if it is none now."""
+    backend = data.get(BACKEND_SESSION_KEY)
+    if backend not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    user = load_backend(backend).get_user(data[SESSION_KEY])
+    if user is None or not user.is_active:
+        return None
+    expected = user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else None
+    if expected is not None and not hmac.compare_digest(str(data.get(HASH_SESSION_KEY, "")), expected):
+        return None
+    return user
+
+
+def issue(identifier, data, expires):
+    """Lets the token in until then if the session is a login; ends it otherwise.
+
+    It looks at the user while no other writer can change the policy. So either it sees that the
+    password has changed, or whoever changed it deletes this row afterwards.
+    """
+    with policy.writing() as rules:
+        if rules.secret_key() is None:
+            rules.adopt_secret_key(key_fingerprint())
+        user = user_of(data) if rules.secret_key() == key_fingerprint() else None
+        if user is None:
+            rules.end_session(identifier)
+        else:
+            rules.set_session(identifier, principals.of(user), expires)
+
+
+def end_stale(model, now):
+    """Ends what the policy lets in and Django does not: rows that came back with a backup."""
+    with policy.reading() as rules:
+        known = rules.sessions_of_users()
+    live = {token_id(token(session.session_key)) for session in model.objects.filter(expire_date__gt=now).iterator()
+            if SESSION_KEY in session.get_decoded() and user_of(session.get_decoded()) is not None}
+    with policy.writing() as rules:
+        for identifier in known - live:
+            rules.end_session(identifier)
+    return len(known - live)
+
+
+def session_saved(sender, instance, created, **_):
+    identifier = token_id(token(instance.session_key))
+    data = instance.get_decoded()
+    if SESSION_KEY in data:
+        try:
+            issue(identifier, data, int(instance.expire_date.timestamp()))
+        except (policy.PolicyError, sqlite3.Error):
+            # The login itself is good; without a row it opens no file.
+            logger.exception("a session got no access to files")
+    elif not created:
+        end(identifier)
+
+
+def session_deleted(sender, instance, **_):
+    end(token_id(token(instance.session_key)))
+
+
+def end(identifier):
+    """Most sessions are nobody's login: those are only looked at."""
+    with policy.reading() as rules:
+        if not rules.has_session(identifier):
+            return
+    with policy.writing() as rules:
+        rules.end_session(identifier)

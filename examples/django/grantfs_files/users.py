@@ -1,0 +1,109 @@
+"""Keeps the policy in step with users and with Django's groups.
+
+group:NUMBER is the django.contrib.auth group with that primary key. In group:users is everybody
+who may log in; group:staff and group:superusers are is_staff and is_superuser among them. They see
+what they are granted: `grantctl grant group:superusers .` shows these everything, `grantctl grant
+group:users handbook` shows a folder to whoever has logged in.
+"""
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+
+from . import order, policy, principals
+
+
+def connect():
+    user = get_user_model()
+    pre_save.connect(user_will_be_saved, sender=user)
+    post_save.connect(user_saved, sender=user)
+    for model in (user, Group):
+        post_delete.connect(principal_deleted, sender=model)
+    if hasattr(user, "groups"):
+        m2m_changed.connect(groups_changed, sender=user.groups.through)
+
+
+def auth_hash(user):
+    return user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else None
+
+
+def groups_of(user):
+    """The policy's groups that the user is in, if the user may log in at all."""
+    if user is None or not user.is_active:
+        return set()
+    found = {f"group:{pk}" for pk in user.groups.values_list("pk", flat=True)} if hasattr(user, "groups") else set()
+    found.add(policy.USERS)
+    found |= {policy.STAFF} if getattr(user, "is_staff", False) else set()
+    found |= {policy.SUPERUSERS} if getattr(user, "is_superuser", False) else set()
+    return found
+
+
+def settle(pk, using):
+    """Makes the policy's memberships what Django's committed rows say."""
+    model = get_user_model()
+    with policy.writing() as rules:
+        rules.set_memberships(principals.of(model(pk=pk)), groups_of(model._base_manager.using(using).filter(pk=pk).first()))
+
+
+def settle_after_commit(pk, using):
+    order.after_commit(lambda: settle(pk, using), using)
+
+
+def only_last_login(update_fields):
+    """What each login saves; it changes no access."""
+    return update_fields is not None and set(update_fields) <= {"last_login"}
+
+
+def user_will_be_saved(sender, instance, using, update_fields, **_):
+    """Who loses by it loses now: without a transaction, post_save would come after the commit."""
+    instance._grantfs_ends = False
+    if instance.pk is None or only_last_login(update_fields):
+        return
+    was = sender._base_manager.using(using).filter(pk=instance.pk).first()
+    if was is None:
+        return
+    instance._grantfs_ends = not instance.is_active or auth_hash(was) != auth_hash(instance)
+    if instance._grantfs_ends:
+        end_access(instance)
+    for flag, group in (("is_staff", policy.STAFF), ("is_superuser", policy.SUPERUSERS)):
+        if getattr(was, flag, False) and not getattr(instance, flag, False):
+            policy.write(lambda rules: rules.leave(principals.of(instance), group))
+
+
+def user_saved(sender, instance, using, update_fields, **_):
+    if only_last_login(update_fields):
+        return
+    if instance._grantfs_ends:
+        order.after_commit(lambda: end_access(instance), using)
+    settle_after_commit(instance.pk, using)
+
+
+def end_access(user):
+    """Every session; of who may not log in any more, also the links and what comes by groups."""
+    principal = principals.of(user)
+    with policy.writing() as rules:
+        rules.end_sessions_of(principal)
+        if not user.is_active:
+            rules.remove_links_of(principal)
+            rules.set_memberships(principal, ())
+
+
+def principal_deleted(sender, instance, using, **_):
+    principal = principals.of(instance)
+    order.take_away(lambda: policy.write(lambda rules: rules.forget(principal)), using)
+
+
+def groups_changed(sender, instance, action, reverse, model, pk_set, using, **_):
+    if action not in ("post_add", "pre_remove", "pre_clear", "post_remove"):
+        return
+    if reverse:  # group.user_set
+        pks = pk_set if pk_set is not None else set(instance.user_set.values_list("pk", flat=True))
+        pairs = [(pk, instance.pk) for pk in pks]
+    else:  # user.groups
+        pks = pk_set if pk_set is not None else set(instance.groups.values_list("pk", flat=True))
+        pairs = [(instance.pk, pk) for pk in pks]
+    for user_pk, group_pk in pairs:
+        if action.startswith("pre_"):
+            member, group = principals.of(get_user_model()(pk=user_pk)), principals.of(Group(pk=group_pk))
+            policy.write(lambda rules: rules.leave(member, group))
+        settle_after_commit(user_pk, using)

@@ -1,0 +1,279 @@
+"""What ends a login ends its access to files."""
+
+import threading
+from unittest import mock
+
+from django.contrib.sessions.models import Session
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.db import transaction
+from django.test import Client, override_settings
+
+from grantfs_files import middleware, policy, sessions
+
+from .case import COOKIE, PASSWORD, PolicyCase
+
+
+class SessionCase(PolicyCase):
+    def setUp(self):
+        super().setUp()
+        self.name = self.upload(self.alice).file.name
+
+    def opens(self, token):
+        return self.token_opens(token, self.name)
+
+
+class Logins(SessionCase):
+    def test_a_login_opens_ones_files_and_a_logout_ends_it(self):
+        token = self.login(self.alice)
+        self.assertTrue(self.opens(token))
+        self.assertFalse(self.opens(self.login(self.bob, Client())))
+        reply = self.client.post("/logout/", secure=True)
+        self.assertFalse(self.opens(token))
+        self.assertEqual(reply.cookies[COOKIE].value, "")
+        self.assertEqual(reply.cookies[COOKIE]["max-age"], 0)
+
+    def test_the_cookie_is_one_that_no_other_host_and_no_script_can_touch(self):
+        self.login(self.alice)
+        cookie = self.client.cookies[COOKIE]
+        self.assertRegex(cookie.value, r"^[a-z0-9]{32}$")
+        self.assertEqual((cookie["path"], cookie["domain"], cookie["samesite"]), ("/", "", "Lax"))
+        self.assertTrue(cookie["secure"] and cookie["httponly"])
+        self.assertGreater(cookie["max-age"], 0)
+
+    def test_the_token_is_not_the_sessions_key_and_is_stored_nowhere(self):
+        token = self.login(self.alice)
+        session = Session.objects.get()
+        self.assertNotEqual(token, session.session_key)
+        self.assertNotIn(token, str(session.get_decoded()))
+        self.assertEqual(self.rows("SELECT id FROM sessions"), [(sessions.token_id(token),)])
+
+    def test_it_ends_when_the_session_expires(self):
+        self.login(self.alice)
+        self.assertEqual(self.rows("SELECT expires FROM sessions"), [(int(Session.objects.get().expire_date.timestamp()),)])
+
+    def test_so_it_is_with_sessions_that_are_cached_too(self):
+        with override_settings(SESSION_ENGINE="django.contrib.sessions.backends.cached_db"):
+            client = Client()
+            token = self.login(self.alice, client)
+            self.assertTrue(self.opens(token))
+            client.post("/logout/", secure=True)
+            self.assertFalse(self.opens(token))
+
+    def test_a_new_key_ends_the_old_token(self):
+        first = self.login(self.alice)
+        session = self.client.session
+        session.cycle_key()
+        self.assertFalse(self.opens(first))
+        self.assertTrue(self.opens(sessions.token(session.session_key)))
+
+    def test_clearsessions_and_a_deleted_row_end_it(self):
+        token = self.login(self.alice)
+        Session.objects.update(expire_date="2020-01-01T00:00:00Z")
+        call_command("clearsessions")
+        self.assertFalse(self.opens(token))
+        self.assertEqual(self.rows("SELECT id FROM sessions"), [])
+
+    def test_who_was_logged_in_before_this_application_gets_the_cookie_at_the_next_page(self):
+        token = self.login(self.alice)
+        del self.client.cookies[COOKIE]
+        with policy.writing() as rules:
+            rules.end_session(sessions.token_id(token))
+        reply = self.client.get("/", secure=True)
+        self.assertEqual(reply.cookies[COOKIE].value, token)
+        self.assertTrue(self.opens(token))
+
+    def test_a_page_that_does_not_look_at_the_session_stays_cacheable(self):
+        self.login(self.alice)
+        with self.assertNumQueries(0):
+            reply = self.client.get("/no-such-page", secure=True)
+        self.assertEqual((reply.status_code, reply.has_header("Vary"), dict(reply.cookies)), (404, False, {}))
+
+    def test_an_anonymous_session_opens_nothing(self):
+        self.client.get("/login/", secure=True)
+        session = self.client.session
+        session["colour"] = "blue"
+        session.save()
+        self.assertEqual(self.rows("SELECT id FROM sessions"), [])
+
+    def test_a_session_that_stops_being_a_login_ends(self):
+        token = self.login(self.alice)
+        session = self.client.session
+        del session["_auth_user_id"]
+        session.save()
+        self.assertFalse(self.opens(token))
+
+
+class Users(SessionCase):
+    """Passwords and deactivation."""
+
+    def test_a_changed_password_ends_all_but_the_session_that_changed_it(self):
+        here, elsewhere = self.login(self.alice), self.login(self.alice, Client())
+        done = self.client.post("/password/", secure=True, data={
+            "old_password": PASSWORD, "new_password1": "battery staple", "new_password2": "battery staple"})
+        self.assertEqual(done.status_code, 302)
+        self.assertFalse(self.opens(here))
+        self.assertFalse(self.opens(elsewhere))
+        self.assertTrue(self.opens(self.client.cookies[COOKIE].value))
+
+    def test_a_password_set_by_somebody_else_ends_all(self):
+        token = self.login(self.alice)
+        self.alice.set_password("battery staple")
+        self.alice.save()
+        self.assertFalse(self.opens(token))
+        self.client.get("/login/", secure=True)
+        self.assertEqual(self.rows("SELECT id FROM sessions"), [])
+
+    def test_a_session_with_an_old_password_is_not_let_in_again_when_it_is_saved(self):
+        token = self.login(self.alice)
+        self.alice.set_password("battery staple")
+        self.alice.save()
+        session = self.client.session
+        session["colour"] = "blue"
+        session.save()
+        self.assertFalse(self.opens(token))
+
+    def test_deactivation_ends_sessions_and_links(self):
+        token = self.login(self.alice)
+        self.alice.picture_set.get().file.create_link()
+        self.alice.is_active = False
+        self.alice.save()
+        self.assertFalse(self.opens(token))
+        self.assertEqual(self.rows("SELECT id FROM links"), [])
+        self.alice.is_active = True
+        self.alice.save()
+        self.assertFalse(self.opens(token))
+
+    def test_who_is_deactivated_gets_no_files_even_if_the_site_lets_them_log_in(self):
+        self.alice.is_active = False
+        self.alice.save()
+        with override_settings(AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.AllowAllUsersModelBackend"]):
+            self.client.force_login(self.alice)
+        self.assertFalse(self.opens(sessions.token(self.client.session.session_key)))
+
+    def test_a_session_issued_before_the_commit_of_a_new_password_ends_with_it(self):
+        token = sessions.token("of another process")
+        with transaction.atomic():
+            self.alice.set_password("battery staple")
+            self.alice.save()
+            with policy.writing() as rules:
+                rules.set_session(sessions.token_id(token), self.principal(self.alice), None)
+            self.assertTrue(self.opens(token))
+        self.assertFalse(self.opens(token))
+
+    def test_a_user_saved_as_before_stays_logged_in(self):
+        token = self.login(self.alice)
+        self.alice.first_name = "Alice"
+        self.alice.save()
+        self.assertTrue(self.opens(token))
+
+    def test_a_deleted_user_has_no_session(self):
+        token = self.login(self.alice)
+        self.alice.delete()
+        self.assertFalse(self.opens(token))
+        self.assertEqual(self.rows("SELECT id FROM sessions"), [])
+
+    def test_a_password_changed_while_a_session_is_saved_ends_that_too(self):
+        token = self.login(self.alice)
+        session = self.client.session
+        session["colour"] = "blue"
+        ending = threading.Thread(target=self.end_sessions)
+        looked = sessions.user_of
+
+        def look_and_be_overtaken(data):
+            user = looked(data)  # still the old password
+            ending.start()
+            ending.join(0.2)  # it waits for us; if it did not, it would be done
+            return user
+
+        with mock.patch.object(sessions, "user_of", look_and_be_overtaken):
+            session.save()
+        ending.join()
+        self.assertFalse(self.opens(token))
+
+    def end_sessions(self):
+        with policy.writing() as rules:
+            rules.end_sessions_of(self.principal(self.alice))
+
+
+class Keys(SessionCase):
+    def test_another_secret_key_ends_every_session(self):
+        token = self.login(self.alice)
+        with override_settings(SECRET_KEY="another"):
+            middleware.FilesCookieMiddleware(None)
+            self.assertFalse(self.opens(token))
+            self.assertTrue(self.opens(self.login(self.alice, Client())))
+
+    def test_a_process_that_still_has_the_old_one_lets_nobody_in(self):
+        self.client.get("/login/", secure=True)
+        with override_settings(SECRET_KEY="another"):
+            middleware.FilesCookieMiddleware(None)
+        token = self.client.post("/login/", {"username": "alice", "password": PASSWORD}, secure=True).cookies[COOKIE].value
+        self.assertFalse(self.opens(token))
+
+    def test_the_same_key_in_another_process_ends_nothing(self):
+        token = self.login(self.alice)
+        middleware.FilesCookieMiddleware(None)
+        self.assertTrue(self.opens(token))
+
+
+class Backups(SessionCase):
+    def test_sessions_that_came_back_with_a_backup_are_ended_by_sync(self):
+        ended, live = self.login(self.alice), self.login(self.alice, Client())
+        self.login(self.bob, Client())
+        before = self.rows("SELECT id, principal, expires FROM sessions")
+        self.client.post("/logout/", secure=True)
+        self.bob.set_password("battery staple")
+        self.bob.save()
+        with policy.writing() as rules:
+            for row in before:
+                rules.set_session(*row)
+        self.assertTrue(self.opens(ended))
+        call_command("grantfs_sync", stdout=mock.Mock())
+        self.assertEqual(self.rows("SELECT id FROM sessions"), [(sessions.token_id(live),)])
+
+
+class Trouble(SessionCase):
+    def test_a_login_while_the_policy_is_locked_opens_nothing(self):
+        self.client.get("/login/", secure=True)
+        with self.policy_locked(), self.assertLogs("grantfs_files.sessions", "ERROR"):
+            token = self.login(self.alice)
+        self.assertFalse(self.opens(token))
+
+    def test_a_logout_while_the_policy_is_locked_fails_whole(self):
+        token = self.login(self.alice)
+        self.client.raise_request_exception = False
+        with self.policy_locked(), self.assertLogs("django.request", "ERROR"):
+            self.assertEqual(self.client.post("/logout/", secure=True).status_code, 500)
+        self.assertTrue(Session.objects.exists())
+        self.client.post("/logout/", secure=True)
+        self.assertFalse(self.opens(token))
+
+    def test_a_password_changes_only_with_the_policy(self):
+        with self.policy_locked(), self.assertRaisesRegex(Exception, "locked"):
+            self.alice.set_password("battery staple")
+            self.alice.save()
+        self.alice.refresh_from_db()
+        self.assertTrue(self.alice.check_password(PASSWORD))
+
+
+class Checks(PolicyCase):
+    def identifiers(self):
+        return [message.id for message in run_checks(include_deployment_checks=True) if message.id.startswith("grantfs_files")]
+
+    def test_this_site_is_well(self):
+        self.assertEqual(self.identifiers(), [])
+
+    def test_what_would_not_work_is_told(self):
+        good = {"DATABASE": str(self.database), "STORE": str(self.store)}
+        for settings, found in (
+                ({"GRANTFS": {**good, "STOER": "/srv"}}, "grantfs_files.E001"),
+                ({"MIDDLEWARE": ["django.contrib.sessions.middleware.SessionMiddleware"]}, "grantfs_files.E002"),
+                ({"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"}, "grantfs_files.E003"),
+                ({"GRANTFS": {**good, "DATABASE": "/nonexistent/policy.db"}}, "grantfs_files.E004"),
+                ({"GRANTFS": {**good, "STORE": "/nonexistent"}}, "grantfs_files.E005"),
+                ({"SESSION_COOKIE_SECURE": False}, "grantfs_files.W006")):
+            with self.subTest(found), override_settings(**settings):
+                self.assertEqual(self.identifiers(), [found])
+        self.store.chmod(0o755)
+        self.assertEqual(self.identifiers(), ["grantfs_files.E005"])

@@ -1,0 +1,174 @@
+#include "grantfs/signature.h"
+
+#include <fmt/format.h>
+#include <sodium.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/quote.h"
+
+namespace grantfs {
+namespace {
+
+static_assert(kHmacBytes == crypto_auth_hmacsha256_BYTES);
+
+constexpr int kBase64 = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
+constexpr std::string_view kNoAddress = "-";
+constexpr std::size_t kMaxKeyIdBytes = 32;
+
+Error malformed() {
+  return {ErrorKind::kInvalid, "not a signature: it has not the form that grantctl sign gives it"};
+}
+
+std::string to_base64(std::string_view bytes) {
+  std::string text(sodium_base64_encoded_len(bytes.size(), kBase64), '\0');
+  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                    bytes.size(), kBase64);
+  text.pop_back();  // the terminating zero
+  return text;
+}
+
+/// None unless `text` is exactly what to_base64() makes of the bytes: one text for each.
+std::optional<std::string> from_base64(std::string_view text) {
+  std::string bytes(text.size(), '\0');
+  std::size_t size = 0;
+  if (sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), text.data(),
+                        text.size(), nullptr, &size, nullptr, kBase64) != 0) {
+    return std::nullopt;
+  }
+  bytes.resize(size);
+  if (to_base64(bytes) != text) return std::nullopt;
+  return bytes;
+}
+
+Hmac hmac_of(std::string_view payload, std::string_view secret) {
+  crypto_auth_hmacsha256_state state;
+  crypto_auth_hmacsha256_init(&state, reinterpret_cast<const unsigned char*>(secret.data()),
+                              secret.size());
+  crypto_auth_hmacsha256_update(&state, reinterpret_cast<const unsigned char*>(payload.data()),
+                                payload.size());
+  Hmac mac{};
+  crypto_auth_hmacsha256_final(&state, mac.data());
+  sodium_memzero(&state, sizeof state);
+  return mac;
+}
+
+std::string payload_of(const SignatureClaims& claims) {
+  return fmt::format("{} {} {} {}", claims.key_id, claims.expires.time_since_epoch().count(),
+                     claims.address.empty() ? kNoAddress : std::string_view(claims.address),
+                     claims.path.text());
+}
+
+/// Up to the next space, which goes too; none if there is no space.
+std::optional<std::string_view> take_word(std::string_view& text) {
+  const auto space = text.find(' ');
+  if (space == std::string_view::npos) return std::nullopt;
+  const auto word = text.substr(0, space);
+  text.remove_prefix(space + 1);
+  return word;
+}
+
+/// The characters of an address or a network, as the schema's CHECK on links.address has them.
+bool is_address_text(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef.:/") == std::string_view::npos;
+}
+
+std::optional<SignatureClaims> claims_in(std::string_view payload) {
+  const auto key_id = take_word(payload);
+  const auto expires = take_word(payload);
+  const auto address = take_word(payload);
+  if (!key_id || !expires || !address) return std::nullopt;
+  const auto until = Md5Mark::parse_expires(*expires);
+  auto path = StorePath::parse(payload);
+  const bool bound = *address != kNoAddress;
+  if (!is_signing_key_id(*key_id) || !until || address->empty() || !path ||
+      (bound && !is_address_text(*address))) {
+    return std::nullopt;
+  }
+  return SignatureClaims{std::string(*key_id), *until, std::string(bound ? *address : ""),
+                         std::move(*path)};
+}
+
+}  // namespace
+
+Secret generate_signing_secret() {
+  constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
+  std::array<char, 52> characters{};
+  randombytes_buf(characters.data(), characters.size());
+  for (char& c : characters) c = kAlphabet[static_cast<unsigned char>(c) % kAlphabet.size()];
+  Secret secret(std::string_view(characters.data(), characters.size()));
+  sodium_memzero(characters.data(), characters.size());
+  return secret;
+}
+
+bool is_signing_key_id(std::string_view id) {
+  return !id.empty() && id.size() <= kMaxKeyIdBytes && std::ranges::all_of(id, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  });
+}
+
+Result<Signature> Signature::parse(std::string_view token) {
+  if (token.size() > StorePath::kMaxNameBytes) return malformed();
+  const auto bytes = from_base64(token);
+  if (!bytes || bytes->size() < kHmacBytes) return malformed();
+  auto claims = claims_in(std::string_view(*bytes).substr(kHmacBytes));
+  if (!claims) return malformed();
+  Hmac mac{};
+  std::copy_n(bytes->begin(), mac.size(), mac.begin());
+  return Signature(std::move(*claims), mac, TokenHash::of(token));
+}
+
+bool Signature::is_by(std::string_view secret) const {
+  // The claims have one spelling, so what was signed is had back from them.
+  const Hmac expected = hmac_of(payload_of(claims_), secret);
+  return sodium_memcmp(expected.data(), mac_.data(), mac_.size()) == 0;
+}
+
+Result<std::string> sign(const SignatureClaims& claims, std::string_view secret) {
+  const std::string payload = payload_of(claims);
+  if (claims_in(payload) != claims) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("cannot be signed: the key id {}, the address {}, or the time",
+                             quoted(claims.key_id), quoted(claims.address))};
+  }
+  const Hmac mac = hmac_of(payload, secret);
+  std::string bytes(mac.begin(), mac.end());
+  bytes += payload;
+  std::string token = to_base64(bytes);
+  if (token.size() > StorePath::kMaxNameBytes) {
+    const std::size_t others = bytes.size() - claims.path.text().size();
+    const std::size_t most = StorePath::kMaxNameBytes * 3 / 4 - others;
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} has {} bytes, and {} are the most that this signature has room "
+                             "for, since it is one name of 255; sign a folder above it, or make a "
+                             "link",
+                             quoted(claims.path.text()), claims.path.text().size(), most)};
+  }
+  return token;
+}
+
+std::optional<Timestamp> Md5Mark::parse_expires(std::string_view text) {
+  if (text.empty() || (text.size() > 1 && text.front() == '0')) return std::nullopt;
+  std::int64_t seconds = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, seconds);
+  if (error != std::errc() || end != last || text.front() == '-') return std::nullopt;
+  const Timestamp time{std::chrono::seconds{seconds}};
+  if (time > kLastTimestamp) return std::nullopt;
+  return time;
+}
+
+std::optional<Md5> Md5Mark::parse_md5(std::string_view text) {
+  const auto bytes = from_base64(text);
+  Md5 md5{};
+  if (!bytes || bytes->size() != md5.size()) return std::nullopt;
+  std::copy(bytes->begin(), bytes->end(), md5.begin());
+  return md5;
+}
+
+std::string Md5Mark::spell(const Md5& md5) {
+  return to_base64({reinterpret_cast<const char*>(md5.data()), md5.size()});
+}
+
+}  // namespace grantfs

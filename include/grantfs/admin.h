@@ -12,6 +12,8 @@
 #include "grantfs/policy.h"
 #include "grantfs/principal.h"
 #include "grantfs/result.h"
+#include "grantfs/secret.h"
+#include "grantfs/signature.h"
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"
 #include "grantfs/token.h"
@@ -52,6 +54,35 @@ struct LinkTerms {
   std::optional<std::int64_t> uses{};  ///< 1 to kMostLinkUses
 };
 inline constexpr std::int64_t kMostLinkUses = 1'000'000'000;
+/// A row of `signing_keys`, but for the secret.
+struct SigningKey {
+  std::string id;
+  /// Of nginx's secure_link_md5, as Md5Expression takes it; none: a key for our own signatures.
+  std::optional<std::string> expression;
+  std::string uri_prefix;  ///< empty unless there is an expression
+  StorePath path;          ///< what it may sign for, and all below
+  Timestamp created;
+  Expiry retired;  ///< from then on, nothing that it signed counts
+};
+
+/// A signing key to be made. It must not outlive `secret`.
+struct NewSigningKey {
+  std::string id;                           ///< empty: one is made up
+  std::optional<Md5Expression> expression;  ///< none: a key for our own signatures
+  std::string uri_prefix;                   ///< with an expression: begins with a slash
+  StorePath path;
+  std::string_view secret;
+};
+
+/// A signing key with what signing takes.
+struct UsableSigningKey {
+  std::string id;
+  std::optional<Md5Expression> expression;
+  std::string uri_prefix;
+  StorePath path;
+  Secret secret;
+  Expiry retired;
+};
 
 /// Rows that a command touched, by table.
 struct RowCounts {
@@ -60,7 +91,8 @@ struct RowCounts {
   std::int64_t members = 0;
   std::int64_t sessions = 0;
   std::int64_t links = 0;
-  std::int64_t total() const { return owners + grants + members + sessions + links; }
+  std::int64_t signing_keys = 0;
+  std::int64_t total() const { return owners + grants + members + sessions + links + signing_keys; }
 };
 
 /// What init() did.
@@ -152,6 +184,18 @@ class Admin {
   Result<RowCounts> remove_link(std::string_view id);
   /// The owner of the path, or of the nearest folder above it that has one.
   Result<std::optional<Principal>> nearest_owner(const StorePath& path);
+
+  /// Adds a signing key and returns its id. kConflict if there is one of that id, kInvalid if the
+  /// secret is too short or too long, or the prefix does not fit the format.
+  Result<std::string> create_signing_key(const NewSigningKey& key);
+  /// Sorted by creation.
+  Result<std::vector<SigningKey>> signing_keys();
+  /// kNotFound if there is none of that id.
+  Result<UsableSigningKey> usable_signing_key(std::string_view id);
+  /// Nothing that the key signed counts from `when` on. All zero if there is no such key.
+  Result<RowCounts> retire_signing_key(std::string_view id, Timestamp when);
+  /// Nothing that the key signed counts any more. All zero if there is no such key.
+  Result<RowCounts> remove_signing_key(std::string_view id);
 
   /// Deletes every grant, membership, session and link that has expired.
   Result<RowCounts> prune();

@@ -8,6 +8,7 @@
 
 #include "grantfs/address.h"
 #include "grantfs/principal.h"
+#include "grantfs/signature.h"
 #include "grantfs/token.h"
 
 namespace grantfs {
@@ -42,12 +43,30 @@ struct LinkBearer {
   friend auto operator<=>(const LinkBearer&, const LinkBearer&) = default;
 };
 
+/// The bearer of a signature: may read what was signed, and no more, while the signature and the
+/// key that made it count, and if it is not bound to another address.
+struct SignatureBearer {
+  Signature signature;
+  std::optional<Address> from{};
+  friend auto operator<=>(const SignatureBearer&, const SignatureBearer&) = default;
+};
+
+/// The bearer of an MD5 by nginx's secure_link. Its paths are those of the site's URIs: of these
+/// it may read the one that was signed, while the key counts; where the file of it is, the decision
+/// says. Every other one is the same to it.
+struct Md5Bearer {
+  Md5Mark mark;
+  std::optional<Address> from{};  ///< stands for $remote_addr
+  friend auto operator<=>(const Md5Bearer&, const Md5Bearer&) = default;
+};
+
 /// A principal by name, as an administrator asks about it, or a server that authenticated it.
 struct Named {
   Principal principal;
   friend auto operator<=>(const Named&, const Named&) = default;
 };
 
-using Identity = std::variant<Anyone, SystemUser, SessionBearer, LinkBearer, Named>;
+using Identity =
+    std::variant<Anyone, SystemUser, SessionBearer, LinkBearer, SignatureBearer, Md5Bearer, Named>;
 
 }  // namespace grantfs

@@ -39,6 +39,8 @@ struct Decision {
   /// How often each client may use the link that it rests on; none: any number of times. The policy
   /// does not count: see LinkUses.
   std::optional<std::int64_t> uses{};
+  /// With kRead, for an Md5Bearer: where in the store the file of the URI is.
+  std::optional<StorePath> file{};
 };
 
 /// Where an identity's view begins.
@@ -90,6 +92,13 @@ struct Explanation {
     std::optional<std::int64_t> uses;
   };
   std::optional<Link> link;
+  /// The signature, if the identity is one.
+  struct Signed {
+    bool is_genuine = false;  ///< a key that there is made it, for a path that the key may sign for
+    SignatureClaims claims;
+    Expiry until;  ///< if it is genuine: its expiry, or the key's retirement if that is sooner
+  };
+  std::optional<Signed> signature;
   /// The rule that allows; unset unless access is kRead.
   std::optional<Rule> rule;
   /// How the identity comes to be the rule's principal: its own principal first, the rule's last.
@@ -169,6 +178,10 @@ class Policy {
   /// Whether the token was a session's or a link's, of which the database still knows, and is not
   /// any more since it has expired.
   Result<bool> has_expired(const TokenHash& token);
+
+  /// Whether a key made the signature, or the MD5 for this URI, and its time has passed.
+  Result<bool> has_expired(const Signature& signature);
+  Result<bool> has_expired(const Md5Bearer& bearer, const StorePath& uri);
 
   /// Whether the database knows such a link, live or not.
   Result<bool> knows_link(const TokenHash& link);

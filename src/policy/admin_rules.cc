@@ -13,9 +13,9 @@ struct PathTable {
   const char* name;
   std::int64_t RowCounts::*count;
 };
-constexpr std::array kPathTables{PathTable{"owners", &RowCounts::owners},
-                                 PathTable{"grants", &RowCounts::grants},
-                                 PathTable{"links", &RowCounts::links}};
+constexpr std::array kPathTables{
+    PathTable{"owners", &RowCounts::owners}, PathTable{"grants", &RowCounts::grants},
+    PathTable{"links", &RowCounts::links}, PathTable{"signing_keys", &RowCounts::signing_keys}};
 
 Error inside_each_other(const StorePath& from, const StorePath& to) {
   return {ErrorKind::kInvalid,
@@ -110,8 +110,9 @@ Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
             fmt::format("SELECT path FROM {} WHERE path >= ?1 AND path < ?2 LIMIT 1", table),
             [&](const db::Rows& rows) -> Result<void> {
               return Error{ErrorKind::kConflict,
-                           fmt::format("{} has rules or links already; look at them with: grantctl "
-                                       "ls, grantctl link ls; remove them with: grantctl drop",
+                           fmt::format("{} has rules, links or signing keys already; look at them "
+                                       "with: grantctl ls, grantctl link ls, grantctl key ls; "
+                                       "remove them with: grantctl drop",
                                        quoted(rows.text(0)))};
             },
             range.begin, range.end);

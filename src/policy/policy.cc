@@ -251,6 +251,14 @@ Result<bool> Policy::has_expired(const TokenHash& token) {
   return readers_->with_reader([&](Reader& reader) { return reader.has_expired(token); });
 }
 
+Result<bool> Policy::has_expired(const Signature& signature) {
+  return readers_->with_reader([&](Reader& reader) { return reader.has_expired(signature); });
+}
+
+Result<bool> Policy::has_expired(const Md5Bearer& bearer, const StorePath& uri) {
+  return readers_->with_reader([&](Reader& reader) { return reader.has_expired(bearer, uri); });
+}
+
 Result<bool> Policy::knows_link(const TokenHash& link) {
   return readers_->with_reader([&](Reader& reader) { return reader.knows_link(link); });
 }

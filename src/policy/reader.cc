@@ -63,11 +63,12 @@ std::string memory_key(const std::string& who, std::string_view path) {
 }  // namespace
 
 Reader::Reader(PolicyOptions options, DatabaseFiles::File file, db::Connection connection,
-               Statements statements)
+               Statements statements, KeyRing keys)
     : options_(std::move(options)),
       file_(file),
       connection_(std::move(connection)),
-      statements_(std::move(statements)) {}
+      statements_(std::move(statements)),
+      keys_(std::move(keys)) {}
 
 Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options,
                                              DatabaseFiles::File file) {
@@ -87,8 +88,10 @@ Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options,
                         prepare(kParents),   prepare(kOwnerAt),    prepare(kGrantAt),
                         prepare(kNextOwned), prepare(kNextGranted)};
   if (failure) return *failure;
+  auto keys = KeyRing::open(*connection);
+  if (!keys) return keys.error();
   return std::unique_ptr<Reader>(
-      new Reader(options, file, std::move(*connection), std::move(statements)));
+      new Reader(options, file, std::move(*connection), std::move(statements), std::move(*keys)));
 }
 
 Result<Reader::Snapshot> Reader::snapshot() {
@@ -103,6 +106,7 @@ Result<Reader::Snapshot> Reader::snapshot() {
     if (auto fit = check_schema(connection_, options_.database); !fit) return fit.error();
     checked_version_ = version.integer(0);
     remembered_.clear();
+    keys_.clear();
   }
   Snapshot held{std::move(version), {}};
   if (source_ != nullptr) {
@@ -227,6 +231,9 @@ Result<Door> Reader::door(const Identity& identity) {
     if (!link) return link.error();
     if (*link) root = (*link)->path.parent();
   }
+  if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
+    root = bearer->signature.claims().path.parent();
+  }
   auto decision = decide_at(identity, root, options_.clock());
   if (!decision) return decision.error();
   return Door{*decision, std::move(root)};
@@ -256,6 +263,14 @@ Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& pa
   const std::string name = source_ == nullptr ? memory_name(identity) : std::string();
   if (!name.empty()) {
     if (const Decision* known = recall(name, path, now)) return *known;
+  }
+  if (const auto* bearer = std::get_if<Md5Bearer>(&identity)) return by_md5(*bearer, path, now);
+  if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
+    auto decision = by_signature(*bearer, path, now);
+    if (decision && decision->access != Access::kClosed && !name.empty()) {
+      remembered_.keep(memory_key(name, path.text()), *decision, now);
+    }
+    return decision;
   }
   auto who = holdings(identity, now, Expired::kIgnore);
   if (!who) return who.error();
@@ -323,6 +338,9 @@ Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) 
   auto held = snapshot();
   if (!held) return held.error();
   const Timestamp now = options_.clock();
+  if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
+    return list_signed(*bearer, folder, now);
+  }
   auto who = holdings(identity, now, Expired::kIgnore);
   if (!who) return who.error();
   if (who->empty()) return Listing{Access::kClosed, {}};
@@ -435,6 +453,9 @@ Result<Explanation> Reader::explain(const Identity& identity, const StorePath& p
   auto held = snapshot();
   if (!held) return held.error();
   const Timestamp now = options_.clock();
+  if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
+    return explain_signature(*bearer, path, now);
+  }
   Explanation result;
   auto who = holdings(identity, now, Expired::kFollow, &result);
   if (!who) return who.error();
@@ -514,6 +535,7 @@ Result<std::vector<std::string>> Reader::query_plans() {
   std::vector<std::string> plans;
   std::vector<std::string_view> all(kAllStatements.begin(), kAllStatements.end());
   std::ranges::copy(Feed::statements(), std::back_inserter(all));
+  std::ranges::copy(KeyRing::statements(), std::back_inserter(all));
   for (const std::string_view sql : all) {
     auto statement = connection_.prepare(fmt::format("EXPLAIN QUERY PLAN {}", sql));
     if (!statement) return statement.error();

@@ -9,6 +9,7 @@
 #include "db/database.h"
 #include "grantfs/policy.h"
 #include "policy/database_file.h"
+#include "policy/key_ring.h"
 #include "policy/source.h"
 
 namespace grantfs {
@@ -31,6 +32,8 @@ class Reader {
   Result<Decision> decide(const Identity& identity, const StorePath& path);
   Result<Door> door(const Identity& identity);
   Result<bool> has_expired(const TokenHash& token);
+  Result<bool> has_expired(const Signature& signature);
+  Result<bool> has_expired(const Md5Bearer& bearer, const StorePath& uri);
   Result<bool> knows_link(const TokenHash& link);
   Result<std::vector<Principal>> principals(const Identity& identity);
   Result<Listing> list(const Identity& identity, const StorePath& folder);
@@ -64,7 +67,7 @@ class Reader {
   };
 
   Reader(PolicyOptions options, DatabaseFiles::File file, db::Connection connection,
-         Statements statements);
+         Statements statements, KeyRing keys);
 
   /// Begins the read that the snapshot lasts for, and checks the schema if anything was committed
   /// since the last time.
@@ -80,6 +83,14 @@ class Reader {
   /// The same through a link: what it is on, and the folder that holds that.
   Result<Decision> by_link(const Explanation::Link& link, const Holdings& holdings,
                            const StorePath& path, Timestamp now);
+  /// What signatures say: no rule of the database counts for their bearers.
+  Result<Decision> by_signature(const SignatureBearer& bearer, const StorePath& path,
+                                Timestamp now);
+  Result<Decision> by_md5(const Md5Bearer& bearer, const StorePath& uri, Timestamp now);
+  Result<Listing> list_signed(const SignatureBearer& bearer, const StorePath& folder,
+                              Timestamp now);
+  Result<Explanation> explain_signature(const SignatureBearer& bearer, const StorePath& path,
+                                        Timestamp now);
   /// Everything the identity counts as at `now`; empty if the identity itself is void. `why`, if
   /// given, is told of the identity's session or link.
   Result<Holdings> holdings(const Identity& identity, Timestamp now, Expired expired,
@@ -151,6 +162,7 @@ class Reader {
   std::optional<db::CommitStamp> remembered_commit_;
   db::Connection connection_;  // before the statements, which must go first
   Statements statements_;
+  KeyRing keys_;
   std::unique_ptr<Source> source_;  ///< null: none
 };
 

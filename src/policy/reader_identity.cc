@@ -6,16 +6,12 @@
 #include "policy/reader_impl.h"
 
 namespace grantfs {
-namespace {
 
-/// Whether what is bound to `address` (if it is) counts for who comes from `from` (if it is known).
 bool counts_from(const std::string& address, const std::optional<Address>& from) {
   if (address.empty()) return true;
   const auto network = Network::parse(address);
   return from && network && network->contains(*from);
 }
-
-}  // namespace
 
 std::string memory_name(const Identity& identity) {
   const auto at = [](const std::optional<Address>& from) {
@@ -26,6 +22,9 @@ std::string memory_name(const Identity& identity) {
   }
   if (const auto* bearer = std::get_if<LinkBearer>(&identity)) {
     return "link:" + bearer->link.hex() + at(bearer->from);
+  }
+  if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
+    return "signature:" + bearer->signature.id().hex() + at(bearer->from);
   }
   if (const auto* named = std::get_if<Named>(&identity)) return named->principal.text();
   return std::holds_alternative<Anyone>(identity) ? "public" : std::string();
@@ -102,6 +101,10 @@ Result<std::optional<Reader::Bearer>> Reader::bearer_of(const Identity& identity
 Result<Reader::Holdings> Reader::find_holdings(const Identity& identity, Timestamp now,
                                                Expired expired, Explanation* why) {
   Holdings found;
+  if (std::holds_alternative<SignatureBearer>(identity) ||
+      std::holds_alternative<Md5Bearer>(identity)) {
+    return found;
+  }
   Expiry identity_until;
   const auto add = [&](std::string principal, std::optional<std::size_t> via, bool live,
                        const Expiry& until) {

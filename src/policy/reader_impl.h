@@ -25,4 +25,7 @@ inline Expiry earlier(const Expiry& a, const Expiry& b) {
 /// Under which name what an identity is and may is remembered; empty: not at all.
 std::string memory_name(const Identity& identity);
 
+/// Whether what is bound to `address` (if it is) counts for who comes from `from` (if it is known).
+bool counts_from(const std::string& address, const std::optional<Address>& from);
+
 }  // namespace grantfs

@@ -15,6 +15,8 @@ constexpr std::string_view kByUidName = "by-uid";
 constexpr std::string_view kBySessionName = "by-session";
 constexpr std::string_view kByUserName = "by-user";
 constexpr std::string_view kByLinkName = "by-link";
+constexpr std::string_view kBySignatureName = "by-signature";
+constexpr std::string_view kByMd5Name = "by-md5";
 constexpr std::string_view kFromName = "from";
 constexpr std::string_view kExpiredName = "expired";
 constexpr std::string_view kPublicName = "public";
@@ -47,6 +49,16 @@ std::uint64_t fixed_number(NodeKind kind) {
       return InodeNumbers::kByUser;
     case NodeKind::kByLink:
       return InodeNumbers::kByLink;
+    case NodeKind::kBySignature:
+      return InodeNumbers::kBySignature;
+    case NodeKind::kByMd5:
+      return InodeNumbers::kByMd5;
+    case NodeKind::kMd5Expiry:
+      return InodeNumbers::kMd5Expiry;
+    case NodeKind::kExpiredMd5:
+      return InodeNumbers::kExpiredMd5;
+    case NodeKind::kExpiredMd5Expiry:
+      return InodeNumbers::kExpiredMd5Expiry;
     case NodeKind::kFrom:
     case NodeKind::kAddress:
       return InodeNumbers::kFrom;
@@ -72,6 +84,8 @@ Result<Entry, Errno> Tree::lookup_at_root(std::string_view name) {
     return enter(kRootNode, name, NodeKind::kByUser);
   }
   if (name == kByLinkName) return enter(kRootNode, name, NodeKind::kByLink);
+  if (name == kBySignatureName) return enter(kRootNode, name, NodeKind::kBySignature);
+  if (name == kByMd5Name) return enter(kRootNode, name, NodeKind::kByMd5);
   if (name == kFromName) return enter(kRootNode, name, NodeKind::kFrom);
   if (name == kExpiredName) return enter(kRootNode, name, NodeKind::kExpired);
   if (name == kPublicName) return enter_view(kRootNode, name, Anyone{});
@@ -86,6 +100,8 @@ Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_root() const {
       {kByUidName, InodeNumbers::kByUid, S_IFDIR},
       {kBySessionName, InodeNumbers::kBySession, S_IFDIR},
       {kByLinkName, InodeNumbers::kByLink, S_IFDIR},
+      {kBySignatureName, InodeNumbers::kBySignature, S_IFDIR},
+      {kByMd5Name, InodeNumbers::kByMd5, S_IFDIR},
       {kFromName, InodeNumbers::kFrom, S_IFDIR},
       {kExpiredName, InodeNumbers::kExpired, S_IFDIR},
       {kPublicName, numbers_.of_folder(View{Anyone{}}, StorePath()), S_IFDIR}};
@@ -118,6 +134,11 @@ Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, uid
 
 Result<Entry, Errno> Tree::lookup_token(std::string_view token, const Place& parent) {
   if (!StorePath::is_name(token)) return deny(EACCES);  // longer than a name can be (NAME_MAX)
+  if (parent.kind == NodeKind::kBySignature) {
+    auto signature = Signature::parse(token);
+    if (!signature) return deny(EACCES);
+    return enter_view(parent.id, token, SignatureBearer{std::move(*signature), parent.from});
+  }
   const TokenHash hash = TokenHash::of(token);
   if (parent.kind == NodeKind::kByLink) {
     return enter_view(parent.id, token, LinkBearer{hash, parent.from});
@@ -140,19 +161,30 @@ Result<Entry, Errno> Tree::lookup_address(std::string_view name, NodeId parent) 
 Result<Entry, Errno> Tree::lookup_below_address(std::string_view name, const Place& parent) {
   if (name == kBySessionName) return enter(parent.id, name, NodeKind::kBySession, parent.from);
   if (name == kByLinkName) return enter(parent.id, name, NodeKind::kByLink, parent.from);
+  if (name == kBySignatureName) return enter(parent.id, name, NodeKind::kBySignature, parent.from);
+  if (name == kByMd5Name) return enter(parent.id, name, NodeKind::kByMd5, parent.from);
+  if (name == kExpiredName) return enter(parent.id, name, NodeKind::kExpired, parent.from);
   return Errno{ENOENT};
 }
 
-Result<Entry, Errno> Tree::lookup_expired(std::string_view token, NodeId parent) {
+Result<Entry, Errno> Tree::lookup_expired(std::string_view token, const Place& parent) {
+  if (token == kByMd5Name) return enter(parent.id, token, NodeKind::kExpiredMd5, parent.from);
   if (!StorePath::is_name(token)) return Errno{ENOENT};
   auto expired = policy_.has_expired(TokenHash::of(token));
+  if (auto signature = Signature::parse(token); expired && !*expired && signature) {
+    expired = policy_.has_expired(*signature);
+  }
   if (!expired) {
     tell(expired.error());
     return fail(EACCES);
   }
   if (!*expired) return deny(ENOENT);
-  auto entry = enter(parent, token, NodeKind::kMarker);
-  if (entry) entry->lent_for = {};  // the token may be extended, and nothing is recalled then
+  return enter_marker(parent.id, token);
+}
+
+Result<Entry, Errno> Tree::enter_marker(NodeId parent, std::string_view name) {
+  auto entry = enter(parent, name, NodeKind::kMarker);
+  if (entry) entry->lent_for = {};
   return entry;
 }
 
@@ -257,9 +289,14 @@ struct stat Tree::fixed_attributes(NodeKind kind, const std::optional<Address>& 
     case NodeKind::kBySession:
     case NodeKind::kByUser:
     case NodeKind::kByLink:
+    case NodeKind::kBySignature:
+    case NodeKind::kByMd5:
+    case NodeKind::kMd5Expiry:
     case NodeKind::kFrom:
     case NodeKind::kAddress:
     case NodeKind::kExpired:
+    case NodeKind::kExpiredMd5:
+    case NodeKind::kExpiredMd5Expiry:
       shown.st_mode = options_.server_group ? kServersOnlyMode : kUnlistableMode;
       shown.st_gid = options_.server_group.value_or(0);
       break;

@@ -28,6 +28,14 @@ std::string view_name(const View& view) {
   if (const auto* bearer = std::get_if<LinkBearer>(&view.identity)) {
     return "link:" + bearer->link.hex() + at(bearer->from);
   }
+  if (const auto* bearer = std::get_if<SignatureBearer>(&view.identity)) {
+    return "signature:" + bearer->signature.id().hex() + at(bearer->from);
+  }
+  if (const auto* bearer = std::get_if<Md5Bearer>(&view.identity)) {
+    return (view.shows_expired ? "expired:" : "md5:") +
+           std::to_string(bearer->mark.expires.time_since_epoch().count()) + ':' +
+           Md5Mark::spell(bearer->mark.md5) + at(bearer->from);
+  }
   if (const auto* named = std::get_if<Named>(&view.identity)) return named->principal.text();
   return "public";
 }

@@ -23,6 +23,11 @@ class InodeNumbers {
   static constexpr std::uint64_t kFrom = 7;
   static constexpr std::uint64_t kExpired = 8;
   static constexpr std::uint64_t kMarker = 9;
+  static constexpr std::uint64_t kBySignature = 10;
+  static constexpr std::uint64_t kByMd5 = 11;
+  static constexpr std::uint64_t kMd5Expiry = 12;
+  static constexpr std::uint64_t kExpiredMd5 = 13;
+  static constexpr std::uint64_t kExpiredMd5Expiry = 14;
   static constexpr std::uint64_t kLastFixed = 63;
 
   explicit InodeNumbers(const FileIdKey& key) : key_(key) {}

@@ -114,6 +114,16 @@ std::vector<LentEntry> NodeTable::lent_in(const View& view) {
   return found;
 }
 
+std::vector<LentEntry> NodeTable::lent_files_of_uris() {
+  std::vector<LentEntry> found;
+  auto tables = tables_.lock();
+  for (const auto& [root, view] : tables->views) {
+    if (view->is_of_uris()) add_below(*tables, root, view, StorePath(), found);
+  }
+  std::erase_if(found, [](const LentEntry& lent) { return lent.lent != Access::kRead; });
+  return found;
+}
+
 void NodeTable::add_below(Tables& tables, Slot folder, const ViewPointer& view,
                           const StorePath& path, std::vector<LentEntry>& found) const {
   for (Slot slot = tables.nodes[folder].child; slot != 0;) {

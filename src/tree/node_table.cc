@@ -48,9 +48,13 @@ std::optional<Place> NodeTable::find(NodeId id) {
   auto tables = tables_.lock();
   const Node* node = node_of(*tables, id);
   if (node == nullptr) return std::nullopt;
-  Place place{id, node->kind, nullptr, StorePath(), std::nullopt, node->last, node->handle};
+  Place place{id,           node->kind,   nullptr,    StorePath(),
+              std::nullopt, std::nullopt, node->last, node->handle};
   if (!node->is_shared) std::tie(place.view, place.path) = place_of(*tables, slot_of(id));
   if (place.view == nullptr) place.from = address_of(*tables, slot_of(id));
+  if (place.kind == NodeKind::kMd5Expiry || place.kind == NodeKind::kExpiredMd5Expiry) {
+    place.expires = Md5Mark::parse_expires(tables->entries[node->entry].name.view());
+  }
   return place;
 }
 
@@ -120,7 +124,8 @@ std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std
   const Slot known = find_entry(*tables, slot_of(parent), name);
   if (known != 0) {
     const Slot child = tables->entries[known].child;
-    const bool same = view == nullptr || tables->views.at(child)->root == view->root;
+    const bool same = tables->nodes[child].kind == kind &&
+                      (view == nullptr || tables->views.at(child)->root == view->root);
     if (same) return count(*tables, known, child, loan);
   }
   const Slot node = make_node(*tables, kind);

@@ -31,18 +31,23 @@ using NodeId = std::uint64_t;
 inline constexpr NodeId kRootNode = 1;
 
 enum class NodeKind : std::uint8_t {
-  kRoot,       ///< the mount point
-  kMe,         ///< the symbolic link to the caller's own view
-  kByUid,      ///< the folder of the views of system users
-  kBySession,  ///< the folder of the views of sessions
-  kByUser,     ///< the folder of the views of users whom servers authenticated
-  kByLink,     ///< the folder of the views of links
-  kFrom,       ///< the folder of the addresses
-  kAddress,    ///< an address; such folders again, for who comes from there
-  kExpired,    ///< the folder of the tokens that have expired
-  kMarker,     ///< one of them: an empty file
-  kFolder,     ///< a folder of the store in a view; a view's own root is one
-  kFile,       ///< a file of the store in a view, or in several
+  kRoot,              ///< the mount point
+  kMe,                ///< the symbolic link to the caller's own view
+  kByUid,             ///< the folder of the views of system users
+  kBySession,         ///< the folder of the views of sessions
+  kByUser,            ///< the folder of the views of users whom servers authenticated
+  kByLink,            ///< the folder of the views of links
+  kBySignature,       ///< the folder of the views of signatures
+  kByMd5,             ///< the folder of the expiries of URLs by nginx's secure_link
+  kMd5Expiry,         ///< one of them: the folder of the views of those URLs
+  kFrom,              ///< the folder of the addresses
+  kAddress,           ///< an address; such folders again, for who comes from there
+  kExpired,           ///< the folder of the tokens that have expired
+  kExpiredMd5,        ///< by-md5 again, of the URLs whose time has passed
+  kExpiredMd5Expiry,  ///< one of the expiries there
+  kMarker,            ///< what has expired: an empty file
+  kFolder,            ///< a folder of the store in a view; a view's own root is one
+  kFile,              ///< a file of the store in a view, or in several
 };
 
 /// What a node stands for, copied out of the table.
@@ -52,6 +57,7 @@ struct Place {
   ViewPointer view;             ///< none outside the views, and of a file that views share
   StorePath path;               ///< in the store
   std::optional<Address> from;  ///< outside the views, below an address
+  Expiry expires;               ///< of the folder of an expiry in by-md5
   Found last;                   ///< what the last lookup found there; meaningless outside the views
   FileHandle handle;            ///< of a file
 };
@@ -138,6 +144,8 @@ class NodeTable {
   /// What is lent along `path`, in every view that has looked it up: a chain for each view, its
   /// door first.
   std::vector<std::vector<LentEntry>> lent_along(const StorePath& path);
+  /// The files that are lent in views that are of URIs, whatever path of the store they are at.
+  std::vector<LentEntry> lent_files_of_uris();
   /// What is lent in a view, its door and everything below it, folders before what is in them.
   std::vector<LentEntry> lent_in(const View& view);
   /// What is lent below an entry, folders before what is in them.

@@ -111,6 +111,7 @@ Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, uid_t
       return lookup_user(name, parent_id, caller);
     case NodeKind::kBySession:
     case NodeKind::kByLink:
+    case NodeKind::kBySignature:
       return lookup_token(name, *parent);
     case NodeKind::kByUser:
       return lookup_by_user(name, parent_id);
@@ -119,9 +120,16 @@ Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, uid_t
     case NodeKind::kAddress:
       return lookup_below_address(name, *parent);
     case NodeKind::kExpired:
-      return lookup_expired(name, parent_id);
+      return lookup_expired(name, *parent);
+    case NodeKind::kByMd5:
+    case NodeKind::kExpiredMd5:
+      return lookup_md5_expiry(name, *parent);
+    case NodeKind::kMd5Expiry:
+    case NodeKind::kExpiredMd5Expiry:
+      return lookup_md5(name, *parent);
     case NodeKind::kFolder:
       if (!parent->view->admits(caller)) return deny(EACCES);
+      if (parent->view->is_of_uris()) return lookup_uri(*parent, name);
       return lookup_in_view(*parent, name);
     case NodeKind::kMe:
     case NodeKind::kMarker:
@@ -141,8 +149,8 @@ Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view 
   if (!decision) return decision.error();
   if (decision->access == Access::kNone) {
     // Whoever was sent a link is not to learn what lies beside it.
-    const bool tells = options_.denial == Denial::kForbid &&
-                       !std::holds_alternative<LinkBearer>(view.identity) && store_.find(path).ok();
+    const bool tells =
+        options_.denial == Denial::kForbid && !view.is_of_one_thing() && store_.find(path).ok();
     return deny(tells ? EACCES : ENOENT);
   }
   auto located = store_.locate(path);
@@ -194,6 +202,10 @@ Result<Attributes, Errno> Tree::attributes(NodeId node) {
   switch (place->kind) {
     case NodeKind::kFolder: {
       const auto decision = judge(*place->view, place->path);
+      if (place->view->is_of_uris()) {
+        return Attributes{folder_attributes(*place->view, place->path, nullptr),
+                          decision ? loan_time(*place->view, *decision) : std::chrono::seconds(0)};
+      }
       const auto found = store_.find(place->path);
       const bool whole = decision && decision->access == Access::kRead && found &&
                          found->type == Found::Type::kFolder;
@@ -236,7 +248,7 @@ Result<Located, Errno> Tree::admit(NodeId node, uid_t caller) {
   auto decision = decide(*place->view, place->path);
   if (!decision) return decision.error();
   if (decision->access != Access::kRead) return deny(ENOENT);
-  auto located = store_.locate(place->path);
+  auto located = store_.locate(decision->file.value_or(place->path));
   if (!located) return fail(located.error().value);
   if (located->found.id != place->last.id) {
     auto recent = recent_.take(node);
@@ -284,6 +296,7 @@ Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_folder(NodeId node, uid_t 
   // Whose views there are is nobody's business, root's included.
   if (place->kind != NodeKind::kFolder || !place->view->admits(caller)) return deny(EACCES);
 
+  if (place->view->is_of_uris()) return open_uri(*place);
   if (std::holds_alternative<LinkBearer>(place->view->identity)) {
     auto decision = decide(*place->view, place->path);  // the list says nothing of uses
     if (!decision) return decision.error();

@@ -155,7 +155,19 @@ class Tree {
   Result<Entry, Errno> lookup_by_user(std::string_view name, NodeId parent);
   Result<Entry, Errno> lookup_address(std::string_view name, NodeId parent);
   Result<Entry, Errno> lookup_below_address(std::string_view name, const Place& parent);
-  Result<Entry, Errno> lookup_expired(std::string_view token, NodeId parent);
+  Result<Entry, Errno> lookup_expired(std::string_view token, const Place& parent);
+  // Of by-md5, and of the same in expired; see uris.cc.
+  Result<Entry, Errno> lookup_md5_expiry(std::string_view name, const Place& parent);
+  Result<Entry, Errno> lookup_md5(std::string_view name, const Place& parent);
+  Result<Entry, Errno> lookup_uri(const Place& parent, std::string_view name);
+  Result<Entry, Errno> lookup_expired_uri(const Place& parent, std::string_view name);
+  Result<std::unique_ptr<OpenFolder>, Errno> open_uri(const Place& folder);
+  /// An empty file, which says that something has expired: not lent, for it may be extended, and
+  /// then nothing is recalled.
+  Result<Entry, Errno> enter_marker(NodeId parent, std::string_view name);
+  /// A folder of a view of URIs, which is there whatever there is.
+  Result<Entry, Errno> enter_virtual(const Place& parent, std::string_view name,
+                                     const Decision& decision, RecallMark mark, SteadyTime begun);
   Result<Entry, Errno> lookup_in_view(const Place& parent, std::string_view name);
   /// The node of one of the mount's own folders and links, as an answer.
   Result<Entry, Errno> enter(NodeId parent, std::string_view name, NodeKind kind,

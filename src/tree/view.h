@@ -16,6 +16,17 @@ struct View {
   Identity identity;
   uid_t shown_owner = 0;  ///< st_uid of everything in it
   StorePath root{};       ///< the folder of the store that its door leads to
+  /// Of an Md5Bearer: whether it shows which URI's time has passed, and not its file.
+  bool shows_expired = false;
+
+  /// Whether its paths are those of the site's URIs, not the store's. Then every name is an empty
+  /// folder, but for the one file that was signed: nothing on the way to it tells what exists.
+  bool is_of_uris() const { return std::holds_alternative<Md5Bearer>(identity); }
+  /// Whether it is of one thing, and whoever was sent it is not to learn what lies beside that.
+  bool is_of_one_thing() const {
+    return std::holds_alternative<LinkBearer>(identity) ||
+           std::holds_alternative<SignatureBearer>(identity);
+  }
 
   /// Whether servers read it on behalf of people whom the kernel does not know. Then nothing in it
   /// depends on the caller: the kernel may keep its answers, and its files are shared with the

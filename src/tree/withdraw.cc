@@ -62,6 +62,8 @@ std::vector<KernelEntry> Tree::withdraw(const Losses& losses) {
   for (const StorePath& path : losses.paths) {
     for (const auto& chain : nodes_.lent_along(path)) withdraw_chain(chain, entries);
   }
+  // A signing key is known by its path in the store, and what it lent by the URI.
+  if (!losses.paths.empty()) withdraw_each(nodes_.lent_files_of_uris(), entries);
   if (losses.tokens.empty() && losses.members.empty()) return entries;
   for (const ViewPointer& view : nodes_.views_for_servers()) {
     const TokenHash* token = token_of(view->identity);

@@ -116,7 +116,7 @@ class Rules(Case):
         self.ok("own", "user:a", "x/1", "x/2", "xy")
         self.assertEqual(self.json("mv", "x", "z")["owners"], 2)
         self.assertEqual([path for path, _, _ in self.rules()], ["xy", "z/1", "z/2"])
-        self.assertIn("rules or links already", self.exits(DENIED, "mv", "xy", "z").stderr)
+        self.assertIn("rules, links or signing keys already", self.exits(DENIED, "mv", "xy", "z").stderr)
         self.exits(DENIED, "mv", "none", "other")
         self.exits(USAGE, "mv", "z", "z/1")
         self.assertIn("2 owners", self.ok("drop", "z"))
@@ -128,6 +128,7 @@ class Rules(Case):
         self.ok("group", "add", "g", "user:a")
         self.ok("session", "create", "user:a")
         self.assertEqual(self.json("forget", "user:a"), {"owners": 1, "grants": 0, "members": 1, "sessions": 1, "links": 0,
+                                                          "signing_keys": 0,
                                                           "recall": {"acknowledged": 0, "waited_seconds": 0.0}})
         self.exits(DENIED, "forget", "user:a")
 

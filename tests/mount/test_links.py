@@ -221,7 +221,7 @@ class Addresses(LinkTest):
         link = self.link("alice/report.txt")
         self.assertEqual(read(self.coming_from(ADDRESS, "by-link", link, "report.txt")), REPORT)
         self.assertEqual(read(self.coming_from("::1", "by-session", self.alice_token, "alice/report.txt")), REPORT)
-        for name in ("by-uid", "by-user", "me", "public", "from", "expired", "x"):
+        for name in ("by-uid", "by-user", "me", "public", "from", "x"):
             self.assert_absent(self.site.path("from", ADDRESS, name))
 
     def test_revoking_reaches_every_address(self):

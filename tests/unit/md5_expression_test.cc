@@ -75,9 +75,9 @@ TEST(Md5Mark, HasOneSpelling) {
     taken += Md5Mark::parse_md5(text) ? 1 : 0;
   }
   EXPECT_EQ(taken, 4);  // 128 bits are 21 characters and two bits of the last
-  for (const std::string& text :
-       {std::string(), good + "==", good + "=", good + "A", good.substr(1),
-        std::string("/e4Nc3iduzkWRm01TBBNYw"), good + "\n", " " + good, std::string("_e4Nc3iduzkWRm01TBBNYx")}) {
+  for (const std::string& text : {std::string(), good + "==", good + "=", good + "A",
+                                  good.substr(1), std::string("/e4Nc3iduzkWRm01TBBNYw"),
+                                  good + "\n", " " + good, std::string("_e4Nc3iduzkWRm01TBBNYx")}) {
     EXPECT_FALSE(Md5Mark::parse_md5(text)) << text;
   }
 }

@@ -66,10 +66,10 @@ def wait_for_port(port, process):
 class Nginx:
     """Debian's nginx in a folder of its own, workers as www-data; stop() ends it.
 
-    detached: it outlives this process, and Ctrl-C does not reach it.
+    detached: it outlives this process, and Ctrl-C does not reach it. more: for the server's block.
     """
 
-    def __init__(self, folder, mountpoint, detached=False):
+    def __init__(self, folder, mountpoint, detached=False, more=""):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
@@ -80,7 +80,7 @@ class Nginx:
             if value not in text:
                 raise RuntimeError(f"examples/nginx/grantfs.conf has no {value}")
             text = text.replace(value, ours)
-        (self.folder / "grantfs.conf").write_text(text)
+        (self.folder / "grantfs.conf").write_text(text.rpartition("}")[0] + more + "}\n")
         self.process = subprocess.Popen(
             ["nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"),
              "-e", str(self.folder / "error.log"), "-g", "daemon off;"],

@@ -3,14 +3,17 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
+#include <string.h>  // NOLINT(modernize-deprecated-headers): explicit_bzero()
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <iostream>
 #include <vector>
 
 #include "base/quote.h"
+#include "grantfs/signature.h"
 #include "grantfs/token.h"
 #include "output.h"
 
@@ -150,6 +153,22 @@ Result<std::string> read_token() {
     return Error{ErrorKind::kInvalid, "no token on standard input; it is the first line"};
   }
   return token;
+}
+
+Result<grantfs::Secret> read_secret() {
+  // One byte more than a secret can have, to tell one that is too long.
+  std::array<char, grantfs::kMaxSigningSecretBytes + 1> bytes{};
+  std::size_t size = 0;
+  for (int c = std::cin.get(); c != EOF && c != '\n' && size < bytes.size(); c = std::cin.get()) {
+    bytes[size++] = static_cast<char>(c);
+  }
+  if (size > 0 && bytes[size - 1] == '\r') --size;
+  grantfs::Secret secret(std::string_view(bytes.data(), size));
+  ::explicit_bzero(bytes.data(), bytes.size());
+  if (size == 0) {
+    return Error{ErrorKind::kInvalid, "no secret on standard input; it is the first line"};
+  }
+  return secret;
 }
 
 grantfs::Identity identity_of(const Principal& principal) {

@@ -8,6 +8,7 @@
 #include "grantfs/identity.h"
 #include "grantfs/principal.h"
 #include "grantfs/result.h"
+#include "grantfs/secret.h"
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"
 
@@ -34,6 +35,9 @@ grantfs::Result<std::optional<grantfs::Network>> parse_network(const std::string
 
 /// The first line of standard input.
 grantfs::Result<std::string> read_token();
+
+/// The first line of standard input, as the secret of a signing key.
+grantfs::Result<grantfs::Secret> read_secret();
 
 /// Who asks when this principal does: a user of the machine brings its groups along.
 grantfs::Identity identity_of(const grantfs::Principal& principal);

@@ -40,7 +40,17 @@ Result<std::optional<grantfs::Address>> parse_from(const std::string& text) {
   return std::optional(*address);
 }
 
+Result<Asker> parse_signature(const std::optional<grantfs::Address>& from) {
+  auto token = read_token();
+  if (!token) return token.error();
+  auto signature = grantfs::Signature::parse(*token);
+  if (!signature) return signature.error();
+  const std::string name = "signature:" + signature->id().hex();
+  return Asker{grantfs::SignatureBearer{std::move(*signature), from}, name};
+}
+
 Result<Asker> parse_identity(const std::string& text, const std::optional<grantfs::Address>& from) {
+  if (text == "signature:-") return parse_signature(from);
   if (text == "session:-" || text == "link:-") {
     auto token = read_token();
     if (!token) return token.error();
@@ -50,10 +60,10 @@ Result<Asker> parse_identity(const std::string& text, const std::optional<grantf
     if (is_link) return Asker{grantfs::LinkBearer{id, from}, name};
     return Asker{grantfs::SessionBearer{id, *token, from}, name};
   }
-  if (text.starts_with("session:") || text.starts_with("link:")) {
+  if (text.starts_with("session:") || text.starts_with("link:") || text.starts_with("signature:")) {
     return Error{ErrorKind::kInvalid,
-                 "a token is never an argument; write session:- or link:- and give it on standard "
-                 "input"};
+                 "a token is never an argument; write session:-, link:- or signature:- and give it "
+                 "on standard input"};
   }
   auto principal = parse_principal(text);
   if (!principal) return principal.error();
@@ -87,7 +97,25 @@ std::string why_void(std::string_view what, const Token& token, Timestamp now) {
                      escaped(token.address));
 }
 
+std::string why_void(const Explanation::Signed& signature, Timestamp now) {
+  const std::string& key = signature.claims.key_id;
+  if (!signature.is_genuine) {
+    return fmt::format(
+        "no key made this signature: there is no key {}, or it has another secret, "
+        "or it may not sign for {}",
+        key, quoted(shown(signature.claims.path)));
+  }
+  if (grantfs::is_live(signature.until, now)) {
+    return fmt::format("the signature is bound to the address {}", signature.claims.address);
+  }
+  const bool retired = *signature.until < signature.claims.expires;
+  return fmt::format("the {} {} at {}", retired ? "key " + key : std::string("signature"),
+                     retired ? "was retired" : "expired",
+                     grantfs::format_timestamp(*signature.until));
+}
+
 std::string why_closed(const Asker& asker, const Explanation& explanation, Timestamp now) {
+  if (explanation.signature) return why_void(*explanation.signature, now);
   if (explanation.session) return why_void("session", *explanation.session, now);
   if (explanation.link) {
     const auto& link = *explanation.link;
@@ -105,6 +133,10 @@ std::string why_closed(const Asker& asker, const Explanation& explanation, Times
 std::vector<std::string> why_not(const Asker& asker, const Explanation& explanation,
                                  const grantfs::StorePath& path, Timestamp now) {
   if (explanation.access == Access::kClosed) return {why_closed(asker, explanation, now)};
+  if (explanation.signature) {
+    return {fmt::format("the signature is for {} alone",
+                        quoted(shown(explanation.signature->claims.path)))};
+  }
   if (explanation.link && !explanation.link->path.covers(path)) {
     return {fmt::format("the link is on {} alone", quoted(shown(explanation.link->path)))};
   }
@@ -131,7 +163,11 @@ Verdict judge(const Asker& asker, const Explanation& explanation, const grantfs:
   const bool there = reasons.empty();
   switch (explanation.access) {
     case Access::kRead:
-      reasons.push_back("by " + shown_with_membership(explanation));
+      reasons.push_back(explanation.signature
+                            ? fmt::format("by a signature of the key {} for {}",
+                                          explanation.signature->claims.key_id,
+                                          quoted(shown(explanation.signature->claims.path)))
+                            : "by " + shown_with_membership(explanation));
       if (there) return {"allow", kDone, std::move(reasons)};
       return {"deny", kDenied, std::move(reasons)};
     case Access::kPassage:
@@ -167,6 +203,18 @@ const char* name_of(StoreContent content) {
   return "unknown";
 }
 
+Json signature_json(const Explanation::Signed& signature) {
+  Json object;
+  object["key"] = signature.claims.key_id;
+  object["genuine"] = signature.is_genuine;
+  put_bytes(object, "path", signature.claims.path.text());
+  object["expires"] = to_json(signature.claims.expires);
+  object["until"] = to_json(signature.until);
+  object["address"] = nullptr;
+  if (!signature.claims.address.empty()) object["address"] = signature.claims.address;
+  return object;
+}
+
 Json link_json(const Explanation::Link& link) {
   Json object;
   put_bytes(object, "principal", link.principal.text());
@@ -199,6 +247,8 @@ void print_json(const Asker& asker, const grantfs::StorePath& path, const Explan
   }
   document["link"] = nullptr;
   if (explanation.link) document["link"] = link_json(*explanation.link);
+  document["signature"] = nullptr;
+  if (explanation.signature) document["signature"] = signature_json(*explanation.signature);
   document["rule"] = nullptr;
   if (explanation.rule) document["rule"] = to_json(*explanation.rule, now);
   document["membership"] = to_json(explanation.membership);
@@ -256,8 +306,9 @@ void add_check(CLI::App& app, Context& context) {
       "  printf '%s\\n' \"$TOKEN\" | grantctl check session:- album/1.jpg");
   auto arguments = std::make_shared<CheckArguments>();
   command
-      .add_option("IDENTITY", arguments->identity,
-                  "a principal; or session:- or link:-, with the token on standard input")
+      .add_option(
+          "IDENTITY", arguments->identity,
+          "a principal; or session:-, link:- or signature:-, with the token on standard input")
       ->required();
   command.add_option("PATH", arguments->path, "in the store")->required();
   command

@@ -21,6 +21,8 @@ void add_link(CLI::App& app, Context& context);
 void add_import(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
 void add_scan(CLI::App& app, Context& context);
+void add_key(CLI::App& app, Context& context);
+void add_sign(CLI::App& app, Context& context);
 void add_prune(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_metrics(CLI::App& app, Context& context);

@@ -36,17 +36,6 @@ Json link_json(const grantfs::Link& link, grantfs::Timestamp now) {
   return object;
 }
 
-/// A name as a URL's path has it (RFC 3986, 3.3): all but unreserved characters encoded.
-std::string percent_encoded(std::string_view name) {
-  std::string text;
-  for (const char c : name) {
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                            (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-    text += unreserved ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return text;
-}
-
 /// Where the link leads on the site; with a slash at the end unless it is known to be a file.
 std::string url_of(Context& context, const std::string& prefix, const std::string& token,
                    const StorePath& path) {

@@ -54,6 +54,8 @@ void declare(CLI::App& app, Context& context) {
   add_import(app, context);
   add_export(app, context);
   add_scan(app, context);
+  add_key(app, context);
+  add_sign(app, context);
   add_prune(app, context);
   add_status(app, context);
   add_metrics(app, context);

@@ -88,11 +88,9 @@ Json to_json(const grantfs::Expiry& expires) {
 }
 
 Json to_json(const grantfs::RowCounts& counts) {
-  return {{"owners", counts.owners},
-          {"grants", counts.grants},
-          {"members", counts.members},
-          {"sessions", counts.sessions},
-          {"links", counts.links}};
+  return {{"owners", counts.owners},   {"grants", counts.grants},
+          {"members", counts.members}, {"sessions", counts.sessions},
+          {"links", counts.links},     {"signing_keys", counts.signing_keys}};
 }
 
 Json to_json(const grantfs::Rule& rule, grantfs::Timestamp now) {
@@ -104,6 +102,17 @@ Json to_json(const grantfs::Rule& rule, grantfs::Timestamp now) {
   object["expires"] = to_json(rule.expires);
   object["expired"] = !grantfs::is_live(rule.expires, now);
   return object;
+}
+
+std::string percent_encoded(std::string_view path) {
+  constexpr std::string_view kOthers = "-._~/";
+  std::string text;
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       kOthers.find(c) != std::string_view::npos;
+    text += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return text;
 }
 
 std::string shown(const grantfs::StorePath& path) {
@@ -127,6 +136,7 @@ std::string shown(const grantfs::RowCounts& counts) {
   add(counts.members, "membership", "memberships");
   add(counts.sessions, "session", "sessions");
   add(counts.links, "link", "links");
+  add(counts.signing_keys, "signing key", "signing keys");
   return text.empty() ? "nothing" : text;
 }
 

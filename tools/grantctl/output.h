@@ -47,6 +47,9 @@ Json to_json(const grantfs::Expiry& expires);
 Json to_json(const grantfs::RowCounts& counts);
 Json to_json(const grantfs::Rule& rule, grantfs::Timestamp now);
 
+/// As a URL's path has it (RFC 3986, section 3.3): all but unreserved characters and '/' encoded.
+std::string percent_encoded(std::string_view path);
+
 /// As it may be typed again: "." for the whole store. Not escaped.
 std::string shown(const grantfs::StorePath& path);
 /// "never", or the time, with "(expired)" once it is past.

@@ -1,0 +1,142 @@
+#include <sodium.h>
+
+#include <array>
+
+#include "base/quote.h"
+#include "policy/admin_impl.h"
+#include "policy/key_ring.h"
+
+namespace grantfs {
+namespace {
+
+/// Eight characters of [a-z2-7]: short, since the id is in every signature of the key.
+std::string generate_key_id() {
+  constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
+  std::array<unsigned char, 8> random{};
+  randombytes_buf(random.data(), random.size());
+  std::string id;
+  for (const unsigned char byte : random) id += kAlphabet[byte % kAlphabet.size()];
+  return id;
+}
+
+Result<void> check_new_key(const NewSigningKey& key) {
+  if (!key.id.empty() && !is_signing_key_id(key.id)) {
+    return Error{
+        ErrorKind::kInvalid,
+        fmt::format("{} cannot be a key's id: write 1 to 32 of A-Z a-z 0-9", quoted(key.id))};
+  }
+  const std::size_t least = key.expression ? 1 : kMinSigningSecretBytes;
+  if (key.secret.size() < least || key.secret.size() > kMaxSigningSecretBytes) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("the secret has {} bytes; it needs {} to {}", key.secret.size(), least,
+                             kMaxSigningSecretBytes)};
+  }
+  if (key.expression.has_value() != key.uri_prefix.starts_with('/')) {
+    return Error{ErrorKind::kInvalid,
+                 key.expression
+                     ? "a key of format md5 needs the prefix of the site's URIs that it signs, "
+                       "beginning with a slash"
+                     : "a key of format signature has no URI prefix"};
+  }
+  return {};
+}
+
+Error no_such_key() {
+  return {ErrorKind::kNotFound, "no such signing key; see: grantctl key ls"};
+}
+
+}  // namespace
+
+Result<std::string> Admin::create_signing_key(const NewSigningKey& key) {
+  if (auto fit = check_new_key(key); !fit) return fit.error();
+  return impl_->write([&]() -> Result<std::string> {
+    std::string id = key.id.empty() ? generate_key_id() : key.id;
+    const std::string format = key.expression ? std::string(kMd5Format) + key.expression->text()
+                                              : std::string(kHmacFormat);
+    auto added = impl_->change(
+        "INSERT INTO signing_keys (id, format, uri_prefix, path, secret, created)"
+        " VALUES (?1, ?2, nullif(?3, ''), ?4, CAST(?5 AS BLOB), ?6) ON CONFLICT (id) DO NOTHING",
+        id, format, key.uri_prefix, key.path.text(), key.secret, to_column(impl_->now()));
+    if (!added) return added.error();
+    if (*added == 0) {
+      return Error{ErrorKind::kConflict,
+                   fmt::format("there is a key {} already; choose another id, or remove it first "
+                               "with: grantctl key rm {}",
+                               id, id)};
+    }
+    return id;
+  });
+}
+
+Result<std::vector<SigningKey>> Admin::signing_keys() {
+  return impl_->read([&]() -> Result<std::vector<SigningKey>> {
+    std::vector<SigningKey> found;
+    auto done = impl_->for_each(
+        "SELECT id, format, uri_prefix, path, created, retired FROM signing_keys"
+        " ORDER BY created, id",
+        [&](const db::Rows& rows) -> Result<void> {
+          auto path = path_column(rows, 3);
+          if (!path) return path.error();
+          SigningKey key{std::string(rows.text(0)),
+                         {},
+                         std::string(rows.text(2)),
+                         std::move(*path),
+                         Timestamp{std::chrono::seconds{rows.integer(4)}},
+                         expiry_column(rows, 5)};
+          const std::string_view format = rows.text(1);
+          if (format.starts_with(kMd5Format)) key.expression = format.substr(kMd5Format.size());
+          found.push_back(std::move(key));
+          return {};
+        });
+    if (!done) return done.error();
+    return found;
+  });
+}
+
+Result<RowCounts> Admin::retire_signing_key(std::string_view id, Timestamp when) {
+  return impl_->write([&]() -> Result<RowCounts> {
+    RowCounts counts;
+    auto done = impl_->count_change(counts.signing_keys,
+                                    "UPDATE signing_keys SET retired = ?2 WHERE id = ?1", id,
+                                    to_column(when));
+    if (!done) return done.error();
+    return counts;
+  });
+}
+
+Result<RowCounts> Admin::remove_signing_key(std::string_view id) {
+  return impl_->write([&]() -> Result<RowCounts> {
+    RowCounts counts;
+    auto done =
+        impl_->count_change(counts.signing_keys, "DELETE FROM signing_keys WHERE id = ?1", id);
+    if (!done) return done.error();
+    return counts;
+  });
+}
+
+Result<UsableSigningKey> Admin::usable_signing_key(std::string_view id) {
+  return impl_->read([&]() -> Result<UsableSigningKey> {
+    std::optional<UsableSigningKey> key;
+    auto done = impl_->for_each(
+        "SELECT id, format, uri_prefix, path, secret, retired FROM signing_keys WHERE id = ?1",
+        [&](const db::Rows& rows) -> Result<void> {
+          auto path = path_column(rows, 3);
+          if (!path) return path.error();
+          key = UsableSigningKey{std::string(rows.text(0)), {},
+                                 std::string(rows.text(2)), std::move(*path),
+                                 Secret(rows.text(4)),      expiry_column(rows, 5)};
+          const std::string_view format = rows.text(1);
+          if (!format.starts_with(kMd5Format)) return {};
+          auto expression = Md5Expression::parse(format.substr(kMd5Format.size()));
+          if (!expression) return expression.error();
+          key->expression = std::move(*expression);
+          return {};
+        },
+        id);
+    if (!done) return done.error();
+    if (!key) return no_such_key();
+    return std::move(*key);
+  });
+}
+
+}  // namespace grantfs

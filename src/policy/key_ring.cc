@@ -1,0 +1,107 @@
+#include "policy/key_ring.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+
+namespace grantfs {
+namespace {
+
+constexpr std::string_view kById =
+    "SELECT path, secret, retired, uri_prefix, format FROM signing_keys WHERE id = ?1";
+// Every key, in the order of the primary key: there are few.
+constexpr std::string_view kAll =
+    "SELECT path, secret, retired, uri_prefix, format FROM signing_keys WHERE id > ?1 ORDER BY id";
+
+Timestamp first_end(Timestamp expires, const Expiry& retired) {
+  return retired ? std::min(expires, *retired) : expires;
+}
+
+}  // namespace
+
+Result<KeyRing> KeyRing::open(db::Connection& connection) {
+  auto by_id = connection.prepare(kById);
+  if (!by_id) return by_id.error();
+  auto all = connection.prepare(kAll);
+  if (!all) return all.error();
+  return KeyRing(std::move(*by_id), std::move(*all));
+}
+
+std::vector<std::string_view> KeyRing::statements() {
+  return {kById, kAll};
+}
+
+void KeyRing::clear() {
+  hmac_.clear();
+  md5_.reset();
+}
+
+std::optional<KeyRing::Key> KeyRing::key_in(const db::Rows& rows) {
+  auto path = StorePath::parse(rows.text(0));
+  if (!path) return std::nullopt;
+  Key key{std::move(*path), Secret(rows.text(1)), {}, std::string(rows.text(3)), {}};
+  if (const auto retired = rows.maybe_integer(2)) {
+    key.retired = Timestamp{std::chrono::seconds{*retired}};
+  }
+  const std::string_view format = rows.text(4);
+  if (format == kHmacFormat) return key;
+  if (!format.starts_with(kMd5Format) || !key.uri_prefix.starts_with('/')) return std::nullopt;
+  auto expression = Md5Expression::parse(format.substr(kMd5Format.size()));
+  if (!expression) return std::nullopt;
+  key.expression = std::move(*expression);
+  return key;
+}
+
+Result<std::optional<Signed>> KeyRing::judge(const Signature& signature) {
+  using Answer = std::optional<Signed>;
+  const SignatureClaims& claims = signature.claims();
+  auto known = hmac_.find(claims.key_id);
+  if (known == hmac_.end()) {
+    db::Rows rows = by_id_.run(claims.key_id);
+    auto row = rows.next();
+    if (!row) return row.error();
+    if (!*row) return Answer();
+    auto key = key_in(rows);
+    if (!key || key->expression) return Answer();
+    known = hmac_.emplace(claims.key_id, std::move(*key)).first;
+  }
+  const Key& key = known->second;
+  if (!signature.is_by(key.secret.view()) || !key.path.covers(claims.path)) return Answer();
+  return Answer(Signed{claims.path, first_end(claims.expires, key.retired)});
+}
+
+Result<const std::vector<KeyRing::Key>*> KeyRing::md5_keys() {
+  if (!md5_) {
+    std::vector<Key> found;
+    db::Rows rows = all_.run(std::string_view());
+    while (true) {
+      auto row = rows.next();
+      if (!row) return row.error();
+      if (!*row) break;
+      auto key = key_in(rows);
+      if (key && key->expression) found.push_back(std::move(*key));
+    }
+    md5_ = std::move(found);
+  }
+  return &*md5_;
+}
+
+Result<std::optional<Signed>> KeyRing::judge(const Md5Mark& mark, std::string_view uri,
+                                             const std::optional<std::string>& address) {
+  auto keys = md5_keys();
+  if (!keys) return keys.error();
+  std::optional<Signed> found;
+  for (const Key& key : **keys) {
+    if (!address && key.expression->is_bound_to_an_address()) continue;
+    auto path = path_of_uri(uri, key.uri_prefix, key.path);
+    if (!path) continue;
+    const auto md5 = key.expression->digest(mark.expires, uri, address.value_or(std::string()),
+                                            key.secret.view());
+    if (!md5 || sodium_memcmp(md5->data(), mark.md5.data(), md5->size()) != 0) continue;
+    const Timestamp until = first_end(mark.expires, key.retired);
+    if (!found || found->until < until) found = Signed{std::move(*path), until};
+  }
+  return found;
+}
+
+}  // namespace grantfs

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db/database.h"
+#include "grantfs/signature.h"
+#include "grantfs/store_path.h"
+#include "grantfs/timestamp.h"
+
+namespace grantfs {
+
+/// The `format` of a key that makes our own signatures; any other is kMd5Format and an expression.
+inline constexpr std::string_view kHmacFormat = "hmac-sha256";
+inline constexpr std::string_view kMd5Format = "md5:";
+
+/// What a signature that a key made opens, and until when: its own expiry, or the key's retirement
+/// if that is sooner. It may be past already.
+struct Signed {
+  StorePath path;
+  Timestamp until;
+};
+
+/// The signing keys of one connection, kept from one commit to the next. One thread at a time.
+class KeyRing {
+ public:
+  static Result<KeyRing> open(db::Connection& connection);
+  /// The statements that must be index seeks.
+  static std::vector<std::string_view> statements();
+
+  /// Forgets, and wipes, every key: they may be others by now.
+  void clear();
+
+  /// None unless a key made the signature, for a path that the key may sign for. Costs one seek the
+  /// first time and a MAC. Where it is bound to an address is not looked at.
+  Result<std::optional<Signed>> judge(const Signature& signature);
+
+  /// None unless a key made this MD5 for the URI (with its leading slash); if several did, what
+  /// lasts longest. `address` is what stands for $remote_addr: without one, keys whose expression
+  /// has it make nothing. Costs an MD5 for each key that knows the URI, whatever there is to find.
+  Result<std::optional<Signed>> judge(const Md5Mark& mark, std::string_view uri,
+                                      const std::optional<std::string>& address);
+
+ private:
+  struct Key {
+    StorePath path;
+    Secret secret;
+    Expiry retired;
+    std::string uri_prefix;
+    std::optional<Md5Expression> expression;  ///< none: a key for our own signatures
+  };
+
+  KeyRing(db::Statement by_id, db::Statement all)
+      : by_id_(std::move(by_id)), all_(std::move(all)) {}
+
+  /// None if it is no key that could be used.
+  static std::optional<Key> key_in(const db::Rows& rows);
+  Result<const std::vector<Key>*> md5_keys();
+
+  db::Statement by_id_;
+  db::Statement all_;
+  std::map<std::string, Key, std::less<>> hmac_;
+  std::optional<std::vector<Key>> md5_;  ///< none: not read yet
+};
+
+}  // namespace grantfs

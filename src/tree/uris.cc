@@ -1,0 +1,92 @@
+// The views of URLs that nginx's secure_link knows: by-md5/EXPIRES/MD5/URI, and the same in
+// expired. Only the whole URI tells which file it is, so every name on the way is an empty folder,
+// whatever the store has; see tree.h.
+#include <cerrno>
+#include <utility>
+
+#include "tree/tree.h"
+
+namespace grantfs {
+
+Result<Entry, Errno> Tree::lookup_md5_expiry(std::string_view name, const Place& parent) {
+  if (!Md5Mark::parse_expires(name)) return deny(EACCES);
+  const bool expired = parent.kind == NodeKind::kExpiredMd5;
+  return enter(parent.id, name, expired ? NodeKind::kExpiredMd5Expiry : NodeKind::kMd5Expiry,
+               parent.from);
+}
+
+Result<Entry, Errno> Tree::lookup_md5(std::string_view name, const Place& parent) {
+  const auto md5 = Md5Mark::parse_md5(name);
+  if (!md5 || !parent.expires) return deny(EACCES);
+  const Md5Bearer bearer{{*parent.expires, *md5}, parent.from};
+  if (parent.kind == NodeKind::kMd5Expiry) return enter_view(parent.id, name, bearer);
+  View view{bearer};
+  view.shows_expired = true;
+  const auto node = nodes_.remember_door(parent.id, name, NodeKind::kFolder,
+                                         std::make_shared<View>(view), nullptr);
+  if (!node) return fail(ESTALE);
+  return Entry{node->node, folder_attributes(view, StorePath(), nullptr)};
+}
+
+Result<Entry, Errno> Tree::lookup_uri(const Place& parent, std::string_view name) {
+  if (!StorePath::is_name(name)) return Errno{ENOENT};
+  const View& view = *parent.view;
+  if (view.shows_expired) return lookup_expired_uri(parent, name);
+  const StorePath uri = parent.path.child(name);
+  if (uri.text().size() > StorePath::kMaxBytes) return Errno{ENOENT};
+  const auto begun = std::chrono::steady_clock::now();
+  const RecallMark mark = nodes_.mark();
+  auto decision = decide(view, uri);
+  if (!decision) return decision.error();
+  if (decision->access != Access::kRead) return enter_virtual(parent, name, *decision, mark, begun);
+
+  auto located = store_.locate(*decision->file);
+  if (!located) return fail(located.error().value);
+  const Found found = located->found;
+  if (found.type != Found::Type::kFile) return fail(ENOENT);
+  const auto lent = offer(view, *decision, mark);
+  const auto node =
+      nodes_.remember(parent.id, name, *located, options_.share_files, lent ? &*lent : nullptr);
+  if (!node) return fail(ESTALE);
+  keep_at_hand(node->node, std::move(*located));
+  return answer(*node, file_attributes(view.shown_owner, found), view, *decision, begun);
+}
+
+Result<Entry, Errno> Tree::lookup_expired_uri(const Place& parent, std::string_view name) {
+  const StorePath uri = parent.path.child(name);
+  if (uri.text().size() > StorePath::kMaxBytes) return Errno{ENOENT};
+  auto expired = policy_.has_expired(std::get<Md5Bearer>(parent.view->identity), uri);
+  if (!expired) {
+    tell(expired.error());
+    return fail(EACCES);
+  }
+  if (*expired) return enter_marker(parent.id, name);
+  auto entry = enter_virtual(parent, name, Decision{}, RecallMark(), {});
+  if (entry) entry->lent_for = {};
+  return entry;
+}
+
+Result<Entry, Errno> Tree::enter_virtual(const Place& parent, std::string_view name,
+                                         const Decision& decision, RecallMark mark,
+                                         SteadyTime begun) {
+  const View& view = *parent.view;
+  const bool lends = decision.access != Access::kClosed;
+  const auto lent = lends ? offer(view, decision, mark) : std::nullopt;
+  const auto node =
+      nodes_.remember_door(parent.id, name, NodeKind::kFolder, nullptr, lent ? &*lent : nullptr);
+  if (!node) return fail(ESTALE);
+  return answer(*node, folder_attributes(view, parent.path.child(name), nullptr), view, decision,
+                begun);
+}
+
+Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_uri(const Place& folder) {
+  if (!folder.view->shows_expired) {
+    auto decision = decide(*folder.view, folder.path);
+    if (!decision) return decision.error();
+  }
+  return std::unique_ptr<OpenFolder>(std::make_unique<FixedFolder>(std::vector<FixedFolder::Item>{
+      {".", numbers_.of_folder(*folder.view, folder.path), S_IFDIR},
+      {"..", numbers_.of_folder(*folder.view, folder.path.parent()), S_IFDIR}}));
+}
+
+}  // namespace grantfs

@@ -1,0 +1,131 @@
+"""Signing keys and signatures, by grantctl."""
+
+import base64
+import hashlib
+import hmac
+import subprocess
+
+from grantctl_case import DENIED, DONE, GRANTCTL, TROUBLE, USAGE, Case
+
+SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Keys(Case):
+    def key(self, *options, secret=SECRET):
+        return self.ok("key", "create", *options, "--secret", "-", input=secret).strip()
+
+    def test_a_secret_is_printed_once_when_made(self):
+        made = self.ok("key", "create", "--path", "up")
+        self.assertRegex(made, r"\A[a-z2-7]{8} [a-z2-7]{52}\n\Z")
+        key, secret = made.split()
+        document = self.json("key", "create", "--id", "K2")
+        self.assertEqual((document["id"], len(document["secret"]), document["format"]), ("K2", 52, "signature"))
+        self.assertNotEqual(document["secret"], secret)
+        for shown in (self.ok("key", "ls"), self.ok("--json", "key", "ls"), self.ok("ls")):
+            self.assertNotIn(secret, shown)
+        self.assertEqual([(row["id"], row["path"], row["retired"]) for row in self.json("key", "ls")["keys"]],
+                         sorted([(key, "up", None), ("K2", "", None)], key=lambda row: row[0]))
+
+    def test_a_secret_is_never_an_argument(self):
+        done = self.exits(USAGE, "key", "create", "--secret", SECRET)
+        self.assertNotIn(SECRET, done.stderr)
+        self.assertEqual(self.json("key", "ls")["keys"], [])
+
+    def test_what_a_key_must_be(self):
+        self.exits(USAGE, "key", "create", "--secret", "-", input="too short")
+        self.exits(USAGE, "key", "create", "--secret", "-", input="x" * 1025)
+        self.exits(USAGE, "key", "create", "--secret", "-", input="")
+        self.exits(USAGE, "key", "create", "--id", "no_good")
+        self.exits(USAGE, "key", "create", "--format", "sha1")
+        self.exits(USAGE, "key", "create", "--uri-prefix", "/s/")
+        self.exits(USAGE, "key", "create", "--expression", "$uri")
+        self.exits(USAGE, "key", "create", "--format", "md5")
+        self.exits(USAGE, "key", "create", "--format", "md5", "--uri-prefix", "s/")
+        for unsafe in ("$uri $secret", "$secure_link_expires $secret", "$secure_link_expires$uri", "$secure_link_expires$uri$arg_x $secret"):
+            self.exits(USAGE, "key", "create", "--format", "md5", "--uri-prefix", "/s/", "--expression", unsafe)
+        self.assertEqual(self.json("key", "ls")["keys"], [])
+        self.key("--id", "k1")
+        self.assertIn("key rm k1", self.exits(DENIED, "key", "create", "--id", "k1").stderr)
+
+    def test_sign_makes_what_any_language_makes(self):
+        self.key("--id", "k1", "--path", "up")
+        for address, claimed in (((), "-"), (("--address", "2001:DB8::/64"), "2001:db8::/64")):
+            made = self.json("sign", "up/a b/é.txt", "--expires", "2030-01-31T12:00:00Z", *address)
+            payload = f"k1 1896091200 {claimed} up/a b/é.txt".encode()
+            self.assertEqual(made["door"], "by-signature/" + base64url(hmac.new(SECRET.encode(), payload, hashlib.sha256).digest() + payload))
+        self.assertEqual(self.ok("sign", "up/a b/é.txt", "--expires", "2030-01-31T12:00:00Z", "--url-prefix", "https://x.example/s").strip(),
+                         f"https://x.example/s/{self.ok('sign', 'up/a b/é.txt', '--expires', '2030-01-31T12:00:00Z').strip()}/%C3%A9.txt")
+
+    def test_sign_makes_what_nginx_documents(self):
+        self.key("--id", "m1", "--format", "md5", "--uri-prefix", "/s/", "--path", "up", secret="secret")
+        url = self.ok("sign", "up/link", "--key", "m1", "--address", "127.0.0.1", "--expires", "2038-01-19T03:14:07Z", "--url-prefix", "https://x/m/")
+        self.assertEqual(url, "https://x/m/2147483647/_e4Nc3iduzkWRm01TBBNYw/s/link\n")
+        self.exits(USAGE, "sign", "up/link", "--key", "m1", "--expires", "1h")
+        self.exits(USAGE, "sign", "up", "--key", "m1", "--expires", "1h", "--address", "127.0.0.1")
+
+    def test_what_cannot_be_signed(self):
+        self.assertIn("key create", self.exits(DENIED, "sign", "up/a", "--expires", "1h").stderr)
+        self.key("--id", "k1", "--path", "up")
+        self.exits(DENIED, "sign", "other", "--expires", "1h")
+        self.exits(DENIED, "sign", "other", "--expires", "1h", "--key", "k1")
+        self.exits(DENIED, "sign", "up/a", "--expires", "1h", "--key", "k2")
+        self.exits(USAGE, "sign", "up/a")
+        self.exits(USAGE, "sign", "up/a", "--expires", "2001-01-31T12:00:00Z")
+        self.exits(USAGE, "sign", "up/a", "--expires", "1h", "--address", "localhost")
+        self.assertIn("a folder above it", self.exits(USAGE, "sign", "up/" + "x" * 200, "--expires", "1h").stderr)
+        self.ok("key", "retire", "k1")
+        self.exits(DENIED, "sign", "up/a", "--expires", "1h")
+        self.exits(DENIED, "sign", "up/a", "--expires", "1h", "--key", "k1")
+
+    def test_keys_rotate(self):
+        """The newest that lasts is chosen; what a retired one signed ends with it."""
+        self.key("--id", "old", "--path", "up")
+        old = self.json("sign", "up/a", "--expires", "1h")
+        self.assertEqual(old["key"], "old")
+        self.key("--id", "renewed", "--path", "up")
+        self.assertEqual(self.json("sign", "up/a", "--expires", "1h")["key"], "renewed")
+        self.ok("key", "retire", "renewed", "--at", "10m")
+        self.assertEqual(self.json("sign", "up/a", "--expires", "1h")["key"], "old")
+        note = self.exits(DONE, "sign", "up/a", "--expires", "1h", "--key", "renewed").stderr
+        self.assertIn("renewed retires at", note)
+        self.exits(DONE, "check", "signature:-", "up/a", input=old["door"].split("/")[1])
+        self.ok("key", "retire", "old")
+        self.assertIn("was retired", self.exits(DENIED, "check", "signature:-", "up/a", input=old["door"].split("/")[1]).stdout)
+        self.assertEqual(self.json("key", "rm", "old")["signing_keys"], 1)
+        self.exits(DENIED, "key", "rm", "old")
+        self.exits(DENIED, "key", "retire", "old")
+
+    def test_check_says_why(self):
+        self.key("--id", "k1", "--path", "up")
+        token = self.ok("sign", "up/a", "--expires", "1h").strip()
+        self.assertIn("by a signature of the key k1", self.exits(DONE, "check", "signature:-", "up/a/b", input=token).stdout)
+        self.assertIn("for 'up/a' alone", self.exits(DENIED, "check", "signature:-", "up/b", input=token).stdout)
+        bound = self.ok("sign", "up/a", "--expires", "1h", "--address", "192.0.2.7").strip()
+        self.assertIn("bound to the address 192.0.2.7", self.exits(DENIED, "check", "signature:-", "up/a", input=bound).stdout)
+        self.exits(DONE, "check", "signature:-", "up/a", "--from", "192.0.2.7", input=bound)
+        forged = self.exits(DENIED, "check", "signature:-", "up/a", input=("B" if token[0] == "A" else "A") + token[1:])
+        self.assertIn("no key made this signature", forged.stdout)
+        for bad in (token[:-1], token + "=", "x"):
+            done = self.exits(USAGE, "check", "signature:-", "up/a", input=bad)
+            self.assertNotIn(token[:16], done.stdout + done.stderr)
+        self.assertNotIn(token[:16], self.exits(USAGE, "check", "signature:" + token, "up/a").stderr)
+        self.assertEqual(self.json("check", "signature:-", "up/a", input=token)["signature"]["key"], "k1")
+
+    def test_keys_follow_their_path(self):
+        """mv and drop name all that names the path: access belongs to the path."""
+        self.key("--id", "k1", "--path", "up/a")
+        self.assertEqual(self.json("mv", "up", "down")["signing_keys"], 1)
+        self.assertEqual(self.json("key", "ls")["keys"][0]["path"], "down/a")
+        self.exits(DENIED, "mv", "none", "down")
+        self.assertEqual(self.json("drop", "down")["signing_keys"], 1)
+        self.assertEqual(self.json("key", "ls")["keys"], [])
+
+    def test_what_cannot_be_delivered_is_not_kept(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([GRANTCTL, "key", "create"], stdout=full, stderr=subprocess.PIPE, text=True, env=self.environment)
+        self.assertEqual(done.returncode, TROUBLE)
+        self.assertEqual(self.json("key", "ls")["keys"], [])

@@ -24,5 +24,6 @@ void add_scan(CLI::App& app, Context& context);
 void add_prune(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_metrics(CLI::App& app, Context& context);
+void add_webconf(CLI::App& app, Context& context);
 
 }  // namespace grantctl

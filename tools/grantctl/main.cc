@@ -55,6 +55,7 @@ void declare(CLI::App& app, Context& context) {
   add_export(app, context);
   add_scan(app, context);
   add_prune(app, context);
+  add_webconf(app, context);
   add_status(app, context);
   add_metrics(app, context);
 }

@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "output.h"
+#include "webconf/check.h"
 #include "webconf/site.h"
 
 namespace grantctl {
@@ -75,6 +76,7 @@ void add_webconf(CLI::App& app, Context& context) {
                   "  grantctl webconf nginx --mount /srv/files >/etc/nginx/conf.d/grantfs.conf");
   command.require_subcommand(1);
   for (const WebServer& server : kWebServers) add_web_server(command, context, server);
+  add_webconf_check(command, context);
 }
 
 }  // namespace grantctl

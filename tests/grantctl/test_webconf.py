@@ -26,7 +26,8 @@ class Webconf(unittest.TestCase):
 
     def test_no_placeholder_is_left(self):
         for server in FILES:
-            for options in ((), ("--kind", "public"), ("--login", "https://example.org/login?a=b", "--inline-active")):
+            for options in ((), ("--kind", "public"), ("--login", "https://example.org/login?a=b", "--inline-active"),
+                            ("--kind", "link"), ("--kind", "cookie", "--kind", "link", "--links", "/l/")):
                 with self.subTest(server=server, options=options):
                     done = webconf(server, *options)
                     self.assertEqual(done.returncode, 0, done.stderr)
@@ -38,6 +39,8 @@ class Webconf(unittest.TestCase):
                         "/srv/%{env:X}", "/srv/\n", "/srv/'"),
             "--listen": ("0", "65536", "x", "127.0.0.1:", "127.0.0.1:80;", "a b:80", "$x:80", "[::1:80", "::1:80", ":80 {"),
             "--location": ("/", "files/", "/files", "//", "/a//b/", "/../x/", "/a*/", "/$1/", "/(x)/", "/a b/", "/x;/", "/a\\/"),
+            "--links": ("/", "/private/", "/public/x/", "/l{32}/"),
+            "--users": ("users", "/a b", "/a;b", "/$x"),
             "--public": ("/", "/private/", "/private/public/", "/a\"/"),
             "--cookie": ("a=b", "a;b", "a b", ".*", "a\n", "$x", "é"),
             "--login": ("login", "javascript:x", "//\"x", "/login'", "/a b", "/a;b", "/a$b", "ftp://x/", "/<script>", "/a&b", "/a{b}"),
@@ -53,6 +56,15 @@ class Webconf(unittest.TestCase):
         for value in ("80", "[::1]:8080", "files.example.org:443", "0.0.0.0:1"):
             with self.subTest(value):
                 self.assertEqual(webconf("nginx", "--listen", value).returncode, 0)
+
+    def test_what_a_server_cannot_do_is_said(self):
+        for words in (("apache", "--kind", "remote-user"), ("lighttpd", "--kind", "remote-user"), ("lighttpd", "--by-address"),
+                      ("nginx", "--kind", "cookie", "--kind", "remote-user"), ("nginx", "--kind", "link", "--by-address"),
+                      ("nginx", "--kind", "public", "--login", "/login/")):
+            with self.subTest(words):
+                done = webconf(*words)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn("--kind", done.stderr)
 
     def test_an_unknown_kind_or_server_is_a_usage_error(self):
         self.assertEqual(webconf("nginx", "--kind", "telepathy").returncode, 2)

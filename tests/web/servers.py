@@ -163,7 +163,7 @@ class Apache(Server):
     MAIN = "".join(
         f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"
         for name in ("mpm_event", "alias", "authn_core", "authz_core", "authz_host", "autoindex", "filter", "deflate", "dir",
-                     "env", "mime", "negotiation", "reqtimeout", "setenvif", "headers")
+                     "env", "mime", "negotiation", "reqtimeout", "setenvif", "headers", "rewrite")
     ) + "".join(
         f"Include /etc/apache2/mods-available/{name}.conf\n"
         for name in ("alias", "autoindex", "deflate", "dir", "mime", "negotiation", "reqtimeout", "setenvif")

@@ -26,8 +26,8 @@ std::size_t end_of_class(std::string_view pattern, std::size_t at) {
   return std::string_view::npos;
 }
 
-/// [a-z0-9_-], and nothing that it could hide.
-bool is_plain_class(std::string_view members) {
+/// [a-z0-9_-], and nothing that it could hide; dots too if `dots`.
+bool is_plain_class(std::string_view members, bool dots) {
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (members[i] == '\\') {
       ++i;
@@ -35,6 +35,7 @@ bool is_plain_class(std::string_view members) {
         return false;
       continue;
     }
+    if (dots && members[i] == '.') continue;
     if (!is_plain(members[i])) return false;
     if (i + 2 < members.size() && members[i + 1] == '-') {
       for (int c = members[i]; c <= members[i + 2]; ++c) {
@@ -82,6 +83,56 @@ std::string name_in(std::string_view opened) {
   return std::string(opened.substr(begin + 1, opened.size() - begin - 2));
 }
 
+/// Whether the first character of all that it matches is surely a plain one, no dot.
+bool begins_plain(std::string_view pattern) {
+  std::size_t end = 1;
+  if (pattern.starts_with('[')) {
+    end = end_of_class(pattern, 0);
+    if (end == pattern.npos || !is_plain_class(pattern.substr(1, end - 2), /*dots=*/false))
+      return false;
+  } else if (pattern.empty() || !is_plain(pattern[0])) {
+    return false;
+  }
+  const bool may_be_missing =
+      pattern.size() > end && std::string_view("*?{").find(pattern[end]) != pattern.npos;
+  return !may_be_missing && pattern.find('|') == pattern.npos;
+}
+
+bool matches_plain(std::string_view pattern, bool dots) {
+  if (pattern.empty()) return false;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '[') {
+      const auto end = end_of_class(pattern, i);
+      if (end == pattern.npos || !is_plain_class(pattern.substr(i + 1, end - i - 2), dots))
+        return false;
+      i = end - 1;
+    } else if (c == '(') {
+      const auto end = end_of_group(pattern, i);
+      const auto opened = opening(pattern.substr(i + 1));
+      if (end == pattern.npos || opened == "?") return false;
+      const auto begin = i + 1 + opened.size();
+      if (!matches_plain(pattern.substr(begin, end - 1 - begin), dots)) return false;
+      i = end - 1;
+    } else if (c == '{') {
+      const auto end = pattern.find('}', i);
+      if (end == pattern.npos ||
+          pattern.substr(i + 1, end - i - 1).find_first_not_of("0123456789,") != pattern.npos) {
+        return false;
+      }
+      i = end;
+    } else if (c == '\\') {
+      ++i;
+      if (i == pattern.size()) return false;
+      const std::string_view known = dots ? "wd-." : "wd-";
+      if (known.find(pattern[i]) == known.npos) return false;
+    } else if (!is_plain(c) && std::string_view("+*?|").find(c) == std::string_view::npos) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<Group> groups(std::string_view pattern) {
@@ -108,37 +159,7 @@ std::vector<Group> groups(std::string_view pattern) {
 }
 
 bool matches_plain_names(std::string_view pattern) {
-  if (pattern.empty()) return false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '[') {
-      const auto end = end_of_class(pattern, i);
-      if (end == pattern.npos || !is_plain_class(pattern.substr(i + 1, end - i - 2))) return false;
-      i = end - 1;
-    } else if (c == '(') {
-      const auto end = end_of_group(pattern, i);
-      const auto opened = opening(pattern.substr(i + 1));
-      if (end == pattern.npos || opened == "?") return false;
-      const auto begin = i + 1 + opened.size();
-      if (!matches_plain_names(pattern.substr(begin, end - 1 - begin))) return false;
-      i = end - 1;
-    } else if (c == '{') {
-      const auto end = pattern.find('}', i);
-      if (end == pattern.npos ||
-          pattern.substr(i + 1, end - i - 1).find_first_not_of("0123456789,") != pattern.npos) {
-        return false;
-      }
-      i = end;
-    } else if (c == '\\') {
-      ++i;
-      if (i == pattern.size() || (pattern[i] != 'w' && pattern[i] != 'd' && pattern[i] != '-')) {
-        return false;
-      }
-    } else if (!is_plain(c) && std::string_view("+*?|").find(c) == std::string_view::npos) {
-      return false;
-    }
-  }
-  return true;
+  return matches_plain(pattern, begins_plain(pattern));
 }
 
 bool admits_plain_names_only(std::string_view pattern) {

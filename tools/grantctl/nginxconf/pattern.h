@@ -16,7 +16,8 @@ struct Group {
 /// The capturing groups in the order of their numbers; $1 is the first.
 std::vector<Group> groups(std::string_view pattern);
 
-/// Whether all that it matches is surely one plain name: no '/', no '.', no NUL, no '%'. Knows
+/// Whether all that it matches is surely one plain name: no '/', no NUL, no '%', and no '.' at its
+/// beginning. Knows
 /// letters, digits, classes, \w, \d, alternatives, groups and repetitions; whatever else is in it
 /// makes it not sure.
 bool matches_plain_names(std::string_view pattern);

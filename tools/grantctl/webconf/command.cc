@@ -16,7 +16,7 @@ struct WebServer {
   const char* name;
   const char* what;
   const char* example;
-  std::string (*write)(const webconf::Site& site);
+  grantfs::Result<std::string> (*write)(const webconf::Site& site);
 };
 
 constexpr std::array kWebServers = {
@@ -34,7 +34,9 @@ constexpr std::array kWebServers = {
 
 Result<int> run_webconf(const WebServer& server, const webconf::Site& site) {
   if (auto checked = webconf::check(site); !checked) return checked.error();
-  print_text(server.write(site));
+  auto text = server.write(site);
+  if (!text) return text.error();
+  print_text(*text);
   return kDone;
 }
 
@@ -42,9 +44,11 @@ void add_web_server(CLI::App& parent, Context& context, const WebServer& server)
   CLI::App& command = add_command(parent, server.name, server.what, server.example);
   auto site = std::make_shared<webconf::Site>();
   command
-      .add_option("--kind", site->kind,
-                  "how a request shows who asks: cookie, or public (it need not)")
-      ->check(CLI::IsMember({"cookie", "public"}));
+      .add_option("--kind", site->kinds,
+                  "how requests show who asks: cookie (the default), remote-user, link, or public "
+                  "(they need not); may be repeated")
+      ->check(CLI::IsMember({"cookie", "remote-user", "link", "public"}))
+      ->allow_extra_args(false);
   command.add_option("--mount", site->mount, "where grantfs is mounted; default: /srv/files")
       ->type_name("DIR");
   command.add_option("--listen", site->listen, "address; default: 127.0.0.1:8080")
@@ -56,12 +60,21 @@ void add_web_server(CLI::App& parent, Context& context, const WebServer& server)
       .add_option("--public", site->public_location,
                   "URL path of what is granted to everyone; default: /public/")
       ->type_name("PATH");
+  command.add_option("--links", site->link_location, "URL path of links; default: /link/")
+      ->type_name("PATH");
   command
       .add_option("--cookie", site->cookie,
                   "name of the cookie that holds the token; default: __Host-files")
       ->type_name("NAME");
   command.add_option("--login", site->login, "the login page, to which a 403 leads on")
       ->type_name("URL");
+  command
+      .add_option("--users", site->users,
+                  "remote-user: the server's file of names and passwords; default: "
+                  "/etc/nginx/grantfs.htpasswd, /etc/caddy/grantfs.users")
+      ->type_name("FILE");
+  command.add_flag("--by-address", site->by_address,
+                   "cookie: serve sessions that are bound to the client's address too");
   command.add_flag("--inline-active", site->inline_active,
                    "show HTML, SVG and whatever else may hold scripts, not only download it");
   on_run(command, context,

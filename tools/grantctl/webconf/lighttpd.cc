@@ -3,6 +3,10 @@
 
 namespace grantctl::webconf {
 
+using grantfs::Error;
+using grantfs::ErrorKind;
+using grantfs::Result;
+
 namespace {
 
 constexpr std::string_view kLighttpd =
@@ -40,9 +44,9 @@ $SERVER["socket"] == "@socket@" {
     dir-listing.activate = "disable"
     setenv.set-response-header = ( "Location" => "", "X-Content-Type-Options" => "nosniff" )
 
-%cookie|    # Whatever lighttpd says of a file names its path, and the token is in it. `grantctl check` says why
-%cookie|    # a file is refused.
-%cookie|    server.errorlog = "/dev/null"
+%secret|    # Whatever lighttpd says of a file names its path, and the token is in it. `grantctl check` says why
+%secret|    # a file is refused.
+%secret|    server.errorlog = "/dev/null"
 %login|    # 403, with a page that leads on to the login: put it there.
 %login|    #   echo '@login_page@' >/etc/lighttpd/grantfs-403.html
 %login|    server.errorfile-prefix = "/etc/lighttpd/grantfs-"
@@ -53,6 +57,7 @@ $SERVER["socket"] == "@socket@" {
 %cookie|        # 403: a session that has ended. 404: not there, or not yours.
 %cookie|        url.rewrite-once = (
 %cookie|            "(?i)(?:/|%2f)(?:\.|%2e){2}(?:/|%2f|[?]|$)" => "/by-uid/none",
+%cookie_link|            "^@link_pattern@(.*)" => "/by-link/$1",
 %cookie|            "^@location_pattern@(.*)" => "/by-session/%1/$1",
 %cookie|            "^@public_pattern@(.*)" => "/public/$1",
 %cookie|            "" => "/by-uid/none",
@@ -61,6 +66,7 @@ $SERVER["socket"] == "@socket@" {
         url.rewrite-once = (
             "(?i)(?:/|%2f)(?:\.|%2e){2}(?:/|%2f|[?]|$)" => "/by-uid/none",
 %cookie|            "^@location_pattern@" => "/by-session/_anon/",
+%link|            "^@link_pattern@(.*)" => "/by-link/$1",
             "^@public_pattern@(.*)" => "/public/$1",
             "" => "/by-uid/none",
         )
@@ -71,11 +77,23 @@ $SERVER["socket"] == "@socket@" {
 %cookie|    # A browser may keep a private file, nobody else may, and it asks each time whether it still holds.
 %cookie|    $HTTP["url"] =~ "^/by-session/" {
 %cookie|        setenv.add-response-header = ( "Cache-Control" => "private, no-cache" )
-%attach_private|        $HTTP["url"] !~ "(?i)^/by-session/_anon/|(?:/|\.(?:@inert@))$" {
-%attach_private|            setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
-%attach_private|                                           "Content-Disposition" => "attachment" )
-%attach_private|        }
+%attach_session|        $HTTP["url"] !~ "(?i)^/by-session/_anon/|(?:/|\.(?:@inert@))$" {
+%attach_session|            setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
+%attach_session|                                           "Content-Disposition" => "attachment" )
+%attach_session|        }
 %cookie|    }
+%link|    # Links, as `grantctl link create --url-prefix .../@link_bare@` prints them: the token is in the URL,
+%link|    # which is the key: it is in no log, and is not told to other sites. 403: it has ended.
+%link|    $HTTP["url"] =~ "^/by-link/" {
+%link|        accesslog.filename = "/dev/null"
+%link|        setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
+%link|                                       "Referrer-Policy" => "no-referrer" )
+%attach_link|        $HTTP["url"] !~ "(?i)(?:/|\.(?:@inert@))$" {
+%attach_link|            setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
+%attach_link|                                           "Referrer-Policy" => "no-referrer",
+%attach_link|                                           "Content-Disposition" => "attachment" )
+%attach_link|        }
+%link|    }
     $HTTP["url"] =~ "^/public/" {
         setenv.add-response-header = ( "Cache-Control" => "public, no-cache" )
 %attach|        $HTTP["url"] !~ "(?i)(?:/|\.(?:@inert@))$" {
@@ -88,17 +106,28 @@ $SERVER["socket"] == "@socket@" {
 
 }  // namespace
 
-std::string lighttpd(const Site& site) {
-  const bool cookie = site.kind == "cookie";
-  return fill(kLighttpd, {{"cookie", cookie ? site.cookie : ""},
-                          {"attach", site.inline_active ? "" : "yes"},
-                          {"attach_private", cookie && !site.inline_active ? "yes" : ""},
+Result<std::string> lighttpd(const Site& site) {
+  const Flags flags(site);
+  if (flags.remote_user || site.by_address) {
+    return Error{ErrorKind::kInvalid,
+                 "lighttpd tells neither the user nor the client's address to its rewriting: use "
+                 "--kind cookie without --by-address, or another server"};
+  }
+  return fill(kLighttpd, {{"cookie", flags.cookie ? site.cookie : ""},
+                          {"link", flag(flags.link)},
+                          {"cookie_link", flag(flags.cookie && flags.link)},
+                          {"secret", flag(flags.cookie || flags.link)},
+                          {"attach", flag(flags.attach)},
+                          {"attach_session", flag(flags.attach && flags.cookie)},
+                          {"attach_link", flag(flags.attach && flags.link)},
                           {"inert", kInertExtensions},
                           {"socket", site.host() + ":" + site.port()},
                           {"location_pattern", as_pattern(site.location)},
+                          {"link_pattern", as_pattern(site.link_location)},
+                          {"link_bare", site.link_location.substr(1)},
                           {"public_pattern", as_pattern(site.public_location)},
                           {"mount", site.mount},
-                          {"login", cookie ? site.login : ""},
+                          {"login", site.login},
                           {"login_page", login_page(site.login)}});
 }
 

@@ -46,6 +46,25 @@ Result<void> check_location(std::string_view option, std::string_view path) {
                "a path like /files/, of letters, digits and ._-, with '/' at both ends");
 }
 
+bool overlap(std::string_view one, std::string_view other) {
+  return one.starts_with(other) || other.starts_with(one);
+}
+
+/// Kinds that exclude one another, and options without the kind that they are for.
+Result<void> check_kinds(const Site& site) {
+  if (site.has("cookie") && site.has("remote-user")) {
+    return Error{ErrorKind::kInvalid,
+                 "--kind cookie and remote-user answer at the same URLs; choose one"};
+  }
+  if (site.by_address && !site.has("cookie")) {
+    return Error{ErrorKind::kInvalid, "--by-address is for --kind cookie"};
+  }
+  if (!site.login.empty() && !site.has("cookie")) {
+    return Error{ErrorKind::kInvalid, "--login is for --kind cookie"};
+  }
+  return {};
+}
+
 Result<void> check_listen(const Site& site) {
   const std::string host = site.host();
   const std::string port = site.port();
@@ -72,6 +91,7 @@ std::string Site::port() const {
 }
 
 Result<void> check(const Site& site) {
+  if (auto checked = check_kinds(site); !checked) return checked;
   if (!site.mount.starts_with('/') || site.mount.ends_with('/') ||
       !has_plain_components(site.mount) || !holds_only(site.mount, "/._+-")) {
     return unfit("--mount", site.mount,
@@ -80,9 +100,13 @@ Result<void> check(const Site& site) {
   if (auto checked = check_listen(site); !checked) return checked;
   if (auto checked = check_location("--location", site.location); !checked) return checked;
   if (auto checked = check_location("--public", site.public_location); !checked) return checked;
-  if (site.location.starts_with(site.public_location) ||
-      site.public_location.starts_with(site.location)) {
-    return Error{ErrorKind::kInvalid, "--location and --public must be apart"};
+  if (auto checked = check_location("--links", site.link_location); !checked) return checked;
+  if (overlap(site.location, site.public_location) || overlap(site.location, site.link_location) ||
+      overlap(site.public_location, site.link_location)) {
+    return Error{ErrorKind::kInvalid, "--location, --public and --links must be apart"};
+  }
+  if (!site.users.empty() && (!site.users.starts_with('/') || !holds_only(site.users, "/._+-"))) {
+    return unfit("--users", site.users, "an absolute path of letters, digits and ._+-");
   }
   if (site.cookie.empty() || !holds_only(site.cookie, "_-")) {
     return unfit("--cookie", site.cookie, "a name of letters, digits, - and _");

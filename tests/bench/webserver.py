@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "web"))
-from nginx import COOKIE, free_port, wait_for_port  # noqa: E402
+from servers import COOKIE, free_port, wait_for_port  # noqa: E402
 
 from machine import children, cpu_seconds, dies_with_us  # noqa: E402
 

@@ -1,5 +1,6 @@
-"""What the cases here share: a mounted store behind nginx, one for each class."""
+"""What the cases here share: one mounted store behind four web servers, for all of them."""
 
+import atexit
 import hashlib
 import os
 import sys
@@ -9,7 +10,15 @@ import urllib.parse
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import harness  # noqa: E402
-from nginx import Nginx  # noqa: E402
+from servers import SERVERS  # noqa: E402
+
+FILES = {
+    "alice/letter.txt": b"Dear Bob,\n" * 40,
+    "bob/secret.txt": b"bob's own\n",
+    "album/cat.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "public-files/terms.html": b"<h1>Terms</h1>",
+    "nobody/unowned.txt": b"in no table\n",
+}
 
 
 def digest(data):
@@ -21,49 +30,91 @@ def quoted(path):
     return urllib.parse.quote(path)
 
 
+def make_site():
+    """alice owns alice/, bob owns bob/, the group family holds album/, everyone public-files/; mounted."""
+    site = harness.Site()
+    for path, data in FILES.items():
+        site.write(path, data)
+    for rule in (("own", "user:alice", "alice"), ("own", "user:bob", "bob"),
+                 ("group", "add", "group:family", "user:alice"), ("grant", "group:family", "album"),
+                 ("grant", "public", "public-files")):
+        site.grantctl(*rule)
+    site.mount("server_group=www-data")
+    return site
+
+
+class Shared:
+    """The one site, and the servers on it that were asked for."""
+
+    def __init__(self):
+        self.site = make_site()
+        self.alice = self.site.session("user:alice")
+        self.bob = self.site.session("user:bob")
+        self.servers = {}
+        self.populated = set()
+        atexit.register(self.stop)  # before the harness unmounts
+
+    def server(self, kind):
+        if kind not in self.servers:
+            self.servers[kind] = kind(self.site.root / kind.NAME, self.site.mountpoint)
+        return self.servers[kind]
+
+    def stop(self):
+        for server in self.servers.values():
+            server.stop()
+
+    @classmethod
+    def the(cls):
+        if not hasattr(cls, "_one"):
+            cls._one = cls()
+        return cls._one
+
+
 class WebTest(unittest.TestCase):
-    """alice owns alice/, bob owns bob/, the group family holds album/, everyone public-files/.
+    """Cases against one server; on_every_server makes a class of them for each. populate() adds files."""
 
-    Subclasses add files in populate().
-    """
-
-    OPTIONS = "server_group=www-data"
-    FILES = {
-        "alice/letter.txt": b"Dear Bob,\n" * 40,
-        "bob/secret.txt": b"bob's own\n",
-        "album/cat.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        "public-files/terms.html": b"<h1>Terms</h1>",
-        "nobody/unowned.txt": b"in no table\n",
-    }
+    FILES = FILES
+    SERVER = None
 
     @classmethod
     def setUpClass(cls):
         if os.geteuid() != 0:
             raise unittest.SkipTest("mounts a file system: run it as root")
-        cls.site = harness.Site()
-        cls.addClassCleanup(cls.site.close)
-        for path, data in cls.FILES.items():
-            cls.site.write(path, data)
-        for rule in (("own", "user:alice", "alice"), ("own", "user:bob", "bob"),
-                     ("group", "add", "group:family", "user:alice"), ("grant", "group:family", "album"),
-                     ("grant", "public", "public-files")):
-            cls.site.grantctl(*rule)
-        cls.populate()
-        cls.alice = cls.site.session("user:alice")
-        cls.bob = cls.site.session("user:bob")
-        cls.site.mount(cls.OPTIONS)
-        cls.nginx = Nginx(cls.site.root / "nginx", cls.site.mountpoint)
-        cls.addClassCleanup(cls.nginx.stop)
+        shared = Shared.the()
+        cls.site, cls.alice, cls.bob = shared.site, shared.alice, shared.bob
+        cls.server = shared.server(cls.SERVER)
+        if cls.populate not in shared.populated:
+            shared.populated.add(cls.populate)
+            cls.populate(cls.site)
 
-    @classmethod
-    def populate(cls):
+    @staticmethod
+    def populate(site):
         pass
 
     def get(self, path, token=None, **arguments):
         """A request for a file of /private/."""
-        return self.nginx.get(f"/private/{quoted(path)}", token=token, **arguments)
+        return self.server.get(f"/private/{quoted(path)}", token=token, **arguments)
 
     def assert_served(self, reply, data):
         self.assertEqual(reply.status, 200, reply)
         self.assertEqual(digest(reply.body), digest(data))
         self.assertEqual(reply.headers["content-length"], str(len(data)))
+
+    def assert_refused(self, reply, *statuses):
+        """Refused, and not a byte of any file that this store or this machine has."""
+        self.assertIn(reply.status, statuses or (400, 403, 404), reply)
+        self.assertNotIn(b"root:x:0:0", reply.body)
+        for data in self.FILES.values():
+            self.assertNotIn(data, reply.body)
+
+    def expected(self, of):
+        """What a table that names the servers says of this one; else its default, under None."""
+        return of.get(self.SERVER.NAME, of[None])
+
+
+def on_every_server(cases):
+    """Class decorator: the same cases as a class of each server, in the module of the one decorated."""
+    module = sys.modules[cases.__module__]
+    for server in SERVERS:
+        name = f"{cases.__name__}With{server.__name__}"
+        setattr(module, name, type(name, (cases,), {"SERVER": server, "__module__": cases.__module__}))

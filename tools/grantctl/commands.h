@@ -26,5 +26,6 @@ void add_sign(CLI::App& app, Context& context);
 void add_prune(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_metrics(CLI::App& app, Context& context);
+void add_webconf(CLI::App& app, Context& context);
 
 }  // namespace grantctl

@@ -57,6 +57,7 @@ void declare(CLI::App& app, Context& context) {
   add_key(app, context);
   add_sign(app, context);
   add_prune(app, context);
+  add_webconf(app, context);
   add_status(app, context);
   add_metrics(app, context);
 }

@@ -40,6 +40,10 @@ void print(const Json& document) {
   std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
+void print_text(std::string_view text) {
+  std::cout << text;
+}
+
 void print_line(std::string_view line) {
   std::cout << line << '\n';
 }

@@ -17,6 +17,8 @@ void complain(std::string_view message);
 
 /// The document on standard output.
 void print(const Json& document);
+/// A text of whole lines on standard output.
+void print_text(std::string_view text);
 /// A line on standard output.
 void print_line(std::string_view line);
 

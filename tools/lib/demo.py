@@ -19,7 +19,7 @@ import urllib.parse
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests" / "web"))
-from nginx import COOKIE, Nginx, free_port, request, wait_for_port  # noqa: E402
+from servers import COOKIE, Nginx, free_port, request, wait_for_port  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("GRANTFS_BUILD", TOP / "build")).resolve()
 STATE = pathlib.Path("/run/grantfs-demo.json")  # what --keep left, for --stop
@@ -295,7 +295,7 @@ def set_up(site):
 
           store  {site.store}
           MOUNT  {site.mount}
-          nginx  http://127.0.0.1:{site.nginx.port}, workers as {SERVER}, configured by examples/nginx/"""))
+          nginx  http://127.0.0.1:{site.nginx.port}, workers as {SERVER}, configured by `grantctl webconf`"""))
 
 
 def show_owners(show, alice, bob):

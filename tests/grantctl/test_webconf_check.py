@@ -1,0 +1,122 @@
+"""grantctl webconf check: every planted fault is found where it is, and nothing is found in good configurations."""
+
+import json
+import os
+import pathlib
+import random
+import re
+import subprocess
+import tempfile
+import unittest
+
+from grantctl_case import DENIED, DONE, GRANTCTL, USAGE
+
+HERE = pathlib.Path(__file__).resolve().parent / "nginx_conf"
+
+
+def check(*words):
+    return subprocess.run([GRANTCTL, "webconf", "check", *words], capture_output=True, timeout=30)
+
+
+def findings(*words):
+    done = check("--json", *words)
+    return done.returncode, json.loads(done.stdout)["findings"]
+
+
+class WebconfCheck(unittest.TestCase):
+    def write(self, text, name="nginx.conf"):
+        if not hasattr(self, "folder"):
+            holder = tempfile.TemporaryDirectory(prefix="grantctl-test-")
+            self.addCleanup(holder.cleanup)
+            self.folder = pathlib.Path(holder.name)
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def test_every_planted_fault_is_found_and_nothing_else(self):
+        files = sorted((HERE / "bad").glob("*.conf"))
+        self.assertGreaterEqual(len(files), 5)
+        for path in files:
+            with self.subTest(path.name):
+                planted = [(number, rule) for number, line in enumerate(path.read_text().splitlines(), 1)
+                           for rule in re.findall(r"# <- ([a-z-]+)", line)]
+                self.assertTrue(planted)
+                status, found = findings(path)
+                self.assertEqual(sorted({(finding["line"], finding["rule"]) for finding in found}), sorted(planted),
+                                 json.dumps(found, indent=1))
+                self.assertEqual(status, DENIED)
+                for finding in found:
+                    self.assertEqual(finding["file"], str(path))
+                    self.assertTrue(finding["what"] and finding["advice"])
+
+    def test_nothing_is_found_in_good_ones(self):
+        files = sorted((HERE / "good").glob("*.conf"))
+        self.assertGreaterEqual(len(files), 2)
+        for path in files:
+            with self.subTest(path.name):
+                self.assertEqual(findings(path), (DONE, []))
+
+    def test_nothing_is_found_in_what_webconf_writes(self):
+        for options in ((), ("--kind", "public"), ("--login", "/login/", "--inline-active", "--by-address"),
+                        ("--kind", "remote-user", "--kind", "link"),
+                        ("--mount", "/mnt/x", "--location", "/a/", "--public", "/b/")):
+            with self.subTest(options):
+                written = subprocess.run([GRANTCTL, "webconf", "nginx", *options], capture_output=True, check=True).stdout
+                self.assertEqual(findings(self.write(written)), (DONE, []))
+
+    def test_a_finding_names_file_line_and_what_to_do(self):
+        path = self.write("server {\n\n  location /x/ { alias /srv/files/by-session/$cookie_t/; error_log /dev/null; }\n}\n")
+        done = check(path)
+        self.assertEqual(done.returncode, DENIED)
+        (line,) = done.stdout.decode().splitlines()
+        self.assertTrue(line.startswith(f"{path}:3: unchecked-variable: alias takes $cookie_t,"), line)
+        self.assertIn("take it through a map", line)
+
+    def test_included_files_are_read_and_named(self):
+        self.write("server {\n  location /x/ { alias /srv/$arg_y/; }\n}\n", "sites/a.conf")
+        self.write("include nested.conf;", "sites/b.conf")
+        self.write("\nserver { location / { root /srv/files; } }\n", "sites/nested.conf")
+        top = self.write('http {\n  include "sites/*.conf";\n  include none/*.conf;\n}\n')
+        status, found = findings(top)
+        self.assertEqual(status, DENIED)
+        self.assertEqual({(pathlib.Path(finding["file"]).name, finding["line"]) for finding in found}, {("a.conf", 2), ("nested.conf", 2)})
+
+    def test_another_mount_can_be_named(self):
+        path = self.write("server { location / { root /data; } }")
+        self.assertEqual(findings(path), (DONE, []))
+        self.assertEqual(findings("--mount", "/data", path)[0], DENIED)
+
+    def test_what_is_no_configuration_is_a_usage_error_with_its_line(self):
+        for text, line in (("server {\n", 2), ("}\n", 1), ("a b", 1), ("\n\nx 'y", 3), ("x 'y'z;", 1), (";", 1), ("{", 1),
+                           ("\ninclude gone.conf;", 2), ("include;", 1), ("include nginx.conf;", None), ("x {" * 5000, None)):
+            with self.subTest(text[:40]):
+                done = check(self.write(text))
+                self.assertEqual((done.returncode, done.stdout), (USAGE, b""))
+                if line:
+                    self.assertIn(f"nginx.conf:{line}:".encode(), done.stderr)
+        self.assertEqual(check(self.folder / "gone").returncode, USAGE)
+        self.assertEqual(check(self.folder).returncode, USAGE)
+        self.assertEqual(check().returncode, USAGE)
+
+    def test_quotes_escapes_and_comments_are_nginxs(self):
+        path = self.write('server { # } { "\n  location / { return 404; }\n  location "/a b/" {\n    alias \'/srv/files/by-session/${arg_t}/\';'
+                          '\n    error_log /dev/null;# x\n  }\n  add_header X "a;b}#\\"{";\n}\n')
+        status, found = findings(path)
+        self.assertEqual([(finding["line"], finding["rule"]) for finding in found], [(4, "unchecked-variable")])
+
+    def test_no_input_makes_it_crash(self):
+        seed = int(os.environ.get("GRANTFS_SEED", random.randrange(1 << 32)))
+        chance = random.Random(seed)
+        texts = [path.read_bytes() for path in HERE.rglob("*.conf")]
+        for number in range(60):
+            text = bytearray(chance.choice(texts))
+            for _ in range(chance.randrange(1, 12)):
+                at = chance.randrange(len(text))
+                text[at:at + chance.randrange(6)] = chance.choice((b"", b"{", b"}", b"'", b'"', b";", b"\\", b"$", b"(", b"[", b"\0", b"\xff"))
+            with self.subTest(number=number, seed=seed):
+                self.assertIn(check(self.write(bytes(text))).returncode, (DONE, DENIED, USAGE))
+
+
+if __name__ == "__main__":
+    unittest.main()

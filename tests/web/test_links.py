@@ -1,0 +1,226 @@
+"""Links, sessions bound to an address, and users whom the server authenticated: the same on every server that has them."""
+
+import base64
+import os
+import subprocess
+import time
+import unittest
+
+import harness
+from servers import SERVERS, Caddy, Nginx, request
+from web_test import FILES, make_site
+
+HERE, ELSEWHERE = "127.0.0.1", "192.0.2.7"
+
+# lighttpd cannot tell its rewriting where a client is, nor look whether a file is there.
+KNOWS_ADDRESSES = {"lighttpd": False, None: True}
+SAYS_GONE = {"lighttpd": 403, None: 410}
+
+
+class OnAll(unittest.TestCase):
+    OPTIONS = ()
+    KINDS = SERVERS
+
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("mounts a file system: run it as root")
+        cls.site = make_site()
+        cls.addClassCleanup(cls.site.close)
+        cls.site.write("alice/page.html", b"<script>")
+        cls.site.write("alice/album/a b?.png", b"a picture")
+        cls.servers = []
+        for kind in cls.KINDS:
+            cls.servers.append(kind(cls.site.root / kind.NAME, cls.site.mountpoint, options=cls.options(kind)))
+            cls.addClassCleanup(cls.servers[-1].stop)
+
+    @classmethod
+    def options(cls, kind):
+        return cls.OPTIONS
+
+    def expected(self, of, server):
+        return of.get(server.NAME, of[None])
+
+    def assert_refused(self, reply, *statuses):
+        self.assertIn(reply.status, statuses, reply)
+        for data in (*FILES.values(), b"a picture", b"<script>"):
+            self.assertNotIn(data, reply.body)
+
+
+class Links(OnAll):
+    OPTIONS = ("--kind", "cookie", "--kind", "link")
+
+    def link(self, *words):
+        return self.site.grantctl("link", "create", "--for", "user:alice", *words).stdout.split()[-1].rpartition("/")[2]
+
+    def test_whoever_has_the_link_is_served_that_file_alone(self):
+        token = self.link("alice/letter.txt")
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                reply = server.get(f"/link/{token}/letter.txt")
+                self.assertEqual((reply.status, reply.body), (200, FILES["alice/letter.txt"]))
+                self.assertEqual(reply.headers["cache-control"], "private, no-cache")
+                self.assertEqual(reply.headers["referrer-policy"], "no-referrer")
+                self.assertEqual(reply.headers["x-content-type-options"], "nosniff")
+                ranged = server.get(f"/link/{token}/letter.txt", headers={"Range": "bytes=5-7"})
+                self.assertEqual((ranged.status, ranged.body), (206, b"Bob"))
+                for path in ("page.html", "alice/letter.txt", "../alice/page.html"):
+                    self.assert_refused(server.get(f"/link/{token}/{path}"), 400, 403, 404)
+
+    def test_a_folders_link_shows_what_is_in_it(self):
+        token = self.link("alice/album")
+        page = self.link("alice/page.html")
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                reply = server.get(f"/link/{token}/album/a%20b%3f.png")
+                self.assertEqual((reply.status, reply.body, reply.headers.get("content-disposition")), (200, b"a picture", None))
+                active = server.get(f"/link/{page}/page.html")
+                self.assertEqual((active.status, active.headers.get("content-disposition")), (200, "attachment"))
+
+    def test_what_is_no_link_is_refused(self):
+        token = self.link("alice/letter.txt")
+        session = self.site.session("user:alice")
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                for wrong in ("a" * 32, token[:-1], token + "a", token.upper(), session, "", "..", "%2e%2e", "_none", token + "%00",
+                              "..%2fby-session/" + session + "/alice", "%2e%2e/%2e%2e/by-session/" + session + "/alice", token + "%2f..%2f.."):
+                    with self.subTest(wrong):
+                        self.assert_refused(server.get(f"/link/{wrong}/letter.txt"), 400, 403, 404, 500)
+                self.assert_refused(server.get(f"/link../by-session/{session}/alice/letter.txt"), 400, 404)
+                self.assert_refused(server.get("/link/"), 403, 404)
+                self.assert_refused(server.get(f"/private/{token}/letter.txt"), 403)
+                self.assert_refused(server.get("/private/alice/letter.txt", token=token), 403)  # a link is no session
+
+    def test_a_link_taken_back_is_403_at_the_next_request(self):
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                token = self.link("alice/letter.txt")
+                self.assertEqual(server.get(f"/link/{token}/letter.txt").status, 200)
+                self.site.grantctl("link", "rm", "-", input=token + "\n")
+                self.assert_refused(server.get(f"/link/{token}/letter.txt"), 403)
+
+    def test_an_expired_link_is_gone(self):
+        token = self.link("alice/letter.txt", "--expires", "90s")
+        self.site.sql("UPDATE links SET expires = ? WHERE id = ?", (int(time.time()) - 5, harness.token_id(token)))
+        self.site.recall()
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                self.assert_refused(server.get(f"/link/{token}/letter.txt"), self.expected(SAYS_GONE, server))
+
+    def test_a_link_bound_to_an_address_works_from_there_alone(self):
+        here, elsewhere = (self.link("alice/letter.txt", "--address", address) for address in (HERE, ELSEWHERE))
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                reply = server.get(f"/link/{here}/letter.txt")
+                if self.expected(KNOWS_ADDRESSES, server):
+                    self.assertEqual((reply.status, reply.body), (200, FILES["alice/letter.txt"]))
+                else:
+                    self.assert_refused(reply, 403)
+                for headers in ({}, {"X-Forwarded-For": ELSEWHERE}, {"X-Real-IP": ELSEWHERE}, {"Forwarded": f"for={ELSEWHERE}"}):
+                    self.assert_refused(server.get(f"/link/{elsewhere}/letter.txt", headers=headers), 403)
+                self.assert_refused(server.get(f"/link/..%2f{ELSEWHERE}%2fby-link%2f{elsewhere}/letter.txt"), 400, 403, 404)
+
+    def test_sessions_are_served_beside_links(self):
+        alice = self.site.session("user:alice")
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                reply = server.get("/private/alice/letter.txt", token=alice)
+                self.assertEqual((reply.status, reply.body), (200, FILES["alice/letter.txt"]))
+
+
+class LinkLogs(OnAll):
+    OPTIONS = ("--kind", "link")
+    link = Links.link
+
+    def test_no_token_of_a_link_is_in_any_log(self):
+        token, folder, ended = self.link("alice/letter.txt"), self.link("alice/album"), self.link("alice/letter.txt", "--expires", "90s")
+        self.site.sql("UPDATE links SET expires = 1 WHERE id = ?", (harness.token_id(ended),))
+        self.site.recall()
+        tokens = (token, folder, ended, "f" * 32)
+        for server in self.servers:
+            for each in tokens:
+                # What is no HTTP (%00, for one) is answered before the server knows whose URL it is, and logged as it came.
+                for path in ("letter.txt", "album/", "album", "", "x" * 300, "letter.txt/x", "none", "album/none"):
+                    server.get(f"/link/{each}/{path}")
+                server.get(f"/link/{each}")
+                server.get(f"/link/{each}/letter.txt", headers={"Range": "bytes=99999-"})
+            server.get("/public/public-files/terms.html")
+        self.site.kill()
+        for server in self.servers:
+            harness.wait_for(lambda server=server: server.get(f"/link/{token}/letter.txt").status != 200, what="the dead daemon to show")
+            server.stop()
+            logs = server.logs() + self.site.log().encode(errors="surrogateescape")
+            with self.subTest(server.NAME):
+                for each in tokens:
+                    self.assertNotIn(each.encode(), logs)
+
+
+class Addresses(OnAll):
+    """Sessions that are bound to the client's address."""
+
+    OPTIONS = ("--by-address",)
+    KINDS = tuple(kind for kind in SERVERS if kind.NAME != "lighttpd")
+
+    def test_a_session_counts_from_its_address_alone(self):
+        tokens = {address: self.site.sql_session("user:alice", address=address) for address in (HERE, ELSEWHERE, "127.0.0.0/8", None)}
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                for address, token in tokens.items():
+                    for headers in ({}, {"X-Forwarded-For": ELSEWHERE}):
+                        with self.subTest(address=address, headers=headers):
+                            reply = server.get("/private/alice/letter.txt", token=token, headers=headers)
+                            if address == ELSEWHERE:
+                                self.assert_refused(reply, 403)
+                            else:
+                                self.assertEqual((reply.status, reply.body), (200, FILES["alice/letter.txt"]))
+
+
+class RemoteUsers(OnAll):
+    KINDS = (Nginx, Caddy)
+    PASSWORDS = {"alice": "a", "bob": "b", "first.last@example.org": "c", "..": "d", "../by-user/alice": "e", "": "f", ".": "g"}
+
+    @classmethod
+    def options(cls, kind):
+        users = cls.site.root / f"{kind.NAME}.users"
+        lines = []
+        for name, password in cls.PASSWORDS.items():
+            if kind is Nginx:
+                lines.append(f"{name}:{{PLAIN}}{password}")
+            elif name:
+                # The cheapest bcrypt there is, in seconds.
+                hashed = subprocess.run(["htpasswd", "-nbB", "-C", "4", "x", password], capture_output=True, text=True, check=True)
+                lines.append(f'"{name}" {hashed.stdout.strip().partition(":")[2]}')
+        users.write_text("\n".join(lines) + "\n")
+        users.chmod(0o644)
+        return ("--kind", "remote-user", "--users", str(users))
+
+    def get(self, server, path, name, password=None):
+        password = self.PASSWORDS.get(name, "") if password is None else password
+        credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
+        return request(server.port, f"/private/{path}", headers={"Authorization": f"Basic {credentials}"})
+
+    def test_a_user_is_served_what_is_his(self):
+        self.site.grantctl("grant", "user:first.last@example.org", "alice/page.html")
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                reply = self.get(server, "alice/letter.txt", "alice")
+                self.assertEqual((reply.status, reply.body), (200, FILES["alice/letter.txt"]))
+                self.assertEqual(reply.headers["cache-control"], "private, no-cache")
+                self.assertEqual(self.get(server, "bob/secret.txt", "bob").body, FILES["bob/secret.txt"])
+                self.assertEqual(self.get(server, "alice/page.html", "first.last@example.org").body, b"<script>")
+                self.assert_refused(self.get(server, "bob/secret.txt", "alice"), 404)
+
+    def test_without_a_password_it_is_401(self):
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                self.assert_refused(server.get("/private/alice/letter.txt"), 401)
+                self.assert_refused(self.get(server, "alice/letter.txt", "alice", "wrong"), 401)
+                self.assert_refused(self.get(server, "alice/letter.txt", "nobody"), 401)
+                self.assert_refused(server.get("/private/alice/letter.txt", headers={"Remote-User": "alice", "X-Remote-User": "alice"}), 401)
+
+    def test_a_name_that_leads_elsewhere_is_refused(self):
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                for name in ("..", "../by-user/alice", ".", ""):
+                    for path in ("alice/letter.txt", "by-user/alice/alice/letter.txt", "alice/alice/letter.txt", "public/"):
+                        self.assert_refused(self.get(server, path, name), 401, 403)

@@ -1,0 +1,134 @@
+#include "webconf/site.h"
+#include "webconf/template.h"
+
+namespace grantctl::webconf {
+
+using grantfs::Error;
+using grantfs::ErrorKind;
+using grantfs::Result;
+
+namespace {
+
+constexpr std::string_view kApache =
+    R"conf(# Private files behind Apache, as `grantctl webconf apache` writes it. On Debian:
+#
+#   grantctl webconf apache >/etc/apache2/sites-available/grantfs.conf
+%link|#   a2enmod rewrite
+#   a2enmod autoindex headers setenvif && a2ensite grantfs && apachectl graceful
+#
+# Serve files under a host name of their own, over https, so that a page somebody uploaded has no cookie
+# of your application; and give Apache's user no other way to the store.
+%cookie|#
+%cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:
+%cookie|#
+%cookie|#   Set-Cookie: @cookie@=TOKEN; Secure; HttpOnly; SameSite=Lax; Path=/
+%cookie|#
+%cookie|# __Host- means that no other host of your domain can plant one. A browser accepts such a cookie
+%cookie|# over https only; curl sends it anywhere. It is a cookie of its own, not the application's session:
+%cookie|# if it ever leaks, it opens files and nothing else.
+
+Listen @listen@
+<VirtualHost @address@>
+    # Whatever Apache says of a file names its path, and the token is in it. `grantctl check` says why a
+    # file is refused.
+    LogLevel emerg
+
+    # Nothing is served but what is said below; it must not be the mount itself.
+    DocumentRoot "@mount@/public"
+    <Directory "/">
+        AllowOverride None
+        Options None
+        Require all denied
+    </Directory>
+    <Directory "@mount@">
+        AllowOverride None
+        Options Indexes
+        Require all granted
+        DirectoryIndex disabled
+        IndexOptions Charset=UTF-8 NameWidth=*
+
+        # A mapped file that shrinks meanwhile would end the process.
+        EnableMMAP Off
+        EnableSendfile On
+
+        # No name makes a file a program, whatever is said elsewhere.
+        SetHandler none
+    </Directory>
+    RedirectMatch 404 "^(?!@served_patterns@)"
+
+%cookie|    # The token, if the cookie holds one and nothing else; else a name that never is a session.
+%cookie|    # This pattern is what keeps "../" out of the path. Of several cookies of that name the first counts.
+%cookie|    SetEnvIf Request_URI "^" GRANTFS_SESSION=_anon
+%cookie|    SetEnvIf Cookie "^(?:(?!\s*@cookie@\s*=)[^;]*;)*\s*@cookie@=([A-Za-z0-9_-]{16,255})\s*(?:;|$)" GRANTFS_SESSION=$1
+%cookie|
+%cookie|    # What the session may see. 403: no session, or one that has ended. 404: not there, or not yours.
+%cookie|    <LocationMatch "(?s)^@location_pattern@(?<grantfs_path>.*)$">
+%cookie|        Alias "@mount@/@from@by-session/%{env:GRANTFS_SESSION}/%{env:MATCH_GRANTFS_PATH}"
+%cookie|    </LocationMatch>
+%login|    ErrorDocument 403 "@login_page@"
+%cookie|    # A browser may keep a copy, nobody else may, and it asks each time whether it still holds.
+%cookie|    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@location_pattern@#"
+%cookie|
+%link|    # Links, as `grantctl link create --url-prefix .../@link_bare@` prints them: the token is in the URL.
+%link|    # The path says where the client is, so that links bound to an address work, and uses are counted
+%link|    # for each client. Behind a proxy of your own, use mod_remoteip.
+%link|    <LocationMatch "(?s)^@link_pattern@(?<grantfs_path>.*)$">
+%link|        Alias "@mount@/from/%{REMOTE_ADDR}/by-link/%{env:MATCH_GRANTFS_PATH}"
+%link|        # The URL is the key: it is not told to other sites, and is in no log.
+%link|        Header always set Referrer-Policy no-referrer
+%link|    </LocationMatch>
+%link|    CustomLog /dev/null common
+%link|    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@link_pattern@#"
+%link|    # 410: it has expired. 403: there is no such link, or it was taken back.
+%link|    RewriteEngine On
+%link|    RewriteCond "@mount@/from/%{REMOTE_ADDR}/by-link/$1" !-d
+%link|    RewriteCond "@mount@/expired/$1" -f
+%link|    RewriteRule "^@link_pattern@([A-Za-z0-9_-]{16,255})(?:/|$)" - [G]
+%link|
+    # What is granted to everyone.
+    Alias "@public@" "@mount@/public/"
+    <Location "@public@">
+        Header always set Cache-Control "public, no-cache"
+    </Location>
+
+    Header always set X-Content-Type-Options nosniff
+%attach|    # Only what a browser shows without running anything in it is shown: pictures, sound, film, plain text,
+%attach|    # PDF, and Apache's own listings. Everything else is downloaded; an uploaded page would be a page of
+%attach|    # this site.
+%attach|    Header onsuccess set Content-Disposition attachment "expr=! %{CONTENT_TYPE} =~ m#^text/plain|^application/pdf|^(?:image|audio|video)/(?!svg)# && ! %{REQUEST_URI} =~ m#/$#"
+</VirtualHost>
+)conf";
+
+std::string served_patterns(const Site& site, const Flags& flags) {
+  std::string patterns = as_pattern(site.public_location);
+  if (flags.session) patterns += "|" + as_pattern(site.location);
+  if (flags.link) patterns += "|" + as_pattern(site.link_location);
+  return patterns;
+}
+
+}  // namespace
+
+Result<std::string> apache(const Site& site) {
+  const Flags flags(site);
+  if (flags.remote_user) {
+    return Error{ErrorKind::kInvalid,
+                 "Apache chooses the file before it knows the user: use --kind cookie, or another "
+                 "server"};
+  }
+  return fill(kApache, {{"cookie", flags.cookie ? site.cookie : ""},
+                        {"link", flag(flags.link)},
+                        {"attach", flag(flags.attach)},
+                        {"from", site.by_address ? "from/%{REMOTE_ADDR}/" : ""},
+                        {"listen", site.listen},
+                        {"address", (site.host().empty() ? "*" : site.host()) + ":" + site.port()},
+                        {"served_patterns", served_patterns(site, flags)},
+                        {"location_pattern", as_pattern(site.location)},
+                        {"link_pattern", as_pattern(site.link_location)},
+                        {"link_bare", site.link_location.substr(1)},
+                        {"public", site.public_location},
+                        {"mount", site.mount},
+                        {"login", site.login},
+                        {"login_page", login_page(site.login)}});
+}
+
+}  // namespace grantctl::webconf

@@ -1,0 +1,158 @@
+#include "webconf/site.h"
+#include "webconf/template.h"
+
+namespace grantctl::webconf {
+
+using grantfs::Result;
+
+namespace {
+
+constexpr std::string_view kCaddy =
+    R"conf(# Private files behind Caddy, as `grantctl webconf caddy` writes it: a whole Caddyfile. Mount with
+# server_group=caddy, Debian's group for it. Serve files under a host name of their own, over https (write
+# the name instead of http://@listen@), so that a page somebody uploaded has no cookie of your
+# application; and give Caddy's user no other way to the store.
+%cookie|#
+%cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:
+%cookie|#
+%cookie|#   Set-Cookie: @cookie@=TOKEN; Secure; HttpOnly; SameSite=Lax; Path=/
+%cookie|#
+%cookie|# __Host- means that no other host of your domain can plant one. A browser accepts such a cookie
+%cookie|# over https only; curl sends it anywhere. It is a cookie of its own, not the application's session:
+%cookie|# if it ever leaks, it opens files and nothing else.
+{
+	# Whatever Caddy says of a file names its path, and the token is in it. `grantctl check` says why a
+	# file is refused. In an access log Caddy blanks the cookie; leave log_credentials off.
+	log {
+		exclude http.log.error http.handlers.file_server
+	}
+}
+
+http://@address@ {
+%host|	bind @host@
+	header X-Content-Type-Options nosniff
+
+%cookie|	# What the session may see. 403: no session, or one that has ended. 404: not there, or not yours.
+%remote_user|	# What the user may see. 401: log in. 404: not there, or not yours. grantfs takes the server's word for
+%remote_user|	# the user, so mount with server_group=.
+%session|	handle_path @location@* {
+%cookie|		# The token, if the cookie holds one and nothing else. This pattern is what keeps "../" out of the
+%cookie|		# path: never put a raw cookie or query into one. Two cookies of that name are none.
+%cookie|		@session {
+%cookie|			vars_regexp token {http.request.header.Cookie} (?:^|;\s*)@cookie@=([A-Za-z0-9_-]{16,255})\s*(?:;|$)
+%cookie|			not vars_regexp {http.request.header.Cookie} (?s)(?:^|[;,\s])@cookie@\s*=.*[;,\s]@cookie@\s*=
+%cookie|		}
+%remote_user|		# In that file, a line for each user: NAME HASH, the hash by `caddy hash-password`.
+%remote_user|		basicauth {
+%remote_user|			import @users@
+%remote_user|		}
+%remote_user|		# A plain name: this pattern keeps "../" out of the path.
+%remote_user|		@session vars_regexp user {http.auth.user.id} ^[A-Za-z0-9][A-Za-z0-9_@.-]{0,127}$
+%session|		handle @session {
+%cookie|			root * @mount@/@from@by-session/{re.token.1}
+%remote_user|			root * @mount@/by-user/{re.user.0}
+%session|			file_server {
+%session|				browse
+%session|				index .none
+%session|			}
+%attach_session|			header @download Content-Disposition attachment
+%session|		}
+%session|		handle {
+%session|			error 403
+%session|		}
+%session|		# A browser may keep a copy, nobody else may, and it asks each time whether it still holds.
+%session|		header Cache-Control "private, no-cache"
+%attach_session|		# Only what a browser shows without running anything in it is shown: pictures, sound, film, plain
+%attach_session|		# text, PDF, and Caddy's own listings. Everything else is downloaded; an uploaded page would be a
+%attach_session|		# page of this site.
+%attach_session|		@download not path_regexp (?i)(?:/|\.(?:@inert@))$
+%session|	}
+%session|
+%link|	# Links, as `grantctl link create --url-prefix .../@link_bare@` prints them: the token is in the URL.
+%link|	# The path says where the client is, so that links bound to an address work, and uses are counted for
+%link|	# each client.
+%link|	handle_path @link_location@* {
+%link|		root * @mount@/from/{http.request.remote.host}/by-link
+%link|		file_server {
+%link|			browse
+%link|			index .none
+%link|		}
+%link|		header Cache-Control "private, no-cache"
+%link|		# The URL is the key: it is in no log, and is not told to other sites.
+%link|		header Referrer-Policy no-referrer
+%link|		skip_log
+%attach_link|		@download not path_regexp (?i)(?:/|\.(?:@inert@))$
+%attach_link|		header @download Content-Disposition attachment
+%link|	}
+%link|
+	# What is granted to everyone.
+	handle_path @public@* {
+		root * @mount@/public
+		file_server {
+			browse
+			index .none
+		}
+		header Cache-Control "public, no-cache"
+%attach|		@download not path_regexp (?i)(?:/|\.(?:@inert@))$
+%attach|		header @download Content-Disposition attachment
+	}
+
+	handle {
+		error 404
+	}
+
+	handle_errors {
+%link|		# 410: it has expired. 403: there is no such link, or it was taken back.
+%link|		@link {
+%link|			expression {http.error.status_code} == 403
+%link|			path_regexp link ^@link_pattern@([A-Za-z0-9_-]{16,255})(?:/|$)
+%link|		}
+%link|		handle @link {
+%link|			skip_log
+%link|			@ended file {
+%link|				root @mount@/expired
+%link|				try_files /{re.link.1}
+%link|			}
+%link|			respond @ended "410 Gone" 410
+%link|		}
+%login|		# 403, with a page that leads on to the login.
+%login|		@refused {
+%login|			expression {http.error.status_code} == 403
+%login|			path @location@*
+%login|		}
+%login|		header @refused Content-Type text/html
+%login|		respond @refused "@login_page@"
+		header -Content-Disposition
+		respond "{http.error.status_code} {http.error.status_text}"
+	}
+}
+)conf";
+
+}  // namespace
+
+Result<std::string> caddy(const Site& site) {
+  const Flags flags(site);
+  return fill(kCaddy, {{"cookie", flags.cookie ? site.cookie : ""},
+                       {"remote_user", flag(flags.remote_user)},
+                       {"session", flag(flags.session)},
+                       {"link", flag(flags.link)},
+                       {"attach", flag(flags.attach)},
+                       {"attach_session", flag(flags.attach && flags.session)},
+                       {"attach_link", flag(flags.attach && flags.link)},
+                       {"from", site.by_address ? "from/{http.request.remote.host}/" : ""},
+                       {"users", site.users.empty() ? "/etc/caddy/grantfs.users" : site.users},
+                       {"inert", kInertExtensions},
+                       {"listen", site.listen},
+                       {"address", ":" + site.port()},
+                       {"host", site.host()},
+                       {"location", site.location},
+                       {"link_location", site.link_location},
+                       {"link_pattern", as_pattern(site.link_location)},
+                       {"link_bare", site.link_location.substr(1)},
+                       {"public", site.public_location},
+                       {"mount", site.mount},
+                       {"login", site.login},
+                       {"login_page", login_page(site.login)}});
+}
+
+}  // namespace grantctl::webconf

@@ -1,0 +1,134 @@
+#include "webconf/site.h"
+#include "webconf/template.h"
+
+namespace grantctl::webconf {
+
+using grantfs::Error;
+using grantfs::ErrorKind;
+using grantfs::Result;
+
+namespace {
+
+constexpr std::string_view kLighttpd =
+    R"conf(# Private files behind lighttpd, as `grantctl webconf lighttpd` writes it. On Debian:
+#
+#   grantctl webconf lighttpd >/etc/lighttpd/conf-available/50-grantfs.conf
+#   lighty-enable-mod grantfs && service lighttpd force-reload
+#
+# Serve files under a host name of their own, over https, so that a page somebody uploaded has no cookie
+# of your application; and give lighttpd's user no other way to the store.
+%cookie|#
+%cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:
+%cookie|#
+%cookie|#   Set-Cookie: @cookie@=TOKEN; Secure; HttpOnly; SameSite=Lax; Path=/
+%cookie|#
+%cookie|# __Host- means that no other host of your domain can plant one. A browser accepts such a cookie
+%cookie|# over https only; curl sends it anywhere. It is a cookie of its own, not the application's session:
+%cookie|# if it ever leaks, it opens files and nothing else.
+
+server.modules += ( "mod_rewrite", "mod_setenv" )
+
+# For every site of this lighttpd: this cache would answer, and hold files open, for a second or more
+# without asking grantfs.
+server.stat-cache-engine = "disable"
+
+$SERVER["socket"] == "@socket@" {
+    # The mount itself. Nothing in it can be asked for by its own name: every request is rewritten below.
+    server.document-root = "@mount@/"
+    server.follow-symlink = "disable"
+    index-file.names = ()
+    static-file.exclude-extensions = ()
+    cgi.assign = ()
+
+    # lighttpd's own listings and redirections would show the rewritten path, and the token in it.
+    dir-listing.activate = "disable"
+    setenv.set-response-header = ( "Location" => "", "X-Content-Type-Options" => "nosniff" )
+
+%secret|    # Whatever lighttpd says of a file names its path, and the token is in it. `grantctl check` says why
+%secret|    # a file is refused.
+%secret|    server.errorlog = "/dev/null"
+%login|    # 403, with a page that leads on to the login: put it there.
+%login|    #   echo '@login_page@' >/etc/lighttpd/grantfs-403.html
+%login|    server.errorfile-prefix = "/etc/lighttpd/grantfs-"
+%cookie|
+%cookie|    # The token, if the cookie holds one and nothing else; else a name that never is a session. This
+%cookie|    # pattern is what keeps "../" out of the path. Of several cookies of that name the first counts.
+%cookie|    $HTTP["cookie"] =~ "^(?:(?!\s*@cookie@\s*=)[^;]*;)*\s*@cookie@=([A-Za-z0-9_-]{16,255})\s*(?:;|$)" {
+%cookie|        # 403: a session that has ended. 404: not there, or not yours.
+%cookie|        url.rewrite-once = (
+%cookie|            "(?i)(?:/|%2f)(?:\.|%2e){2}(?:/|%2f|[?]|$)" => "/by-uid/none",
+%cookie_link|            "^@link_pattern@(.*)" => "/by-link/$1",
+%cookie|            "^@location_pattern@(.*)" => "/by-session/%1/$1",
+%cookie|            "^@public_pattern@(.*)" => "/public/$1",
+%cookie|            "" => "/by-uid/none",
+%cookie|        )
+%cookie|    } else {
+        url.rewrite-once = (
+            "(?i)(?:/|%2f)(?:\.|%2e){2}(?:/|%2f|[?]|$)" => "/by-uid/none",
+%cookie|            "^@location_pattern@" => "/by-session/_anon/",
+%link|            "^@link_pattern@(.*)" => "/by-link/$1",
+            "^@public_pattern@(.*)" => "/public/$1",
+            "" => "/by-uid/none",
+        )
+%cookie|    }
+
+%attach|    # Only what a browser shows without running anything in it is shown: pictures, sound, film, plain text,
+%attach|    # and PDF. Everything else is downloaded; an uploaded page would be a page of this site.
+%cookie|    # A browser may keep a private file, nobody else may, and it asks each time whether it still holds.
+%cookie|    $HTTP["url"] =~ "^/by-session/" {
+%cookie|        setenv.add-response-header = ( "Cache-Control" => "private, no-cache" )
+%attach_session|        $HTTP["url"] !~ "(?i)^/by-session/_anon/|(?:/|\.(?:@inert@))$" {
+%attach_session|            setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
+%attach_session|                                           "Content-Disposition" => "attachment" )
+%attach_session|        }
+%cookie|    }
+%link|    # Links, as `grantctl link create --url-prefix .../@link_bare@` prints them: the token is in the URL,
+%link|    # which is the key: it is in no log, and is not told to other sites. 403: it has ended.
+%link|    $HTTP["url"] =~ "^/by-link/" {
+%link|        accesslog.filename = "/dev/null"
+%link|        setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
+%link|                                       "Referrer-Policy" => "no-referrer" )
+%attach_link|        $HTTP["url"] !~ "(?i)(?:/|\.(?:@inert@))$" {
+%attach_link|            setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
+%attach_link|                                           "Referrer-Policy" => "no-referrer",
+%attach_link|                                           "Content-Disposition" => "attachment" )
+%attach_link|        }
+%link|    }
+    $HTTP["url"] =~ "^/public/" {
+        setenv.add-response-header = ( "Cache-Control" => "public, no-cache" )
+%attach|        $HTTP["url"] !~ "(?i)(?:/|\.(?:@inert@))$" {
+%attach|            setenv.add-response-header = ( "Cache-Control" => "public, no-cache",
+%attach|                                           "Content-Disposition" => "attachment" )
+%attach|        }
+    }
+}
+)conf";
+
+}  // namespace
+
+Result<std::string> lighttpd(const Site& site) {
+  const Flags flags(site);
+  if (flags.remote_user || site.by_address) {
+    return Error{ErrorKind::kInvalid,
+                 "lighttpd tells neither the user nor the client's address to its rewriting: use "
+                 "--kind cookie without --by-address, or another server"};
+  }
+  return fill(kLighttpd, {{"cookie", flags.cookie ? site.cookie : ""},
+                          {"link", flag(flags.link)},
+                          {"cookie_link", flag(flags.cookie && flags.link)},
+                          {"secret", flag(flags.cookie || flags.link)},
+                          {"attach", flag(flags.attach)},
+                          {"attach_session", flag(flags.attach && flags.cookie)},
+                          {"attach_link", flag(flags.attach && flags.link)},
+                          {"inert", kInertExtensions},
+                          {"socket", site.host() + ":" + site.port()},
+                          {"location_pattern", as_pattern(site.location)},
+                          {"link_pattern", as_pattern(site.link_location)},
+                          {"link_bare", site.link_location.substr(1)},
+                          {"public_pattern", as_pattern(site.public_location)},
+                          {"mount", site.mount},
+                          {"login", site.login},
+                          {"login_page", login_page(site.login)}});
+}
+
+}  // namespace grantctl::webconf

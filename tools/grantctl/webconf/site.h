@@ -1,0 +1,45 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "grantfs/result.h"
+
+namespace grantctl::webconf {
+
+/// What to write a configuration for. Each text stands in four configuration languages, and some of
+/// them in patterns: check() lets in only what means itself in all of them.
+struct Site {
+  /// How requests show who asks: cookie or remote-user, and link; public if they need not.
+  std::vector<std::string> kinds = {"cookie"};
+  std::string mount = "/srv/files";       ///< where grantfs is mounted
+  std::string listen = "127.0.0.1:8080";  ///< [HOST:]PORT
+  std::string location = "/private/";     ///< URL path of what is private; begins and ends with '/'
+  std::string public_location = "/public/";  ///< likewise, of what is granted to everyone
+  std::string link_location = "/link/";      ///< likewise, of links
+  std::string cookie = "__Host-files";       ///< name of the cookie that holds the token
+  std::string users;                         ///< the server's file of users; empty: a default
+  std::string login;                         ///< URL of the login page; empty: none
+  bool by_address = false;     ///< the path says where the client is: sessions may be bound to it
+  bool inline_active = false;  ///< HTML, SVG and the like are shown, not downloaded
+
+  bool has(std::string_view kind) const { return std::ranges::find(kinds, kind) != kinds.end(); }
+  /// The parts of `listen`; no host means every address. IPv6 keeps its brackets.
+  std::string host() const;
+  std::string port() const;
+};
+
+/// kInvalid if anything of it could mean something else in a configuration; names the option.
+grantfs::Result<void> check(const Site& site);
+
+/// The configuration of each server, complete; `site` has been checked. Apache knows who the user
+/// is only after it has chosen the file, and lighttpd tells neither user nor address to its
+/// rewriting: kInvalid for what they cannot do.
+grantfs::Result<std::string> nginx(const Site& site);
+grantfs::Result<std::string> apache(const Site& site);
+grantfs::Result<std::string> caddy(const Site& site);
+grantfs::Result<std::string> lighttpd(const Site& site);
+
+}  // namespace grantctl::webconf

@@ -1,0 +1,73 @@
+#include "webconf/template.h"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+namespace grantctl::webconf {
+
+const std::string_view kInertExtensions =
+    "txt|text|log|md|csv|pdf|png|apng|jpe?g|gif|webp|avif|bmp|ico|tiff?|heic|"
+    "mp4|m4v|webm|ogv|mov|mpe?g|mp3|m4a|aac|ogg|oga|opus|flac|wav";
+
+namespace {
+
+std::string_view value_of(std::string_view name, Values values) {
+  for (const auto& [key, value] : values) {
+    if (key == name) return value;
+  }
+  throw std::logic_error(fmt::format("a template has no value for {}", name));
+}
+
+std::string fill_line(std::string_view line, Values values) {
+  std::string filled;
+  while (true) {
+    const auto begin = line.find('@');
+    const auto end = begin == line.npos ? begin : line.find('@', begin + 1);
+    if (end == line.npos) return filled.append(line);
+    const auto name = line.substr(begin + 1, end - begin - 1);
+    const bool is_name =
+        !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == name.npos;
+    filled.append(line.substr(0, is_name ? begin : end));
+    if (is_name) filled.append(value_of(name, values));
+    line.remove_prefix(is_name ? end + 1 : end);
+  }
+}
+
+}  // namespace
+
+std::string fill(std::string_view text, Values values) {
+  std::string filled;
+  while (!text.empty()) {
+    auto line = text.substr(0, text.find('\n') + 1);
+    if (line.empty()) line = text;
+    text.remove_prefix(line.size());
+    if (line.starts_with('%')) {
+      const auto bar = line.find('|');
+      const bool negated = line.starts_with("%!");
+      const auto name = line.substr(negated ? 2 : 1, bar - (negated ? 2 : 1));
+      if (value_of(name, values).empty() != negated) continue;
+      line.remove_prefix(bar + 1);
+    }
+    filled += fill_line(line, values);
+  }
+  return filled;
+}
+
+std::string as_pattern(std::string_view text) {
+  std::string pattern;
+  for (const char c : text) {
+    if (c == '.' || c == '+') pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
+}
+
+std::string login_page(std::string_view url) {
+  return fmt::format(
+      "<!doctype html><meta charset=utf-8><title>Log in</title>"
+      "<meta http-equiv=refresh content=0;url={0}><a href={0}>Log in</a>",
+      url);
+}
+
+}  // namespace grantctl::webconf

@@ -27,11 +27,11 @@ class Webconf(unittest.TestCase):
     def test_no_placeholder_is_left(self):
         for server in FILES:
             for options in ((), ("--kind", "public"), ("--login", "https://example.org/login?a=b", "--inline-active"),
-                            ("--kind", "link"), ("--kind", "cookie", "--kind", "link", "--links", "/l/")):
+                            ("--kind", "link"), ("--kind", "signature", "--kind", "link"), ("--kind", "cookie", "--kind", "link", "--links", "/l/")):
                 with self.subTest(server=server, options=options):
                     done = webconf(server, *options)
                     self.assertEqual(done.returncode, 0, done.stderr)
-                    self.assertNotRegex(done.stdout, r"(?m)^%|@[a-z_]+@")
+                    self.assertNotRegex(done.stdout, r"(?m)^%|@[a-z0-9_]+@")
 
     def test_what_could_mean_something_else_is_refused(self):
         for option, values in {
@@ -40,6 +40,8 @@ class Webconf(unittest.TestCase):
             "--listen": ("0", "65536", "x", "127.0.0.1:", "127.0.0.1:80;", "a b:80", "$x:80", "[::1:80", "::1:80", ":80 {"),
             "--location": ("/", "files/", "/files", "//", "/a//b/", "/../x/", "/a*/", "/$1/", "/(x)/", "/a b/", "/x;/", "/a\\/"),
             "--links": ("/", "/private/", "/public/x/", "/l{32}/"),
+            "--signed": ("/", "/link/"),
+            "--secure-link": ("/private/", "/a b/"),
             "--users": ("users", "/a b", "/a;b", "/$x"),
             "--public": ("/", "/private/", "/private/public/", "/a\"/"),
             "--cookie": ("a=b", "a;b", "a b", ".*", "a\n", "$x", "é"),
@@ -58,7 +60,7 @@ class Webconf(unittest.TestCase):
                 self.assertEqual(webconf("nginx", "--listen", value).returncode, 0)
 
     def test_what_a_server_cannot_do_is_said(self):
-        for words in (("apache", "--kind", "remote-user"), ("lighttpd", "--kind", "remote-user"), ("lighttpd", "--by-address"),
+        for words in (("apache", "--kind", "remote-user"), ("lighttpd", "--kind", "remote-user"), ("lighttpd", "--by-address"), ("caddy", "--kind", "md5"),
                       ("nginx", "--kind", "cookie", "--kind", "remote-user"), ("nginx", "--kind", "link", "--by-address"),
                       ("nginx", "--kind", "public", "--login", "/login/")):
             with self.subTest(words):

@@ -59,7 +59,7 @@ class WebconfCheck(unittest.TestCase):
 
     def test_nothing_is_found_in_what_webconf_writes(self):
         for options in ((), ("--kind", "public"), ("--login", "/login/", "--inline-active", "--by-address"),
-                        ("--kind", "remote-user", "--kind", "link"),
+                        ("--kind", "remote-user", "--kind", "link"), ("--kind", "signature", "--kind", "md5"),
                         ("--mount", "/mnt/x", "--location", "/a/", "--public", "/b/")):
             with self.subTest(options):
                 written = subprocess.run([GRANTCTL, "webconf", "nginx", *options], capture_output=True, check=True).stdout

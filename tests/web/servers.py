@@ -80,7 +80,8 @@ def webconf(server, *options):
 class Server:
     """One of Debian's web servers in a folder of its own, as www-data; stop() ends it.
 
-    detached: it outlives this process, and Ctrl-C does not reach it. `options` are webconf's.
+    detached: it outlives this process, and Ctrl-C does not reach it. `options` are webconf's; `more`
+    stands at the end of what it writes, before the last brace.
     """
 
     NAME = COMMAND = None
@@ -88,7 +89,7 @@ class Server:
     MAIN = ""              # what stands around it, in "main.conf"
     ENVIRONMENT = {}
 
-    def __init__(self, folder, mountpoint, detached=False, options=()):
+    def __init__(self, folder, mountpoint, detached=False, options=(), more=""):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
@@ -96,7 +97,8 @@ class Server:
         os.chown(self.folder, user.pw_uid, user.pw_gid)
         self.port = free_port()
         text = webconf(self.NAME, "--mount", str(mountpoint), "--listen", f"127.0.0.1:{self.port}", *options)
-        (self.folder / self.SITE).write_text(self.adapted(text))
+        text = self.adapted(text)
+        (self.folder / self.SITE).write_text(text.rpartition("}")[0] + more + "}\n" if more else text)
         values = {"folder": self.folder, "port": free_port()}
         (self.folder / "main.conf").write_text(self.MAIN % values)
         command = [word % values for word in self.COMMAND]

@@ -1,6 +1,8 @@
-"""Links, sessions bound to an address, and users whom the server authenticated: the same on every server that has them."""
+"""Links, signed URLs, sessions bound to an address, and users whom the server authenticated: the same on every server that has them."""
 
 import base64
+import hashlib
+import hmac
 import os
 import subprocess
 import time
@@ -10,6 +12,7 @@ import harness
 from servers import SERVERS, Caddy, Nginx, request
 from web_test import FILES, make_site
 
+SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 HERE, ELSEWHERE = "127.0.0.1", "192.0.2.7"
 
 # lighttpd cannot tell its rewriting where a client is, nor look whether a file is there.
@@ -128,21 +131,130 @@ class Links(OnAll):
                 self.assertEqual((reply.status, reply.body), (200, FILES["alice/letter.txt"]))
 
 
-class LinkLogs(OnAll):
-    OPTIONS = ("--kind", "link")
+class Signatures(OnAll):
+    OPTIONS = ("--kind", "signature", "--signed", "/s/")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.site.grantctl("key", "create", "--id", "k1", "--path", "alice", "--secret", "-", input=SECRET)
+
+    def sign(self, path, *words):
+        return self.site.grantctl("sign", path, "--url-prefix", "/s/", *words).stdout.strip()
+
+    def test_what_was_signed_is_served_and_nothing_beside_it(self):
+        url = self.sign("alice/letter.txt", "--expires", "1h")
+        folder = self.sign("alice/album", "--expires", "1h")
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                reply = server.get(url)
+                self.assertEqual((reply.status, reply.body), (200, FILES["alice/letter.txt"]))
+                self.assertEqual(reply.headers["referrer-policy"], "no-referrer")
+                self.assertEqual(server.get(url, headers={"Range": "bytes=5-7"}).body, b"Bob")
+                self.assertEqual(server.get(folder.rstrip("/") + "/a%20b%3f.png").body, b"a picture")
+                for path in ("page.html", "../alice/page.html", "..%2f..%2fetc/passwd"):
+                    self.assert_refused(server.get(url.rpartition("/")[0] + "/" + path), 400, 403, 404)
+
+    def test_what_is_forged_cut_stretched_or_expired_is_refused(self):
+        url = self.sign("alice/letter.txt", "--expires", "1h")
+        prefix, token, name = url.rsplit("/", 2)
+        flipped = ("B" if token[0] == "A" else "A") + token[1:]
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                for wrong in (flipped, token[:-4], token + "AAAA", token[4:], "A" * len(token), "A" * 255, token.swapcase()):
+                    self.assert_refused(server.get(f"{prefix}/{wrong}/{name}"), 403, 404)
+                self.assert_refused(server.get(f"{prefix}/{self.expired('alice/letter.txt')}/letter.txt"), self.expected(SAYS_GONE, server))
+                self.assert_refused(server.get(f"{prefix}/{self.expired('alice/letter.txt', b'x' * 36)}/letter.txt"), 403)
+
+    @staticmethod
+    def expired(path, secret=SECRET.encode()):
+        """As any program can make one."""
+        payload = f"k1 1000000000 - {path}".encode()
+        return base64.urlsafe_b64encode(hmac.new(secret, payload, hashlib.sha256).digest() + payload).rstrip(b"=").decode()
+
+    def test_it_is_bound_to_its_address(self):
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                reply = server.get(self.sign("alice/letter.txt", "--expires", "1h", "--address", HERE))
+                self.assertEqual(reply.status, 200 if self.expected(KNOWS_ADDRESSES, server) else 403)
+                elsewhere = self.sign("alice/letter.txt", "--expires", "1h", "--address", ELSEWHERE)
+                self.assert_refused(server.get(elsewhere, headers={"X-Forwarded-For": ELSEWHERE}), 403)
+
+    def test_a_retired_key_opens_nothing_at_the_next_request(self):
+        self.site.grantctl("key", "create", "--id", "k2", "--path", "alice", "--secret", "-", input=SECRET[::-1])
+        url = self.sign("alice/letter.txt", "--expires", "1h", "--key", "k2")
+        for server in self.servers:
+            self.assertEqual(server.get(url).status, 200, server.NAME)
+        self.site.grantctl("key", "rm", "k2")
+        for server in self.servers:
+            with self.subTest(server.NAME):
+                self.assert_refused(server.get(url), 403)
+
+
+class SecureLinks(OnAll):
+    """URLs that were made for nginx's secure_link go on working."""
+
+    OPTIONS = ("--kind", "md5", "--secure-link", "/protected/")
+    KINDS = (Nginx,)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.site.grantctl("key", "create", "--id", "m1", "--format", "md5", "--uri-prefix", "/protected/", "--path", "alice",
+                          "--expression", "$secure_link_expires$uri$remote_addr $secret", "--secret", "-", input=SECRET)
+
+    def url(self, uri, expires=4_000_000_000, address=HERE, secret=SECRET):
+        made = hashlib.md5(f"{expires}{uri}{address} {secret}".encode()).digest()
+        return f"{uri}?md5={base64.urlsafe_b64encode(made).rstrip(b'=').decode()}&expires={expires}"
+
+    def test_a_signed_url_is_served(self):
+        (server,) = self.servers
+        reply = server.get(self.url("/protected/letter.txt"))
+        self.assertEqual((reply.status, reply.body), (200, FILES["alice/letter.txt"]))
+        reply = server.get(self.url("/protected/letter.txt"), headers={"Range": "bytes=5-7"})
+        self.assertEqual((reply.status, reply.body), (206, b"Bob"))
+        self.assertEqual(server.get(self.url("/protected/page.html")).headers["content-disposition"], "attachment")
+
+    def test_all_else_is_403_and_an_expired_one_410(self):
+        (server,) = self.servers
+        good = self.url("/protected/letter.txt")
+        query = good.partition("?")[2]
+        for wrong in ("/protected/letter.txt", f"/protected/page.html?{query}", f"/protected/?{query}", f"/protected/album?{query}",
+                      f"/protected/letter.txt/?{query}", f"/protected/none?{query}", good.replace("md5=", "md5=x"), good[:-1],
+                      good.replace("expires=4", "expires=5"), self.url("/protected/letter.txt", address=ELSEWHERE),
+                      self.url("/protected/letter.txt", secret="wrong"), self.url("/protected/album"), self.url("/protected/none"),
+                      f"/protected/letter.txt?md5=../..&expires={SECRET}", "/protected/letter.txt?md5=..%2f..%2f&expires=..",
+                      self.url("/protected/letter.txt", expires=1_000_000_000, secret="wrong")):
+            with self.subTest(wrong):
+                self.assert_refused(server.get(wrong), 403)
+        self.assert_refused(server.get(f"/protected/../by-session/?{query}"), 404)
+        # Of what is bound to an address nothing says that it was right once.
+        self.assert_refused(server.get(self.url("/protected/letter.txt", expires=1_000_000_000)), 403)
+        self.site.grantctl("key", "create", "--id", "m2", "--format", "md5", "--uri-prefix", "/protected/", "--path", "alice",
+                           "--expression", "$secure_link_expires$uri $secret", "--secret", "-", input="another secret")
+        unbound = {"address": "", "secret": "another secret"}
+        self.assertEqual(server.get(self.url("/protected/letter.txt", **unbound)).status, 200)
+        self.assert_refused(server.get(self.url("/protected/letter.txt", expires=1_000_000_000, **unbound)), 410)
+
+
+class KeyLogs(OnAll):
+    OPTIONS = ("--kind", "link", "--kind", "signature")
     link = Links.link
 
     def test_no_token_of_a_link_is_in_any_log(self):
         token, folder, ended = self.link("alice/letter.txt"), self.link("alice/album"), self.link("alice/letter.txt", "--expires", "90s")
         self.site.sql("UPDATE links SET expires = 1 WHERE id = ?", (harness.token_id(ended),))
         self.site.recall()
-        tokens = (token, folder, ended, "f" * 32)
+        self.site.grantctl("key", "create", "--id", "k1", "--secret", "-", input=SECRET)
+        signed = self.site.grantctl("sign", "alice/letter.txt", "--expires", "1h").stdout.strip()
+        tokens = (token, folder, ended, "f" * 32, signed, Signatures.expired("alice/letter.txt"))
         for server in self.servers:
             for each in tokens:
                 # What is no HTTP (%00, for one) is answered before the server knows whose URL it is, and logged as it came.
                 for path in ("letter.txt", "album/", "album", "", "x" * 300, "letter.txt/x", "none", "album/none"):
                     server.get(f"/link/{each}/{path}")
                 server.get(f"/link/{each}")
+                server.get(f"/signed/{each}/letter.txt")
                 server.get(f"/link/{each}/letter.txt", headers={"Range": "bytes=99999-"})
             server.get("/public/public-files/terms.html")
         self.site.kill()

@@ -5,8 +5,8 @@ import hashlib
 import subprocess
 import time
 
-from nginx import Nginx
-from web_test import WebTest, quoted
+from servers import Nginx
+from web_test import FILES, WebTest, quoted
 
 SECRET = "s3 cret"
 FAR = 4_000_000_000
@@ -47,7 +47,8 @@ def signed(uri, expires=FAR, address="127.0.0.1", secret=SECRET):
 
 
 class SecureLink(WebTest):
-    FILES = WebTest.FILES | {"up/film.mp4": bytes(range(256)) * 400, "up/a b/é +%&.txt": b"odd\n"}
+    SERVER = Nginx
+    FILES = FILES | {"up/film.mp4": bytes(range(256)) * 400, "up/a b/é +%&.txt": b"odd\n"}
 
     @classmethod
     def setUpClass(cls):
@@ -59,21 +60,22 @@ class SecureLink(WebTest):
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(data)
         subprocess.run(["chmod", "-R", "a+rX", raw], check=True)
-        cls.nginx.stop()
-        cls.nginx = Nginx(cls.site.root / "nginx2", cls.site.mountpoint,
-                          more=CONFIGURATION % {"secret": SECRET, "raw": raw, "mount": cls.site.mountpoint})
-        cls.addClassCleanup(cls.nginx.stop)
+        cls.server = Nginx(cls.site.root / "nginx-secure-link", cls.site.mountpoint,
+                           more=CONFIGURATION % {"secret": SECRET, "raw": raw, "mount": cls.site.mountpoint})
+        cls.addClassCleanup(cls.server.stop)
 
-    @classmethod
-    def populate(cls):
-        cls.site.grantctl("key", "create", "--id", "web", "--path", "up")
-        cls.site.grantctl("key", "create", "--id", "sl", "--format", "md5", "--uri-prefix", "/s/", "--path", "up", "--secret", "-",
+    @staticmethod
+    def populate(site):
+        for path, data in SecureLink.FILES.items():
+            site.write(path, data)
+        site.grantctl("key", "create", "--id", "web", "--path", "up")
+        site.grantctl("key", "create", "--id", "sl", "--format", "md5", "--uri-prefix", "/s/", "--path", "up", "--secret", "-",
                           input=SECRET)
 
     def both(self, uri, md5, expires=FAR):
         """The replies of nginx's own module and of the mount, which must agree; one of them."""
         query = f"{quoted(uri)}?md5={md5}&expires={expires}"
-        theirs, ours = self.nginx.get(query), self.nginx.get("/m" + query)
+        theirs, ours = self.server.get(query), self.server.get("/m" + query)
         self.assertEqual((theirs.status, theirs.status == 200 and theirs.body), (ours.status, ours.status == 200 and ours.body), query)
         return ours
 
@@ -83,7 +85,7 @@ class SecureLink(WebTest):
             md5 = openssl_md5(f"{FAR}{uri}127.0.0.1 {SECRET}".encode())
             self.assertEqual(md5, signed(uri))
             self.assert_served(self.both(uri, md5), self.FILES[f"up/{name}"])
-        part = self.nginx.get(f"/m/s/film.mp4?md5={signed('/s/film.mp4')}&expires={FAR}", headers={"Range": "bytes=100-199"})
+        part = self.server.get(f"/m/s/film.mp4?md5={signed('/s/film.mp4')}&expires={FAR}", headers={"Range": "bytes=100-199"})
         self.assertEqual((part.status, part.body), (206, self.FILES["up/film.mp4"][100:200]))
 
     def test_what_nginx_refuses_is_refused(self):
@@ -93,7 +95,7 @@ class SecureLink(WebTest):
             self.assertEqual(self.both(uri, md5).status, 403, md5)
         for expires in (FAR + 1, "x", "", "../..", "%2e%2e"):
             self.assertEqual(self.both(uri, good, expires).status, 403, expires)
-        self.assertEqual(self.nginx.get("/m/s/film.mp4").status, 403)
+        self.assertEqual(self.server.get("/m/s/film.mp4").status, 403)
 
     def test_what_has_expired_is_410_for_both(self):
         past = int(time.time()) - 100
@@ -105,8 +107,8 @@ class SecureLink(WebTest):
 
     def test_our_own_signatures(self):
         url = self.site.grantctl("sign", "up/a b/é +%&.txt", "--expires", "1h", "--url-prefix", "/signed").stdout.strip()
-        self.assert_served(self.nginx.get(url), b"odd\n")
+        self.assert_served(self.server.get(url), b"odd\n")
         for forged in (url.replace("/signed/", "/signed/A"), url.replace("/signed/", "/signed/.."), url[:-40] + "/film.mp4"):
-            self.assertIn(self.nginx.get(forged).status, (403, 404))
+            self.assertIn(self.server.get(forged).status, (403, 404))
         self.site.grantctl("key", "retire", "web")
-        self.assertEqual(self.nginx.get(url).status, 403)
+        self.assertEqual(self.server.get(url).status, 403)

@@ -13,7 +13,7 @@ constexpr std::string_view kApache =
     R"conf(# Private files behind Apache, as `grantctl webconf apache` writes it. On Debian:
 #
 #   grantctl webconf apache >/etc/apache2/sites-available/grantfs.conf
-%link|#   a2enmod rewrite
+%keys_there|#   a2enmod rewrite
 #   a2enmod autoindex headers setenvif && a2ensite grantfs && apachectl graceful
 #
 # Serve files under a host name of their own, over https, so that a page somebody uploaded has no cookie
@@ -69,22 +69,10 @@ Listen @listen@
 %cookie|    # A browser may keep a copy, nobody else may, and it asks each time whether it still holds.
 %cookie|    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@location_pattern@#"
 %cookie|
-%link|    # Links, as `grantctl link create --url-prefix .../@link_bare@` prints them: the token is in the URL.
-%link|    # The path says where the client is, so that links bound to an address work, and uses are counted
-%link|    # for each client. Behind a proxy of your own, use mod_remoteip.
-%link|    <LocationMatch "(?s)^@link_pattern@(?<grantfs_path>.*)$">
-%link|        Alias "@mount@/from/%{REMOTE_ADDR}/by-link/%{env:MATCH_GRANTFS_PATH}"
-%link|        # The URL is the key: it is not told to other sites, and is in no log.
-%link|        Header always set Referrer-Policy no-referrer
-%link|    </LocationMatch>
-%link|    CustomLog /dev/null common
-%link|    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@link_pattern@#"
-%link|    # 410: it has expired. 403: there is no such link, or it was taken back.
-%link|    RewriteEngine On
-%link|    RewriteCond "@mount@/from/%{REMOTE_ADDR}/by-link/$1" !-d
-%link|    RewriteCond "@mount@/expired/$1" -f
-%link|    RewriteRule "^@link_pattern@([A-Za-z0-9_-]{16,255})(?:/|$)" - [G]
-%link|
+%keys_there|    CustomLog /dev/null common
+%keys_there|    RewriteEngine On
+%keys_there|
+@keys@
     # What is granted to everyone.
     Alias "@public@" "@mount@/public/"
     <Location "@public@">
@@ -99,10 +87,26 @@ Listen @listen@
 </VirtualHost>
 )conf";
 
+constexpr std::string_view kApacheKey = R"conf(    # @title@: the token is in the URL.
+    # The path says where the client is, so that what is bound to an address works@counted@.
+    # Behind a proxy of your own, use mod_remoteip.
+    <LocationMatch "(?s)^@pattern@(?<grantfs_path>.*)$">
+        Alias "@mount@/from/%{REMOTE_ADDR}/by-@name@/%{env:MATCH_GRANTFS_PATH}"
+        # The URL is the key: it is not told to other sites, and is in no log.
+        Header always set Referrer-Policy no-referrer
+    </LocationMatch>
+    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@pattern@#"
+    # 410: it has expired. 403: there is no such @noun@, or it was taken back.
+    RewriteCond "@mount@/from/%{REMOTE_ADDR}/by-@name@/$1" !-d
+    RewriteCond "@mount@/expired/$1" -f
+    RewriteRule "^@pattern@([A-Za-z0-9_-]{16,255})(?:/|$)" - [G]
+
+)conf";
+
 std::string served_patterns(const Site& site, const Flags& flags) {
   std::string patterns = as_pattern(site.public_location);
   if (flags.session) patterns += "|" + as_pattern(site.location);
-  if (flags.link) patterns += "|" + as_pattern(site.link_location);
+  for (const KeyKind& kind : key_kinds(site)) patterns += "|" + as_pattern(kind.location);
   return patterns;
 }
 
@@ -110,21 +114,21 @@ std::string served_patterns(const Site& site, const Flags& flags) {
 
 Result<std::string> apache(const Site& site) {
   const Flags flags(site);
+  if (auto checked = check_without_md5(site); !checked) return checked.error();
   if (flags.remote_user) {
     return Error{ErrorKind::kInvalid,
                  "Apache chooses the file before it knows the user: use --kind cookie, or another "
                  "server"};
   }
   return fill(kApache, {{"cookie", flags.cookie ? site.cookie : ""},
-                        {"link", flag(flags.link)},
+                        {"keys_there", flag(flags.keys)},
                         {"attach", flag(flags.attach)},
                         {"from", site.by_address ? "from/%{REMOTE_ADDR}/" : ""},
                         {"listen", site.listen},
                         {"address", (site.host().empty() ? "*" : site.host()) + ":" + site.port()},
                         {"served_patterns", served_patterns(site, flags)},
                         {"location_pattern", as_pattern(site.location)},
-                        {"link_pattern", as_pattern(site.link_location)},
-                        {"link_bare", site.link_location.substr(1)},
+                        {"keys", fill_keys(kApacheKey, site)},
                         {"public", site.public_location},
                         {"mount", site.mount},
                         {"login", site.login},

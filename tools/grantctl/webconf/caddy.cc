@@ -68,23 +68,7 @@ http://@address@ {
 %attach_session|		@download not path_regexp (?i)(?:/|\.(?:@inert@))$
 %session|	}
 %session|
-%link|	# Links, as `grantctl link create --url-prefix .../@link_bare@` prints them: the token is in the URL.
-%link|	# The path says where the client is, so that links bound to an address work, and uses are counted for
-%link|	# each client.
-%link|	handle_path @link_location@* {
-%link|		root * @mount@/from/{http.request.remote.host}/by-link
-%link|		file_server {
-%link|			browse
-%link|			index .none
-%link|		}
-%link|		header Cache-Control "private, no-cache"
-%link|		# The URL is the key: it is in no log, and is not told to other sites.
-%link|		header Referrer-Policy no-referrer
-%link|		skip_log
-%attach_link|		@download not path_regexp (?i)(?:/|\.(?:@inert@))$
-%attach_link|		header @download Content-Disposition attachment
-%link|	}
-%link|
+@keys@
 	# What is granted to everyone.
 	handle_path @public@* {
 		root * @mount@/public
@@ -102,19 +86,7 @@ http://@address@ {
 	}
 
 	handle_errors {
-%link|		# 410: it has expired. 403: there is no such link, or it was taken back.
-%link|		@link {
-%link|			expression {http.error.status_code} == 403
-%link|			path_regexp link ^@link_pattern@([A-Za-z0-9_-]{16,255})(?:/|$)
-%link|		}
-%link|		handle @link {
-%link|			skip_log
-%link|			@ended file {
-%link|				root @mount@/expired
-%link|				try_files /{re.link.1}
-%link|			}
-%link|			respond @ended "410 Gone" 410
-%link|		}
+@ended_keys@
 %login|		# 403, with a page that leads on to the login.
 %login|		@refused {
 %login|			expression {http.error.status_code} == 403
@@ -128,17 +100,50 @@ http://@address@ {
 }
 )conf";
 
+constexpr std::string_view kCaddyKey = R"conf(	# @title@: the token is in the URL.
+	# The path says where the client is, so that what is bound to an address works@counted@.
+	handle_path @location@* {
+		root * @mount@/from/{http.request.remote.host}/by-@name@
+		file_server {
+			browse
+			index .none
+		}
+		header Cache-Control "private, no-cache"
+		# The URL is the key: it is in no log, and is not told to other sites.
+		header Referrer-Policy no-referrer
+		skip_log
+%attach|		@download not path_regexp (?i)(?:/|\.(?:@inert@))$
+%attach|		header @download Content-Disposition attachment
+	}
+
+)conf";
+
+constexpr std::string_view kCaddyEndedKey =
+    R"conf(		# 410: it has expired. 403: there is no such @noun@, or it was taken back.
+		@@name@ {
+			expression {http.error.status_code} == 403
+			path_regexp @name@ ^@pattern@([A-Za-z0-9_-]{16,255})(?:/|$)
+		}
+		handle @@name@ {
+			skip_log
+			@ended file {
+				root @mount@/expired
+				try_files /{re.@name@.1}
+			}
+			respond @ended "410 Gone" 410
+		}
+)conf";
+
 }  // namespace
 
 Result<std::string> caddy(const Site& site) {
   const Flags flags(site);
+  if (auto checked = check_without_md5(site); !checked) return checked.error();
   return fill(kCaddy, {{"cookie", flags.cookie ? site.cookie : ""},
                        {"remote_user", flag(flags.remote_user)},
                        {"session", flag(flags.session)},
-                       {"link", flag(flags.link)},
                        {"attach", flag(flags.attach)},
                        {"attach_session", flag(flags.attach && flags.session)},
-                       {"attach_link", flag(flags.attach && flags.link)},
                        {"from", site.by_address ? "from/{http.request.remote.host}/" : ""},
                        {"users", site.users.empty() ? "/etc/caddy/grantfs.users" : site.users},
                        {"inert", kInertExtensions},
@@ -146,9 +151,8 @@ Result<std::string> caddy(const Site& site) {
                        {"address", ":" + site.port()},
                        {"host", site.host()},
                        {"location", site.location},
-                       {"link_location", site.link_location},
-                       {"link_pattern", as_pattern(site.link_location)},
-                       {"link_bare", site.link_location.substr(1)},
+                       {"keys", fill_keys(kCaddyKey, site)},
+                       {"ended_keys", fill_keys(kCaddyEndedKey, site)},
                        {"public", site.public_location},
                        {"mount", site.mount},
                        {"login", site.login},

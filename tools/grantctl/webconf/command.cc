@@ -45,9 +45,9 @@ void add_web_server(CLI::App& parent, Context& context, const WebServer& server)
   auto site = std::make_shared<webconf::Site>();
   command
       .add_option("--kind", site->kinds,
-                  "how requests show who asks: cookie (the default), remote-user, link, or public "
-                  "(they need not); may be repeated")
-      ->check(CLI::IsMember({"cookie", "remote-user", "link", "public"}))
+                  "how requests show who asks: cookie (the default), remote-user, link, signature, "
+                  "md5, or public (they need not); may be repeated")
+      ->check(CLI::IsMember({"cookie", "remote-user", "link", "signature", "md5", "public"}))
       ->allow_extra_args(false);
   command.add_option("--mount", site->mount, "where grantfs is mounted; default: /srv/files")
       ->type_name("DIR");
@@ -61,6 +61,13 @@ void add_web_server(CLI::App& parent, Context& context, const WebServer& server)
                   "URL path of what is granted to everyone; default: /public/")
       ->type_name("PATH");
   command.add_option("--links", site->link_location, "URL path of links; default: /link/")
+      ->type_name("PATH");
+  command
+      .add_option("--signed", site->signed_location, "URL path of signed URLs; default: /signed/")
+      ->type_name("PATH");
+  command
+      .add_option("--secure-link", site->md5_location,
+                  "URL path of URLs made for nginx's secure_link; default: /files/")
       ->type_name("PATH");
   command
       .add_option("--cookie", site->cookie,

@@ -57,7 +57,7 @@ $SERVER["socket"] == "@socket@" {
 %cookie|        # 403: a session that has ended. 404: not there, or not yours.
 %cookie|        url.rewrite-once = (
 %cookie|            "(?i)(?:/|%2f)(?:\.|%2e){2}(?:/|%2f|[?]|$)" => "/by-uid/none",
-%cookie_link|            "^@link_pattern@(.*)" => "/by-link/$1",
+@cookie_keys@
 %cookie|            "^@location_pattern@(.*)" => "/by-session/%1/$1",
 %cookie|            "^@public_pattern@(.*)" => "/public/$1",
 %cookie|            "" => "/by-uid/none",
@@ -66,7 +66,7 @@ $SERVER["socket"] == "@socket@" {
         url.rewrite-once = (
             "(?i)(?:/|%2f)(?:\.|%2e){2}(?:/|%2f|[?]|$)" => "/by-uid/none",
 %cookie|            "^@location_pattern@" => "/by-session/_anon/",
-%link|            "^@link_pattern@(.*)" => "/by-link/$1",
+@keys@
             "^@public_pattern@(.*)" => "/public/$1",
             "" => "/by-uid/none",
         )
@@ -82,18 +82,18 @@ $SERVER["socket"] == "@socket@" {
 %attach_session|                                           "Content-Disposition" => "attachment" )
 %attach_session|        }
 %cookie|    }
-%link|    # Links, as `grantctl link create --url-prefix .../@link_bare@` prints them: the token is in the URL,
-%link|    # which is the key: it is in no log, and is not told to other sites. 403: it has ended.
-%link|    $HTTP["url"] =~ "^/by-link/" {
-%link|        accesslog.filename = "/dev/null"
-%link|        setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
-%link|                                       "Referrer-Policy" => "no-referrer" )
-%attach_link|        $HTTP["url"] !~ "(?i)(?:/|\.(?:@inert@))$" {
-%attach_link|            setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
-%attach_link|                                           "Referrer-Policy" => "no-referrer",
-%attach_link|                                           "Content-Disposition" => "attachment" )
-%attach_link|        }
-%link|    }
+%keys_there|    # Where the token is in the URL, that is the key: it is in no log, and is not told to other sites.
+%keys_there|    # 403: it has ended.
+%keys_there|    $HTTP["url"] =~ "^/by-(?:link|signature)/" {
+%keys_there|        accesslog.filename = "/dev/null"
+%keys_there|        setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
+%keys_there|                                       "Referrer-Policy" => "no-referrer" )
+%attach_keys|        $HTTP["url"] !~ "(?i)(?:/|\.(?:@inert@))$" {
+%attach_keys|            setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
+%attach_keys|                                           "Referrer-Policy" => "no-referrer",
+%attach_keys|                                           "Content-Disposition" => "attachment" )
+%attach_keys|        }
+%keys_there|    }
     $HTTP["url"] =~ "^/public/" {
         setenv.add-response-header = ( "Cache-Control" => "public, no-cache" )
 %attach|        $HTTP["url"] !~ "(?i)(?:/|\.(?:@inert@))$" {
@@ -104,27 +104,32 @@ $SERVER["socket"] == "@socket@" {
 }
 )conf";
 
+constexpr std::string_view kLighttpdKey = R"conf(            # @title@.
+            "^@pattern@(.*)" => "/by-@name@/$1",
+)conf";
+
 }  // namespace
 
 Result<std::string> lighttpd(const Site& site) {
   const Flags flags(site);
+  if (auto checked = check_without_md5(site); !checked) return checked.error();
   if (flags.remote_user || site.by_address) {
     return Error{ErrorKind::kInvalid,
                  "lighttpd tells neither the user nor the client's address to its rewriting: use "
                  "--kind cookie without --by-address, or another server"};
   }
+  const std::string keys = fill_keys(kLighttpdKey, site);
   return fill(kLighttpd, {{"cookie", flags.cookie ? site.cookie : ""},
-                          {"link", flag(flags.link)},
-                          {"cookie_link", flag(flags.cookie && flags.link)},
-                          {"secret", flag(flags.cookie || flags.link)},
+                          {"cookie_keys", flags.cookie ? keys : ""},
+                          {"keys", keys},
+                          {"keys_there", flag(flags.keys)},
+                          {"secret", flag(flags.cookie || flags.keys)},
                           {"attach", flag(flags.attach)},
                           {"attach_session", flag(flags.attach && flags.cookie)},
-                          {"attach_link", flag(flags.attach && flags.link)},
+                          {"attach_keys", flag(flags.attach && flags.keys)},
                           {"inert", kInertExtensions},
                           {"socket", site.host() + ":" + site.port()},
                           {"location_pattern", as_pattern(site.location)},
-                          {"link_pattern", as_pattern(site.link_location)},
-                          {"link_bare", site.link_location.substr(1)},
                           {"public_pattern", as_pattern(site.public_location)},
                           {"mount", site.mount},
                           {"login", site.login},

@@ -37,12 +37,17 @@ constexpr std::string_view kNginx =
 %remote_user|    default "\t";
 %remote_user|    "~^(?<grantfs_name>[A-Za-z0-9][A-Za-z0-9_@.-]{0,127})$" $grantfs_name;
 %remote_user|}
-%link|
-%link|# The token of a link that is asked for, to say whether it has expired.
-%link|map $uri $grantfs_link {
-%link|    default _none;
-%link|    "~^@link_pattern@(?<grantfs_link_token>[A-Za-z0-9_-]{16,255})(?:/|$)" $grantfs_link_token;
-%link|}
+@key_maps@
+%md5|
+%md5|# What secure_link's URLs carry, if it is of their form: ?md5=...&expires=...
+%md5|map $arg_md5 $grantfs_md5 {
+%md5|    default _none;
+%md5|    "~^(?<grantfs_md5_sum>[A-Za-z0-9_-]{22})$" $grantfs_md5_sum;
+%md5|}
+%md5|map $arg_expires $grantfs_md5_expires {
+%md5|    default _none;
+%md5|    "~^(?<grantfs_md5_time>[0-9]{1,11})$" $grantfs_md5_time;
+%md5|}
 
 %attach|# Only what a browser shows without running anything in it is shown: pictures, sound, film, plain text,
 %attach|# PDF, and nginx's own listings. Everything else is downloaded; an uploaded page would be a page of
@@ -99,32 +104,33 @@ server {
 %login|        return 403 '@login_page@';
 %login|    }
 %login|
-%link|    # Links, as `grantctl link create --url-prefix .../@link_bare@` prints them: the token is in the URL.
-%link|    # The path says where the client is, so that links bound to an address work, and uses are counted
-%link|    # for each client. Behind a proxy of your own, set real_ip_header and set_real_ip_from.
-%link|    location ^~ @link_location@ {
-%link|        alias @mount@/from/$remote_addr/by-link/;
-%link|        autoindex on;
-%link|        error_page 403 = @grantfs_link_ended;
-%link|        add_header Cache-Control "private, no-cache" always;
-%link|        add_header X-Content-Type-Options nosniff always;
-%link|        # The URL is the key: it is in no log, and is not told to other sites.
-%link|        add_header Referrer-Policy no-referrer always;
-%attach_link|        add_header Content-Disposition $grantfs_disposition;
-%link|        access_log off;
-%link|        error_log /dev/null emerg;
-%link|    }
-%link|
-%link|    # 410: it has expired. 403: there is no such link, or it was taken back.
-%link|    location @grantfs_link_ended {
-%link|        access_log off;
-%link|        error_log /dev/null emerg;
-%link|        if (-f @mount@/expired/$grantfs_link) {
-%link|            return 410;
-%link|        }
-%link|        return 403;
-%link|    }
-%link|
+@keys@
+%md5|    # URLs that were made for secure_link: make a key of format md5 with the secret and expression that
+%md5|    # they are made with, and --uri-prefix @md5_location@. It says which file, so all else is 403.
+%md5|    location ^~ @md5_location@ {
+%md5|        alias @mount@/from/$remote_addr/by-md5/$grantfs_md5_expires/$grantfs_md5@md5_location@;
+%md5|        if (!-f $request_filename) {
+%md5|            return 403;
+%md5|        }
+%md5|        error_page 403 404 = @grantfs_md5_ended;
+%md5|        add_header Cache-Control "private, no-cache" always;
+%md5|        add_header X-Content-Type-Options nosniff always;
+%md5|        add_header Referrer-Policy no-referrer always;
+%attach_md5|        add_header Content-Disposition $grantfs_disposition;
+%md5|        access_log off;
+%md5|        error_log /dev/null emerg;
+%md5|    }
+%md5|
+%md5|    # 410: it has expired, and was right.
+%md5|    location @grantfs_md5_ended {
+%md5|        access_log off;
+%md5|        error_log /dev/null emerg;
+%md5|        if (-f @mount@/expired/by-md5/$grantfs_md5_expires/$grantfs_md5$uri) {
+%md5|            return 410;
+%md5|        }
+%md5|        return 403;
+%md5|    }
+%md5|
     # What is granted to everyone.
     location ^~ @public@ {
         alias @mount@/public/;
@@ -136,6 +142,43 @@ server {
 }
 )conf";
 
+/// For the error page, of each kind whose URLs are keys.
+constexpr std::string_view kNginxKeyMap = R"conf(
+# The token of a @noun@ that is asked for, to say whether it has expired.
+map $uri $grantfs_@name@ {
+    default _none;
+    "~^@pattern@(?<grantfs_@name@_token>[A-Za-z0-9_-]{16,255})(?:/|$)" $grantfs_@name@_token;
+}
+)conf";
+
+constexpr std::string_view kNginxKey = R"conf(    # @title@: the token is in the URL.
+    # The path says where the client is, so that what is bound to an address works@counted@.
+    # Behind a proxy of your own, set real_ip_header and set_real_ip_from.
+    location ^~ @location@ {
+        alias @mount@/from/$remote_addr/by-@name@/;
+        autoindex on;
+        error_page 403 = @at@grantfs_@name@_ended;
+        add_header Cache-Control "private, no-cache" always;
+        add_header X-Content-Type-Options nosniff always;
+        # The URL is the key: it is in no log, and is not told to other sites.
+        add_header Referrer-Policy no-referrer always;
+%attach|        add_header Content-Disposition $grantfs_disposition;
+        access_log off;
+        error_log /dev/null emerg;
+    }
+
+    # 410: it has expired. 403: there is no such @noun@, or it was taken back.
+    location @at@grantfs_@name@_ended {
+        access_log off;
+        error_log /dev/null emerg;
+        if (-f @mount@/expired/$grantfs_@name@) {
+            return 410;
+        }
+        return 403;
+    }
+
+)conf";
+
 }  // namespace
 
 Result<std::string> nginx(const Site& site) {
@@ -143,18 +186,18 @@ Result<std::string> nginx(const Site& site) {
   return fill(kNginx, {{"cookie", flags.cookie ? site.cookie : ""},
                        {"remote_user", flag(flags.remote_user)},
                        {"session", flag(flags.session)},
-                       {"link", flag(flags.link)},
                        {"attach", flag(flags.attach)},
                        {"attach_session", flag(flags.attach && flags.session)},
-                       {"attach_link", flag(flags.attach && flags.link)},
                        {"from", site.by_address ? "from/$remote_addr/" : ""},
                        {"users", site.users.empty() ? "/etc/nginx/grantfs.htpasswd" : site.users},
                        {"listen", site.listen},
                        {"location", site.location},
                        {"location_open", site.location.substr(0, site.location.size() - 1)},
-                       {"link_location", site.link_location},
-                       {"link_pattern", as_pattern(site.link_location)},
-                       {"link_bare", site.link_location.substr(1)},
+                       {"md5", flag(site.has("md5"))},
+                       {"attach_md5", flag(flags.attach && site.has("md5"))},
+                       {"md5_location", site.md5_location},
+                       {"key_maps", fill_keys(kNginxKeyMap, site)},
+                       {"keys", fill_keys(kNginxKey, site)},
                        {"public", site.public_location},
                        {"mount", site.mount},
                        {"login", site.login},

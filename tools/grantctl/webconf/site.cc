@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <string_view>
+#include <utility>
 
 #include "base/quote.h"
 
@@ -50,6 +52,25 @@ bool overlap(std::string_view one, std::string_view other) {
   return one.starts_with(other) || other.starts_with(one);
 }
 
+/// The URL paths: each for itself, and none within another.
+Result<void> check_locations(const Site& site) {
+  const std::array<std::pair<std::string_view, std::string_view>, 5> locations = {
+      {{"--location", site.location},
+       {"--public", site.public_location},
+       {"--links", site.link_location},
+       {"--signed", site.signed_location},
+       {"--secure-link", site.md5_location}}};
+  for (const auto& [option, path] : locations) {
+    if (auto checked = check_location(option, path); !checked) return checked;
+    for (const auto& [other, place] : locations) {
+      if (option != other && overlap(path, place)) {
+        return Error{ErrorKind::kInvalid, fmt::format("{} and {} must be apart", option, other)};
+      }
+    }
+  }
+  return {};
+}
+
 /// Kinds that exclude one another, and options without the kind that they are for.
 Result<void> check_kinds(const Site& site) {
   if (site.has("cookie") && site.has("remote-user")) {
@@ -90,6 +111,12 @@ std::string Site::port() const {
   return colon == listen.npos ? listen : listen.substr(colon + 1);
 }
 
+Result<void> check_without_md5(const Site& site) {
+  if (!site.has("md5")) return {};
+  return Error{ErrorKind::kInvalid,
+               "--kind md5 is for the URLs of nginx's secure_link, and written for nginx alone"};
+}
+
 Result<void> check(const Site& site) {
   if (auto checked = check_kinds(site); !checked) return checked;
   if (!site.mount.starts_with('/') || site.mount.ends_with('/') ||
@@ -98,13 +125,7 @@ Result<void> check(const Site& site) {
                  "an absolute path of letters, digits and ._+-, without '/' at the end");
   }
   if (auto checked = check_listen(site); !checked) return checked;
-  if (auto checked = check_location("--location", site.location); !checked) return checked;
-  if (auto checked = check_location("--public", site.public_location); !checked) return checked;
-  if (auto checked = check_location("--links", site.link_location); !checked) return checked;
-  if (overlap(site.location, site.public_location) || overlap(site.location, site.link_location) ||
-      overlap(site.public_location, site.link_location)) {
-    return Error{ErrorKind::kInvalid, "--location, --public and --links must be apart"};
-  }
+  if (auto checked = check_locations(site); !checked) return checked;
   if (!site.users.empty() && (!site.users.starts_with('/') || !holds_only(site.users, "/._+-"))) {
     return unfit("--users", site.users, "an absolute path of letters, digits and ._+-");
   }

@@ -12,13 +12,16 @@ namespace grantctl::webconf {
 /// What to write a configuration for. Each text stands in four configuration languages, and some of
 /// them in patterns: check() lets in only what means itself in all of them.
 struct Site {
-  /// How requests show who asks: cookie or remote-user, and link; public if they need not.
+  /// How requests show who asks: cookie or remote-user, link, signature, md5; public if they need
+  /// not.
   std::vector<std::string> kinds = {"cookie"};
   std::string mount = "/srv/files";       ///< where grantfs is mounted
   std::string listen = "127.0.0.1:8080";  ///< [HOST:]PORT
   std::string location = "/private/";     ///< URL path of what is private; begins and ends with '/'
   std::string public_location = "/public/";  ///< likewise, of what is granted to everyone
   std::string link_location = "/link/";      ///< likewise, of links
+  std::string signed_location = "/signed/";  ///< likewise, of signed URLs
+  std::string md5_location = "/files/";      ///< likewise, of secure_link's URLs
   std::string cookie = "__Host-files";       ///< name of the cookie that holds the token
   std::string users;                         ///< the server's file of users; empty: a default
   std::string login;                         ///< URL of the login page; empty: none
@@ -33,6 +36,9 @@ struct Site {
 
 /// kInvalid if anything of it could mean something else in a configuration; names the option.
 grantfs::Result<void> check(const Site& site);
+
+/// For the servers that are not nginx: kInvalid for what only nginx can do.
+grantfs::Result<void> check_without_md5(const Site& site);
 
 /// The configuration of each server, complete; `site` has been checked. Apache knows who the user
 /// is only after it has chosen the file, and lighttpd tells neither user nor address to its

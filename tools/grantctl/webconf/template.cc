@@ -19,6 +19,13 @@ std::string_view value_of(std::string_view name, Values values) {
   throw std::logic_error(fmt::format("a template has no value for {}", name));
 }
 
+/// The name, if the line is `@NAME@` and nothing else.
+std::string_view only_name(std::string_view line) {
+  if (!line.starts_with('@') || !line.ends_with("@\n")) return {};
+  const auto name = line.substr(1, line.size() - 3);
+  return name.find('@') == name.npos ? name : std::string_view();
+}
+
 std::string fill_line(std::string_view line, Values values) {
   std::string filled;
   while (true) {
@@ -26,8 +33,8 @@ std::string fill_line(std::string_view line, Values values) {
     const auto end = begin == line.npos ? begin : line.find('@', begin + 1);
     if (end == line.npos) return filled.append(line);
     const auto name = line.substr(begin + 1, end - begin - 1);
-    const bool is_name =
-        !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == name.npos;
+    const bool is_name = !name.empty() && name.find_first_not_of(
+                                              "abcdefghijklmnopqrstuvwxyz_0123456789") == name.npos;
     filled.append(line.substr(0, is_name ? begin : end));
     if (is_name) filled.append(value_of(name, values));
     line.remove_prefix(is_name ? end + 1 : end);
@@ -49,7 +56,45 @@ std::string fill(std::string_view text, Values values) {
       if (value_of(name, values).empty() != negated) continue;
       line.remove_prefix(bar + 1);
     }
+    if (const auto name = only_name(line); !name.empty()) {
+      filled += value_of(name, values);
+      continue;
+    }
     filled += fill_line(line, values);
+  }
+  return filled;
+}
+
+std::vector<KeyKind> key_kinds(const Site& site) {
+  std::vector<KeyKind> kinds;
+  if (site.has("link")) {
+    kinds.push_back({"link", "link",
+                     "Links, as `grantctl link create --url-prefix .../" +
+                         site.link_location.substr(1) + "` prints them",
+                     ", and uses are counted for each", site.link_location});
+  }
+  if (site.has("signature")) {
+    kinds.push_back({"signature", "signature",
+                     "Signed URLs, as `grantctl sign --url-prefix .../" +
+                         site.signed_location.substr(1) + "` prints them",
+                     "", site.signed_location});
+  }
+  return kinds;
+}
+
+std::string fill_keys(std::string_view text, const Site& site) {
+  std::string filled;
+  for (const KeyKind& kind : key_kinds(site)) {
+    filled += fill(text, {{"at", "@"},
+                          {"name", kind.name},
+                          {"noun", kind.noun},
+                          {"title", kind.title},
+                          {"counted", kind.counted},
+                          {"location", kind.location},
+                          {"pattern", as_pattern(kind.location)},
+                          {"mount", site.mount},
+                          {"attach", flag(!site.inline_active)},
+                          {"inert", kInertExtensions}});
   }
   return filled;
 }

@@ -4,13 +4,15 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "webconf/site.h"
 
 namespace grantctl::webconf {
 
 /// A text for `@NAME@`; for a line that begins with `%NAME|`, whether it is there: if the text is
-/// not empty. `%!NAME|` is the opposite.
+/// not empty. `%!NAME|` is the opposite. A line that is `@NAME@` alone has its value in its place,
+/// of whole lines or none.
 using Values = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
 /// What a site's kinds mean for every template.
@@ -19,14 +21,30 @@ struct Flags {
       : cookie(site.has("cookie")),
         remote_user(site.has("remote-user")),
         session(cookie || remote_user),
-        link(site.has("link")),
+        keys(site.has("link") || site.has("signature")),
         attach(!site.inline_active) {}
 
   bool cookie, remote_user;
   bool session;  ///< one of them: there is a private location
-  bool link;
-  bool attach;  ///< active types are sent as downloads
+  bool keys;     ///< there are kinds whose URLs are keys
+  bool attach;   ///< active types are sent as downloads
 };
+
+/// A kind whose token stands in the URL: that is the key.
+struct KeyKind {
+  std::string name;      ///< of the view, behind "by-"
+  std::string noun;      ///< in a sentence
+  std::string title;     ///< what makes such URLs
+  std::string counted;   ///< what else the client's address is for
+  std::string location;  ///< URL path; begins and ends with '/'
+};
+
+/// Those of the site.
+std::vector<KeyKind> key_kinds(const Site& site);
+
+/// The template for each of them, one behind the other: name, noun, title, counted, location and
+/// its pattern; mount, attach and inert as elsewhere.
+std::string fill_keys(std::string_view text, const Site& site);
 
 /// A value for %NAME|: there or not.
 inline std::string_view flag(bool is_set) {

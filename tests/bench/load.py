@@ -7,8 +7,8 @@ import pathlib
 import random
 import subprocess
 
+from backends import cookies
 from machine import dies_with_us
-from servers import cookies
 
 SCRIPT = pathlib.Path(__file__).with_name("wrk.lua")
 LARGE = 64 << 20  # from here on a request outlasts a round: few connections, judged by bytes

@@ -69,7 +69,7 @@ def main():
         signal.signal(number, lambda which, _: sys.exit(128 + which))
 
     import machine
-    import servers
+    import backends
     from corpus import Corpus
     from measure import Bench
 
@@ -82,7 +82,7 @@ def main():
         started = time.monotonic()
         results = {
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            "commit": subprocess.run(["git", "-C", servers.TOP, "describe", "--always", "--dirty"], capture_output=True,
+            "commit": subprocess.run(["git", "-C", backends.TOP, "describe", "--always", "--dirty"], capture_output=True,
                                      text=True).stdout.strip(),
             "machine": machine.describe(work),
             "rows": {row.name: {"label": row.label, "does": row.does, "options": row.options} for row in given.rows},
@@ -96,7 +96,7 @@ def main():
         results["settings"] = {"rounds": given.rounds, "seconds": given.seconds, "quick": given.quick,
                                "files": {size: len(names) for size, names in corpus.files.items()},
                                "nginx_workers": 2, "connections": 64, "connections_256m": 4, "wrk_threads": 2}
-        running = servers.Servers(work, corpus, descriptors)
+        running = backends.Servers(work, corpus, descriptors)
         bench = Bench(given, corpus, running, results, say)
         bench.run()
         results["descriptors"] = dict(descriptors.most)

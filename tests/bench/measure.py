@@ -8,9 +8,9 @@ import files
 import memory
 import policy
 import recall
+from backends import Unavailable
 from load import Load, Wrong
 from report import summary
-from servers import Unavailable
 
 # Only these have a cold case of interest: what is decided anew for each session. Raw is what they are held against.
 COLD_PEERS = ("raw", "secure_link", "auth_request")

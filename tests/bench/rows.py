@@ -7,7 +7,7 @@ import dataclasses
 class Row:
     name: str             # on the command line, in JSON
     label: str            # in the table and the chart
-    kind: str             # what stands behind nginx: a method of servers.py and a location of webserver.py
+    kind: str             # what stands behind nginx: a method of backends.py and a location of webserver.py
     does: str             # what happens to one request, said exactly
     options: str = ""     # of the mount
     expects: dict = dataclasses.field(default_factory=dict)  # what `grantctl status` must say, where it says it

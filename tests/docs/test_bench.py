@@ -100,7 +100,7 @@ class Bench(unittest.TestCase):
             self.assertAlmostEqual(bar, one * share, delta=.2)
 
     def test_a_mount_that_does_otherwise_is_not_measured_under_that_name(self):
-        probe = ("import servers; print(servers.contradiction({'enforce': 'open', 'transport': 'uring', 'passthrough': True}, %s))")
+        probe = ("import backends; print(backends.contradiction({'enforce': 'open', 'transport': 'uring', 'passthrough': True}, %s))")
         for status, said in (("{}", "None"), ("{'enforce': 'open', 'transport': 'io_uring', 'passthrough': True}", "None"),
                              ("{'transport': '/dev/fuse'}", "transport"), ("{'passthrough': False}", "passthrough")):
             done = subprocess.run([sys.executable, "-B", "-c", probe % status], cwd=TOP / "tests" / "bench",

@@ -118,7 +118,7 @@ bool Recaller::wait() {
   if (polled[0].revents != 0) (void)!::read(wake_.get(), &count, sizeof count);
   if (polled[1].revents != 0) {
     armed_for_.reset();
-    clock_was_set_ = ::read(timer_.get(), &count, sizeof count) < 0 && errno == ECANCELED;
+    if (::read(timer_.get(), &count, sizeof count) < 0 && errno == ECANCELED) clock_was_set_ = true;
   }
   return !stopping_;
 }
@@ -131,7 +131,12 @@ void Recaller::arm_timer() {
   armed_for_ = next;
   itimerspec when{};
   when.it_value.tv_sec = static_cast<time_t>(next.time_since_epoch().count());
-  ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, nullptr);
+  // If the clock was set since it was last armed, this alone says so (timerfd_create(2), NOTES).
+  if (::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when,
+                        nullptr) != 0 &&
+      errno == ECANCELED) {
+    clock_was_set_ = true;
+  }
 }
 
 void Recaller::follow_database() {

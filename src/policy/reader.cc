@@ -283,7 +283,10 @@ Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& pa
     link = std::move(*found);
   }
   auto decision = link ? by_link(*link, *who, path, now) : by_rules(*who, path, now);
-  if (decision && !name.empty()) remembered_.keep(memory_key(name, path.text()), *decision, now);
+  // Names that are not there can be made up without end.
+  if (decision && !name.empty() && decision->access != Access::kNone) {
+    remembered_.keep(memory_key(name, path.text()), *decision, now);
+  }
   return decision;
 }
 

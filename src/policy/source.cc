@@ -120,7 +120,13 @@ Result<Expiry> Source::expires(const Query& query, const db::Rows& rows) const {
 
 std::optional<std::string_view> Source::asked_about(std::string_view principal) const {
   if (!principal.starts_with(config_.principal_prefix)) return std::nullopt;
-  return principal.substr(config_.principal_prefix.size());
+  const std::string_view name = principal.substr(config_.principal_prefix.size());
+  // To a column of numbers, 01, 1.0 and +1 are all 1 (https://sqlite.org/datatype3.html, 3.3).
+  const bool number = !name.empty() && name.find_first_not_of("0123456789") == name.npos;
+  const bool canonical = number && (name == "0" || name.front() != '0');
+  const bool like_a_number = name.find_first_not_of("0123456789+-.eExX \t\n\v\f\r") == name.npos;
+  if (like_a_number && !canonical) return std::nullopt;
+  return name;
 }
 
 Result<std::optional<Source::Bearer>> Source::who(std::string_view token) {

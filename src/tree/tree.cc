@@ -64,17 +64,23 @@ Result<Decision, Errno> Tree::decide(const View& view, const StorePath& path) {
   return *decision;
 }
 
+std::chrono::nanoseconds Tree::time_left(Timestamp until) const {
+  // A timestamp reaches further than nanoseconds can count.
+  const auto now = options_.clock();
+  const Timestamp far = std::chrono::ceil<std::chrono::seconds>(now) + std::chrono::hours(1);
+  return std::min(until, far) - now;
+}
+
 std::chrono::nanoseconds Tree::loan_time(const View& view, const Decision& decision) const {
   using std::chrono::nanoseconds;
   if (!view.is_for_servers()) return nanoseconds(0);
   if (!decision.until) return options_.lease;
-  const nanoseconds left = *decision.until - options_.clock();
+  const nanoseconds left = time_left(*decision.until);
   return std::clamp<nanoseconds>(left - kExpiryMargin, nanoseconds(0), options_.lease);
 }
 
 Loan Tree::loan(const Decision& decision, RecallMark mark) const {
-  const bool soon =
-      decision.until && *decision.until - options_.clock() <= options_.lease + kLeastLateness;
+  const bool soon = decision.until && time_left(*decision.until) <= options_.lease + kLeastLateness;
   return {decision, mark, soon};
 }
 

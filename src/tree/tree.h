@@ -188,6 +188,8 @@ class Tree {
   void tell(const Error& error) const;
   /// judge(), or what to refuse with.
   Result<Decision, Errno> decide(const View& view, const StorePath& path);
+  /// How long until then; no more than about an hour, which is more than any lease.
+  std::chrono::nanoseconds time_left(Timestamp until) const;
   /// How long a decision may be lent, and what to remember of it.
   std::chrono::nanoseconds loan_time(const View& view, const Decision& decision) const;
   Loan loan(const Decision& decision, RecallMark mark) const;

@@ -24,7 +24,9 @@ bool Tree::holds_still(const LentEntry& lent) {
   }
   auto decision = judge(*lent.view, lent.path);
   if (!decision || decision->access < lent.lent) return false;
-  if (decision->until && *decision->until <= options_.clock()) return false;  // of a link's use
+  if (decision->until &&
+      *decision->until <= std::chrono::floor<std::chrono::seconds>(options_.clock()))
+    return false;  // of a link's use
   nodes_.rest_on(lent.entry, loan(*decision, RecallMark()));
   return true;
 }

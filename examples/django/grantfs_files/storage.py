@@ -13,13 +13,13 @@ from django.utils.deconstruct import deconstructible
 from . import conf
 
 NAME_BYTES = 120  # so that folder and name fit into a FileField's 255 characters, and the name into a file system's
-OWN_FOLDER = re.compile(r"[0-9a-f]{32}")
+OWN_FOLDER = re.compile(r"own-[0-9a-f]{32}")  # not what folders that are there already may be called
 
 
 def in_own_folder(name):
     """The name, in a random folder that nothing else will ever have: a name used again inherits nothing."""
     name = PurePosixPath(name)
-    return str(name.parent / secrets.token_hex(16) / name.name)
+    return str(name.parent / f"own-{secrets.token_hex(16)}" / name.name)
 
 
 def rule_path(name):

@@ -15,12 +15,20 @@ from . import order, policy, principals
 
 def connect():
     user = get_user_model()
-    pre_save.connect(user_will_be_saved, sender=user)
-    post_save.connect(user_saved, sender=user)
-    for model in (user, Group):
-        post_delete.connect(principal_deleted, sender=model)
+    # Of proxies and subclasses too, whose signals name themselves as the sender.
+    pre_save.connect(of(user, user_will_be_saved), weak=False)
+    post_save.connect(of(user, user_saved), weak=False)
+    post_delete.connect(of((user, Group), principal_deleted), weak=False)
     if hasattr(user, "groups"):
         m2m_changed.connect(groups_changed, sender=user.groups.through)
+
+
+def of(models, receiver):
+    """The receiver, for signals of these models and what derives from them."""
+    def receive(sender, **more):
+        if issubclass(sender, models):
+            receiver(sender=sender, **more)
+    return receive
 
 
 def auth_hash(user):

@@ -24,7 +24,7 @@ class Uploads(PolicyCase):
 
     def test_it_lies_in_a_random_folder_of_its_own(self):
         first, second = (self.upload(self.alice).file.name for _ in range(2))
-        self.assertRegex(first, r"^uploads/[0-9a-f]{32}/cat\.png$")
+        self.assertRegex(first, r"^uploads/own-[0-9a-f]{32}/cat\.png$")
         self.assertNotEqual(first, second)
         self.assertEqual(self.rows("SELECT path FROM owners WHERE path = ?", os.path.dirname(first)), [(os.path.dirname(first),)])
 
@@ -200,7 +200,7 @@ class Names(PolicyCase):
                 except SuspiciousFileOperation:
                     continue
                 self.assertTrue(os.path.realpath(stored.path).startswith(os.path.realpath(self.store) + "/"))
-                self.assertRegex(stored.name, r"^uploads/[0-9a-f]{32}/[^/]+$")
+                self.assertRegex(stored.name, r"^uploads/own-[0-9a-f]{32}/[^/]+$")
 
 
 class Owners(PolicyCase):

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -231,7 +232,24 @@ class Audit {
     }
   }
 
+  /// A user's name out of the URL: whoever asks is whoever he says.
+  void check_user(const Directive& directive, const std::string& path) {
+    for (const std::string& mount : mounts_) {
+      const std::string captured = mount + "by-user/$";
+      if (!path.starts_with(captured) || path.size() == captured.size() ||
+          std::isdigit(static_cast<unsigned char>(path[captured.size()])) == 0) {
+        continue;
+      }
+      report(
+          directive.place, "exposed-view",
+          fmt::format("{} {} takes the user from the URL: a visitor writes any user's name there",
+                      directive.name, directive.arguments[0]),
+          fmt::format("serve {}by-user/$checked/, checked against $remote_user by a map", mount));
+    }
+  }
+
   void check_reached(const Directive& directive, const std::string& path) {
+    check_user(directive, path);
     const std::string fixed = fixed_part(path);
     if (fixed == path || fixed + "$uri" == path || fixed + "$document_uri" == path) {
       const std::string folder = with_slash(fixed);

@@ -17,8 +17,8 @@ bool is_name_character(char c) {
 /// '/' and no "..".)
 bool is_clients(const std::string& name) {
   static const std::set<std::string> kRaw = {
-      "args",        "query_string",    "request_uri",     "request",    "request_body",
-      "remote_user", "ssl_client_s_dn", "ssl_client_i_dn", "http_cookie"};
+      "args",        "query_string",    "request_uri",     "request",     "request_body",
+      "remote_user", "ssl_client_s_dn", "ssl_client_i_dn", "http_cookie", "content_type"};
   if (name == "http_host") return false;
   return kRaw.contains(name) || name.starts_with("cookie_") || name.starts_with("arg_") ||
          name.starts_with("http_");

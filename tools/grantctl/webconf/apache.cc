@@ -51,9 +51,15 @@ Listen @listen@
         EnableMMAP Off
         EnableSendfile On
 
-        # No name makes a file a program, whatever is said elsewhere.
-        SetHandler none
+        # Listings hold no page of somebody's making: these names are answered 404 below.
+        HeaderName /.none
+        ReadmeName /.none
     </Directory>
+
+    # No name makes a file a program, whatever is said elsewhere: locations count last.
+    <LocationMatch "[^/]$">
+        SetHandler default-handler
+    </LocationMatch>
     RedirectMatch 404 "^(?!@served_patterns@)"
 
 %cookie|    # The token, if the cookie holds one and nothing else; else a name that never is a session.

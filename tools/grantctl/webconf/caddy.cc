@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kCaddy =
     R"conf(# Private files behind Caddy, as `grantctl webconf caddy` writes it: a whole Caddyfile. Mount with
 # server_group=caddy, Debian's group for it. Serve files under a host name of their own, over https (write
-# the name instead of http://@listen@), so that a page somebody uploaded has no cookie of your
+# the name instead of http://@address@, and no bind), so that a page somebody uploaded has no cookie of your
 # application; and give Caddy's user no other way to the store.
 %cookie|#
 %cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:

@@ -38,7 +38,13 @@ $SERVER["socket"] == "@socket@" {
     server.follow-symlink = "disable"
     index-file.names = ()
     static-file.exclude-extensions = ()
+
+    # No name makes a file a program, whatever is said elsewhere.
     cgi.assign = ()
+    fastcgi.server = ()
+    scgi.server = ()
+    proxy.server = ()
+    ssi.extension = ()
 
     # lighttpd's own listings and redirections would show the rewritten path, and the token in it.
     dir-listing.activate = "disable"

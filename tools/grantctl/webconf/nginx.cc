@@ -54,6 +54,7 @@ constexpr std::string_view kNginx =
 %attach|# this site.
 %attach|map "$sent_http_content_type $uri" $grantfs_disposition {
 %attach|    default attachment;
+%attach|    "~^ " "";  # a 304, which has no type: what was said of the file stands
 %attach|    "~^text/plain|^application/pdf|^(?:image|audio|video)/(?!svg)|/$" "";
 %attach|}
 %attach|

@@ -155,6 +155,12 @@ class Uploads(OwnTablesTest):
         self.mount()
         self.assert_denied(self.by_session(token, "7/a/picture"), self.by_session(grouped, "7/a/picture"))
 
+    def test_another_spelling_of_a_number_is_somebody_else(self):
+        """To a column of numbers 07, 7.0 and +7 are 7: a user who could choose such a name would be user 7."""
+        tokens = [self.site.sql_session(f"user:{name}") for name in ("07", "7.0", "+7", "7e0", " 7", "0x7")]
+        self.mount()
+        self.assert_denied(*(self.by_session(token, "7/a/picture") for token in tokens))
+
     def test_a_folder_in_the_table_covers_what_is_below_but_never_the_whole_store(self):
         self.change(f"INSERT INTO uploads (user_id, file_path) VALUES (8, '{PREFIX}7'), (8, '{PREFIX}'), (8, ''), (8, '{PREFIX}.'),"
                     f" (8, '{PREFIX[:-1]}')")

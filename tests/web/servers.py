@@ -165,7 +165,7 @@ class Apache(Server):
     MAIN = "".join(
         f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"
         for name in ("mpm_event", "alias", "authn_core", "authz_core", "authz_host", "autoindex", "filter", "deflate", "dir",
-                     "env", "mime", "negotiation", "reqtimeout", "setenvif", "headers", "rewrite")
+                     "env", "mime", "negotiation", "reqtimeout", "setenvif", "headers", "rewrite", "status")
     ) + "".join(
         f"Include /etc/apache2/mods-available/{name}.conf\n"
         for name in ("alias", "autoindex", "deflate", "dir", "mime", "negotiation", "reqtimeout", "setenvif")
@@ -177,6 +177,10 @@ DefaultRuntimeDir %(folder)s
 ServerName localhost
 StartServers 1
 ErrorLog error.log
+# As Debian's configurations of PHP have it, with a program that is there.
+<FilesMatch ".+\\.ph(?:ar|p|tml)$">
+    SetHandler server-status
+</FilesMatch>
 CustomLog access.log "%%h %%t \\"%%r\\" %%>s %%b \\"%%{Referer}i\\""
 Include grantfs.conf
 """
@@ -201,7 +205,7 @@ class Lighttpd(Server):
     NAME = "lighttpd"
     COMMAND = ["lighttpd", "-D", "-f", "%(folder)s/main.conf"]
     MAIN = """\
-server.modules = ( "mod_accesslog" )
+server.modules = ( "mod_accesslog", "mod_fastcgi", "mod_ssi" )
 server.bind = "127.0.0.1"
 server.port = %(port)s
 server.document-root = "/var/empty"
@@ -210,6 +214,9 @@ server.groupname = "www-data"
 server.errorlog = "%(folder)s/error.log"
 accesslog.filename = "%(folder)s/access.log"
 include_shell "/usr/share/lighttpd/create-mime.conf.pl"
+# As Debian's configurations of PHP and SSI have it.
+fastcgi.server += ( ".php" => (( "socket" => "%(folder)s/no-php.sock", "check-local" => "disable" )) )
+ssi.extension = ( ".shtml" )
 include "%(folder)s/grantfs.conf"
 """
 

@@ -17,6 +17,8 @@ SQL_SECONDS = {None: 1.0}
 
 ACTIVE = ("a.html", "a.htm", "a.HTML", "a.xhtml", "a.svg", "a.svgz", "a.xml", "a.rss", "a.xsl", "a.html.zzz", "a.mht", "page",
           "dir/index.html")
+PROGRAMS = ("a.php", "a.phtml", "a.php.txt", "a.shtml", "a.cgi", "a.pl", "a.var")
+AROUND_LISTINGS = ("HEADER.html", "README.html", "HEADER", "README")
 INERT = ("a.txt", "a.png", "a.jpg", "a.pdf", "a.mp4", "a.mp3")
 
 
@@ -77,7 +79,7 @@ class ActiveContent(WebTest):
 
     @staticmethod
     def populate(site):
-        for name in (*ACTIVE, *INERT):
+        for name in (*ACTIVE, *INERT, *PROGRAMS, *AROUND_LISTINGS):
             site.write(f"alice/kinds/{name}", b"<html><script>alert(1)</script>")
             site.write(f"public-files/kinds/{name}", b"<html><script>alert(1)</script>")
 
@@ -93,6 +95,24 @@ class ActiveContent(WebTest):
             for reply in (self.get(f"alice/kinds/{name}", self.alice), self.server.get(f"/public/public-files/kinds/{name}")):
                 with self.subTest(name):
                     self.assertEqual((reply.status, reply.headers.get("content-disposition")), (200, None), reply)
+
+    def test_a_picture_that_has_not_changed_is_no_attachment_either(self):
+        """A browser merges the headers of a 304 with what it has."""
+        first = self.get("alice/kinds/a.png", self.alice)
+        again = self.get("alice/kinds/a.png", self.alice, headers={"If-Modified-Since": first.headers["last-modified"]})
+        self.assertEqual((again.status, again.headers.get("content-disposition")), (304, None))
+
+    def test_no_name_makes_a_file_a_program(self):
+        """Whatever the server's own configuration says of such names."""
+        for name in PROGRAMS:
+            with self.subTest(name):
+                reply = self.get(f"alice/kinds/{name}", self.alice)
+                self.assertEqual((reply.status, reply.body), (200, b"<html><script>alert(1)</script>"), reply)
+
+    def test_a_listing_holds_no_page_of_somebodys_making(self):
+        reply = self.get("alice/kinds/", self.alice)
+        self.assertEqual(reply.status, 200 if self.expected(LISTS) else 403)
+        self.assertNotIn(b"alert(1)", reply.body)
 
     def test_an_index_page_is_not_shown_in_a_folders_place(self):
         reply = self.get("alice/kinds/dir/", self.alice)

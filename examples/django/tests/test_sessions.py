@@ -3,6 +3,7 @@
 import threading
 from unittest import mock
 
+from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.core.checks import run_checks
 from django.core.management import call_command
@@ -143,6 +144,27 @@ class Users(SessionCase):
         self.alice.is_active = True
         self.alice.save()
         self.assertFalse(self.opens(token))
+
+    def test_a_proxy_of_the_users_model_counts_like_it(self):
+        """As an admin site may have: its signals name the proxy as their sender."""
+        class Member(type(self.alice)):
+            class Meta:
+                proxy = True
+                app_label = "auth"
+
+        for end in (Member.delete, self.deactivate):
+            carol = get_user_model().objects.create_user("carol", password=PASSWORD)
+            token = self.login(carol, Client())
+            number = carol.pk
+            end(Member.objects.get(pk=number))
+            self.assertEqual(self.rows(f"SELECT id FROM sessions WHERE principal = 'user:{number}'"), [])
+            self.assertFalse(self.opens(token))
+            get_user_model().objects.filter(pk=number).delete()
+
+    @staticmethod
+    def deactivate(member):
+        member.is_active = False
+        member.save()
 
     def test_who_is_deactivated_gets_no_files_even_if_the_site_lets_them_log_in(self):
         self.alice.is_active = False

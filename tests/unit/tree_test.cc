@@ -292,5 +292,20 @@ TEST_F(TreeTest, AListingGoesOnFromEveryOffset) {
   }
 }
 
+TEST_F(TreeTest, AnEndThatNanosecondsCannotCountIsFarAway) {
+  constexpr std::chrono::seconds kLease{5};
+  make_tree({.key = kKey, .lease = kLease});
+  sql("INSERT INTO grants (principal, path, expires) VALUES ('public', 'a/b', 99999999999)");
+  for (const auto& names : {std::initializer_list<const char*>{"public"},
+                            {"public", "a"},
+                            {"public", "a", "b"},
+                            {"public", "a", "b", "file"}}) {
+    const auto entry = walk(names);
+    ASSERT_TRUE(entry);
+    EXPECT_GT(entry->lent_for, kLease / 2);
+    EXPECT_LE(entry->lent_for, kLease);
+  }
+}
+
 }  // namespace
 }  // namespace grantfs

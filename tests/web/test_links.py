@@ -228,8 +228,8 @@ class SecureLinks(OnAll):
             with self.subTest(wrong):
                 self.assert_refused(server.get(wrong), 403)
         self.assert_refused(server.get(f"/protected/../by-session/?{query}"), 404)
-        # Of what is bound to an address nothing says that it was right once.
-        self.assert_refused(server.get(self.url("/protected/letter.txt", expires=1_000_000_000)), 403)
+        self.assert_refused(server.get(self.url("/protected/letter.txt", expires=1_000_000_000)), 410)
+        self.assert_refused(server.get(self.url("/protected/letter.txt", expires=1_000_000_000, address=ELSEWHERE)), 403)
         self.site.grantctl("key", "create", "--id", "m2", "--format", "md5", "--uri-prefix", "/protected/", "--path", "alice",
                            "--expression", "$secure_link_expires$uri $secret", "--secret", "-", input="another secret")
         unbound = {"address": "", "secret": "another secret"}

@@ -126,7 +126,7 @@ server {
 %md5|    location @grantfs_md5_ended {
 %md5|        access_log off;
 %md5|        error_log /dev/null emerg;
-%md5|        if (-f @mount@/expired/by-md5/$grantfs_md5_expires/$grantfs_md5$uri) {
+%md5|        if (-f @mount@/from/$remote_addr/expired/by-md5/$grantfs_md5_expires/$grantfs_md5$uri) {
 %md5|            return 410;
 %md5|        }
 %md5|        return 403;

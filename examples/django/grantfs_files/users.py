@@ -47,10 +47,15 @@ def groups_of(user):
 
 
 def settle(pk, using):
-    """Makes the policy's memberships what Django's committed rows say."""
+    """Makes the policy's memberships what Django's committed rows say; who may not log in has no sessions and links."""
     model = get_user_model()
+    principal = principals.of(model(pk=pk))
     with policy.writing() as rules:
-        rules.set_memberships(principals.of(model(pk=pk)), groups_of(model._base_manager.using(using).filter(pk=pk).first()))
+        user = model._base_manager.using(using).filter(pk=pk).first()
+        rules.set_memberships(principal, groups_of(user))
+        if user is None or not user.is_active:
+            rules.end_sessions_of(principal)
+            rules.remove_links_of(principal)
 
 
 def settle_after_commit(pk, using):

@@ -1,5 +1,6 @@
 """What ends a login ends its access to files."""
 
+import io
 import threading
 from unittest import mock
 
@@ -144,6 +145,17 @@ class Users(SessionCase):
         self.alice.is_active = True
         self.alice.save()
         self.assertFalse(self.opens(token))
+
+    def test_what_no_signal_told_of_ends_with_a_sync(self):
+        users = get_user_model().objects.filter(pk=self.alice.pk)
+        token = self.login(self.alice)
+        users.update(password="!")
+        call_command("grantfs_sync", stdout=io.StringIO())
+        self.assertFalse(self.opens(token))
+        self.alice.picture_set.get().file.create_link()
+        users.update(is_active=False)
+        call_command("grantfs_sync", stdout=io.StringIO())
+        self.assertEqual(self.rows("SELECT id FROM links"), [])
 
     def test_a_proxy_of_the_users_model_counts_like_it(self):
         """As an admin site may have: its signals name the proxy as their sender."""

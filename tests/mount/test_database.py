@@ -251,6 +251,7 @@ class Broken(DatabaseTest):
                 self.assert_resumes()
 
 
+    @decided_anew
     def test_a_revocation_after_a_journal_was_deleted_is_not_missed(self):
         """Promise 10: whoever opens the database next makes new journals, of which the old connections know nothing."""
         for suffixes in (("-shm",), ("-wal",), ("-wal", "-shm")):

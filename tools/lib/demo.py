@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import urllib.parse
 
@@ -486,9 +487,18 @@ def run(keep):
                 STATE.unlink(missing_ok=True)
 
 
+interrupted = threading.Event()
+
+
+def interrupt(number, frame):
+    # Remembered too: where Python runs finalizers, what is raised is lost.
+    interrupted.set()
+    signal.default_int_handler(number, frame)
+
+
 def main():
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     try:
         if sys.argv[1:] == ["--stop"]:
             if not STATE.exists():
@@ -497,7 +507,8 @@ def main():
             STATE.unlink()
             print("demo: stopped")
             return 0
-        return run(keep=sys.argv[1:] == ["--keep"])
+        status = run(keep=sys.argv[1:] == ["--keep"])
+        return 130 if interrupted.is_set() else status
     except Trouble as trouble:
         print(f"demo: {trouble}", file=sys.stderr)
         return 1

@@ -215,7 +215,7 @@ server.errorlog = "%(folder)s/error.log"
 accesslog.filename = "%(folder)s/access.log"
 include_shell "/usr/share/lighttpd/create-mime.conf.pl"
 # As Debian's configurations of PHP and SSI have it.
-fastcgi.server += ( ".php" => (( "socket" => "%(folder)s/no-php.sock", "check-local" => "disable" )) )
+fastcgi.server += ( ".php" => (( "host" => "127.0.0.1", "port" => 1, "check-local" => "disable" )) )
 ssi.extension = ( ".shtml" )
 include "%(folder)s/grantfs.conf"
 """

@@ -587,6 +587,29 @@ if (threading.current_thread() is threading.main_thread()
 # --- what the machine has once ---------------------------------------------------------------
 
 
+def when_over(action):
+    """Has a child run `action` when this process has ended, by SIGKILL too, or what this returns is called,
+    which waits for it."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            os.setsid()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            os.close(write_end)
+            os.read(read_end, 1)  # the end of file: nobody holds the other end any more
+            action()
+        os._exit(0)
+    os.close(read_end)
+
+    def over():
+        os.close(write_end)
+        os.waitpid(pid, 0)
+
+    return over
+
+
 def hold_machine(test, what, alone):
     """Until the test is over, other tests, of other processes too, wait for `what`; not alone: unless
     they want it not alone either."""
@@ -608,11 +631,7 @@ def with_io_uring(test):
 
 
 def has_io_uring(test):
-    """Has the kernel take io=uring until the test is over; False if it cannot.
-
-    What was there is written back by a child that waits for the end of this process, however that
-    comes, or of the test.
-    """
+    """Has the kernel take io=uring until the test is over; False if it cannot."""
     if "GRANTFS_PACKAGED_LIBFUSE" in os.environ:
         return False
     try:
@@ -624,24 +643,7 @@ def has_io_uring(test):
     before = _URING.read_text().strip()
     if before in ("Y", "1"):
         return True
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        with contextlib.suppress(BaseException):
-            os.setsid()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
-            os.close(write_end)
-            os.read(read_end, 1)  # the end of file: nobody holds the other end any more
-            _URING.write_text(before)
-        os._exit(0)
-    os.close(read_end)
-
-    def restore():
-        os.close(write_end)
-        os.waitpid(pid, 0)
-
-    test.addCleanup(restore)
+    test.addCleanup(when_over(lambda: _URING.write_text(before)))
     _URING.write_text("Y")
     return True
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include <system_error>
 
 #include "base/quote.h"
+#include "fuse/mount.h"
 
 namespace grantfs {
 namespace {
@@ -119,9 +119,7 @@ Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
   }
   fs::path mountpoint = parent / absolute.filename();
 
-  // Not stat(2), which the kernel may answer from its cache when nobody else answers any more.
-  struct statfs status = {};
-  if (::statfs(mountpoint.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)) {
+  if (is_dead_mount(mountpoint)) {
     if (type_mounted_on(mountpoint) != kFilesystemType) {
       return invalid(fmt::format("{} is a dead mount, and not one of grantfs; unmount it first",
                                  in_quotes(mountpoint)));

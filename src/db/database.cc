@@ -121,6 +121,13 @@ Result<std::int64_t> Connection::query_integer(std::string_view sql) {
   return rows.integer(0);
 }
 
+Statement Preparer::operator()(std::string_view sql) {
+  auto statement = connection_.prepare(sql);
+  if (statement) return std::move(*statement);
+  if (done_) done_ = statement.error();
+  return {};
+}
+
 const std::uint32_t* Connection::map_wal_index() {
   // In any other mode, asking for the mapping would make a -shm file.
   auto statement = prepare("PRAGMA journal_mode");

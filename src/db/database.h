@@ -156,6 +156,21 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
 };
 
+/// Prepares several statements of a connection; the first error counts for all.
+class Preparer {
+ public:
+  explicit Preparer(Connection& connection) : connection_(connection) {}
+
+  /// One of no use after an error.
+  Statement operator()(std::string_view sql);
+  /// The first error.
+  const Result<void>& done() const { return done_; }
+
+ private:
+  Connection& connection_;
+  Result<void> done_;
+};
+
 /// A transaction that rolls back unless commit() was reached.
 class Transaction {
  public:

@@ -130,7 +130,7 @@ class FuseMount::Session {
     const int result = fuse_session_loop_mt(session_, config.get());
     // umount(8) with requests still queued: whoever had taken one up reads ECONNABORTED
     // (fuse_dev_do_read() in the kernel's fs/fuse/dev.c), the others ENODEV.
-    const bool unmounted_by_others = result == -ECONNABORTED && !answers_dead();
+    const bool unmounted_by_others = result == -ECONNABORTED && !is_dead_mount(options_.mountpoint);
     unmount();
     if (stopped_for_.lock()->has_value()) return **stopped_for_.lock();
     if (result < 0 && !unmounted_by_others) {
@@ -138,13 +138,6 @@ class FuseMount::Session {
                    fmt::format("the connection to the kernel broke: {}", std::strerror(-result))};
     }
     return {};
-  }
-
-  /// Whether the mount is in its place, its connection broken.
-  bool answers_dead() const {
-    struct statfs status = {};
-    return ::statfs(options_.mountpoint.c_str(), &status) != 0 &&
-           (errno == ENOTCONN || errno == ECONNABORTED);
   }
 
   /// The descriptor of /dev/fuse goes with it: whoever uses that must have finished.
@@ -262,6 +255,11 @@ void FuseMount::abort(const std::string& why) {
   // With the last descriptor of /dev/fuse the connection ends (fuse_dev_release() in the kernel's
   // fs/fuse/dev.c); the mount stays, dead, until the next daemon takes it over.
   ::_exit(EXIT_FAILURE);
+}
+
+bool is_dead_mount(const std::filesystem::path& mountpoint) {
+  struct statfs status = {};
+  return ::statfs(mountpoint.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 std::string libfuse_version() {

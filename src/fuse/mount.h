@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -88,6 +89,10 @@ class FuseMount final : public Kernel {
 
   std::unique_ptr<Session> session_;
 };
+
+/// Whether a FUSE mount is at that path whose daemon is gone or whose connection is broken. Asks
+/// the daemon, if there is one: statfs(2), which the kernel does not answer from a cache.
+bool is_dead_mount(const std::filesystem::path& mountpoint);
 
 /// Version of the libfuse in use, as it says.
 std::string libfuse_version();

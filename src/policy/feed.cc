@@ -71,18 +71,10 @@ Result<std::unique_ptr<Feed>> Feed::open(const PolicyOptions& options, DatabaseF
   auto ours = triggers(*model);
   if (!ours) return ours.error();
 
-  std::optional<Error> failure;
-  const auto prepare = [&](const char* sql) {
-    auto statement = connection->prepare(sql);
-    if (!statement) {
-      failure = statement.error();
-      return db::Statement();
-    }
-    return std::move(*statement);
-  };
+  db::Preparer prepare(*connection);
   Statements statements{prepare(kVersion), prepare(kCookie), prepare(kRevision), prepare(kSequence),
                         prepare(kRows)};
-  if (failure) return *failure;
+  if (!prepare.done()) return prepare.done().error();
   return std::unique_ptr<Feed>(
       new Feed(options, file, std::move(*connection), std::move(statements), std::move(*ours)));
 }

@@ -20,11 +20,10 @@ Timestamp first_end(Timestamp expires, const Expiry& retired) {
 }  // namespace
 
 Result<KeyRing> KeyRing::open(db::Connection& connection) {
-  auto by_id = connection.prepare(kById);
-  if (!by_id) return by_id.error();
-  auto all = connection.prepare(kAll);
-  if (!all) return all.error();
-  return KeyRing(std::move(*by_id), std::move(*all));
+  db::Preparer prepare(connection);
+  KeyRing keys(prepare(kById), prepare(kAll));
+  if (!prepare.done()) return prepare.done().error();
+  return keys;
 }
 
 std::vector<std::string_view> KeyRing::statements() {

@@ -55,11 +55,6 @@ std::int64_t unix_seconds(Timestamp time) {
   return time.time_since_epoch().count();
 }
 
-/// Under which a decision is remembered: of whom, and where.
-std::string memory_key(const std::string& who, std::string_view path) {
-  return fmt::format("{}/{}", who, path);
-}
-
 }  // namespace
 
 Reader::Reader(PolicyOptions options, DatabaseFiles::File file, db::Connection connection,
@@ -75,19 +70,11 @@ Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options,
   auto connection = open_for_reading(options, file);
   if (!connection) return connection.error();
 
-  std::optional<Error> failure;
-  const auto prepare = [&](const char* sql) {
-    auto statement = connection->prepare(sql);
-    if (!statement) {
-      failure = statement.error();
-      return db::Statement();
-    }
-    return std::move(*statement);
-  };
+  db::Preparer prepare(*connection);
   Statements statements{prepare(kVersion),   prepare(kSession),    prepare(kLink),
                         prepare(kParents),   prepare(kOwnerAt),    prepare(kGrantAt),
                         prepare(kNextOwned), prepare(kNextGranted)};
-  if (failure) return *failure;
+  if (!prepare.done()) return prepare.done().error();
   auto keys = KeyRing::open(*connection);
   if (!keys) return keys.error();
   return std::unique_ptr<Reader>(
@@ -213,7 +200,7 @@ Result<Decision> Reader::by_link(const Explanation::Link& link, const Holdings& 
 }
 
 Result<Decision> Reader::decide(const Identity& identity, const StorePath& path) {
-  const std::string name = source_ == nullptr ? memory_name(identity) : std::string();
+  const std::string name = memory_name(identity);
   if (!name.empty() && remembered_commit_ && connection_.newest_commit() == remembered_commit_) {
     if (const Decision* known = recall(name, path, options_.clock())) return *known;
   }
@@ -260,7 +247,7 @@ Result<bool> Reader::knows_link(const TokenHash& id) {
 }
 
 Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& path, Timestamp now) {
-  const std::string name = source_ == nullptr ? memory_name(identity) : std::string();
+  const std::string name = memory_name(identity);
   if (!name.empty()) {
     if (const Decision* known = recall(name, path, now)) return *known;
   }
@@ -288,53 +275,6 @@ Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& pa
     remembered_.keep(memory_key(name, path.text()), *decision, now);
   }
   return decision;
-}
-
-const Decision* Reader::recall(const std::string& who, const StorePath& path, Timestamp now) const {
-  std::string key = memory_key(who, path.text());
-  if (const Decision* known = remembered_.decision(key, now)) return known;
-  // Whoever may read a folder may read what is in it, by the same rule.
-  const std::size_t root = memory_key(who, "").size();
-  while (key.size() > root) {
-    key.resize(std::max(key.rfind('/'), root));
-    const Decision* known = remembered_.decision(key, now);
-    if (known != nullptr && known->access == Access::kRead) return known;
-  }
-  return nullptr;
-}
-
-template <class T>
-const T* Reader::Remembered::find(const Table<T>& table, const std::string& key, Timestamp now) {
-  const auto known = table.find(key);
-  if (known == table.end()) return nullptr;
-  const At<T>& at = known->second;
-  return at.since <= now && is_live(at.until, now) ? &at.value : nullptr;
-}
-
-template <class T>
-void Reader::Remembered::keep(Table<T>& table, const std::string& key, At<T> value) {
-  if (table.size() >= kMostKept) table.clear();
-  table.insert_or_assign(key, std::move(value));
-}
-
-const Reader::Holdings* Reader::Remembered::holdings(const std::string& who, Timestamp now) const {
-  return find(holdings_, who, now);
-}
-
-const Decision* Reader::Remembered::decision(const std::string& who_and_where,
-                                             Timestamp now) const {
-  return find(decisions_, who_and_where, now);
-}
-
-void Reader::Remembered::keep(const std::string& who, const Holdings& holdings, Timestamp now) {
-  Expiry until;
-  for (const Holding& holding : holdings) until = earlier(until, holding.until);
-  keep(holdings_, who, {holdings, now, until});
-}
-
-void Reader::Remembered::keep(const std::string& who_and_where, const Decision& decision,
-                              Timestamp now) {
-  keep(decisions_, who_and_where, {decision, now, decision.until});
 }
 
 Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) {

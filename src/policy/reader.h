@@ -148,6 +148,8 @@ class Reader {
     Table<Decision> decisions_;
   };
 
+  /// Under which name what an identity is and may is remembered; empty: not at all.
+  std::string memory_name(const Identity& identity) const;
   /// What was decided before, if that counts at `now`. `who` is the identity's memory_name().
   const Decision* recall(const std::string& who, const StorePath& path, Timestamp now) const;
   /// Reads what holdings() remembers.

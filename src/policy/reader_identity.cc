@@ -13,26 +13,9 @@ bool counts_from(const std::string& address, const std::optional<Address>& from)
   return from && network && network->contains(*from);
 }
 
-std::string memory_name(const Identity& identity) {
-  const auto at = [](const std::optional<Address>& from) {
-    return from ? '@' + from->text() : std::string();
-  };
-  if (const auto* bearer = std::get_if<SessionBearer>(&identity)) {
-    return bearer->session.hex() + at(bearer->from);
-  }
-  if (const auto* bearer = std::get_if<LinkBearer>(&identity)) {
-    return "link:" + bearer->link.hex() + at(bearer->from);
-  }
-  if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
-    return "signature:" + bearer->signature.id().hex() + at(bearer->from);
-  }
-  if (const auto* named = std::get_if<Named>(&identity)) return named->principal.text();
-  return std::holds_alternative<Anyone>(identity) ? "public" : std::string();
-}
-
 Result<Reader::Holdings> Reader::holdings(const Identity& identity, Timestamp now, Expired expired,
                                           Explanation* why) {
-  const std::string name = source_ == nullptr ? memory_name(identity) : std::string();
+  const std::string name = memory_name(identity);
   if (name.empty() || expired == Expired::kFollow) {
     return find_holdings(identity, now, expired, why);
   }

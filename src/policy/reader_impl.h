@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "grantfs/identity.h"
 #include "grantfs/timestamp.h"
@@ -22,8 +23,8 @@ inline Expiry earlier(const Expiry& a, const Expiry& b) {
   return std::min(*a, *b);
 }
 
-/// Under which name what an identity is and may is remembered; empty: not at all.
-std::string memory_name(const Identity& identity);
+/// Under which a decision is remembered: of whom (Reader::memory_name()), and where.
+std::string memory_key(const std::string& who, std::string_view path);
 
 /// Whether what is bound to `address` (if it is) counts for who comes from `from` (if it is known).
 bool counts_from(const std::string& address, const std::optional<Address>& from);

@@ -8,8 +8,12 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import harness  # noqa: E402
 
 URING = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -24,27 +28,13 @@ def dies_with_us():
 
 
 class Custody:
-    """Restores enable_uring, unmounts and deletes the work folder when this process ends, even by SIGKILL.
-
-    A child that only waits does it: nothing of ours can run after a SIGKILL.
-    """
+    """Restores enable_uring, unmounts and deletes the work folder when release() is called or this process ends,
+    even by SIGKILL."""
 
     def __init__(self, work, uring):
         self.uring_was = URING.read_text().strip() if URING.exists() else None
         changes = uring and self.uring_was == "N"
-        read_end, self._alive = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            with contextlib.suppress(BaseException):
-                os.setsid()
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    signal.signal(number, signal.SIG_IGN)
-                os.close(self._alive)
-                os.read(read_end, 1)  # the end of file: nobody holds the other end any more
-                self._clean(work, self.uring_was if changes else None)
-            os._exit(0)
-        self._pid = pid
-        os.close(read_end)
+        self.release = harness.when_over(lambda: self._clean(work, self.uring_was if changes else None))
         if changes:
             try:
                 URING.write_text("Y")
@@ -64,10 +54,6 @@ class Custody:
             if not os.path.lexists(work):
                 return
             time.sleep(0.2)
-
-    def release(self):
-        os.close(self._alive)
-        os.waitpid(self._pid, 0)
 
 
 def unmount_below(folder):

@@ -3,9 +3,9 @@
 import json
 import os
 import socket
-import threading
 import time
 
+from fake_daemon import StatusDaemon
 from grantctl_case import DENIED, DONE, TROUBLE, USAGE, Case
 
 
@@ -66,33 +66,6 @@ class Check(Case):
         self.assertEqual(self.verdict("uid:bin", "x")["verdict"], "deny")
 
 
-class Daemon:
-    """The control socket of a daemon that says where everything is."""
-
-    def __init__(self, path, status):
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
-        self.listener.listen()
-        self.status = status
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return
-            with client:
-                client.recv(65536)
-                client.sendall(json.dumps({"ok": True, **self.status}).encode() + b"\n")
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join()
-
-
 class WithDaemon(Case):
     def setUp(self):
         super().setUp()
@@ -104,7 +77,7 @@ class WithDaemon(Case):
         self.mount = self.top / "mount"
         self.mount.mkdir()
         control = self.top / "x.sock"
-        daemon = Daemon(control, {"version": "9.9", "pid": 7, "store": str(self.store), "mountpoint": str(self.mount),
+        daemon = StatusDaemon(control, {"version": "9.9", "pid": 7, "store": str(self.store), "mountpoint": str(self.mount),
                                   "database": str(self.database), "enforce": "open", "started": int(time.time()) - 90,
                                   "uptime_seconds": 90, "counters": {"lookups": 5}})
         self.addCleanup(daemon.close)

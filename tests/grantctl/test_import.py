@@ -13,7 +13,7 @@ import subprocess
 import unittest
 
 from grantctl_case import DONE, GRANTCTL, TROUBLE, USAGE, Case
-from test_recall import FakeDaemon
+from fake_daemon import FakeDaemon
 
 UPLOADS = ("--table", "uploads", "--principal-column", "user_id", "--path-column", "file_path",
            "--principal-prefix", "user:", "--strip-prefix", "/srv/uploads/")

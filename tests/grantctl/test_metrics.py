@@ -3,7 +3,7 @@
 import re
 
 from grantctl_case import TROUBLE, Case
-from test_recall import FakeDaemon
+from fake_daemon import FakeDaemon
 
 STATUS = {"ok": True, "version": "9.9", "pid": 7, "store": "/srv/s", "enforce": "lease", "lease_seconds": 1,
           "transport": "io_uring", "passthrough": False, "libfuse": "3", "started": 1700000000, "uptime_seconds": 5}

@@ -1,59 +1,12 @@
 """What grantctl does once it has taken access away: it has the daemons forget, and returns only then."""
 
-import contextlib
 import json
-import os
-import pathlib
 import socket
 import subprocess
-import threading
 import time
 
+from fake_daemon import PATIENCE_SECONDS, FakeDaemon
 from grantctl_case import DENIED, DONE, GRANTCTL, Case
-
-PATIENCE_SECONDS = 30
-
-
-class FakeDaemon:
-    """A control socket with a record beside it. Acknowledges a recall when `may_answer` is set."""
-
-    def __init__(self, path, database, mountpoint="/srv/view", lease_seconds=30.0, answer=None):
-        self.path = pathlib.Path(path)
-        self.record = self.path.with_suffix(".json")
-        self.record.write_text(json.dumps({"database": str(database), "mountpoint": mountpoint, "pid": os.getpid(),
-                                           "lease_seconds": lease_seconds}))
-        self.answer = answer or {"ok": True}
-        self.may_answer = threading.Event()
-        self.asked = threading.Event()
-        self.requests = []
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(self.path))
-        self.listener.listen()
-        self.thread = threading.Thread(target=self.serve)
-        self.thread.start()
-
-    def serve(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return
-            with client, contextlib.suppress(OSError):
-                command = json.loads(client.recv(65536))["command"]
-                if command != "status":  # which says whether there is a source
-                    self.requests.append(command)
-                    self.asked.set()
-                    self.may_answer.wait(PATIENCE_SECONDS)
-                client.sendall(json.dumps(self.answer).encode() + b"\n")
-
-    def close(self):
-        self.may_answer.set()
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join()
-        self.path.unlink()
-        self.record.unlink()
 
 
 class RecallCase(Case):

@@ -1,8 +1,6 @@
 """Promises 2, 3, 4, 13 and 14 with leases: what the kernel is lent, and how it is taken back."""
 
-import errno
 import grp
-import mmap
 import os
 import time
 
@@ -28,8 +26,7 @@ class LeaseTest(TwoUsersTest):
 
     def setUp(self):
         super().setUp()
-        if self.site.status()["enforce"] != "lease":
-            self.skipTest("this kernel or libfuse cannot refuse file handles: enforce=open it is")
+        self.need_leases()
 
     def upcalls(self):
         counters = self.site.counters()

@@ -298,8 +298,7 @@ class Lent(Signed):
 
     def setUp(self):
         super().setUp()
-        if self.site.status()["enforce"] != "lease":
-            self.skipTest("this kernel or libfuse cannot refuse file handles: enforce=open it is")
+        self.need_leases()
 
     def test_what_is_lent_is_recalled_with_the_key(self):
         """Promise 2, where the kernel would not have asked for a minute."""

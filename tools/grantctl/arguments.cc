@@ -155,6 +155,13 @@ Result<std::string> read_token() {
   return token;
 }
 
+Result<std::string> parse_token_id(const std::string& text) {
+  if (text != "-") return text;
+  auto token = read_token();
+  if (!token) return token.error();
+  return grantfs::TokenHash::of(*token).hex();
+}
+
 Result<grantfs::Secret> read_secret() {
   // One byte more than a secret can have, to tell one that is too long.
   std::array<char, grantfs::kMaxSigningSecretBytes + 1> bytes{};
@@ -169,6 +176,24 @@ Result<grantfs::Secret> read_secret() {
     return Error{ErrorKind::kInvalid, "no secret on standard input; it is the first line"};
   }
   return secret;
+}
+
+CLI::Option* add_expires(CLI::App& command, std::string& expires) {
+  return command
+      .add_option("--expires", expires,
+                  "until when: 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone")
+      ->type_name("WHEN");
+}
+
+void add_address(CLI::App& command, std::string& address) {
+  command
+      .add_option("--address", address,
+                  "an address or network that alone may use it, by from/ADDRESS")
+      ->type_name("CIDR");
+}
+
+void add_holder(CLI::App& command, std::string& holder) {
+  command.add_option("--for", holder, "only those of this principal")->type_name("PRINCIPAL");
 }
 
 grantfs::Identity identity_of(const Principal& principal) {

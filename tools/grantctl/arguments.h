@@ -36,8 +36,21 @@ grantfs::Result<std::optional<grantfs::Network>> parse_network(const std::string
 /// The first line of standard input.
 grantfs::Result<std::string> read_token();
 
+/// The id of a session or link, or the beginning of one; `-` is that of the token on standard
+/// input.
+grantfs::Result<std::string> parse_token_id(const std::string& text);
+
 /// The first line of standard input, as the secret of a signing key.
 grantfs::Result<grantfs::Secret> read_secret();
+
+/// `--expires WHEN`, for parse_expires().
+CLI::Option* add_expires(CLI::App& command, std::string& expires);
+
+/// `--address CIDR` of what an address alone may use, for parse_network().
+void add_address(CLI::App& command, std::string& address);
+
+/// `--for PRINCIPAL` of a list.
+void add_holder(CLI::App& command, std::string& holder);
 
 /// Who asks when this principal does: a user of the machine brings its groups along.
 grantfs::Identity identity_of(const grantfs::Principal& principal);

@@ -49,10 +49,7 @@ void add_grant(CLI::App& app, Context& context) {
   command.add_option("PRINCIPAL", arguments->principal, "user:NAME, group:NAME, uid:N, ...")
       ->required();
   command.add_option("PATH", arguments->path, "in the store")->required();
-  command
-      .add_option("--expires", arguments->expires,
-                  "until when: 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone")
-      ->type_name("WHEN");
+  add_expires(command, arguments->expires);
   on_run(command, context, [arguments](Context& shared) { return run_grant(shared, *arguments); });
 }
 

@@ -103,10 +103,7 @@ void add_group_add(CLI::App& group, Context& context) {
   auto arguments = std::make_shared<GroupArguments>();
   command.add_option("GROUP", arguments->group, "group:NAME, or NAME")->required();
   command.add_option("MEMBER", arguments->member, "any principal, groups among them")->required();
-  command
-      .add_option("--expires", arguments->expires,
-                  "until when: 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone")
-      ->type_name("WHEN");
+  add_expires(command, arguments->expires);
   on_run(command, context,
          [arguments](Context& shared) { return run_group_add(shared, *arguments); });
 }

@@ -162,15 +162,12 @@ Result<int> run_link_ls(Context& context, const std::string& holder) {
   return kDone;
 }
 
-Result<int> run_link_rm(Context& context, std::string id) {
-  if (id == "-") {
-    auto token = read_token();
-    if (!token) return token.error();
-    id = grantfs::TokenHash::of(*token).hex();
-  }
+Result<int> run_link_rm(Context& context, const std::string& given) {
+  auto id = parse_token_id(given);
+  if (!id) return id.error();
   auto admin = context.open_admin();
   if (!admin) return admin.error();
-  auto counts = (*admin)->remove_link(id);
+  auto counts = (*admin)->remove_link(*id);
   if (!counts) return counts.error();
   recall_and_print(context, *counts);
   if (counts->total() > 0) return kDone;
@@ -192,14 +189,8 @@ void add_link_create(CLI::App& link, Context& context) {
                   "whose right the link rests on; default: the owner of the path, or of the "
                   "nearest folder above")
       ->type_name("PRINCIPAL");
-  command
-      .add_option("--expires", arguments->expires,
-                  "until when: 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone")
-      ->type_name("WHEN");
-  command
-      .add_option("--address", arguments->address,
-                  "an address or network that alone may use it, by from/ADDRESS")
-      ->type_name("CIDR");
+  add_expires(command, arguments->expires);
+  add_address(command, arguments->address);
   command.add_option("--uses", arguments->uses, "how often each client may use it")->type_name("N");
   command
       .add_option("--url-prefix", arguments->url_prefix,
@@ -214,7 +205,7 @@ void add_ls_of_links(CLI::App& link, Context& context) {
                                   "  grantctl link ls\n"
                                   "  grantctl link ls --for user:1042");
   auto holder = std::make_shared<std::string>();
-  command.add_option("--for", *holder, "only those of this principal")->type_name("PRINCIPAL");
+  add_holder(command, *holder);
   on_run(command, context, [holder](Context& shared) { return run_link_ls(shared, *holder); });
 }
 

@@ -136,15 +136,11 @@ Result<int> run_session_rm(Context& context, const RemoveArguments& arguments) {
     counts = (*admin)->remove_sessions_of(*principal);
     none = fmt::format("{} has no session", quoted(principal->text()));
   } else {
-    std::string id = arguments.id;
-    if (id == "-") {
-      auto token = read_token();
-      if (!token) return token.error();
-      id = grantfs::TokenHash::of(*token).hex();
-    }
+    auto id = parse_token_id(arguments.id);
+    if (!id) return id.error();
     auto admin = context.open_admin();
     if (!admin) return admin.error();
-    counts = (*admin)->remove_session(id);
+    counts = (*admin)->remove_session(*id);
   }
   if (!counts) return counts.error();
   recall_and_print(context, *counts);
@@ -161,14 +157,8 @@ void add_session_create(CLI::App& session, Context& context) {
                   "  printf '%s\\n' \"$TOKEN\" | grantctl session create user:1042 --token -");
   auto arguments = std::make_shared<CreateArguments>();
   command.add_option("PRINCIPAL", arguments->principal, "whose session it is")->required();
-  command
-      .add_option("--expires", arguments->expires,
-                  "until when: 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone")
-      ->type_name("WHEN");
-  command
-      .add_option("--address", arguments->address,
-                  "an address or network that alone may use it, by from/ADDRESS")
-      ->type_name("CIDR");
+  add_expires(command, arguments->expires);
+  add_address(command, arguments->address);
   command
       .add_option("--token", arguments->token,
                   "only '-': read the token from standard input, and print the session's id")
@@ -182,7 +172,7 @@ void add_ls_of_sessions(CLI::App& session, Context& context) {
                                   "  grantctl session ls\n"
                                   "  grantctl session ls --for user:1042");
   auto holder = std::make_shared<std::string>();
-  command.add_option("--for", *holder, "only those of this principal")->type_name("PRINCIPAL");
+  add_holder(command, *holder);
   on_run(command, context, [holder](Context& shared) { return run_session_ls(shared, *holder); });
 }
 

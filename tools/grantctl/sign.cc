@@ -152,11 +152,7 @@ void add_sign(CLI::App& app, Context& context) {
       "      --url-prefix https://example.org/signed/");
   auto arguments = std::make_shared<SignArguments>();
   command.add_option("PATH", arguments->path, "a file, or a folder with all below it")->required();
-  command
-      .add_option("--expires", arguments->expires,
-                  "until when: 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone")
-      ->type_name("WHEN")
-      ->required();
+  add_expires(command, arguments->expires)->required();
   command
       .add_option("--address", arguments->address,
                   "the client's address, or a network: it opens below from/ADDRESS/ alone")

@@ -18,14 +18,7 @@ constexpr std::string_view kApache =
 #
 # Serve files under a host name of their own, over https, so that a page somebody uploaded has no cookie
 # of your application; and give Apache's user no other way to the store.
-%cookie|#
-%cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:
-%cookie|#
-%cookie|#   Set-Cookie: @cookie@=TOKEN; Secure; HttpOnly; SameSite=Lax; Path=/
-%cookie|#
-%cookie|# __Host- means that no other host of your domain can plant one. A browser accepts such a cookie
-%cookie|# over https only; curl sends it anywhere. It is a cookie of its own, not the application's session:
-%cookie|# if it ever leaks, it opens files and nothing else.
+@cookie_note@
 
 Listen @listen@
 <VirtualHost @address@>
@@ -126,19 +119,14 @@ Result<std::string> apache(const Site& site) {
                  "Apache chooses the file before it knows the user: use --kind cookie, or another "
                  "server"};
   }
-  return fill(kApache, {{"cookie", flags.cookie ? site.cookie : ""},
-                        {"keys_there", flag(flags.keys)},
-                        {"attach", flag(flags.attach)},
-                        {"from", site.by_address ? "from/%{REMOTE_ADDR}/" : ""},
-                        {"listen", site.listen},
-                        {"address", (site.host().empty() ? "*" : site.host()) + ":" + site.port()},
-                        {"served_patterns", served_patterns(site, flags)},
-                        {"location_pattern", as_pattern(site.location)},
-                        {"keys", fill_keys(kApacheKey, site)},
-                        {"public", site.public_location},
-                        {"mount", site.mount},
-                        {"login", site.login},
-                        {"login_page", login_page(site.login)}});
+  return fill(kApache, site,
+              {{"keys_there", flag(flags.keys)},
+               {"from", site.by_address ? "from/%{REMOTE_ADDR}/" : ""},
+               {"listen", site.listen},
+               {"address", (site.host().empty() ? "*" : site.host()) + ":" + site.port()},
+               {"served_patterns", served_patterns(site, flags)},
+               {"location_pattern", as_pattern(site.location)},
+               {"keys", fill_keys(kApacheKey, site)}});
 }
 
 }  // namespace grantctl::webconf

@@ -12,14 +12,7 @@ constexpr std::string_view kCaddy =
 # server_group=caddy, Debian's group for it. Serve files under a host name of their own, over https (write
 # the name instead of http://@address@, and no bind), so that a page somebody uploaded has no cookie of your
 # application; and give Caddy's user no other way to the store.
-%cookie|#
-%cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:
-%cookie|#
-%cookie|#   Set-Cookie: @cookie@=TOKEN; Secure; HttpOnly; SameSite=Lax; Path=/
-%cookie|#
-%cookie|# __Host- means that no other host of your domain can plant one. A browser accepts such a cookie
-%cookie|# over https only; curl sends it anywhere. It is a cookie of its own, not the application's session:
-%cookie|# if it ever leaks, it opens files and nothing else.
+@cookie_note@
 {
 	# Whatever Caddy says of a file names its path, and the token is in it. `grantctl check` says why a
 	# file is refused. In an access log Caddy blanks the cookie; leave log_credentials off.
@@ -139,24 +132,18 @@ constexpr std::string_view kCaddyEndedKey =
 Result<std::string> caddy(const Site& site) {
   const Flags flags(site);
   if (auto checked = check_without_md5(site); !checked) return checked.error();
-  return fill(kCaddy, {{"cookie", flags.cookie ? site.cookie : ""},
-                       {"remote_user", flag(flags.remote_user)},
-                       {"session", flag(flags.session)},
-                       {"attach", flag(flags.attach)},
-                       {"attach_session", flag(flags.attach && flags.session)},
-                       {"from", site.by_address ? "from/{http.request.remote.host}/" : ""},
-                       {"users", site.users.empty() ? "/etc/caddy/grantfs.users" : site.users},
-                       {"inert", kInertExtensions},
-                       {"listen", site.listen},
-                       {"address", ":" + site.port()},
-                       {"host", site.host()},
-                       {"location", site.location},
-                       {"keys", fill_keys(kCaddyKey, site)},
-                       {"ended_keys", fill_keys(kCaddyEndedKey, site)},
-                       {"public", site.public_location},
-                       {"mount", site.mount},
-                       {"login", site.login},
-                       {"login_page", login_page(site.login)}});
+  return fill(kCaddy, site,
+              {{"remote_user", flag(flags.remote_user)},
+               {"session", flag(flags.session)},
+               {"attach_session", flag(flags.attach && flags.session)},
+               {"from", site.by_address ? "from/{http.request.remote.host}/" : ""},
+               {"users", site.users.empty() ? "/etc/caddy/grantfs.users" : site.users},
+               {"listen", site.listen},
+               {"address", ":" + site.port()},
+               {"host", site.host()},
+               {"location", site.location},
+               {"keys", fill_keys(kCaddyKey, site)},
+               {"ended_keys", fill_keys(kCaddyEndedKey, site)}});
 }
 
 }  // namespace grantctl::webconf

@@ -17,14 +17,7 @@ constexpr std::string_view kLighttpd =
 #
 # Serve files under a host name of their own, over https, so that a page somebody uploaded has no cookie
 # of your application; and give lighttpd's user no other way to the store.
-%cookie|#
-%cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:
-%cookie|#
-%cookie|#   Set-Cookie: @cookie@=TOKEN; Secure; HttpOnly; SameSite=Lax; Path=/
-%cookie|#
-%cookie|# __Host- means that no other host of your domain can plant one. A browser accepts such a cookie
-%cookie|# over https only; curl sends it anywhere. It is a cookie of its own, not the application's session:
-%cookie|# if it ever leaks, it opens files and nothing else.
+@cookie_note@
 
 server.modules += ( "mod_rewrite", "mod_setenv" )
 
@@ -125,21 +118,16 @@ Result<std::string> lighttpd(const Site& site) {
                  "--kind cookie without --by-address, or another server"};
   }
   const std::string keys = fill_keys(kLighttpdKey, site);
-  return fill(kLighttpd, {{"cookie", flags.cookie ? site.cookie : ""},
-                          {"cookie_keys", flags.cookie ? keys : ""},
-                          {"keys", keys},
-                          {"keys_there", flag(flags.keys)},
-                          {"secret", flag(flags.cookie || flags.keys)},
-                          {"attach", flag(flags.attach)},
-                          {"attach_session", flag(flags.attach && flags.cookie)},
-                          {"attach_keys", flag(flags.attach && flags.keys)},
-                          {"inert", kInertExtensions},
-                          {"socket", site.host() + ":" + site.port()},
-                          {"location_pattern", as_pattern(site.location)},
-                          {"public_pattern", as_pattern(site.public_location)},
-                          {"mount", site.mount},
-                          {"login", site.login},
-                          {"login_page", login_page(site.login)}});
+  return fill(kLighttpd, site,
+              {{"cookie_keys", flags.cookie ? keys : ""},
+               {"keys", keys},
+               {"keys_there", flag(flags.keys)},
+               {"secret", flag(flags.cookie || flags.keys)},
+               {"attach_session", flag(flags.attach && flags.cookie)},
+               {"attach_keys", flag(flags.attach && flags.keys)},
+               {"socket", site.host() + ":" + site.port()},
+               {"location_pattern", as_pattern(site.location)},
+               {"public_pattern", as_pattern(site.public_location)}});
 }
 
 }  // namespace grantctl::webconf

@@ -11,14 +11,7 @@ constexpr std::string_view kNginx =
     R"conf(# Private files behind nginx, as `grantctl webconf nginx` writes it. Include it in http {}: on Debian,
 # put it in /etc/nginx/conf.d/. Serve files under a host name of their own, over https, so that a page
 # somebody uploaded has no cookie of your application; and give nginx's user no other way to the store.
-%cookie|#
-%cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:
-%cookie|#
-%cookie|#   Set-Cookie: @cookie@=TOKEN; Secure; HttpOnly; SameSite=Lax; Path=/
-%cookie|#
-%cookie|# __Host- means that no other host of your domain can plant one. A browser accepts such a cookie
-%cookie|# over https only; curl sends it anywhere. It is a cookie of its own, not the application's session:
-%cookie|# if it ever leaks, it opens files and nothing else.
+@cookie_note@
 %cookie|
 %cookie|# The token, if the cookie holds one and nothing else; else a name that never is a session.
 %cookie|# This pattern is what keeps "../" out of the path: never put a raw $cookie_ or $arg_ into one. Of
@@ -184,25 +177,20 @@ constexpr std::string_view kNginxKey = R"conf(    # @title@: the token is in the
 
 Result<std::string> nginx(const Site& site) {
   const Flags flags(site);
-  return fill(kNginx, {{"cookie", flags.cookie ? site.cookie : ""},
-                       {"remote_user", flag(flags.remote_user)},
-                       {"session", flag(flags.session)},
-                       {"attach", flag(flags.attach)},
-                       {"attach_session", flag(flags.attach && flags.session)},
-                       {"from", site.by_address ? "from/$remote_addr/" : ""},
-                       {"users", site.users.empty() ? "/etc/nginx/grantfs.htpasswd" : site.users},
-                       {"listen", site.listen},
-                       {"location", site.location},
-                       {"location_open", site.location.substr(0, site.location.size() - 1)},
-                       {"md5", flag(site.has("md5"))},
-                       {"attach_md5", flag(flags.attach && site.has("md5"))},
-                       {"md5_location", site.md5_location},
-                       {"key_maps", fill_keys(kNginxKeyMap, site)},
-                       {"keys", fill_keys(kNginxKey, site)},
-                       {"public", site.public_location},
-                       {"mount", site.mount},
-                       {"login", site.login},
-                       {"login_page", login_page(site.login)}});
+  return fill(kNginx, site,
+              {{"remote_user", flag(flags.remote_user)},
+               {"session", flag(flags.session)},
+               {"attach_session", flag(flags.attach && flags.session)},
+               {"from", site.by_address ? "from/$remote_addr/" : ""},
+               {"users", site.users.empty() ? "/etc/nginx/grantfs.htpasswd" : site.users},
+               {"listen", site.listen},
+               {"location", site.location},
+               {"location_open", site.location.substr(0, site.location.size() - 1)},
+               {"md5", flag(site.has("md5"))},
+               {"attach_md5", flag(flags.attach && site.has("md5"))},
+               {"md5_location", site.md5_location},
+               {"key_maps", fill_keys(kNginxKeyMap, site)},
+               {"keys", fill_keys(kNginxKey, site)}});
 }
 
 }  // namespace grantctl::webconf

@@ -12,7 +12,7 @@ const std::string_view kInertExtensions =
 
 namespace {
 
-std::string_view value_of(std::string_view name, Values values) {
+std::string_view value_of(std::string_view name, const Values& values) {
   for (const auto& [key, value] : values) {
     if (key == name) return value;
   }
@@ -26,7 +26,7 @@ std::string_view only_name(std::string_view line) {
   return name.find('@') == name.npos ? name : std::string_view();
 }
 
-std::string fill_line(std::string_view line, Values values) {
+std::string fill_line(std::string_view line, const Values& values) {
   std::string filled;
   while (true) {
     const auto begin = line.find('@');
@@ -41,9 +41,7 @@ std::string fill_line(std::string_view line, Values values) {
   }
 }
 
-}  // namespace
-
-std::string fill(std::string_view text, Values values) {
+std::string fill(std::string_view text, const Values& values) {
   std::string filled;
   while (!text.empty()) {
     auto line = text.substr(0, text.find('\n') + 1);
@@ -63,6 +61,44 @@ std::string fill(std::string_view text, Values values) {
     filled += fill_line(line, values);
   }
   return filled;
+}
+
+/// What every template says of the cookie, where there is one.
+constexpr std::string_view kCookieNote =
+    R"conf(%cookie|#
+%cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:
+%cookie|#
+%cookie|#   Set-Cookie: @cookie@=TOKEN; Secure; HttpOnly; SameSite=Lax; Path=/
+%cookie|#
+%cookie|# __Host- means that no other host of your domain can plant one. A browser accepts such a cookie
+%cookie|# over https only; curl sends it anywhere. It is a cookie of its own, not the application's session:
+%cookie|# if it ever leaks, it opens files and nothing else.
+)conf";
+
+/// A page that leads to the login page at once; it holds no double quote and no '$'.
+std::string login_page(std::string_view url) {
+  return fmt::format(
+      "<!doctype html><meta charset=utf-8><title>Log in</title>"
+      "<meta http-equiv=refresh content=0;url={0}><a href={0}>Log in</a>",
+      url);
+}
+
+}  // namespace
+
+std::string fill(std::string_view text, const Site& site, Values values) {
+  const Flags flags(site);
+  const std::string cookie = flags.cookie ? site.cookie : "";
+  const std::string note = fill(kCookieNote, {{"cookie", cookie}});
+  const std::string page = login_page(site.login);
+  values.insert(values.end(), {{"attach", flag(flags.attach)},
+                               {"cookie", cookie},
+                               {"cookie_note", note},
+                               {"inert", kInertExtensions},
+                               {"login", site.login},
+                               {"login_page", page},
+                               {"mount", site.mount},
+                               {"public", site.public_location}});
+  return fill(text, values);
 }
 
 std::vector<KeyKind> key_kinds(const Site& site) {
@@ -85,16 +121,14 @@ std::vector<KeyKind> key_kinds(const Site& site) {
 std::string fill_keys(std::string_view text, const Site& site) {
   std::string filled;
   for (const KeyKind& kind : key_kinds(site)) {
-    filled += fill(text, {{"at", "@"},
-                          {"name", kind.name},
-                          {"noun", kind.noun},
-                          {"title", kind.title},
-                          {"counted", kind.counted},
-                          {"location", kind.location},
-                          {"pattern", as_pattern(kind.location)},
-                          {"mount", site.mount},
-                          {"attach", flag(!site.inline_active)},
-                          {"inert", kInertExtensions}});
+    filled += fill(text, site,
+                   {{"at", "@"},
+                    {"name", kind.name},
+                    {"noun", kind.noun},
+                    {"title", kind.title},
+                    {"counted", kind.counted},
+                    {"location", kind.location},
+                    {"pattern", as_pattern(kind.location)}});
   }
   return filled;
 }
@@ -106,13 +140,6 @@ std::string as_pattern(std::string_view text) {
     pattern += c;
   }
   return pattern;
-}
-
-std::string login_page(std::string_view url) {
-  return fmt::format(
-      "<!doctype html><meta charset=utf-8><title>Log in</title>"
-      "<meta http-equiv=refresh content=0;url={0}><a href={0}>Log in</a>",
-      url);
 }
 
 }  // namespace grantctl::webconf

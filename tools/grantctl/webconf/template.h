@@ -1,6 +1,5 @@
 #pragma once
 
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,7 +12,7 @@ namespace grantctl::webconf {
 /// A text for `@NAME@`; for a line that begins with `%NAME|`, whether it is there: if the text is
 /// not empty. `%!NAME|` is the opposite. A line that is `@NAME@` alone has its value in its place,
 /// of whole lines or none.
-using Values = std::initializer_list<std::pair<std::string_view, std::string_view>>;
+using Values = std::vector<std::pair<std::string_view, std::string_view>>;
 
 /// What a site's kinds mean for every template.
 struct Flags {
@@ -51,14 +50,13 @@ inline std::string_view flag(bool is_set) {
   return is_set ? "yes" : "";
 }
 
-/// The template with its values. What stands in a value is not looked at again.
-std::string fill(std::string_view text, Values values);
+/// The template with its values, and with what means the same in every one: attach, cookie,
+/// cookie_note, inert, login, login_page, mount, public. What stands in a value is not looked at
+/// again.
+std::string fill(std::string_view text, const Site& site, Values values);
 
 /// A literal text as a pattern of PCRE or RE2 that matches it alone.
 std::string as_pattern(std::string_view text);
-
-/// A page that leads to the login page at once; it holds no double quote and no '$'.
-std::string login_page(std::string_view url);
 
 /// File names, lowercase and by extension, of what a browser shows without running anything in it:
 /// a pattern of alternatives, for servers that can go by the name only.

@@ -85,6 +85,12 @@ Result<const std::vector<KeyRing::Key>*> KeyRing::md5_keys() {
   return &*md5_;
 }
 
+Result<bool> KeyRing::has_md5_keys() {
+  auto keys = md5_keys();
+  if (!keys) return keys.error();
+  return !(*keys)->empty();
+}
+
 Result<std::optional<Signed>> KeyRing::judge(const Md5Mark& mark, std::string_view uri,
                                              const std::optional<std::string>& address) {
   auto keys = md5_keys();

@@ -43,6 +43,8 @@ class KeyRing {
   /// has it make nothing. Costs an MD5 for each key that knows the URI, whatever there is to find.
   Result<std::optional<Signed>> judge(const Md5Mark& mark, std::string_view uri,
                                       const std::optional<std::string>& address);
+  /// Whether there is any key that makes such MD5s.
+  Result<bool> has_md5_keys();
 
  private:
   struct Key {

@@ -36,7 +36,11 @@ Result<Decision> Reader::by_signature(const SignatureBearer& bearer, const Store
 Result<Decision> Reader::by_md5(const Md5Bearer& bearer, const StorePath& uri, Timestamp now) {
   if (!is_live(bearer.mark.expires, now)) return Decision{};
   const Decision nothing{Access::kNone, bearer.mark.expires};
-  if (uri.is_root()) return nothing;
+  if (uri.is_root()) {
+    auto any = keys_.has_md5_keys();
+    if (!any) return any.error();
+    return *any ? nothing : Decision{};
+  }
   auto made = keys_.judge(bearer.mark, uri_of(uri), address_of(bearer));
   if (!made) return made.error();
   if (!*made || !is_live((*made)->until, now)) return nothing;

@@ -213,7 +213,9 @@ Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name,
   }
   const auto shown = folder_attributes(view, view.root, whole ? &*whole : nullptr);
   // A door where uses are counted is never lent: behind it the kernel would not ask for the next.
-  const auto lent = decision.uses ? std::nullopt : offer(view, decision, mark);
+  // Nor is one that can be made up: see enter_virtual().
+  const bool lends = !decision.uses && (!view.is_of_uris() || nodes_.leads_to_uri(parent, name));
+  const auto lent = lends ? offer(view, decision, mark) : std::nullopt;
   // By its name the kernel can be told to forget the door: for a session that is the token.
   const auto node = nodes_.remember_door(parent, name, NodeKind::kFolder,
                                          std::make_shared<View>(view), lent ? &*lent : nullptr);

@@ -54,11 +54,12 @@ void NodeTable::rest_on(Tables& tables, Slot slot, const Loan& loan) const {
     }
   }
   if (decision.access != Access::kRead) return;
+  const bool is_door = tables.nodes[tables.entries[slot].child].is_view;
+  const auto [view, known] =
+      place_of(tables, is_door ? tables.entries[slot].child : tables.entries[slot].parent);
+  if (view != nullptr && view->is_of_uris()) return lead_to_uri(tables, slot);
   // Everything from the rule's path down to here is readable by the same rule, whatever it was
   // when it was looked up: whoever recalls that rule must find it so.
-  const bool is_door = tables.nodes[tables.entries[slot].child].is_view;
-  const auto known =
-      place_of(tables, is_door ? tables.entries[slot].child : tables.entries[slot].parent).second;
   std::size_t bytes =
       (is_door ? known : known.child(tables.entries[slot].name.view())).text().size();
   while (bytes >= decision.rule_path_bytes) {
@@ -70,13 +71,28 @@ void NodeTable::rest_on(Tables& tables, Slot slot, const Loan& loan) const {
   }
 }
 
+void NodeTable::lead_to_uri(Tables& tables, Slot file) {
+  tables.uri_files.insert(file);
+  for (Slot slot = file; slot != 0; slot = tables.nodes[tables.entries[slot].parent].entry) {
+    tables.entries[slot].leads_to_uri = true;
+    if (tables.nodes[tables.entries[slot].child].is_view) break;  // the door
+  }
+}
+
+bool NodeTable::leads_to_uri(NodeId parent, std::string_view name) {
+  auto tables = tables_.lock();
+  if (node_of(*tables, parent) == nullptr) return false;
+  const Slot slot = find_entry(*tables, slot_of(parent), name);
+  return slot != 0 && tables->entries[slot].leads_to_uri;
+}
+
 KernelEntry NodeTable::key_of(const Tables& tables, const Entry& entry) {
   return {id_of(tables, entry.parent), std::string(entry.name.view())};
 }
 
 LentEntry NodeTable::copy(const Tables& tables, const Entry& entry, const ViewPointer& view,
                           const StorePath& path) {
-  return {key_of(tables, entry), view, path, entry.lent};
+  return {key_of(tables, entry), view, path, entry.lent, id_of(tables, entry.child)};
 }
 
 std::vector<std::vector<LentEntry>> NodeTable::lent_along(const StorePath& path) {
@@ -105,11 +121,8 @@ std::vector<std::vector<LentEntry>> NodeTable::lent_along(const StorePath& path)
 std::vector<LentEntry> NodeTable::lent_in(const View& view) {
   std::vector<LentEntry> found;
   auto tables = tables_.lock();
-  for (const auto& [root, there] : tables->views) {
-    if (there->identity != view.identity) continue;
-    const Entry& door = tables->entries[tables->nodes[root].entry];
-    if (is_lent(door)) found.push_back(copy(*tables, door, there, there->root));
-    add_below(*tables, root, there, there->root, found);
+  for (const auto& [root, there] : tables->views_like(view)) {
+    if (there->identity == view.identity) add_view(*tables, root, there, found);
   }
   return found;
 }
@@ -117,11 +130,21 @@ std::vector<LentEntry> NodeTable::lent_in(const View& view) {
 std::vector<LentEntry> NodeTable::lent_files_of_uris() {
   std::vector<LentEntry> found;
   auto tables = tables_.lock();
-  for (const auto& [root, view] : tables->views) {
-    if (view->is_of_uris()) add_below(*tables, root, view, StorePath(), found);
+  for (const Slot slot : tables->uri_files) {
+    const Entry& entry = tables->entries[slot];
+    if (!is_lent(entry) || entry.lent != Access::kRead) continue;
+    const auto [view, path] = place_of(*tables, entry.parent);
+    if (view != nullptr) found.push_back(copy(*tables, entry, view, path.child(entry.name.view())));
   }
-  std::erase_if(found, [](const LentEntry& lent) { return lent.lent != Access::kRead; });
   return found;
+}
+
+void NodeTable::add_view(Tables& tables, Slot root, const ViewPointer& view,
+                         std::vector<LentEntry>& found) const {
+  if (const Slot door = tables.nodes[root].entry; door != 0 && is_lent(tables.entries[door])) {
+    found.push_back(copy(tables, tables.entries[door], view, view->root));
+  }
+  add_below(tables, root, view, view->root, found);
 }
 
 void NodeTable::add_below(Tables& tables, Slot folder, const ViewPointer& view,
@@ -137,17 +160,34 @@ void NodeTable::add_below(Tables& tables, Slot folder, const ViewPointer& view,
   }
 }
 
-std::vector<KernelEntry> NodeTable::lent_below(const KernelEntry& top) {
+namespace {
+
+std::vector<KernelEntry> keys_of(std::vector<LentEntry> lent) {
+  std::vector<KernelEntry> keys;
+  keys.reserve(lent.size());
+  for (LentEntry& each : lent) keys.push_back(std::move(each.entry));
+  return keys;
+}
+
+}  // namespace
+
+std::vector<KernelEntry> NodeTable::lent_below(NodeId folder) {
   std::vector<LentEntry> found;
   auto tables = tables_.lock();
-  if (node_of(*tables, top.parent) == nullptr) return {};
-  const Slot slot = find_entry(*tables, slot_of(top.parent), top.name);
-  if (slot == 0) return {};
-  add_below(*tables, tables->entries[slot].child, nullptr, StorePath(), found);
-  std::vector<KernelEntry> below;
-  below.reserve(found.size());
-  for (LentEntry& lent : found) below.push_back(std::move(lent.entry));
-  return below;
+  if (node_of(*tables, folder) == nullptr) return {};
+  add_below(*tables, slot_of(folder), nullptr, StorePath(), found);
+  return keys_of(std::move(found));
+}
+
+std::vector<KernelEntry> NodeTable::all_lent() {
+  std::vector<LentEntry> found;
+  auto tables = tables_.lock();
+  for (const auto* views : {&tables->views, &tables->uri_views}) {
+    for (const auto& [root, view] : *views) {
+      if (view->is_for_servers()) add_view(*tables, root, view, found);
+    }
+  }
+  return keys_of(std::move(found));
 }
 
 std::vector<LentEntry> NodeTable::take_expired(Timestamp now) {
@@ -192,17 +232,6 @@ std::vector<ViewPointer> NodeTable::views_for_servers() {
     if (view->is_for_servers()) views.push_back(view);
   }
   return views;
-}
-
-std::vector<KernelEntry> NodeTable::doors() {
-  std::vector<KernelEntry> doors;
-  auto tables = tables_.lock();
-  for (const auto& [root, view] : tables->views) {
-    const Slot entry = tables->nodes[root].entry;
-    if (!view->is_for_servers() || entry == 0) continue;
-    doors.push_back(key_of(*tables, tables->entries[entry]));
-  }
-  return doors;
 }
 
 }  // namespace grantfs

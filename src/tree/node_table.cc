@@ -31,7 +31,7 @@ std::pair<ViewPointer, StorePath> NodeTable::place_of(Tables& tables, Slot slot)
     names.push_back(tables.entries[entry].name.view());
     slot = tables.entries[entry].parent;
   }
-  const ViewPointer& view = tables.views.at(slot);
+  const ViewPointer& view = tables.view_at(slot);
   return {view, StorePath::join(names.rbegin(), names.rend()).below(view->root)};
 }
 
@@ -103,6 +103,7 @@ void NodeTable::erase_entry(Tables& tables, Slot slot) {
   if (entry.next_below != 0) {
     tables.entries[entry.next_below].previous_below = entry.previous_below;
   }
+  tables.uri_files.erase(slot);
   tables.entries.erase(slot);
 }
 
@@ -113,6 +114,7 @@ Slot NodeTable::replace_entry(Tables& tables, Slot former, Slot child) {
   const Slot entry = make_entry(tables, tables.entries[former].parent, name, child);
   tables.entries[entry].lent = tables.entries[former].lent;
   tables.entries[entry].lent_at = tables.entries[former].lent_at;
+  if (tables.uri_files.contains(former)) tables.uri_files.insert(entry);
   return entry;
 }
 
@@ -125,13 +127,14 @@ std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std
   if (known != 0) {
     const Slot child = tables->entries[known].child;
     const bool same = tables->nodes[child].kind == kind &&
-                      (view == nullptr || tables->views.at(child)->root == view->root);
+                      (view == nullptr || tables->view_at(child)->root == view->root);
     if (same) return count(*tables, known, child, loan);
   }
   const Slot node = make_node(*tables, kind);
   if (view != nullptr) {
     tables->nodes[node].is_view = true;
-    tables->views.emplace(node, std::move(view));
+    auto& views = tables->views_like(*view);
+    views.emplace(node, std::move(view));
   }
   const Slot entry = known != 0 ? replace_entry(*tables, known, node)
                                 : make_entry(*tables, slot_of(parent), name, node);
@@ -217,7 +220,7 @@ void NodeTable::release(Tables& tables, Slot slot) noexcept {
       erase_entry(tables, node->entry);
     }
     if (node->is_shared) tables.by_file.erase(slot, ByFile{tables});
-    if (node->is_view) tables.views.erase(slot);
+    if (node->is_view && tables.views.erase(slot) == 0) tables.uri_views.erase(slot);
     tables.nodes.erase(slot);
     slot = above;
   }

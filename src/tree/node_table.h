@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -86,6 +87,7 @@ struct LentEntry {
   StorePath path;
   /// The most that has been lent with it, or with anything below it by a rule on it or above it.
   Access lent;
+  NodeId leads_to = 0;  ///< which may no longer be what the name leads to
 };
 
 /// The nodes (inodes) that the kernel knows, with its lookup counts, and the entries (dentries)
@@ -148,19 +150,21 @@ class NodeTable {
   std::vector<LentEntry> lent_files_of_uris();
   /// What is lent in a view, its door and everything below it, folders before what is in them.
   std::vector<LentEntry> lent_in(const View& view);
-  /// What is lent below an entry, folders before what is in them.
-  std::vector<KernelEntry> lent_below(const KernelEntry& entry);
+  /// What is lent below a folder, folders before what is in them.
+  std::vector<KernelEntry> lent_below(NodeId folder);
+  /// Everything that is lent in the views for servers, folders before what is in them.
+  std::vector<KernelEntry> all_lent();
   /// Takes what is listed as expiring at or before `now`, folders before what is in them.
   std::vector<LentEntry> take_expired(Timestamp now);
   /// When the first of what is listed expires.
   Expiry next_expiry();
   /// What is lent with the entry rests on another decision by now; the mark does not matter.
   void rest_on(const KernelEntry& entry, const Loan& loan);
+  /// Whether a file has been lent below the name, in a view that is of URIs.
+  bool leads_to_uri(NodeId parent, std::string_view name);
 
-  /// The views for servers that there are nodes of.
+  /// The views for servers that there are nodes of, but for those of URIs.
   std::vector<ViewPointer> views_for_servers();
-  /// The entries that lead to those views.
-  std::vector<KernelEntry> doors();
 
   /// Nodes now, the root and other fixed ones included.
   std::size_t size();
@@ -215,6 +219,7 @@ class NodeTable {
     std::uint32_t lent_at = 0;  ///< when last; steady_clock, seconds
     Access lent{};              ///< kClosed: nothing
     bool is_former = false;     ///< the name leads to another node by now
+    bool leads_to_uri = false;  ///< see NodeTable::leads_to_uri()
   };
 
   struct Tables {
@@ -222,7 +227,16 @@ class NodeTable {
     Slab<Entry> entries;
     SlotIndex by_name;  ///< of entries: folder and name
     SlotIndex by_file;  ///< of shared nodes: which file
-    std::unordered_map<Slot, ViewPointer> views;
+    using Views = std::unordered_map<Slot, ViewPointer>;
+    Views views;      ///< by their roots, but for those of URIs
+    Views uri_views;  ///< as many as anyone cares to make up: never walked through
+    std::unordered_set<Slot> uri_files;  ///< entries by which files have been lent in these
+
+    Views& views_like(const View& view) { return view.is_of_uris() ? uri_views : views; }
+    const ViewPointer& view_at(Slot root) const {
+      const auto found = views.find(root);
+      return found != views.end() ? found->second : uri_views.at(root);
+    }
     std::multimap<Timestamp, KernelEntry> expiring;
     std::uint32_t last_birth = 0;
     std::size_t most = 0;  ///< nodes there were since Forgotten::much last was true
@@ -253,10 +267,14 @@ class NodeTable {
   bool is_lent(const Entry& entry) const;
   void mark_lent(Entry& entry, Access access) const;
   void rest_on(Tables& tables, Slot entry, const Loan& loan) const;
+  static void lead_to_uri(Tables& tables, Slot file);
   void add_below(Tables& tables, Slot folder, const ViewPointer& view, const StorePath& path,
                  std::vector<LentEntry>& found) const;
   static LentEntry copy(const Tables& tables, const Entry& entry, const ViewPointer& view,
                         const StorePath& path);
+  /// Adds what is lent below, and the view's door before it.
+  void add_view(Tables& tables, Slot root, const ViewPointer& view,
+                std::vector<LentEntry>& found) const;
   static KernelEntry key_of(const Tables& tables, const Entry& entry);
 
   const std::chrono::seconds lent_for_;

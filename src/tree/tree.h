@@ -203,7 +203,7 @@ class Tree {
   /// Adds what must be forgotten of a chain of entries that lie below each other.
   void withdraw_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries);
   void withdraw_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries);
-  void withdraw_with_all_below(const KernelEntry& top, std::vector<KernelEntry>& entries);
+  void withdraw_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries);
   /// What is lent with the entry may go on, by what the policy says now; false: it must not.
   bool holds_still(const LentEntry& lent);
   Errno deny(int error);

@@ -70,7 +70,8 @@ Result<Entry, Errno> Tree::enter_virtual(const Place& parent, std::string_view n
                                          const Decision& decision, RecallMark mark,
                                          SteadyTime begun) {
   const View& view = *parent.view;
-  const bool lends = decision.access != Access::kClosed;
+  // Such names can be made up without end: lent are those alone that have led to a file.
+  const bool lends = decision.access != Access::kClosed && nodes_.leads_to_uri(parent.id, name);
   const auto lent = lends ? offer(view, decision, mark) : std::nullopt;
   const auto node =
       nodes_.remember_door(parent.id, name, NodeKind::kFolder, nullptr, lent ? &*lent : nullptr);

@@ -31,11 +31,11 @@ bool Tree::holds_still(const LentEntry& lent) {
   return true;
 }
 
-void Tree::withdraw_with_all_below(const KernelEntry& top, std::vector<KernelEntry>& entries) {
+void Tree::withdraw_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries) {
   // Forgetting the top takes what is below with it, but for what is in use: somebody who works in
   // a folder down there would go on by names that the kernel still has.
-  std::vector<KernelEntry> below = nodes_.lent_below(top);
-  entries.push_back(top);
+  std::vector<KernelEntry> below = nodes_.lent_below(top.leads_to);
+  entries.push_back(top.entry);
   std::ranges::move(below, std::back_inserter(entries));
 }
 
@@ -43,7 +43,7 @@ void Tree::withdraw_chain(const std::vector<LentEntry>& chain, std::vector<Kerne
   // If the lowest holds, so does what leads to it: a folder is visible as long as something in it.
   auto top = chain.rend();
   for (auto lent = chain.rbegin(); lent != chain.rend() && !holds_still(*lent); ++lent) top = lent;
-  if (top != chain.rend()) withdraw_with_all_below(top->entry, entries);
+  if (top != chain.rend()) withdraw_with_all_below(*top, entries);
 }
 
 void Tree::withdraw_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries) {
@@ -52,7 +52,7 @@ void Tree::withdraw_each(const std::vector<LentEntry>& lent, std::vector<KernelE
     const bool gone_already =
         top != nullptr && top->view == each.view && top->path.covers(each.path);
     if (gone_already || holds_still(each)) continue;
-    withdraw_with_all_below(each.entry, entries);
+    withdraw_with_all_below(each, entries);
     top = &each;
   }
 }
@@ -93,9 +93,7 @@ std::vector<KernelEntry> Tree::withdraw_expired(Timestamp now) {
 
 std::vector<KernelEntry> Tree::withdraw_everything() {
   nodes_.begin_recall();
-  std::vector<KernelEntry> entries;
-  for (const KernelEntry& door : nodes_.doors()) withdraw_with_all_below(door, entries);
-  return entries;
+  return nodes_.all_lent();
 }
 
 }  // namespace grantfs

@@ -183,6 +183,26 @@ class Ends(LinkTest):
         self.assertEqual(read(self.by_link(kept, "report.txt")), REPORT)
 
 
+class MovedLent(LinkTest):
+    OPTIONS = "enforce=lease,lease=60"
+
+    def test_whoever_works_below_a_link_that_moved_away_and_back_goes_no_further_once_it_ends(self):
+        """Promises 2 and 4: his folder is not the one that the door leads to by now."""
+        self.need_leases()
+        token = self.link("alice/deep/er")
+        folder = os.open(self.by_link(token, "er"), os.O_PATH | os.O_DIRECTORY)
+        self.addCleanup(os.close, folder)
+        for path in ("alice", "alice/deep/er"):
+            self.site.sql("UPDATE links SET path = ?", (path,))
+            self.site.recall()
+            self.assertEqual(outcome(os.stat, self.by_link(token)), "OK")
+        self.assertEqual(read(self.by_link(token, "er/note.txt")), b"note\n")
+        for _ in range(2):
+            self.assertEqual(outcome(os.stat, "note.txt", dir_fd=folder), "OK")  # lent to who is in there
+        self.site.grantctl("revoke", self.owner, "alice")
+        self.assertEqual(outcome(os.stat, "note.txt", dir_fd=folder), "ENOENT")
+
+
 class Addresses(LinkTest):
     def test_what_is_bound_resolves_from_there_and_nowhere_else(self):
         link = self.link("alice/report.txt", "--address", "192.0.2.4/30")

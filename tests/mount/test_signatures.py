@@ -137,7 +137,7 @@ class OurTokens(Signed):
             self.assertEqual(outcome(read, url), "OK")
         self.site.grantctl("key", "rm", "k2")
         for url in urls:
-            self.assertTrue(stat.S_ISDIR(os.stat(url).st_mode))
+            self.assertEqual(outcome(os.stat, url), "EACCES")
         held = os.open(self.signed(others), os.O_PATH)
         self.addCleanup(os.close, held)
         self.site.grantctl("key", "rm", "k9")
@@ -322,12 +322,33 @@ class Lent(Signed):
         urls = [self.url(), self.signed(token("up/7f/film.mp4"), "film.mp4")]
         for url in urls:
             read(url)
+            read(url)  # the way to a URI is lent once it has led to a file
         before = self.site.counters()
         for _ in range(20):
             for url in urls:
                 self.assertEqual(read(url), FILM)
         after = self.site.counters()
         self.assertEqual({name: after[name] - before[name] for name in after if name.startswith("upcalls_") and after[name] != before[name]}, {})
+
+    def test_what_is_made_up_is_never_lent(self):
+        """Promise 15: nobody fills the lists of what is to be recalled with names that he makes up."""
+        made_up = self.by_md5("files/7f/film.mp4", uri="/other")
+        read(self.url())
+        read(self.url())
+        for path in (made_up, self.by_md5("files/8f/film.mp4"), self.by_md5("a/b/c")):
+            os.stat(path)
+            before = self.site.counters()["upcalls_lookup"]
+            for _ in range(3):
+                os.stat(path)
+            self.assertGreaterEqual(self.site.counters()["upcalls_lookup"] - before, 6, path)
+        self.site.grantctl("key", "retire", "k2")
+        self.assertLessEqual(self.site.counters()["recalled_entries"], 5)
+
+    def test_without_a_key_there_is_no_way_in(self):
+        self.assertEqual(outcome(os.stat, self.by_md5("a")), "OK")
+        self.site.grantctl("key", "rm", "k2")
+        self.assertEqual(outcome(os.stat, self.by_md5("a")), "EACCES")
+        self.assertEqual(outcome(os.stat, self.by_md5()), "EACCES")
 
     def test_views_share_a_file_s_node(self):
         """The bytes are cached once, whoever signed."""

@@ -204,12 +204,68 @@ TEST_F(NodeTableTest, WhatIsLentBelowAnEntryComesFoldersFirst) {
   const NodeId a = below(first_, "a", &read);
   const NodeId b = below(a, "b", &read);
   shared(b, "file", 1, &read);
-  const auto found = table_.lent_below({first_, "a"});
+  const auto found = table_.lent_below(a);
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].name, "b");
   EXPECT_EQ(found[1].name, "file");
-  EXPECT_TRUE(table_.lent_below({first_, "none"}).empty());
-  EXPECT_TRUE(table_.lent_below({~NodeId{0}, "a"}).empty());
+  EXPECT_TRUE(table_.lent_below(second_).empty());
+  EXPECT_TRUE(table_.lent_below(~NodeId{0}).empty());
+}
+
+TEST_F(NodeTableTest, WhatIsLentBelowAFormerFolderIsFoundThoughItsNameLeadsElsewhere) {
+  const Loan read = loan(Access::kRead);
+  auto elsewhere = std::make_shared<View>(*view_of("first"));
+  elsewhere->root = *StorePath::parse("elsewhere");
+  shared(first_, "a", 1, &read);
+  ASSERT_NE(table_.remember_door(by_session_, "first", NodeKind::kFolder, elsewhere, &read)->node,
+            first_);
+  for (const auto& chain : table_.lent_along(*StorePath::parse("a"))) {
+    if (chain[0].view->root.is_root() && chain[0].leads_to == first_) {
+      EXPECT_EQ(table_.lent_below(chain[0].leads_to).size(), 1U);
+      return;
+    }
+  }
+  FAIL() << "the former door is not known";
+}
+
+TEST_F(NodeTableTest, OfAllThatIsLentDoorsAreOnlyThoseThatAre) {
+  EXPECT_TRUE(table_.all_lent().empty());
+  const Loan read = loan(Access::kRead);
+  const Loan file = loan(Access::kRead, std::string("a/file").size());
+  shared(below(first_, "a"), "file", 1, &file);  // by a rule on the file: neither door nor folder
+  door("second", &read);
+  const auto found = table_.all_lent();
+  std::set<std::string> names;
+  for (const KernelEntry& entry : found) names.insert(entry.name);
+  EXPECT_EQ(found.size(), names.size());
+  EXPECT_EQ(names, (std::set<std::string>{"file", "second"}));
+}
+
+TEST_F(NodeTableTest, OfTheViewsOfUrisOnlyWhatLedToAFileIsKnown) {
+  auto view = std::make_shared<View>();
+  view->identity = Md5Bearer{};
+  const NodeId root =
+      table_.remember_door(by_session_, "md5", NodeKind::kFolder, view, nullptr)->node;
+  const auto folder = [&](NodeId parent, const char* name) {
+    return table_.remember_door(parent, name, NodeKind::kFolder, nullptr, nullptr)->node;
+  };
+  const NodeId files = folder(root, "files");
+  folder(root, "made-up");
+  EXPECT_FALSE(table_.leads_to_uri(by_session_, "md5"));
+  const Loan read = loan(Access::kRead, std::string("files/a").size());
+  const NodeId file = shared(files, "a", 1, &read);
+  EXPECT_TRUE(table_.leads_to_uri(by_session_, "md5"));
+  EXPECT_TRUE(table_.leads_to_uri(root, "files"));
+  EXPECT_FALSE(table_.leads_to_uri(root, "made-up"));
+  EXPECT_FALSE(table_.leads_to_uri(by_session_, "first"));
+
+  ASSERT_EQ(table_.lent_files_of_uris().size(), 1U);
+  EXPECT_EQ(table_.lent_files_of_uris()[0].path.text(), "files/a");
+  const NodeId other = shared(files, "a", 2);  // what was lent by the name may be in use still
+  ASSERT_EQ(table_.lent_files_of_uris().size(), 2U);
+  table_.forget(file, 1);
+  table_.forget(other, 1);
+  EXPECT_TRUE(table_.lent_files_of_uris().empty());
 }
 
 TEST_F(NodeTableTest, WhatExpiresIsTakenOnceInOrderAndOnlyWhatIsLent) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <exception>
 #include <list>
@@ -19,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/quiet_thread.h"
 #include "control/listener.h"
 #include "control/replies.h"
 
@@ -134,13 +133,7 @@ class ControlServer::Impl {
         replies_(std::make_shared<control::ReplyQueue>(std::move(wake))),
         handler_(std::move(handler)),
         client_time_(client_time) {
-    // Signals are the main thread's: those that arrive here would be lost on it.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { serve(); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_ = start_quiet_thread([this] { serve(); });
   }
 
   ~Impl() {

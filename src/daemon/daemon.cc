@@ -25,6 +25,7 @@
 #include "fuse/mount.h"
 #include "grantfs/policy.h"
 #include "lease/recaller.h"
+#include "lease/store_watcher.h"
 #include "policy/link_uses.h"
 #include "store/store.h"
 #include "tree/tree.h"
@@ -60,6 +61,10 @@ gid_t administrators(const std::filesystem::path& database) {
   struct stat status = {};
   return ::stat(database.parent_path().c_str(), &status) == 0 ? status.st_gid : ::getegid();
 }
+
+/// How often the files in steady use are looked at, in leases: twice, almost, within
+/// Tree::vouched_within().
+constexpr double kStoreLooks = 0.3;
 
 /// One file in /run/grantfs for each mount point, with a name that shows which.
 std::filesystem::path default_control_path(const std::filesystem::path& mountpoint) {
@@ -98,7 +103,9 @@ class Daemon {
         tree_(*policy_, store_, complete(std::move(tree_options))) {}
 
   ~Daemon() {
-    if (recaller_ != nullptr) recaller_->stop();  // it notifies the mount, which goes first
+    // They notify the mount, which goes first.
+    if (store_watcher_ != nullptr) store_watcher_->stop();
+    if (recaller_ != nullptr) recaller_->stop();
   }
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -129,14 +136,17 @@ class Daemon {
                                           .io_uring = options_.io_uring});
     if (!mount) return mount.error();
     mount_ = std::move(*mount);
-    auto recaller = Recaller::start(tree_, *policy_, *mount_, {.lease = options_.lease});
+    auto recaller = Recaller::start(tree_, *policy_, *mount_, {});
     if (!recaller) return recaller.error();
     recaller_ = std::move(*recaller);
+    store_watcher_ =
+        std::make_unique<StoreWatcher>(tree_, *recaller_, options_.lease * kStoreLooks);
 
     serving_ = true;
     std::thread readiness([&] { wait_until_answering(background); });
     auto ended = mount_->run([&] { blocked.reset(); });
     readiness.join();
+    store_watcher_->stop();
     // Whoever asks for a recall from here on is answered by the end of the mount.
     recaller_->stop();
     if (ended) spdlog::info("{} is unmounted", quoted(plan_.mountpoint.native()));
@@ -191,6 +201,7 @@ class Daemon {
                            {"recalls_of_everything", recaller_->counters().everything.load()},
                            {"recalled_entries", recaller_->counters().entries.load()},
                            {"nodes", tree_.node_count()},
+                           {"steady_files", tree_.steady_files().size()},
                            {"open_files", mount_->open_handles()}};
     const auto upcalls = mount_->upcalls();
     for (std::size_t i = 0; i < upcalls.size(); ++i) {
@@ -217,7 +228,9 @@ class Daemon {
     options.lease = options_.lease;
     options.link_uses = &link_uses_;
     options.share_files = enforcement_ == Enforcement::kLease;
-    options.on_lent = [this] { recaller_->lent(); };
+    options.on_lent = [this](std::chrono::seconds longest) { recaller_->lent(longest); };
+    options.vouch = [this] { recaller_->vouch(); };
+    options.on_steady = [this] { store_watcher_->watch(); };
     return options;
   }
 
@@ -235,6 +248,7 @@ class Daemon {
   Tree tree_;
   // Handlers tell the recaller what they lend until the mount has gone; see also ~Daemon().
   std::unique_ptr<Recaller> recaller_;
+  std::unique_ptr<StoreWatcher> store_watcher_;
   std::unique_ptr<FuseMount> mount_;
 };
 

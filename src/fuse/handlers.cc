@@ -72,7 +72,10 @@ void answer_later(HandlerContext& context, fuse_req_t request, Body body) {
 void on_init(void* userdata, fuse_conn_info* info) {
   auto& context = *static_cast<HandlerContext*>(userdata);
   Connection& connection = context.connection;
-  connection.protocol_minor = info->proto_minor;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  constexpr unsigned kFirstWithEpochs = 44;  // of FUSE 7, in linux/fuse.h
+  connection.epochs = info->proto_minor >= kFirstWithEpochs;
+#endif
   // The kernel would accept file handles (open_by_handle_at(2)) that lead past every door. Where
   // that cannot be had (libfuse 3.17, Linux 6.9), opening by handle must be a decision like any.
 #if defined(FUSE_CAP_NO_EXPORT_SUPPORT)
@@ -87,6 +90,7 @@ void on_init(void* userdata, fuse_conn_info* info) {
     context.asks_at_open = true;
     context.tree.decide_every_open();
   }
+  if (!context.asks_at_open && connection.epochs) context.tree.lend_steadily();
 #if defined(FUSE_CAP_PASSTHROUGH)
   if (context.asks_at_open && context.options.passthrough != Use::kNo &&
       fuse_set_feature_flag(info, FUSE_CAP_PASSTHROUGH)) {
@@ -111,7 +115,8 @@ void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
     fuse_entry_param reply = {};
     reply.ino = entry->node;
     reply.attr = entry->attributes;
-    reply.attr_timeout = reply.entry_timeout = seconds(entry->lent_for);
+    reply.entry_timeout = seconds(entry->lent_for);
+    reply.attr_timeout = seconds(std::max(entry->lent_for, entry->attributes_lent_for));
     // A reply that did not arrive (the caller was interrupted) will not be forgotten either.
     if (fuse_reply_entry(request, &reply) != 0) context.tree.forget(entry->node, 1);
   });

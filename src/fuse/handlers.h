@@ -17,9 +17,9 @@ namespace grantfs {
 
 /// What the kernel and libfuse agreed upon (FUSE_INIT).
 struct Connection {
-  unsigned protocol_minor = 0;  ///< of FUSE 7
-  bool passthrough = false;     ///< the kernel reads files of the store itself
-  bool io_uring = false;        ///< the kernel offers requests over io_uring
+  bool passthrough = false;  ///< the kernel reads files of the store itself
+  bool io_uring = false;     ///< the kernel offers requests over io_uring
+  bool epochs = false;       ///< everything can be forgotten at once (FUSE_NOTIFY_INC_EPOCH)
 };
 
 /// A file that a client has open.

@@ -1,19 +1,15 @@
 #include "fuse/read_workers.h"
 
-#include <pthread.h>
-
-#include <csignal>
 #include <utility>
+
+#include "base/quiet_thread.h"
 
 namespace grantfs {
 
 ReadWorkers::ReadWorkers(unsigned threads) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  for (unsigned i = 0; i < threads; ++i) {
+    threads_.push_back(start_quiet_thread([this] { run(); }));
+  }
 }
 
 void ReadWorkers::finish() {

@@ -19,9 +19,14 @@ class Kernel {
   /// folder's lock, under which lookups install what they found). ENOENT: it had no such entry.
   virtual Result<void, Errno> forget_entry(const KernelEntry& entry) = 0;
 
+  /// Returns when whoever asks for the attributes of the node, by a name or by what he has open, is
+  /// told them afresh. ENOENT: it knows no such node.
+  virtual Result<void, Errno> forget_attributes(NodeId node) = 0;
+
   /// Whether forget_everything() is to be had (FUSE_NOTIFY_INC_EPOCH, Linux 6.16).
   virtual bool forgets_everything() const = 0;
-  /// Returns when every path walk that begins later looks everything up afresh.
+  /// Returns when every path walk that begins later looks everything up afresh, and also one under
+  /// way from its next step on. It takes no lock: unlike the others, a handler may call this.
   virtual Result<void, Errno> forget_everything() = 0;
 
   /// The kernel must not go on with what it holds: ends the connection, and with it the program.

@@ -2,22 +2,25 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <utility>
+
+#include "base/quiet_thread.h"
 
 namespace grantfs {
 namespace {
 
 /// A lease begins when the kernel gets to the reply: it may end that much later than we think.
 constexpr std::chrono::seconds kLateness{10};
+
+/// For how long nothing is lent for longer than a lease, once that could not be vouched for.
+constexpr std::chrono::seconds kPause{60};
 
 /// How often to look around when nothing is lent.
 constexpr std::chrono::milliseconds kIdlePoll{10'000};
@@ -46,12 +49,7 @@ Recaller::Recaller(Tree& tree, Policy& policy, Kernel& kernel, Options options, 
       options_(std::move(options)),
       wake_(std::move(wake)),
       timer_(std::move(timer)) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_quiet_thread([this] { run(); });
 }
 
 void Recaller::stop() {
@@ -67,27 +65,49 @@ void Recaller::wake() {
   }
 }
 
-void Recaller::lent() {
+void Recaller::lent(std::chrono::seconds longest) {
+  const auto now = SteadyClock::now().time_since_epoch();
+  const SteadyClock::rep until = (now + longest + kLateness).count();
+  SteadyClock::rep known = lent_until_;
+  while (known < until && !lent_until_.compare_exchange_weak(known, until)) {
+  }
   // The other half of this pair is in wait(): either it sees the time, or we see it asleep.
-  last_lent_ = SteadyClock::now().time_since_epoch().count();
+  last_lent_ = now.count();
   if (asleep_ && asleep_.exchange(false)) wake();
 }
 
+void Recaller::vouch() {
+  const auto now = SteadyClock::now();
+  const auto seen = tree_.steady_files().seen(now);
+  if (!seen) return;
+  const SteadyClock::time_point kept_up{SteadyClock::duration(kept_up_at_.load())};
+  if (now - std::min(*seen, kept_up) <= tree_.vouched_within()) return;
+  // In this order: what is looked up from here on is not lent for longer, and what was before, the
+  // kernel looks up again.
+  tree_.steady_files().pause(now + kPause);
+  ++counters_.everything;
+  must(kernel_.forget_everything());
+  tree_.steady_files().clear();
+}
+
 void Recaller::catch_up(std::function<void()> done) {
-  waiting_.lock()->push_back(std::move(done));
+  forget({}, std::move(done));
+}
+
+void Recaller::forget(StoreChanges changes, std::function<void()> done) {
+  waiting_.lock()->push_back({std::move(changes), std::move(done)});
   wake();
 }
 
 bool Recaller::anything_lent() const {
-  const SteadyClock::duration last(last_lent_.load());
-  return last.count() != 0 &&
-         SteadyClock::now().time_since_epoch() - last < options_.lease + kLateness;
+  return SteadyClock::now().time_since_epoch().count() < lent_until_;
 }
 
 void Recaller::run() {
   while (wait()) {
-    std::vector<std::function<void()>> served;
+    std::vector<Waiting> served;
     served.swap(*waiting_.lock());
+    const auto begun = SteadyClock::now().time_since_epoch().count();
     follow_database();
     // What ends later than a lease is not listed as expiring, and by another clock it may be over.
     if (std::exchange(clock_was_set_, false)) recall_everything();
@@ -95,7 +115,12 @@ void Recaller::run() {
     if (const Expiry next = tree_.next_expiry(); next && *next <= now) {
       recall(tree_.withdraw_expired(now));
     }
-    for (const auto& done : served) done();
+    kept_up_at_ = begun;
+    for (const Waiting& each : served) {
+      recall(each.changes.entries);
+      for (const NodeId node : each.changes.nodes) must(kernel_.forget_attributes(node));
+      each.done();
+    }
   }
 }
 
@@ -161,24 +186,25 @@ void Recaller::recall(const std::vector<KernelEntry>& entries) {
   ++counters_.recalls;
   for (const KernelEntry& entry : entries) {
     auto forgotten = kernel_.forget_entry(entry);
-    if (forgotten) {
-      ++counters_.entries;
-    } else if (forgotten.error().value != ENOENT) {
-      kernel_.abort(fmt::format("the kernel does not forget what was lent to it: {}",
-                                std::strerror(forgotten.error().value)));
-    }
+    must(forgotten);
+    if (forgotten) ++counters_.entries;
   }
+}
+
+void Recaller::must(const Result<void, Errno>& forgotten) {
+  if (forgotten || forgotten.error().value == ENOENT) return;
+  kernel_.abort(fmt::format("the kernel does not forget what was lent to it: {}",
+                            std::strerror(forgotten.error().value)));
 }
 
 void Recaller::recall_everything() {
   tree_.begin_recall();
   if (!anything_lent()) return;
   ++counters_.everything;
-  if (!kernel_.forgets_everything()) {
+  if (kernel_.forgets_everything()) {
+    must(kernel_.forget_everything());
+  } else {
     recall(tree_.withdraw_everything());
-  } else if (auto forgotten = kernel_.forget_everything(); !forgotten) {
-    kernel_.abort(fmt::format("the kernel does not forget what was lent to it: {}",
-                              std::strerror(forgotten.error().value)));
   }
 }
 

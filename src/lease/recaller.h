@@ -31,12 +31,14 @@ struct RecallCounters {
 /// lent it looks at the database every 10 ms, and at once when told to (catch_up()); a timer on
 /// CLOCK_REALTIME, which steps of the clock wake, minds expiries. While nothing is lent it sleeps.
 ///
+/// What is lent for longer than a lease goes by its folders, and they are renewed only as long as
+/// this thread and the StoreWatcher keep up: see vouch().
+///
 /// Trouble with the database recalls everything, once: what cannot be read denies. A notification
 /// that fails ends the program (Kernel::abort) rather than leave a lease standing.
 class Recaller {
  public:
   struct Options {
-    std::chrono::seconds lease{1};
     /// How often the database is looked at while something is lent.
     std::chrono::milliseconds poll{10};
     Clock clock = system_now;
@@ -53,8 +55,18 @@ class Recaller {
   Recaller(const Recaller&) = delete;
   Recaller& operator=(const Recaller&) = delete;
 
-  /// Something was lent (TreeOptions::on_lent). Any thread; an atomic store most of the time.
-  void lent();
+  /// Something was lent, for so long at most (TreeOptions::on_lent). Any thread; a few atomic
+  /// operations most of the time.
+  void lent(std::chrono::seconds longest);
+
+  /// TreeOptions::vouch. Where this thread or the StoreWatcher did not keep up (the program was
+  /// stopped, the machine suspended, the disk hung), the kernel forgets everything before this
+  /// returns, and nothing is lent for longer than a lease for a while. Any thread.
+  void vouch();
+
+  /// Has the kernel forget what is not so any more in the store, and then calls `done`, as
+  /// catch_up() does.
+  void forget(StoreChanges changes, std::function<void()> done);
 
   /// Calls `done` when everything that was committed before this call, and that takes access
   /// away, has been recalled. Any thread; `done` is called on the recalling one, and must be quick.
@@ -74,6 +86,7 @@ class Recaller {
   void arm_timer();
   void follow_database();
   void recall(const std::vector<KernelEntry>& entries);
+  void must(const Result<void, Errno>& forgotten);
   void recall_everything();
   void wake();
 
@@ -89,9 +102,15 @@ class Recaller {
   RecallCounters counters_;
 
   std::atomic<SteadyClock::rep> last_lent_{0};
+  std::atomic<SteadyClock::rep> lent_until_{0};
+  std::atomic<SteadyClock::rep> kept_up_at_{0};  ///< all that was committed by then is recalled
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stopping_{false};
-  Sync<std::vector<std::function<void()>>> waiting_;
+  struct Waiting {
+    StoreChanges changes;
+    std::function<void()> done;
+  };
+  Sync<std::vector<Waiting>> waiting_;
   std::thread thread_;
 };
 

@@ -20,10 +20,14 @@ std::optional<KnownFiles::Known> KnownFiles::find(const Key& key) {
   return there.known;
 }
 
-void KnownFiles::keep(const Key& key, const Known& known, const timespec& asked) {
+bool KnownFiles::is_told_apart(const timespec& born, const timespec& now) {
   // More than any filesystem rounds its times to.
   constexpr time_t kTickSeconds = 3;
-  if (known.handle.empty() || key.born.tv_sec > asked.tv_sec - kTickSeconds) return;
+  return born.tv_sec <= now.tv_sec - kTickSeconds;
+}
+
+void KnownFiles::keep(const Key& key, const Known& known, const timespec& asked) {
+  if (known.handle.empty() || !is_told_apart(key.born, asked)) return;
   auto shard = shards_[spread(key.inode) % kShards].lock();
   slot(*shard, key) = Slot{key, known};
 }

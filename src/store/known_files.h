@@ -37,6 +37,9 @@ class KnownFiles {
     FileHandle handle;
   };
 
+  /// Whether a file born then differs in that from any that is born from `now` on (CLOCK_REALTIME).
+  static bool is_told_apart(const timespec& born, const timespec& now);
+
   std::optional<Known> find(const Key& key);
   /// `asked`: CLOCK_REALTIME before the handle was asked for.
   void keep(const Key& key, const Known& known, const timespec& asked);

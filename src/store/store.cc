@@ -55,6 +55,8 @@ int openat2(int base, const char* path, std::uint64_t flags) {
   return -1;
 }
 
+constexpr unsigned kSightingMask = STATX_TYPE | STATX_SIZE | STATX_MTIME | STATX_INO | STATX_BTIME;
+
 timespec to_timespec(const statx_timestamp& time) {
   return {time.tv_sec, static_cast<long>(time.tv_nsec)};
 }
@@ -128,8 +130,7 @@ Result<UniqueFd, Errno> Store::resolve(int base, const char* path) const {
 
 Result<Found, Errno> Store::examine(int fd, FileHandle* handle) const {
   struct statx status = {};
-  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-              STATX_TYPE | STATX_SIZE | STATX_MTIME | STATX_INO | STATX_BTIME, &status) != 0) {
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, kSightingMask, &status) != 0) {
     return to_errno(errno);
   }
   Found found{};
@@ -200,6 +201,36 @@ Result<Located, Errno> Store::locate(const StorePath& path) const {
   auto found = examine(fd->get(), &handle);
   if (!found) return found.error();
   return Located{std::move(*fd), *found, std::move(handle)};
+}
+
+namespace {
+
+std::optional<Sighting> sight_at(int folder, const char* name, int flags) {
+  struct statx status = {};
+  if (::statx(folder, name, flags | AT_STATX_DONT_SYNC, kSightingMask, &status) != 0) return {};
+  const bool is_mounted_on = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  if (!S_ISREG(status.stx_mode) || is_mounted_on || (status.stx_mask & STATX_BTIME) == 0) return {};
+  return Sighting{status.stx_dev_major, status.stx_dev_minor,
+                  status.stx_ino,       to_timespec(status.stx_btime),
+                  status.stx_size,      to_timespec(status.stx_mtime)};
+}
+
+}  // namespace
+
+std::optional<Sighting> Store::sight(const Located& located) const {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  auto sighting = sight_at(located.fd.get(), "", AT_EMPTY_PATH);
+  if (!sighting || !KnownFiles::is_told_apart(sighting->born, now)) return std::nullopt;
+  const Found& found = located.found;
+  const bool changed = sighting->size != found.size ||
+                       sighting->modified.tv_sec != found.modified.tv_sec ||
+                       sighting->modified.tv_nsec != found.modified.tv_nsec;
+  return changed ? std::nullopt : sighting;
+}
+
+std::optional<Sighting> Store::sight(const UniqueFd& folder, const char* name) {
+  return sight_at(folder.get(), name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
 }
 
 Result<Found, Errno> Store::find(const StorePath& path) const {

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,25 @@ struct Located {
   UniqueFd fd;
   Found found{};
   FileHandle handle;
+};
+
+/// What tells at a glance whether a name still leads to the same file, and whether that has
+/// changed.
+struct Sighting {
+  std::uint32_t device_major;
+  std::uint32_t device_minor;
+  std::uint64_t inode;
+  timespec born;
+  std::uint64_t size;  ///< bytes
+  timespec modified;
+  friend bool operator==(const Sighting& a, const Sighting& b) {
+    const auto same = [](const timespec& x, const timespec& y) {
+      return x.tv_sec == y.tv_sec && x.tv_nsec == y.tv_nsec;
+    };
+    return a.device_major == b.device_major && a.device_minor == b.device_minor &&
+           a.inode == b.inode && a.size == b.size && same(a.born, b.born) &&
+           same(a.modified, b.modified);
+  }
 };
 
 /// Whether an open waits until whoever has a lease on the file (F_SETLEASE in fcntl(2)) gives it
@@ -72,6 +92,12 @@ class Store {
   Result<Located, Errno> locate(const StorePath& path) const;
   /// locate(), for who wants to know and not to open.
   Result<Found, Errno> find(const StorePath& path) const;
+  /// The file that was located, to be compared with later sightings. None if it changed since, or
+  /// if these could be of another without its being noticed: the filesystem has no birth times, or
+  /// it was born so lately that another could have been at the same time.
+  std::optional<Sighting> sight(const Located& located) const;
+  /// A name in a folder that was located: one system call. None if there is no file in this store.
+  static std::optional<Sighting> sight(const UniqueFd& folder, const char* name);
   /// Opens a regular file, whatever has become of its name since it was located; anything else is
   /// ENOENT, without being opened (an open(2) of a device or a FIFO can block or do things).
   Result<OpenedFile, Errno> open_file(const Located& located, FileLeases leases) const;

@@ -220,7 +220,7 @@ Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name,
   const auto node = nodes_.remember_door(parent, name, NodeKind::kFolder,
                                          std::make_shared<View>(view), lent ? &*lent : nullptr);
   if (!node) return fail(ESTALE);
-  return answer(*node, shown, view, decision, begun);
+  return answer_folder(*node, shown, view, decision, begun);
 }
 
 namespace {

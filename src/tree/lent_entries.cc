@@ -27,23 +27,36 @@ std::uint32_t steady_seconds() {
 
 bool NodeTable::lend(Tables& tables, Slot slot, const Loan* loan) {
   if (loan == nullptr || loan->mark != recalls_.load()) return false;
-  mark_lent(tables.entries[slot], loan->decision.access);
-  rest_on(tables, slot, *loan);
+  mark_lent(tables.entries[slot], loan->decision.access, lent_for_);
+  rest_on(tables, slot, *loan, lent_for_);
   return true;
 }
 
-bool NodeTable::is_lent(const Entry& entry) const {
-  return entry.lent != Access::kClosed && steady_seconds() - entry.lent_at <= lent_for_.count();
+bool NodeTable::lend_for(const KernelEntry& key, const Loan& loan, std::chrono::seconds lent_for) {
+  auto tables = tables_.lock();
+  if (node_of(*tables, key.parent) == nullptr || loan.mark != recalls_.load()) return false;
+  const Slot slot = find_entry(*tables, slot_of(key.parent), key.name);
+  if (slot == 0) return false;
+  mark_lent(tables->entries[slot], loan.decision.access, lent_for);
+  rest_on(*tables, slot, loan, lent_for);
+  return true;
 }
 
-void NodeTable::mark_lent(Entry& entry, Access access) const {
+bool NodeTable::is_lent(const Entry& entry) {
+  return entry.lent != Access::kClosed && steady_seconds() <= entry.lent_until;
+}
+
+void NodeTable::mark_lent(Entry& entry, Access access, std::chrono::seconds lent_for) {
   // A door is lent even where there is nothing behind it.
   access = std::max(access, Access::kNone);
-  entry.lent = is_lent(entry) ? std::max(entry.lent, access) : access;
-  entry.lent_at = steady_seconds();
+  const bool lent = is_lent(entry);
+  const auto until = steady_seconds() + static_cast<std::uint32_t>(lent_for.count());
+  entry.lent = lent ? std::max(entry.lent, access) : access;
+  entry.lent_until = lent ? std::max(entry.lent_until, until) : until;
 }
 
-void NodeTable::rest_on(Tables& tables, Slot slot, const Loan& loan) const {
+void NodeTable::rest_on(Tables& tables, Slot slot, const Loan& loan,
+                        std::chrono::seconds lent_for) {
   const Decision& decision = loan.decision;
   if (loan.expires_soon && decision.until) {
     Entry& entry = tables.entries[slot];
@@ -64,7 +77,7 @@ void NodeTable::rest_on(Tables& tables, Slot slot, const Loan& loan) const {
       (is_door ? known : known.child(tables.entries[slot].name.view())).text().size();
   while (bytes >= decision.rule_path_bytes) {
     Entry& entry = tables.entries[slot];
-    mark_lent(entry, Access::kRead);
+    mark_lent(entry, Access::kRead, lent_for);
     if (tables.nodes[entry.child].is_view) break;
     bytes -= std::min(bytes, entry.name.view().size() + 1);
     slot = tables.nodes[entry.parent].entry;
@@ -222,7 +235,10 @@ void NodeTable::rest_on(const KernelEntry& entry, const Loan& loan) {
   auto tables = tables_.lock();
   if (node_of(*tables, entry.parent) == nullptr) return;
   const Slot slot = find_entry(*tables, slot_of(entry.parent), entry.name);
-  if (slot != 0) rest_on(*tables, slot, loan);
+  if (slot == 0) return;
+  const std::uint32_t until = tables->entries[slot].lent_until;
+  const std::chrono::seconds left{until - std::min(until, steady_seconds())};
+  rest_on(*tables, slot, loan, std::max(left, lent_for_));
 }
 
 std::vector<ViewPointer> NodeTable::views_for_servers() {

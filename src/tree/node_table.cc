@@ -113,7 +113,7 @@ Slot NodeTable::replace_entry(Tables& tables, Slot former, Slot child) {
   const std::string_view name = tables.entries[former].name.view();  // stays where it is
   const Slot entry = make_entry(tables, tables.entries[former].parent, name, child);
   tables.entries[entry].lent = tables.entries[former].lent;
-  tables.entries[entry].lent_at = tables.entries[former].lent_at;
+  tables.entries[entry].lent_until = tables.entries[former].lent_until;
   if (tables.uri_files.contains(former)) tables.uri_files.insert(entry);
   return entry;
 }
@@ -183,7 +183,8 @@ std::optional<NodeTable::Remembered> NodeTable::remember(NodeId parent, std::str
 
 NodeTable::Remembered NodeTable::count(Tables& tables, Slot entry, Slot node, const Loan* loan) {
   ++tables.nodes[node].lookups;
-  return {id_of(tables, node), lend(tables, entry, loan)};
+  const bool again = is_lent(tables.entries[entry]);
+  return {id_of(tables, node), lend(tables, entry, loan), again};
 }
 
 NodeTable::Forgotten NodeTable::forget(NodeId id, std::uint64_t count) {

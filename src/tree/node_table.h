@@ -67,6 +67,7 @@ struct Place {
 struct KernelEntry {
   NodeId parent;
   std::string name;  ///< of a door, a token maybe: it must not reach a log
+  friend bool operator==(const KernelEntry&, const KernelEntry&) = default;
 };
 
 /// How far recalls had come when a decision was about to be made.
@@ -106,7 +107,7 @@ struct LentEntry {
 /// Thread-safe.
 class NodeTable {
  public:
-  /// `lent_for`: how long an entry counts as lent after it last was.
+  /// `lent_for`: how long an entry counts as lent after it last was, unless it is lent for longer.
   explicit NodeTable(std::chrono::seconds lent_for = std::chrono::seconds(0));
   ~NodeTable() = default;
 
@@ -115,7 +116,8 @@ class NodeTable {
 
   struct Remembered {
     NodeId node;
-    bool lent;  ///< false: the kernel must not keep the answer
+    bool lent;           ///< false: the kernel must not keep the answer
+    bool again = false;  ///< it was lent before, and not long ago
   };
 
   /// The door or view `name` below `parent`, with one more lookup. A view's root (`view` given)
@@ -128,6 +130,10 @@ class NodeTable {
   /// `share` is whether other views may have the same file node. None if `parent` is gone.
   std::optional<Remembered> remember(NodeId parent, std::string_view name, const Located& located,
                                      bool share, const Loan* loan);
+
+  /// Has an entry that was just lent, and what leads to it from the path of its rule on, count as
+  /// lent for so long. False if it must not be lent, since a recall has begun meanwhile.
+  bool lend_for(const KernelEntry& entry, const Loan& loan, std::chrono::seconds lent_for);
 
   struct Forgotten {
     bool gone = false;  ///< the node has gone
@@ -216,10 +222,10 @@ class NodeTable {
     Slot next_below = 0;     ///< next entry of the same folder
     Slot previous_below = 0;
     Slot next_by_name = 0;
-    std::uint32_t lent_at = 0;  ///< when last; steady_clock, seconds
-    Access lent{};              ///< kClosed: nothing
-    bool is_former = false;     ///< the name leads to another node by now
-    bool leads_to_uri = false;  ///< see NodeTable::leads_to_uri()
+    std::uint32_t lent_until = 0;  ///< as far as we know; steady_clock, seconds
+    Access lent{};                 ///< kClosed: nothing
+    bool is_former = false;        ///< the name leads to another node by now
+    bool leads_to_uri = false;     ///< see NodeTable::leads_to_uri()
   };
 
   struct Tables {
@@ -264,9 +270,9 @@ class NodeTable {
   static std::optional<Address> address_of(const Tables& tables, Slot node);
   /// The view that a node is in, and its path in the store.
   static std::pair<ViewPointer, StorePath> place_of(Tables& tables, Slot node);
-  bool is_lent(const Entry& entry) const;
-  void mark_lent(Entry& entry, Access access) const;
-  void rest_on(Tables& tables, Slot entry, const Loan& loan) const;
+  static bool is_lent(const Entry& entry);
+  static void mark_lent(Entry& entry, Access access, std::chrono::seconds lent_for);
+  static void rest_on(Tables& tables, Slot entry, const Loan& loan, std::chrono::seconds lent_for);
   static void lead_to_uri(Tables& tables, Slot file);
   void add_below(Tables& tables, Slot folder, const ViewPointer& view, const StorePath& path,
                  std::vector<LentEntry>& found) const;

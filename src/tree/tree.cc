@@ -16,9 +16,6 @@ constexpr mode_t kUserDoorMode = S_IFDIR | 0500;
 /// A lease ends this long before what it rests on does: timeouts are rounded up to the kernel's
 /// clock ticks, 10 ms at the most (CONFIG_HZ).
 constexpr std::chrono::milliseconds kExpiryMargin{50};
-/// A lease begins when the kernel gets to the reply. By how much it may be late, at least, before
-/// we take it for ended.
-constexpr std::chrono::seconds kLeastLateness{10};
 
 bool is_folder(NodeKind kind) {
   return kind != NodeKind::kFile && kind != NodeKind::kMe && kind != NodeKind::kMarker;
@@ -71,32 +68,40 @@ std::chrono::nanoseconds Tree::time_left(Timestamp until) const {
   return std::min(until, far) - now;
 }
 
-std::chrono::nanoseconds Tree::loan_time(const View& view, const Decision& decision) const {
+std::chrono::nanoseconds Tree::loan_time(const View& view, const Decision& decision,
+                                         std::chrono::nanoseconds longest) const {
   using std::chrono::nanoseconds;
   if (!view.is_for_servers()) return nanoseconds(0);
-  if (!decision.until) return options_.lease;
+  if (!decision.until) return longest;
   const nanoseconds left = time_left(*decision.until);
-  return std::clamp<nanoseconds>(left - kExpiryMargin, nanoseconds(0), options_.lease);
+  return std::clamp<nanoseconds>(left - kExpiryMargin, nanoseconds(0), longest);
 }
 
-Loan Tree::loan(const Decision& decision, RecallMark mark) const {
-  const bool soon = decision.until && time_left(*decision.until) <= options_.lease + kLeastLateness;
+Loan Tree::loan(const Decision& decision, RecallMark mark, std::chrono::seconds longest) const {
+  const bool soon = decision.until && time_left(*decision.until) <= longest + kLeastLateness;
   return {decision, mark, soon};
 }
 
 std::optional<Loan> Tree::offer(const View& view, const Decision& decision, RecallMark mark) const {
-  if (loan_time(view, decision).count() == 0) return std::nullopt;
+  if (loan_time(view, decision, options_.lease).count() == 0) return std::nullopt;
   // Before the entry counts as lent: a recall in between must not take it that nothing is.
-  if (options_.on_lent) options_.on_lent();
-  return loan(decision, mark);
+  if (options_.on_lent) options_.on_lent(options_.lease);
+  return loan(decision, mark, options_.lease);
 }
 
 Entry Tree::answer(const NodeTable::Remembered& node, struct stat shown, const View& view,
-                   const Decision& decision, SteadyTime begun) const {
+                   const Decision& decision, SteadyTime begun,
+                   std::chrono::nanoseconds longest) const {
   // Whoever is told to wait until the lease is over counts from his commit, which the decision may
   // not have seen.
-  const auto left = loan_time(view, decision) - (std::chrono::steady_clock::now() - begun);
+  const auto left = loan_time(view, decision, longest) - (std::chrono::steady_clock::now() - begun);
   return {node.node, shown, node.lent ? std::max(left, decltype(left)(0)) : decltype(left)(0)};
+}
+
+Entry Tree::answer_folder(const NodeTable::Remembered& node, struct stat shown, const View& view,
+                          const Decision& decision, SteadyTime begun) const {
+  vouch(view);
+  return answer(node, shown, view, decision, begun, folder_lease());
 }
 
 void Tree::rest() {
@@ -171,11 +176,11 @@ Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view 
   const auto node = nodes_.remember(parent.id, name, *located, share, lent ? &*lent : nullptr);
   if (!node) return fail(ESTALE);
   if (is_file) {
-    keep_at_hand(node->node, std::move(*located));
-    return answer(*node, file_attributes(view.shown_owner, found), view, *decision, begun);
+    return answer_file(parent.id, name, path, std::move(*located), view, *decision, lent, *node,
+                       begun);
   }
-  return answer(*node, folder_attributes(view, path, whole ? &found : nullptr), view, *decision,
-                begun);
+  return answer_folder(*node, folder_attributes(view, path, whole ? &found : nullptr), view,
+                       *decision, begun);
 }
 
 void Tree::keep_at_hand(NodeId node, Located located) {
@@ -199,6 +204,7 @@ bool Tree::forget(NodeId node, std::uint64_t count) {
   files_.drop(node);
   opened_.drop(node);
   pinned_.drop(node);
+  steady_.drop(node);
   return true;
 }
 
@@ -207,24 +213,27 @@ Result<Attributes, Errno> Tree::attributes(NodeId node) {
   if (!place) return fail(ESTALE);
   switch (place->kind) {
     case NodeKind::kFolder: {
-      const auto decision = judge(*place->view, place->path);
-      if (place->view->is_of_uris()) {
-        return Attributes{folder_attributes(*place->view, place->path, nullptr),
-                          decision ? loan_time(*place->view, *decision) : std::chrono::seconds(0)};
+      const View& view = *place->view;
+      vouch(view);
+      const auto decision = judge(view, place->path);
+      const auto lent_for =
+          decision ? loan_time(view, *decision, folder_lease()) : std::chrono::nanoseconds(0);
+      if (view.is_of_uris()) {
+        return Attributes{folder_attributes(view, place->path, nullptr), lent_for};
       }
       const auto found = store_.find(place->path);
       const bool whole = decision && decision->access == Access::kRead && found &&
                          found->type == Found::Type::kFolder;
-      return Attributes{folder_attributes(*place->view, place->path, whole ? &*found : nullptr),
-                        decision ? loan_time(*place->view, *decision) : std::chrono::seconds(0)};
+      return Attributes{folder_attributes(view, place->path, whole ? &*found : nullptr), lent_for};
     }
     case NodeKind::kFile: {
       const auto found = examine(*place);
       const bool same = found && found->id == place->last.id;
       const bool lent = place->view == nullptr || place->view->is_for_servers();
+      const auto lent_for = std::max<std::chrono::nanoseconds>(options_.lease, steadily_left(node));
       return Attributes{file_attributes(place->view == nullptr ? 0 : place->view->shown_owner,
                                         same ? *found : place->last),
-                        lent ? options_.lease : std::chrono::seconds(0)};
+                        lent ? lent_for : std::chrono::nanoseconds(0)};
     }
     default:
       return Attributes{fixed_attributes(place->kind, place->from), options_.lease};

@@ -23,6 +23,7 @@
 #include "tree/node_table.h"
 #include "tree/open_folder.h"
 #include "tree/recent_lookups.h"
+#include "tree/steady_files.h"
 
 namespace grantfs {
 
@@ -50,8 +51,15 @@ struct TreeOptions {
   std::size_t spare_descriptors = 640;
   /// CLOCK_REALTIME, by which expiries are kept.
   std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
-  /// Told whenever something is about to be lent; called from any thread, often: it must be quick.
-  std::function<void()> on_lent{};
+  /// Told whenever something is about to be lent, and for how long at most; called from any thread,
+  /// often: it must be quick.
+  std::function<void(std::chrono::seconds)> on_lent{};
+  /// Called before the kernel is told that it may go on through a folder. Returns when no file
+  /// below opens, without a lookup, that should not: all losses and changes in the store from
+  /// before vouched_within() are known to the kernel. From any thread, often: it must be quick.
+  std::function<void()> vouch{};
+  /// Told when files come into steady use; called from any thread: it must be quick.
+  std::function<void()> on_steady{};
   /// Told of every failed decision; called from any thread, often: it must be quick.
   std::function<void(const Error&)> on_policy_error{};
 };
@@ -71,6 +79,8 @@ struct Entry {
   struct stat attributes;
   /// How long the kernel may believe it without asking again; zero: not at all.
   std::chrono::nanoseconds lent_for{0};
+  /// The same of the attributes, if that is longer.
+  std::chrono::nanoseconds attributes_lent_for{0};
 };
 
 /// The answer to a stat.
@@ -94,6 +104,9 @@ class Tree {
 
   /// From now on as if TreeOptions::share_files were false. Before the first lookup only.
   void decide_every_open() { options_.share_files = false; }
+  /// From now on files in steady use may be lent for longer than a lease, if they are shared: see
+  /// SteadyFiles. Before the first lookup only, and only where everything can be recalled at once.
+  void lend_steadily();
 
   /// Counts one lookup of the node it returns: forget() it once, whatever comes of the answer.
   Result<Entry, Errno> lookup(NodeId parent, std::string_view name, uid_t caller);
@@ -140,6 +153,15 @@ class Tree {
   void begin_recall() { nodes_.begin_recall(); }
   /// Closes what is kept open in case it is asked for again. Call it when little is asked.
   void rest();
+  /// See SteadyFiles. Whoever cannot vouch for them has the kernel forget everything between
+  /// pausing and clearing.
+  SteadyFiles& steady_files() { return steady_; }
+  StoreChanges check_steady_files();
+  /// What is lent for longer than a lease is vouched for if all of it was known to be so at most
+  /// this long ago. Together with what a folder is lent for, that makes a lease.
+  std::chrono::nanoseconds vouched_within() const {
+    return std::chrono::nanoseconds(options_.lease) * 3 / 5;
+  }
   /// The next moment at which withdraw_expired() has something to do.
   Expiry next_expiry() { return nodes_.next_expiry(); }
 
@@ -148,6 +170,10 @@ class Tree {
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
+
+  /// A lease begins when the kernel gets to the reply. By how much it may be late, at least, before
+  /// we take it for ended.
+  static constexpr std::chrono::seconds kLeastLateness{10};
 
   Result<Entry, Errno> lookup_at_root(std::string_view name);
   Result<Entry, Errno> lookup_user(std::string_view name, NodeId parent, uid_t caller);
@@ -190,15 +216,33 @@ class Tree {
   Result<Decision, Errno> decide(const View& view, const StorePath& path);
   /// How long until then; no more than about an hour, which is more than any lease.
   std::chrono::nanoseconds time_left(Timestamp until) const;
-  /// How long a decision may be lent, and what to remember of it.
-  std::chrono::nanoseconds loan_time(const View& view, const Decision& decision) const;
-  Loan loan(const Decision& decision, RecallMark mark) const;
+  /// How long a decision may be lent, `longest` at most, and what to remember of it.
+  std::chrono::nanoseconds loan_time(const View& view, const Decision& decision,
+                                     std::chrono::nanoseconds longest) const;
+  Loan loan(const Decision& decision, RecallMark mark, std::chrono::seconds longest) const;
   /// The loan to remember with an entry; none if there is nothing to lend.
   std::optional<Loan> offer(const View& view, const Decision& decision, RecallMark mark) const;
+  /// How long a folder in a view is lent at most; whoever renews it vouches for what lies in it.
+  std::chrono::nanoseconds folder_lease() const;
+  void vouch(const View& view) const;
+  /// How long anything is lent at most.
+  std::chrono::seconds longest_lease() const;
+  /// How long the attributes of a file in steady use may be believed; zero of any other.
+  std::chrono::nanoseconds steadily_left(NodeId node);
+  /// Has a file be in steady use, and lent for longer than a lease: false, and it must not be.
+  bool lend_longer(const KernelEntry& entry, const StorePath& path, const Located& located,
+                   const Loan& lent, NodeId node, SteadyTime begun);
+  /// The answer to a lookup of a file. If it was lent not long ago it is in steady use, and lent
+  /// for longer.
+  Entry answer_file(NodeId parent, std::string_view name, const StorePath& path, Located located,
+                    const View& view, const Decision& decision, const std::optional<Loan>& lent,
+                    const NodeTable::Remembered& node, SteadyTime begun);
   /// The answer, once its node is remembered: not lent if a recall came in between, and from the
   /// moment the decision was begun.
   Entry answer(const NodeTable::Remembered& node, struct stat shown, const View& view,
-               const Decision& decision, SteadyTime begun) const;
+               const Decision& decision, SteadyTime begun, std::chrono::nanoseconds longest) const;
+  Entry answer_folder(const NodeTable::Remembered& node, struct stat shown, const View& view,
+                      const Decision& decision, SteadyTime begun) const;
 
   /// Adds what must be forgotten of a chain of entries that lie below each other.
   void withdraw_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries);
@@ -221,6 +265,8 @@ class Tree {
   TreeOptions options_;
   const InodeNumbers numbers_;
   NodeTable nodes_;
+  SteadyFiles steady_;
+  bool lends_steadily_ = false;
   RecentLookups recent_;
   NodeShare<OpenedFile> opened_;
   NodeCache<OpenedFile> files_;  ///< read lately

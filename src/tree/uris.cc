@@ -48,8 +48,8 @@ Result<Entry, Errno> Tree::lookup_uri(const Place& parent, std::string_view name
   const auto node =
       nodes_.remember(parent.id, name, *located, options_.share_files, lent ? &*lent : nullptr);
   if (!node) return fail(ESTALE);
-  keep_at_hand(node->node, std::move(*located));
-  return answer(*node, file_attributes(view.shown_owner, found), view, *decision, begun);
+  return answer_file(parent.id, name, *decision->file, std::move(*located), view, *decision, lent,
+                     *node, begun);
 }
 
 Result<Entry, Errno> Tree::lookup_expired_uri(const Place& parent, std::string_view name) {
@@ -76,8 +76,8 @@ Result<Entry, Errno> Tree::enter_virtual(const Place& parent, std::string_view n
   const auto node =
       nodes_.remember_door(parent.id, name, NodeKind::kFolder, nullptr, lent ? &*lent : nullptr);
   if (!node) return fail(ESTALE);
-  return answer(*node, folder_attributes(view, parent.path.child(name), nullptr), view, decision,
-                begun);
+  return answer_folder(*node, folder_attributes(view, parent.path.child(name), nullptr), view,
+                       decision, begun);
 }
 
 Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_uri(const Place& folder) {

@@ -27,7 +27,7 @@ bool Tree::holds_still(const LentEntry& lent) {
   if (decision->until &&
       *decision->until <= std::chrono::floor<std::chrono::seconds>(options_.clock()))
     return false;  // of a link's use
-  nodes_.rest_on(lent.entry, loan(*decision, RecallMark()));
+  nodes_.rest_on(lent.entry, loan(*decision, RecallMark(), longest_lease()));
   return true;
 }
 

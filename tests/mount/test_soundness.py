@@ -10,7 +10,7 @@ import struct
 import time
 
 from fixture import PolicyTest, read
-from harness import PATIENCE_SECONDS, SANITIZED, become, outcome, token_id, with_io_uring
+from harness import PATIENCE_SECONDS, SANITIZED, become, outcome, token_id, wait_for, with_io_uring
 
 REVOCATIONS = int(os.environ.get("GRANTFS_REVOCATIONS", 30 if SANITIZED else 300))
 READERS = 3
@@ -87,7 +87,7 @@ class Soundness(PolicyTest):
                 sums = [a + b for a, b in zip(sums, struct.unpack("qqq", said))]
         return sums
 
-    def revoke_under_load(self, options, by_link=False):
+    def revoke_under_load(self, options, by_link=False, steady=False):
         for name in FILES:
             self.site.write(name, name)
         token = self.site.sql_session("user:reader")
@@ -112,6 +112,9 @@ class Soundness(PolicyTest):
                      self.site.path("by-session", token, name)) for name in FILES]
         for path, name in zip(paths, FILES):
             self.assertEqual(read(path), name.encode())
+        if steady:
+            wait_for(lambda: [read(path) for path in paths] and self.site.counters()["steady_files"] == len(paths),
+                     what="the files to be in steady use")
         board, pipes = self.start_readers(paths)
         numbers = board.numbers
         latencies = []
@@ -133,6 +136,8 @@ class Soundness(PolicyTest):
         print(f"{options}: {REVOCATIONS} revocations, {opened} opens, {counted} more in windows, {late} late; "
               f"acknowledged in {p50:.2f} ms (p50), {p99:.2f} ms (p99)")
         self.assertEqual(late, 0)
+        if steady:
+            self.assertEqual(self.site.counters()["steady_files"], len(paths))
         self.assertGreater(opened, REVOCATIONS, "the readers did not read")
         self.assertGreaterEqual(counted, REVOCATIONS * TRIES_IN_A_WINDOW)
 
@@ -146,6 +151,10 @@ class Soundness(PolicyTest):
 
     def test_leases_over_dev_fuse(self):
         self.revoke_under_load("enforce=lease,lease=60,io=dev")
+
+    def test_files_in_steady_use(self):
+        with_io_uring(self)
+        self.revoke_under_load("enforce=lease,lease=1,io=uring", steady=True)
 
     def test_links_over_dev_fuse(self):
         self.revoke_under_load("enforce=lease,lease=60,io=dev", by_link=True)

@@ -160,6 +160,39 @@ TEST_F(NodeTableTest, ADecisionBegunBeforeARecallIsNotLent) {
   EXPECT_FALSE(table_.remember(first_, "a", file(1), true, nullptr)->lent);
 }
 
+TEST_F(NodeTableTest, ALookupOfWhatWasLentLatelySaysSo) {
+  const Loan read = loan(Access::kRead);
+  EXPECT_FALSE(table_.remember(first_, "a", file(1), true, &read)->again);
+  EXPECT_TRUE(table_.remember(first_, "a", file(1), true, nullptr)->again);
+  EXPECT_FALSE(table_.remember(first_, "b", file(1), true, nullptr)->again);
+  EXPECT_FALSE(table_.remember(first_, "b", file(1), true, nullptr)->again);
+}
+
+TEST_F(NodeTableTest, WhatIsLentForLongerCountsAsLentUpToTheRulesPath) {
+  NodeTable table(0s);
+  const NodeId door =
+      table.remember_door(kRootNode, "x", NodeKind::kFolder, view_of("x"), nullptr)->node;
+  const auto in = [&](NodeId parent, const char* name, const Located& located, const Loan* loan) {
+    return table.remember(parent, name, located, true, loan)->node;
+  };
+  const NodeId a = in(door, "a", folder(), nullptr);
+  const NodeId b = in(a, "b", folder(), nullptr);
+  const Loan by_a{{Access::kRead, {}, 1}, table.mark()};
+  in(b, "file", file(1), &by_a);
+  EXPECT_TRUE(table.lend_for({b, "file"}, by_a, 1h));
+  const auto steady = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() < steady + 1100ms) {  // what was lent for no time is over
+  }
+  std::set<std::string> paths;
+  for (const LentEntry& lent : table.lent_in(*view_of("x"))) paths.insert(lent.path.text());
+  EXPECT_EQ(paths, (std::set<std::string>{"a", "a/b", "a/b/file"}));
+
+  EXPECT_FALSE(table.lend_for({b, "none"}, by_a, 1h));
+  EXPECT_FALSE(table.lend_for({~NodeId{0}, "file"}, by_a, 1h));
+  table.begin_recall();
+  EXPECT_FALSE(table.lend_for({b, "file"}, by_a, 1h));
+}
+
 TEST_F(NodeTableTest, TheMostThatWasLentSticksUpToTheRulesPath) {
   const Loan passage = loan(Access::kPassage);
   door("first", &passage);

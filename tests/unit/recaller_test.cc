@@ -38,6 +38,12 @@ class FakeKernel final : public Kernel {
     if (error_ != 0) return Errno{error_};
     return {};
   }
+  Result<void, Errno> forget_attributes(NodeId node) override {
+    const std::lock_guard lock(mutex_);
+    told_.emplace_back(node, "");
+    changed_.notify_all();
+    return {};
+  }
   bool forgets_everything() const override { return forgets_everything_; }
   Result<void, Errno> forget_everything() override {
     const std::lock_guard lock(mutex_);
@@ -122,15 +128,17 @@ class RecallerTest : public PolicyTest {
     if (recaller_ != nullptr) recaller_->stop();
   }
 
-  void start(bool forgets_everything = true, Recaller::Options options = {.lease = 60s}) {
+  void start(bool forgets_everything = true, Recaller::Options options = {},
+             std::chrono::seconds lease = 60s) {
     kernel_ = std::make_unique<FakeKernel>(forgets_everything);
     options.clock = [this] { return clock_.load(); };
     tree_ = std::make_unique<Tree>(*policy_, *store_,
                                    TreeOptions{.key = kKey,
-                                               .lease = options.lease,
+                                               .lease = lease,
                                                .share_files = true,
                                                .clock = [this] { return clock_.load(); },
-                                               .on_lent = [this] { recaller_->lent(); }});
+                                               .on_lent = [this](auto s) { recaller_->lent(s); },
+                                               .vouch = [this] { recaller_->vouch(); }});
     auto recaller = Recaller::start(*tree_, *policy_, *kernel_, options);
     ASSERT_TRUE(recaller);
     recaller_ = std::move(*recaller);
@@ -363,7 +371,7 @@ TEST_F(RecallerTest, AnExpiryWakesTheRecallerByItself) {
   clock_ = now;
   sql("UPDATE grants SET expires = " + std::to_string(expires.time_since_epoch().count()) +
       " WHERE principal = 'user:alice'");
-  start(true, {.lease = 60s, .poll = 10min});
+  start(true, {.poll = 10min});
   const auto lent = walk(kAlice, {"a", "b", "file"});
   catch_up();  // the timer was set before the entries were listed, if at all
   EXPECT_TRUE(kernel_->told().empty());
@@ -390,6 +398,57 @@ TEST_F(RecallerTest, AnExtendedGrantIsKeptAndExpiresAtItsNewTime) {
   EXPECT_EQ(kernel_->told(), FakeKernel::Told(lent.begin() + 1, lent.end()));
 }
 
+/// A file that was last seen so long ago, in steady use.
+SteadyFiles::Use seen_before(std::chrono::seconds ago) {
+  const auto now = std::chrono::steady_clock::now();
+  return {7, *StorePath::parse("a/other"), {}, {5, "other"}, now - ago, now + 1h};
+}
+
+TEST_F(RecallerTest, WhatIsInSteadyUseIsVouchedForWhileItIsLookedAfter) {
+  start();
+  walk(kAlice, {"a"});  // while anything is lent, the recaller keeps up
+  catch_up();
+  recaller_->vouch();
+  EXPECT_EQ(kernel_->everything(), 0);
+  ASSERT_TRUE(tree_->steady_files().keep(seen_before(30s)));
+  recaller_->vouch();
+  EXPECT_EQ(kernel_->everything(), 0);
+  EXPECT_EQ(tree_->steady_files().size(), 1U);
+}
+
+TEST_F(RecallerTest, WhatNobodyLookedAtInTimeIsForgottenAndNotLentForLongerForAWhile) {
+  start();
+  walk(kAlice, {"a"});
+  catch_up();
+  ASSERT_TRUE(tree_->steady_files().keep(seen_before(37s)));  // of a lease of 60 s, three fifths
+  recaller_->vouch();
+  EXPECT_EQ(kernel_->everything(), 1);
+  EXPECT_EQ(tree_->steady_files().size(), 0U);
+  EXPECT_FALSE(tree_->steady_files().keep(seen_before(0s)));
+  recaller_->vouch();
+  EXPECT_EQ(kernel_->everything(), 1);
+}
+
+TEST_F(RecallerTest, WithoutTheRecallerKeepingUpNothingIsVouchedFor) {
+  start(true, {.poll = 10min}, 1s);
+  walk(kAlice, {"a"});
+  catch_up();
+  const auto kept_up = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() < kept_up + 700ms) {  // three fifths of a lease, and more
+  }
+  ASSERT_TRUE(tree_->steady_files().keep(seen_before(0s)));
+  recaller_->vouch();
+  EXPECT_EQ(kernel_->everything(), 1);
+}
+
+TEST_F(RecallerTest, WhatChangedInTheStoreIsForgottenNamesFirst) {
+  start();
+  std::promise<void> done;
+  recaller_->forget({{{5, "a"}, {6, "b"}}, {7}}, [&] { done.set_value(); });
+  ASSERT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
+  EXPECT_EQ(kernel_->told(), (FakeKernel::Told{{5, "a"}, {6, "b"}, {7, ""}}));
+}
+
 TEST_F(RecallerTest, StoppingAnswersNobodyAndTellsTheKernelNothingMore) {
   start();
   walk(kAlice, {"a"});
@@ -398,13 +457,13 @@ TEST_F(RecallerTest, StoppingAnswersNobodyAndTellsTheKernelNothingMore) {
   sql("DELETE FROM grants");
   bool answered = false;
   recaller_->catch_up([&] { answered = true; });
-  recaller_->lent();
+  recaller_->lent(60s);
   EXPECT_FALSE(answered);
   EXPECT_TRUE(kernel_->told().empty());
 }
 
 TEST_F(RecallerTest, StoppingDoesNotWaitForThePoll) {
-  start(true, {.lease = 60s, .poll = 10min});
+  start(true, {.poll = 10min});
   walk(kAlice, {"a"});
   const auto begun = std::chrono::steady_clock::now();
   recaller_->stop();
@@ -426,7 +485,7 @@ TEST_F(RecallerTest, ALookupThatARecallOvertakesIsNotLent) {
   std::unique_ptr<Tree> tree;
   bool recalls = false;
   tree = std::make_unique<Tree>(*policy_, *store_,
-                                TreeOptions{.key = kKey, .lease = 60s, .on_lent = [&] {
+                                TreeOptions{.key = kKey, .lease = 60s, .on_lent = [&](auto) {
                                               if (recalls) tree->begin_recall();
                                             }});
   const auto doors = tree->lookup(kRootNode, "by-session", 0);

@@ -56,6 +56,8 @@ constexpr std::array kCounterNames{
     CounterName{"recalled_entries", "grantfs_recalled_entries_total", "counter",
                 "Names that the kernel was told to forget."},
     CounterName{"nodes", "grantfs_nodes", "gauge", "Files and folders that the kernel knows of."},
+    CounterName{"steady_files", "grantfs_steady_files", "gauge",
+                "Files that are lent for longer than a lease, and looked at in the store."},
     CounterName{"open_files", "grantfs_open_files", "gauge",
                 "Files and folders that are held open and that the daemon was told of."}};
 

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/sync.h"
+#include "grantfs/store_path.h"
+#include "store/store.h"
+#include "tree/node_table.h"
+
+namespace grantfs {
+
+/// Files that are not as they were in the store, or not there. The kernel must forget the entries
+/// first, which waits for lookups in flight, and then the attributes, for whoever has them open.
+struct StoreChanges {
+  std::vector<KernelEntry> entries;
+  std::vector<NodeId> nodes;
+};
+
+/// The files in steady use: those that the kernel was lent for longer than a lease, since they are
+/// asked for again and again.
+///
+/// These are volume leases (Yin, Alvisi, Dahlin, Lin: "Volume Leases for Consistency in Large-Scale
+/// Systems"): a file's lease is long, that of the folder it lies in is short, and it takes both to
+/// open it, since the kernel looks at the folder's permissions before it takes a name in it
+/// (fuse_permission() in fs/fuse/dir.c, with default_permissions). The folder's is renewed only by
+/// who knows that what is lent below is as it should be: see TreeOptions::vouch. What the kernel
+/// would have been told by looking up, it is told by us: check() looks at the store.
+///
+/// There is room for so many; what comes later is lent as everything else is. Thread-safe.
+class SteadyFiles {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  static constexpr std::size_t kMostFiles = 16'384;
+  static constexpr std::size_t kMostEntries = 32'768;
+
+  /// A file, by the name that the kernel has for it.
+  struct Use {
+    NodeId node;
+    StorePath path;     ///< in the store
+    Sighting sighting;  ///< at `seen` or later
+    KernelEntry entry;
+    Time seen;
+    Time until;
+  };
+
+  /// False, and the file must not be lent for longer, if there is no room, if the node is known by
+  /// another path, or after pause().
+  bool keep(Use use);
+  void drop(NodeId node);
+
+  /// Until when a file is kept; none if it is not.
+  std::optional<Time> until(NodeId node);
+
+  std::size_t size();
+
+  /// Nothing is kept from now on, and before `until`.
+  void pause(Time until);
+  void clear();
+
+  /// When all there is was seen in the store, at the latest; none if there is nothing at `now`.
+  std::optional<Time> seen(Time now);
+
+  /// Looks at every file once, without a lock. What is not as it was is returned, and not kept any
+  /// more: the next lookup may have it kept again. Costs a system call a file, and three a folder.
+  /// One thread at a time.
+  StoreChanges check(const Store& store, Time now);
+  /// Whether more may be kept. However many there are, looking at them must not take long.
+  void limit(bool full);
+  /// All there is was seen at `then` or later, and the kernel knows what was not as it was.
+  void seen_again(Time then);
+
+ private:
+  struct File {
+    StorePath path;
+    Sighting sighting;
+    Time until;
+    std::vector<KernelEntry> entries;
+  };
+  struct State {
+    std::unordered_map<NodeId, File> files;
+    std::size_t entries = 0;
+    bool full = false;
+    Time seen;
+    Time paused_until;
+  };
+  using Files = decltype(State::files);
+
+  static Files::iterator erase(State& state, Files::iterator file);
+
+  Sync<State> state_;
+};
+
+}  // namespace grantfs

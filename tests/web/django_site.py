@@ -1,5 +1,6 @@
 """examples/django as somebody runs it: under a uid of its own, behind nginx and grantfs."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -137,6 +138,28 @@ class DjangoSite:
         (folder / "site.conf").write_text(text)
         self._start(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log"),
                      "-g", "daemon off;"], self.port)
+
+    @contextlib.contextmanager
+    def policy_away(self):
+        """Another directory is where it was, with nothing in it."""
+        folder = self.site.db.parent
+        folder.rename(folder.with_name("away"))
+        folder.mkdir(mode=0o700)
+        try:
+            yield
+        finally:
+            folder.rmdir()
+            folder.with_name("away").rename(folder)
+
+    @contextlib.contextmanager
+    def policy_closed(self):
+        """To the application; the mount reads it still."""
+        folder = self.site.db.parent
+        folder.chmod(0o700)
+        try:
+            yield
+        finally:
+            folder.chmod(0o2770)
 
     def nginx_log(self):
         """[(what was asked for, status, Range)] of each request that nginx has answered."""

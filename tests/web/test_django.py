@@ -251,6 +251,33 @@ class InABrowser(unittest.TestCase):
                          "ben = User.objects.get(username='ben'); ben.is_active = False; ben.save()")
         self.assert_ends(self.mine, address, 403)
 
+    def test_while_the_policy_is_away_pages_go_on_and_files_are_refused(self):
+        self.login(self.mine, "anna")
+        address = self.upload("Dusk", "Dämmerung am See.jpg")
+        self.assertEqual(self.mine.fetch(address)[0], 200)
+        with self.site.policy_away():
+            self.assert_ends(self.mine, address, 403)
+            self.assertEqual(self.mine.open(self.site.url + "/"), 200)
+            self.assertIn("just now", self.mine.find("main").text)
+            self.login(self.other, "anna")
+        self.assert_ends(self.mine, address, 200)
+        self.comes_back(self.other, address, 200)
+
+    def test_while_the_policy_is_closed_to_django_a_logout_is_owed(self):
+        self.login(self.mine, "anna")
+        address = self.upload("Dusk", "Dämmerung am See.jpg")
+        cookie = self.mine.driver.get_cookie("__Host-files")
+        with self.site.policy_closed():
+            self.mine.submit("#logout")
+            self.assertEqual(self.mine.driver.title, "Gallery")
+        self.mine.driver.add_cookie(cookie)  # kept by a thief
+        self.comes_back(self.mine, address, 403)
+
+    def comes_back(self, who, address, status):
+        """With the pages that somebody looks at."""
+        wait_for(lambda: self.other.open(self.site.url + "/password/") and who.fetch(address)[0] == status, 15,
+                 what=f"{status} for {address}")
+
     def tearDown(self):
         """In every case: the files came from nginx, not one from Django, and no token was logged."""
         tokens = [cookie["value"].encode() for who in (self.mine, self.other) for cookie in [who.driver.get_cookie("__Host-files")] if cookie]

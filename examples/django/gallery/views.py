@@ -8,7 +8,7 @@ from django.db import transaction
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from grantfs_files import policy, principals
+from grantfs_files import owed, policy, principals
 
 from .forms import ExpiryForm, ShareForm, UploadForm, named
 from .models import Picture
@@ -27,12 +27,16 @@ def gallery(request):
 
 
 def shared_with(user):
-    """Pictures of others that the policy lets this user see, by name or by group.
+    """Pictures of others that the policy lets this user see, by name or by group; None if it cannot be asked just now.
 
     A page for many thousand pictures would rather keep its shares in a table of Django's too.
     """
-    with policy.reading() as rules:
-        folders = set(rules.granted_to([principals.of(who) for who in (user, *user.groups.all())]))
+    try:
+        with policy.reading() as rules:
+            folders = set(rules.granted_to([principals.of(who) for who in (user, *user.groups.all())]))
+    except policy.PolicyError as error:
+        owed.contact.failed(error)
+        return None
     others = Picture.objects.exclude(owner=user).select_related("owner")
     return [picture for picture in others if picture.file.rule_path in folders]
 
@@ -40,10 +44,14 @@ def shared_with(user):
 @login_required
 def picture(request, pk):
     picture = own(request, pk)
-    return render(request, "gallery/picture.html", {
-        "picture": picture, "share_form": ShareForm(user=request.user), "link_form": ExpiryForm(),
-        "shares": [(principal, named(principal), moment(expires)) for principal, expires in picture.file.shares()],
-        "links": [(identifier, moment(expires)) for identifier, expires in picture.file.links()]})
+    page = {"picture": picture, "share_form": ShareForm(user=request.user), "link_form": ExpiryForm()}
+    try:
+        page["shares"] = [(principal, named(principal), moment(expires)) for principal, expires in picture.file.shares()]
+        page["links"] = [(identifier, moment(expires)) for identifier, expires in picture.file.links()]
+    except policy.PolicyError as error:
+        owed.contact.failed(error)
+        page["trouble"] = True
+    return render(request, "gallery/picture.html", page)
 
 
 @login_required

@@ -1,7 +1,6 @@
 """What `manage.py check` says of a site that would not work, or would not be safe."""
 
 import os
-import sqlite3
 import stat
 
 from django.conf import settings
@@ -50,11 +49,8 @@ def cookie():
 def database():
     try:
         with policy.writing() as rules:
-            found = rules.schema()
-        if found < policy.OLDEST_SCHEMA:
-            yield Error(f"{conf.get('DATABASE')} has schema {found}, older than {policy.OLDEST_SCHEMA}",
-                        hint=f"Run: grantctl --db {conf.get('DATABASE')} init", id="grantfs_files.E004")
-    except (policy.PolicyError, sqlite3.Error) as error:
+            rules.check_schema()
+    except policy.PolicyError as error:
         yield Error(str(error), id="grantfs_files.E004")
 
 

@@ -5,8 +5,9 @@ It is a cookie of its own, not Django's: if it ever leaks, it opens that user's 
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
+from django.http import HttpResponse
 
-from . import conf, sessions
+from . import conf, owed, policy, sessions
 
 
 class FilesCookieMiddleware:
@@ -17,9 +18,10 @@ class FilesCookieMiddleware:
 
     def __init__(self, get_response):
         self.get_response = get_response
-        sessions.adopt_secret_key()
+        owed.contact.start()
 
     def __call__(self, request):
+        owed.contact.keep()
         response = self.get_response(request)
         session = getattr(request, "session", None)
         # A failed response has saved no session.
@@ -36,6 +38,14 @@ class FilesCookieMiddleware:
         if held != token or session.modified:
             set_cookie(response, session, token)
         return response
+
+    def process_exception(self, request, exception):
+        """What a view would change of the policy, or read of it, has failed whole. The rest of the site goes on."""
+        if not isinstance(exception, policy.PolicyError):
+            return None
+        owed.contact.failed(exception)
+        return HttpResponse("Who may see which file cannot be looked up or changed just now. Nothing was changed; try again later.\n",
+                            status=503, content_type="text/plain; charset=utf-8", headers={"Retry-After": "10"})
 
 
 def save(session):

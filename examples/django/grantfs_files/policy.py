@@ -12,6 +12,8 @@ import pathlib
 import re
 import sqlite3
 
+from django.utils.crypto import salted_hmac
+
 from . import conf
 
 APPLICATION_ID = 0x47724653
@@ -27,32 +29,49 @@ class PolicyError(Exception):
     """The policy database cannot be used; the message says which and what to do."""
 
 
-def _connect(mode):
-    path = pathlib.Path(conf.get("DATABASE"))
+def key_fingerprint():
+    """Tells one SECRET_KEY from another, and nothing else of it."""
+    return salted_hmac("grantfs_files.secret_key", "", algorithm="sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _trouble():
+    """SQLite's errors as PolicyError; but what a CHECK refuses is a mistake of the caller's, and stays."""
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=PATIENCE_SECONDS,
-                                     isolation_level=None)
-        (found,) = connection.execute("PRAGMA application_id").fetchone()
+        yield
+    except sqlite3.IntegrityError:
+        raise
     except sqlite3.Error as error:
-        raise PolicyError(f"cannot use the policy database {path}: {error}; make it with `grantctl --db {path} init`, "
-                          "in a directory that this process's group may write") from error
-    if found != APPLICATION_ID:
+        path = conf.get("DATABASE")
+        raise PolicyError(f"cannot use the policy database {path}: {error}; it must be there (`grantctl --db {path} init` makes it), "
+                          "in a directory that this process's group may write, and no other writer may hold it for long") from error
+
+
+def _connect(mode, patience):
+    path = pathlib.Path(conf.get("DATABASE"))
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
+                                 timeout=PATIENCE_SECONDS if patience is None else patience)
+    try:
+        (found,) = connection.execute("PRAGMA application_id").fetchone()
+        if found != APPLICATION_ID:
+            raise PolicyError(f"{path} is not a policy database of grantfs; name the one that `grantctl init` made")
+    except BaseException:
         connection.close()
-        raise PolicyError(f"{path} is not a policy database of grantfs; name the one that `grantctl init` made")
+        raise
     return connection
 
 
 @contextlib.contextmanager
 def reading():
     """Rules to ask. Raises PolicyError."""
-    with contextlib.closing(_connect("ro")) as connection:
+    with _trouble(), contextlib.closing(_connect("ro", None)) as connection:
         yield Rules(connection)
 
 
 @contextlib.contextmanager
-def writing():
-    """Rules to change, all of it or nothing, while no other writer can. Raises PolicyError or sqlite3.Error."""
-    with contextlib.closing(_connect("rw")) as connection:
+def writing(patience=None):
+    """Rules to change, all of it or nothing, while no other writer can. Waits so many seconds for another. Raises PolicyError."""
+    with _trouble(), contextlib.closing(_connect("rw", patience)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield Rules(connection)
@@ -82,6 +101,12 @@ class Rules:
 
     def schema(self):
         return self._column("SELECT value FROM meta WHERE key = 'schema'")[0]
+
+    def check_schema(self):
+        found = self.schema()
+        if found < OLDEST_SCHEMA:
+            path = conf.get("DATABASE")
+            raise PolicyError(f"{path} has schema {found}, older than {OLDEST_SCHEMA}: run `grantctl --db {path} init`")
 
     # Sessions. `identifier` is the SHA-256 of the token, in hexadecimal.
 

@@ -4,7 +4,8 @@ The token is derived from the session's key and SECRET_KEY, so it is stored nowh
 whenever Django changes the key: at login and at a change of the password. Its row in the policy
 follows the row of Django's session table, through that table's signals, inside the same
 transaction: logging out, `clearsessions` and cycle_key() end it. A user who is deactivated or
-whose password changes loses every row.
+whose password changes loses every row. If the policy cannot be used just then, it follows later:
+see owed.py.
 
 Works with every engine that keeps its sessions in the database, the user's own subclasses included.
 """
@@ -12,17 +13,13 @@ Works with every engine that keeps its sessions in the database, the user's own 
 import base64
 import hmac
 import importlib
-import logging
-import sqlite3
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
 from django.utils.crypto import salted_hmac
 
-from . import policy, principals
+from . import owed, policy, principals
 from .fields import token_id
-
-logger = logging.getLogger(__name__)
 
 
 def session_model():
@@ -35,17 +32,6 @@ def token(session_key):
     """The token of the session with that key: 32 letters and digits."""
     digest = salted_hmac("grantfs_files.token", session_key, algorithm="sha256").digest()
     return base64.b32encode(digest[:20]).decode().lower()
-
-
-def key_fingerprint():
-    """Tells one SECRET_KEY from another, and nothing else of it."""
-    return salted_hmac("grantfs_files.secret_key", "", algorithm="sha256").hexdigest()
-
-
-def adopt_secret_key():
-    """Ends what was issued with another SECRET_KEY. Each process calls it when it starts to serve."""
-    with policy.writing() as rules:
-        rules.adopt_secret_key(key_fingerprint())
 
 
 def user_of(data):
@@ -70,8 +56,8 @@ def issue(identifier, data, expires):
     """
     with policy.writing() as rules:
         if rules.secret_key() is None:
-            rules.adopt_secret_key(key_fingerprint())
-        user = user_of(data) if rules.secret_key() == key_fingerprint() else None
+            rules.adopt_secret_key(policy.key_fingerprint())
+        user = user_of(data) if rules.secret_key() == policy.key_fingerprint() else None
         if user is None:
             rules.end_session(identifier)
         else:
@@ -90,21 +76,26 @@ def end_stale(model, now):
     return len(known - live)
 
 
-def session_saved(sender, instance, created, **_):
-    identifier = token_id(token(instance.session_key))
-    data = instance.get_decoded()
+@owed.debt
+def settle_session(session_key, using):
+    """Lets the token in if the session is there and a login; ends it otherwise."""
+    identifier = token_id(token(session_key))
+    session = session_model()._base_manager.using(using).filter(pk=session_key).first()
+    data = session.get_decoded() if session is not None else {}
     if SESSION_KEY in data:
-        try:
-            issue(identifier, data, int(instance.expire_date.timestamp()))
-        except (policy.PolicyError, sqlite3.Error):
-            # The login itself is good; without a row it opens no file.
-            logger.exception("a session got no access to files")
-    elif not created:
+        issue(identifier, data, int(session.expire_date.timestamp()))
+    else:
         end(identifier)
 
 
-def session_deleted(sender, instance, **_):
-    end(token_id(token(instance.session_key)))
+def session_saved(sender, instance, created, using, **_):
+    """If the policy cannot be used, the login itself is good; without a row there it opens no file."""
+    if not created or SESSION_KEY in instance.get_decoded():
+        owed.tell(settle_session, instance.session_key, using)
+
+
+def session_deleted(sender, instance, using, **_):
+    owed.tell(settle_session, instance.session_key, using)
 
 
 def end(identifier):

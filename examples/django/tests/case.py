@@ -17,7 +17,7 @@ from django.core.files.base import ContentFile
 from django.test import TransactionTestCase, override_settings
 
 from gallery.models import Picture
-from grantfs_files import policy
+from grantfs_files import owed, policy
 
 GRANTCTL = os.environ.get("GRANTCTL", "grantctl")
 COOKIE = "__Host-files"
@@ -39,6 +39,7 @@ class PolicyCase(TransactionTestCase):
         overrides.enable()
         self.addCleanup(overrides.disable)
         self.grantctl("init")
+        owed.contact.forget()
         self.alice, self.bob = (User.objects.create_user(name, password=PASSWORD) for name in ("alice", "bob"))
 
     def grantctl(self, *words, input=None):
@@ -58,12 +59,29 @@ class PolicyCase(TransactionTestCase):
             return connection.execute(statement, values).fetchall()
 
     @contextlib.contextmanager
+    def policy_gone(self):
+        """Another directory is where it was, with nothing in it."""
+        folder = self.database.parent
+        folder.rename(folder.with_name("away"))
+        folder.mkdir()
+        try:
+            yield
+        finally:
+            folder.rmdir()
+            folder.with_name("away").rename(folder)
+
+    @contextlib.contextmanager
     def policy_locked(self):
         """Another writer has it, and has no end."""
         with contextlib.closing(sqlite3.connect(self.database, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with mock.patch.object(policy, "PATIENCE_SECONDS", 0.02):
                 yield
+
+    @staticmethod
+    def retry():
+        """The next request tries again, without waiting."""
+        return mock.patch.object(owed, "RETRY_SECONDS", 0)
 
     def upload(self, owner, name="cat.png", data=b"the bytes"):
         return Picture.objects.create(owner=owner, title=name, file=ContentFile(data, name=name))

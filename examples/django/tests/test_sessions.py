@@ -1,5 +1,6 @@
 """What ends a login ends its access to files."""
 
+import contextlib
 import io
 import threading
 from unittest import mock
@@ -8,10 +9,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.core.checks import run_checks
 from django.core.management import call_command
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.test import Client, override_settings
 
-from grantfs_files import middleware, policy, sessions
+from grantfs_files import middleware, owed, policy, sessions
+from grantfs_files.models import Owed
 
 from .case import COOKIE, PASSWORD, PolicyCase
 
@@ -268,27 +270,157 @@ class Backups(SessionCase):
 
 
 class Trouble(SessionCase):
-    def test_a_login_while_the_policy_is_locked_opens_nothing(self):
-        self.client.get("/login/", secure=True)
-        with self.policy_locked(), self.assertLogs("grantfs_files.sessions", "ERROR"):
-            token = self.login(self.alice)
+    """The policy database is missing, locked, or closed to us."""
+
+    def trouble(self):
+        yield "missing", self.policy_gone()
+        yield "locked", self.policy_locked()
+        yield "not a database", self.policy_overwritten()
+
+    @contextlib.contextmanager
+    def policy_overwritten(self):
+        with self.policy_gone():
+            self.database.write_bytes(b"x" * 8192)
+            try:
+                yield
+            finally:
+                self.database.unlink()
+
+    def other_process(self):
+        """A browser whose requests a process answers that has just started."""
+        owed.contact.forget()
+        return Client()
+
+    def opens_after_the_next_page(self, token, client=None):
+        (client or Client()).get("/login/", secure=True)
+        return self.opens(token)
+
+    def test_pages_go_on_and_it_is_logged_once(self):
+        for what, trouble in self.trouble():
+            with self.subTest(what), self.retry(), self.assertLogs("grantfs_files", "ERROR") as logs, trouble:
+                client = self.other_process()
+                self.assertEqual(client.get("/login/", secure=True).status_code, 200)
+                self.login(self.alice, client)
+                for path in ("/", f"/pictures/{self.alice.picture_set.get().pk}/", "/password/"):
+                    page = client.get(path, secure=True)
+                    self.assertEqual(page.status_code, 200)
+                    self.assertEqual("just now" in page.content.decode(), what != "locked" and path != "/password/", path)
+                self.assertEqual(client.post("/logout/", secure=True).status_code, 302)
+            self.assertEqual(len(logs.records), 1, logs.output)
+            with self.assertLogs("grantfs_files", "WARNING") as logs:
+                client.get("/login/", secure=True)
+                client.get("/login/", secure=True)
+            self.assertEqual([record.message for record in logs.records], ["the policy database can be used again"])
+
+    def test_who_logged_in_meanwhile_has_files_when_it_is_back(self):
+        for what, trouble in self.trouble():
+            with self.subTest(what), self.retry():
+                client = self.other_process()
+                with trouble, self.assertLogs("grantfs_files", "ERROR"):
+                    token = self.login(self.alice, client)
+                self.assertFalse(self.opens(token))
+                self.assertTrue(self.opens_after_the_next_page(token, client))
+                self.assertFalse(Owed.objects.exists())
+
+    def test_who_logged_out_meanwhile_has_none_when_it_is_back(self):
+        for what, trouble in self.trouble():
+            with self.subTest(what), self.retry():
+                client = self.other_process()
+                token = self.login(self.alice, client)
+                self.assertTrue(self.opens(token))
+                with trouble, self.assertLogs("grantfs_files", "ERROR"):
+                    client.post("/logout/", secure=True)
+                self.assertFalse(Session.objects.exists())
+                self.assertFalse(self.opens_after_the_next_page(token))
+
+    def test_so_it_is_if_the_process_ended_too(self):
+        token = self.login(self.alice)
+        with self.policy_gone(), self.assertLogs("grantfs_files", "ERROR"):
+            self.client.post("/logout/", secure=True)
+        self.assertTrue(self.opens(token))
+        self.assertFalse(self.opens_after_the_next_page(token, self.other_process()))
+
+    def test_what_a_command_owes_is_paid_by_who_serves_pages(self):
+        token = self.login(self.alice)
+        Session.objects.update(expire_date="2020-01-01T00:00:00Z")
+        with self.policy_gone(), self.assertLogs("grantfs_files", "ERROR"):
+            call_command("clearsessions")
+        self.assertEqual(len(self.rows("SELECT id FROM sessions")), 1)
+        with mock.patch.object(owed.contact, "_due", 0.0):
+            self.client.get("/login/", secure=True)
+        self.assertEqual(self.rows("SELECT id FROM sessions"), [])
         self.assertFalse(self.opens(token))
 
-    def test_a_logout_while_the_policy_is_locked_fails_whole(self):
+    def test_a_logout_that_is_rolled_back_owes_nothing(self):
+        self.login(self.alice)
+        with self.policy_gone(), self.assertLogs("grantfs_files", "ERROR"), self.assertRaises(ZeroDivisionError), transaction.atomic():
+            Session.objects.all().delete()
+            self.assertTrue(Owed.objects.exists())
+            raise ZeroDivisionError
+        self.assertFalse(Owed.objects.exists())
+
+    def test_what_is_owed_again_while_it_is_paid_stays(self):
+        self.login(self.alice)
+        with self.policy_gone(), self.assertLogs("grantfs_files", "ERROR"):
+            self.client.post("/logout/", secure=True)
+        (name, arguments), = Owed.objects.values_list("debt", "arguments")
+
+        def pay_and_be_overtaken(*given):
+            owed.owe(sessions.settle_session, *given)
+
+        with mock.patch.dict(owed.debts, {name: pay_and_be_overtaken}):
+            owed.pay()
+        self.assertEqual(list(Owed.objects.values_list("debt", "arguments")), [(name, arguments)])
+
+    def test_while_it_is_out_pages_do_not_wait_for_it(self):
+        self.client.get("/login/", secure=True)
+        with self.policy_gone(), self.assertLogs("grantfs_files", "ERROR"):
+            self.login(self.alice)
+            with mock.patch.object(policy.sqlite3, "connect", side_effect=AssertionError("asked again")):
+                self.client.get("/password/", secure=True)
+                self.client.post("/logout/", secure=True)
+
+    def test_pages_cost_no_look_at_the_policy(self):
+        self.login(self.alice)
+        with mock.patch.object(policy.sqlite3, "connect", side_effect=AssertionError("asked")), self.assertNumQueries(2):
+            self.assertEqual(self.client.get("/password/", secure=True).status_code, 200)  # the session, and the user
+
+    def test_a_new_secret_key_is_adopted_when_it_is_back(self):
         token = self.login(self.alice)
-        self.client.raise_request_exception = False
-        with self.policy_locked(), self.assertLogs("django.request", "ERROR"):
-            self.assertEqual(self.client.post("/logout/", secure=True).status_code, 500)
-        self.assertTrue(Session.objects.exists())
-        self.client.post("/logout/", secure=True)
-        self.assertFalse(self.opens(token))
+        with override_settings(SECRET_KEY="another"), self.retry():
+            with self.policy_gone(), self.assertLogs("grantfs_files", "ERROR"):
+                client = self.other_process()
+                client.get("/login/", secure=True)
+            self.assertFalse(self.opens_after_the_next_page(token, client))
+            self.assertTrue(self.opens(self.login(self.alice, client)))
+
+    def test_a_process_with_the_old_key_does_not_adopt_it_again(self):
+        self.client.get("/login/", secure=True)
+        with override_settings(SECRET_KEY="another"):
+            token = self.login(self.alice, self.other_process())
+        with self.retry():
+            with self.policy_gone(), self.assertLogs("grantfs_files", "ERROR"):
+                self.login(self.bob)
+            self.assertTrue(self.opens_after_the_next_page(token, self.client))
+
+    def test_a_database_without_the_table_of_what_is_owed_takes_no_page_down(self):
+        owed.contact.forget()
+        with mock.patch.object(Owed.objects, "all", side_effect=OperationalError("no such table")), \
+                self.assertLogs("grantfs_files", "ERROR") as logs:
+            self.assertEqual(Client().get("/login/", secure=True).status_code, 200)
+        self.assertIn("migrate", logs.output[0])
 
     def test_a_password_changes_only_with_the_policy(self):
-        with self.policy_locked(), self.assertRaisesRegex(Exception, "locked"):
-            self.alice.set_password("battery staple")
-            self.alice.save()
-        self.alice.refresh_from_db()
-        self.assertTrue(self.alice.check_password(PASSWORD))
+        self.login(self.alice)
+        for what, trouble in self.trouble():
+            with self.subTest(what), trouble, self.assertLogs("grantfs_files", "ERROR"):
+                done = self.client.post("/password/", secure=True, data={
+                    "old_password": PASSWORD, "new_password1": "battery staple", "new_password2": "battery staple"})
+                self.assertEqual((done.status_code, done["Retry-After"]), (503, "10"))
+                self.assertIn("Nothing was changed", done.content.decode())
+            owed.contact.forget()
+            self.alice.refresh_from_db()
+            self.assertTrue(self.alice.check_password(PASSWORD))
 
 
 class Checks(PolicyCase):

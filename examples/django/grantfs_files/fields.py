@@ -20,7 +20,7 @@ from django.db import models
 from django.db.models.fields.files import FieldFile
 from django.utils.encoding import filepath_to_uri
 
-from . import conf, order, policy, principals, storage
+from . import conf, order, owed, policy, principals, storage
 
 
 def make_token():
@@ -44,6 +44,16 @@ def unix_seconds(when):
     return int(when.timestamp())
 
 
+@owed.debt
+def revoke(principal, path):
+    policy.write(lambda rules: rules.revoke(principal, path))
+
+
+@owed.debt
+def remove_link(identifier, path):
+    policy.write(lambda rules: rules.remove_link(identifier, path))
+
+
 class PrivateFieldFile(FieldFile):
     """`url` is for whoever has a session and may see the file. Changes count once the transaction commits."""
 
@@ -63,7 +73,7 @@ class PrivateFieldFile(FieldFile):
 
     def unshare(self, who):
         principal, path = principals.of(who), self.rule_path
-        self._take_away(lambda rules: rules.revoke(principal, path))
+        order.take_away(self._using, revoke, principal, path)
 
     def shares(self):
         """(principal, expires in Unix seconds or None) of each share."""
@@ -87,8 +97,7 @@ class PrivateFieldFile(FieldFile):
     def remove_link(self, identifier):
         """Ends a link of this file, by the identifier that links() says."""
         self._require_file()
-        name = self.name
-        self._take_away(lambda rules: rules.remove_link(identifier, name))
+        order.take_away(self._using, remove_link, identifier, self.name)
 
     def links(self):
         """(identifier, expires in Unix seconds or None) of each link."""
@@ -98,9 +107,6 @@ class PrivateFieldFile(FieldFile):
 
     def _give(self, change):
         order.after_commit(lambda: policy.write(change), self._using)
-
-    def _take_away(self, change):
-        order.take_away(lambda: policy.write(change), self._using)
 
 
 class PrivateFileField(models.FileField):

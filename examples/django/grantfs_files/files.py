@@ -1,8 +1,9 @@
 """Keeps the policy's owners in step with the rows that name private files."""
 
+from django.apps import apps
 from django.db.models.signals import post_delete, post_save, pre_save
 
-from . import order, policy, principals, storage
+from . import order, owed, policy, principals, storage
 from .fields import PrivateFileField
 
 
@@ -22,23 +23,27 @@ def owner_of(row, field):
     return None if owner is None else principals.of(owner)
 
 
-def settle(model, field, name, using):
+@owed.debt
+def settle_file(label, field_name, name, using):
     """Makes the policy say of this file what Django's committed rows say: whose it is, or that it is gone.
 
     It reads them while no other writer can change the policy, so whoever settles last has seen the last state.
+    Returns what it ended.
     """
-    path = storage.rule_path(name)
+    model = apps.get_model(label)
+    field, path = model._meta.get_field(field_name), storage.rule_path(name)
     with policy.writing() as rules:
-        row = model._base_manager.using(using).filter(**{field.name: name}).first()
+        row = model._base_manager.using(using).filter(**{field_name: name}).first()
         if row is not None:
             rules.set_owner(path, owner_of(row, field))
-            return
+            return rules.ended
         rules.drop(path)
     field.storage.delete(name)
+    return rules.ended
 
 
 def settle_after_commit(model, field, name, using):
-    order.after_commit(lambda: settle(model, field, name, using), using)
+    order.tell_after_commit(using, settle_file, model._meta.label, field.name, name, using)
 
 
 def row_will_be_saved(sender, instance, using, update_fields, **_):

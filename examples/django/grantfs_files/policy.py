@@ -20,6 +20,14 @@ APPLICATION_ID = 0x47724653
 OLDEST_SCHEMA = 3
 PATIENCE_SECONDS = 5  # for another writer
 
+ENDED = {
+    "sessions": "a session of {principal}",
+    "links": "a link of {principal} to {path!r}",
+    "grants": "what {principal} was granted: {path!r}",
+    "owners": "what {principal} owned: {path!r}",
+    "members": "{member} in {parent}",
+}
+
 USERS = "group:users"
 STAFF = "group:staff"
 SUPERUSERS = "group:superusers"
@@ -51,6 +59,7 @@ def _connect(mode, patience):
     path = pathlib.Path(conf.get("DATABASE"))
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
                                  timeout=PATIENCE_SECONDS if patience is None else patience)
+    connection.text_factory = lambda text: text.decode(errors="surrogateescape")  # names are bytes
     try:
         (found,) = connection.execute("PRAGMA application_id").fetchone()
         if found != APPLICATION_ID:
@@ -92,9 +101,16 @@ class Rules:
 
     def __init__(self, connection):
         self._connection = connection
+        self.ended = []  # what was deleted here, in words
 
     def _run(self, statement, *values):
         return self._connection.execute(statement, values)
+
+    def _end(self, table, where, *values):
+        """Deletes those rows."""
+        found = self._run(f"DELETE FROM {table} WHERE {where} RETURNING *", *values)
+        names = [column[0] for column in found.description]
+        self.ended += [ENDED[table].format(**dict(zip(names, row))) for row in found.fetchall()]
 
     def _column(self, statement, *values):
         return [value for (value,) in self._run(statement, *values)]
@@ -121,10 +137,10 @@ class Rules:
         return set(self._column("SELECT id FROM sessions WHERE principal GLOB 'user:*'"))
 
     def end_session(self, identifier):
-        self._run("DELETE FROM sessions WHERE id = ?", identifier)
+        self._end("sessions", "id = ?", identifier)
 
     def end_sessions_of(self, principal):
-        self._run("DELETE FROM sessions WHERE principal = ?", principal)
+        self._end("sessions", "principal = ?", principal)
 
     def adopt_secret_key(self, fingerprint):
         """Ends every user's session that was issued with another key. A table of our own remembers the key's fingerprint."""
@@ -132,7 +148,7 @@ class Rules:
         if known == fingerprint:
             return
         if known is not None:
-            self._run("DELETE FROM sessions WHERE principal GLOB 'user:*'")
+            self._end("sessions", "principal GLOB 'user:*'")
         self._run("CREATE TABLE IF NOT EXISTS django_secret_key (fingerprint TEXT NOT NULL) STRICT")
         self._run("DELETE FROM django_secret_key")
         self._run("INSERT INTO django_secret_key (fingerprint) VALUES (?)", fingerprint)
@@ -153,15 +169,16 @@ class Rules:
         if principal is None:
             self.remove_owner(path)
         elif self.owner(path) != principal:
-            self._run("INSERT OR REPLACE INTO owners (path, principal) VALUES (?, ?)", path, principal)
+            self.remove_owner(path)
+            self._run("INSERT INTO owners (path, principal) VALUES (?, ?)", path, principal)
 
     def remove_owner(self, path):
-        self._run("DELETE FROM owners WHERE path = ?", path)
+        self._end("owners", "path = ?", path)
 
     def drop(self, path):
         """Every rule on the path and on all below it."""
         for table in ("owners", "grants", "links"):
-            self._run(f"DELETE FROM {table} WHERE path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')", path)
+            self._end(table, "path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')", path)
 
     # Sharing.
 
@@ -170,7 +187,7 @@ class Rules:
                   " DO UPDATE SET expires = excluded.expires", principal, path, expires)
 
     def revoke(self, principal, path):
-        self._run("DELETE FROM grants WHERE principal = ? AND path = ?", principal, path)
+        self._end("grants", "principal = ? AND path = ?", principal, path)
 
     def grants_on(self, path):
         """(principal, expires) of each that holds now."""
@@ -190,10 +207,10 @@ class Rules:
                   identifier, principal, path, expires, uses, address)
 
     def remove_link(self, identifier, path):
-        self._run("DELETE FROM links WHERE id = ? AND path = ?", identifier, path)
+        self._end("links", "id = ? AND path = ?", identifier, path)
 
     def remove_links_of(self, principal):
-        self._run("DELETE FROM links WHERE principal = ?", principal)
+        self._end("links", "principal = ?", principal)
 
     def links_to(self, path):
         """(identifier, expires) of each that holds now."""
@@ -213,10 +230,10 @@ class Rules:
             self._run("INSERT INTO members (member, parent) VALUES (?, ?)", member, parent)
 
     def leave(self, member, parent):
-        self._run("DELETE FROM members WHERE member = ? AND parent = ?", member, parent)
+        self._end("members", "member = ? AND parent = ?", member, parent)
 
     def forget(self, principal):
         """All that names the principal."""
         for table in ("owners", "grants", "sessions", "links"):
-            self._run(f"DELETE FROM {table} WHERE principal = ?", principal)
-        self._run("DELETE FROM members WHERE member = ?1 OR parent = ?1", principal)
+            self._end(table, "principal = ?", principal)
+        self._end("members", "member = ?1 OR parent = ?1", principal)

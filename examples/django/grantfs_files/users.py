@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
-from . import order, policy, principals
+from . import order, owed, policy, principals
 
 
 def connect():
@@ -46,8 +46,12 @@ def groups_of(user):
     return found
 
 
-def settle(pk, using):
-    """Makes the policy's memberships what Django's committed rows say; who may not log in has no sessions and links."""
+@owed.debt
+def settle_user(pk, using):
+    """Makes the policy's memberships what Django's committed rows say; who may not log in has no sessions and links.
+
+    Returns what it ended.
+    """
     model = get_user_model()
     principal = principals.of(model(pk=pk))
     with policy.writing() as rules:
@@ -56,10 +60,21 @@ def settle(pk, using):
         if user is None or not user.is_active:
             rules.end_sessions_of(principal)
             rules.remove_links_of(principal)
+    return rules.ended
+
+
+@owed.debt
+def end_sessions(principal):
+    policy.write(lambda rules: rules.end_sessions_of(principal))
+
+
+@owed.debt
+def forget(principal):
+    policy.write(lambda rules: rules.forget(principal))
 
 
 def settle_after_commit(pk, using):
-    order.after_commit(lambda: settle(pk, using), using)
+    order.tell_after_commit(using, settle_user, pk, using)
 
 
 def only_last_login(update_fields):
@@ -87,7 +102,7 @@ def user_saved(sender, instance, using, update_fields, **_):
     if only_last_login(update_fields):
         return
     if instance._grantfs_ends:
-        order.after_commit(lambda: end_access(instance), using)
+        order.tell_after_commit(using, end_sessions, principals.of(instance))
     settle_after_commit(instance.pk, using)
 
 
@@ -102,8 +117,7 @@ def end_access(user):
 
 
 def principal_deleted(sender, instance, using, **_):
-    principal = principals.of(instance)
-    order.take_away(lambda: policy.write(lambda rules: rules.forget(principal)), using)
+    order.take_away(using, forget, principals.of(instance))
 
 
 def groups_changed(sender, instance, action, reverse, model, pk_set, using, **_):

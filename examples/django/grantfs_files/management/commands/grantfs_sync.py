@@ -19,11 +19,11 @@ class Command(BaseCommand):
             for field in files.private_fields(model):
                 names = model._base_manager.exclude(**{field.name: ""}).values_list(field.name, flat=True)
                 for name in filter(None, names.iterator()):
-                    files.settle(model, field, name, model._base_manager.db)
+                    files.settle_file(model._meta.label, field.name, name, model._base_manager.db)
                     count += 1
         members = 0
         for pk in get_user_model()._base_manager.values_list("pk", flat=True).iterator():
-            users.settle(pk, get_user_model()._base_manager.db)
+            users.settle_user(pk, get_user_model()._base_manager.db)
             members += 1
         model = sessions.session_model()
         ended = sessions.end_stale(model, timezone.now()) if model else 0

@@ -42,6 +42,22 @@ def settle_file(label, field_name, name, using):
     return rules.ended
 
 
+def own_folders(paths):
+    """The folders made for one upload that these paths are or lie in."""
+    return {folder for folder in map(storage.own_folder, paths) if folder is not None}
+
+
+def settle_folder(folder):
+    """Ends the rules on an upload's folder that no row names. What lies there stays, for `grantctl scan` to tell. Returns what it ended."""
+    with policy.writing() as rules:
+        for model in apps.get_models():
+            for field in private_fields(model):
+                if model._base_manager.filter(**{f"{field.name}__startswith": folder + "/"}).exists():
+                    return []
+        rules.drop(folder)
+    return rules.ended
+
+
 def settle_after_commit(model, field, name, using):
     order.tell_after_commit(using, settle_file, model._meta.label, field.name, name, using)
 

@@ -86,10 +86,15 @@ class Contact:
         self._lost = False
         self._due = 0.0
 
-    def start(self):
+    def start(self, raising=False):
         """When a process begins to serve. It may fork yet, so Django's database is not asked."""
         self._adopted = False
-        self._reach(policy.PATIENCE_SECONDS)
+        try:
+            self._reach(policy.PATIENCE_SECONDS)
+        except policy.PolicyError as error:
+            if raising:
+                raise
+            self.failed(error)
 
     def keep(self):
         """At each request: looks at a clock. Now and then it tries what failed, and pays what is owed."""
@@ -97,10 +102,11 @@ class Contact:
             return
         try:
             self._due = time.monotonic() + LOOK_SECONDS
-            if (self._adopted and not self._lost) or self._reach(PATIENCE_SECONDS):
-                paid, _ = pay(AT_ONCE)
-                if paid == AT_ONCE:
-                    self._due = 0.0
+            if self._lost or not self._adopted:
+                self._reach(PATIENCE_SECONDS)
+            paid, _ = pay(AT_ONCE)
+            if paid == AT_ONCE:
+                self._due = 0.0
         except policy.PolicyError as error:
             self.failed(error)
         except Error:
@@ -110,7 +116,12 @@ class Contact:
 
     def ready(self):
         """Whether it is worth trying: a page does not wait for what has just failed."""
-        return not self._lost or (time.monotonic() >= self._due and self._reach(PATIENCE_SECONDS))
+        if self._lost and time.monotonic() >= self._due:
+            try:
+                self._reach(PATIENCE_SECONDS)
+            except policy.PolicyError as error:
+                self.failed(error)
+        return not self._lost
 
     def failed(self, error):
         self._due = time.monotonic() + RETRY_SECONDS
@@ -120,21 +131,16 @@ class Contact:
             logger.error("%s. Pages go on without private files; what ends meanwhile is made good when it can be used again", error)
 
     def _reach(self, patience):
-        try:
-            with policy.writing(patience) as rules:
-                rules.check_schema()
-                # A process that had contact before may have an older key than what was adopted since.
-                if not self._adopted or rules.secret_key() is None:
-                    rules.adopt_secret_key(policy.key_fingerprint())
-        except policy.PolicyError as error:
-            self.failed(error)
-            return False
+        with policy.writing(patience) as rules:
+            rules.check_schema()
+            # A process that had contact before may have an older key than what was adopted since.
+            if not self._adopted or rules.secret_key() is None:
+                rules.adopt_secret_key(policy.key_fingerprint())
         self._adopted = True
         with self._changing:
             before, self._lost = self._lost, False
         if before:
             logger.warning("the policy database can be used again")
-        return True
 
 
 contact = Contact()

@@ -180,6 +180,10 @@ class Rules:
         for table in ("owners", "grants", "links"):
             self._end(table, "path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')", path)
 
+    def paths(self):
+        """All that have a rule."""
+        return set(self._column("SELECT path FROM owners UNION SELECT path FROM grants UNION SELECT path FROM links"))
+
     # Sharing.
 
     def grant(self, principal, path, expires):
@@ -218,6 +222,11 @@ class Rules:
                          " ORDER BY created, id", path).fetchall()
 
     # Users and groups.
+
+    def principals(self):
+        """All that are named anywhere."""
+        return set(self._column("SELECT principal FROM owners UNION SELECT principal FROM grants UNION SELECT principal FROM sessions"
+                                " UNION SELECT principal FROM links UNION SELECT member FROM members UNION SELECT parent FROM members"))
 
     def set_memberships(self, member, groups):
         """Of the groups that mirror Django's (group:NUMBER, users, staff, superusers) the member is in these and no other."""

@@ -1,6 +1,7 @@
 """What the policy calls users and groups: by primary key, which, unlike a name, is never another's later."""
 
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 
 
 def of(who):
@@ -10,3 +11,16 @@ def of(who):
     if who.pk is None:
         raise ValueError(f"{who!r} is not saved yet, so it can own nothing and nothing can be shared with it")
     return f"group:{who.pk}" if isinstance(who, Group) else f"user:{who.pk}"
+
+
+def named(model, principals):
+    """(principal, primary key) of those that are users, or groups, by the form of their name; no others that were made by hand."""
+    for principal in sorted(principals):
+        kind, _, name = principal.partition(":")
+        if kind == ("group" if issubclass(model, Group) else "user"):
+            try:
+                pk = model._meta.pk.to_python(name)
+            except ValidationError:
+                continue
+            if str(pk) == name:
+                yield principal, pk

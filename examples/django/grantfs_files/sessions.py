@@ -16,6 +16,7 @@ import importlib
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from . import owed, policy, principals
@@ -64,16 +65,21 @@ def issue(identifier, data, expires):
             rules.set_session(identifier, principals.of(user), expires)
 
 
-def end_stale(model, now):
-    """Ends what the policy lets in and Django does not: rows that came back with a backup."""
+def settle_all(model):
+    """Ends what the policy lets in and Django does not, and lets in what it lacks. Returns identifiers of what is live, and what ended."""
     with policy.reading() as rules:
         known = rules.sessions_of_users()
-    live = {token_id(token(session.session_key)) for session in model.objects.filter(expire_date__gt=now).iterator()
-            if SESSION_KEY in session.get_decoded() and user_of(session.get_decoded()) is not None}
+    live = {}
+    for session in model._base_manager.filter(expire_date__gt=timezone.now()).iterator():
+        data = session.get_decoded()
+        if SESSION_KEY in data and user_of(data) is not None:
+            live[token_id(token(session.session_key))] = session.session_key
+    for identifier in set(live) - known:
+        settle_session(live[identifier], model._base_manager.db)
     with policy.writing() as rules:
-        for identifier in known - live:
+        for identifier in known - set(live):
             rules.end_session(identifier)
-    return len(known - live)
+    return set(live), rules.ended
 
 
 @owed.debt

@@ -28,6 +28,15 @@ def rule_path(name):
     return str(folder) if OWN_FOLDER.fullmatch(folder.name) else name
 
 
+def own_folder(path):
+    """The folder made by in_own_folder() that this is or lies in; None if there is none."""
+    parts = PurePosixPath(path).parts
+    for count, part in enumerate(parts, 1):
+        if OWN_FOLDER.fullmatch(part):
+            return str(PurePosixPath(*parts[:count]))
+    return None
+
+
 @deconstructible
 class PrivateStorage(FileSystemStorage):
     """The store beneath grantfs. url() needs no view: the web server serves it to whoever may see it."""

@@ -63,6 +63,14 @@ def settle_user(pk, using):
     return rules.ended
 
 
+def settle_gone(model, principal, pk):
+    """Forgets a user or group that Django does not have. Returns what it ended."""
+    with policy.writing() as rules:
+        if not model._base_manager.filter(pk=pk).exists():
+            rules.forget(principal)
+    return rules.ended
+
+
 @owed.debt
 def end_sessions(principal):
     policy.write(lambda rules: rules.end_sessions_of(principal))

@@ -2,29 +2,69 @@
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand
-from django.utils import timezone
+from django.contrib.auth.models import Group
+from django.core.management.base import BaseCommand, CommandError
 
-from grantfs_files import files, sessions, users
+from grantfs_files import files, owed, policy, principals, sessions, users
 
 
 class Command(BaseCommand):
-    help = ("Records the owner of every private file and the groups of every user in grantfs' policy, and ends sessions that are "
-            "none of Django's. For files that were there before grantfs, and after a backup was put back. Shares and links "
-            "stay as they are.")
+    help = ("Records the owner of every private file, the groups of every user and every login in grantfs' policy, and ends what "
+            "Django's database does not say: sessions that are over, sessions and links of users who may not log in, all of "
+            "users and groups and files that are gone. For files that were there before grantfs; after QuerySet.update() and "
+            "whatever else sends no signals; and after a backup was put back. Shares and other links stay as they are. "
+            "Prints what it ended. Run it as often as you like.")
 
     def handle(self, **_):
+        self.ended = 0
+        try:
+            owed.contact.start(raising=True)
+            _, unpaid = owed.pay()
+            counts = self.settle_files(), self.settle_users(), self.settle_sessions()
+            self.forget_gone()
+        except policy.PolicyError as error:
+            raise CommandError(error) from error
+        self.stdout.write("{} files, {} users and {} logins are as Django's database says; {} ended".format(*counts, self.ended))
+        if unpaid:
+            raise CommandError(f"{unpaid} changes are still owed to the policy; the log says why")
+
+    def say(self, ended):
+        for what in ended:
+            self.stdout.write(f"ended: {what}")
+        self.ended += len(ended)
+
+    def settle_files(self):
         count = 0
         for model in apps.get_models():
             for field in files.private_fields(model):
                 names = model._base_manager.exclude(**{field.name: ""}).values_list(field.name, flat=True)
                 for name in filter(None, names.iterator()):
-                    files.settle_file(model._meta.label, field.name, name, model._base_manager.db)
+                    self.say(files.settle_file(model._meta.label, field.name, name, model._base_manager.db))
                     count += 1
-        members = 0
-        for pk in get_user_model()._base_manager.values_list("pk", flat=True).iterator():
-            users.settle_user(pk, get_user_model()._base_manager.db)
-            members += 1
+        with policy.reading() as rules:
+            folders = files.own_folders(rules.paths())
+        for folder in sorted(folders):
+            self.say(files.settle_folder(folder))
+        return count
+
+    def settle_users(self):
+        count = 0
+        manager = get_user_model()._base_manager
+        for pk in manager.values_list("pk", flat=True).iterator():
+            self.say(users.settle_user(pk, manager.db))
+            count += 1
+        return count
+
+    def settle_sessions(self):
         model = sessions.session_model()
-        ended = sessions.end_stale(model, timezone.now()) if model else 0
-        self.stdout.write(f"{count} files and {members} users are as Django's database says; {ended} sessions ended")
+        live, ended = sessions.settle_all(model) if model else ((), ())
+        self.say(ended)
+        return len(live)
+
+    def forget_gone(self):
+        """Users and groups that the policy names and Django does not have."""
+        with policy.reading() as rules:
+            named = rules.principals()
+        for model in (get_user_model(), Group):
+            for principal, pk in principals.named(model, named):
+                self.say(users.settle_gone(model, principal, pk))

@@ -1,0 +1,147 @@
+"""manage.py grantfs_sync: what no signal told of."""
+
+import io
+
+from django.contrib.auth.models import Group
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+
+from gallery.models import Picture
+from grantfs_files import policy, sessions
+
+from .case import PolicyCase, User
+
+
+class Sync(PolicyCase):
+    def setUp(self):
+        super().setUp()
+        self.picture = self.upload(self.alice)
+        self.name = self.picture.file.name
+
+    def sync(self):
+        """The lines it prints; run again, it finds nothing to do."""
+        first, second = (io.StringIO() for _ in range(2))
+        call_command("grantfs_sync", stdout=first)
+        before = self.rows("SELECT value FROM meta WHERE key = 'revision'")
+        call_command("grantfs_sync", stdout=second)
+        self.assertRegex(second.getvalue(), r"^\d+ files, \d+ users and \d+ logins are as Django's database says; 0 ended\n$")
+        self.assertEqual(self.rows("SELECT value FROM meta WHERE key = 'revision'"), before)
+        *ended, last = first.getvalue().splitlines()
+        self.assertTrue(last.endswith(f"{len(ended)} ended"), last)
+        return ended
+
+    def sql(self, statement, *values):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
+    def users(self):
+        return User.objects.filter(pk=self.alice.pk)
+
+    def test_where_all_is_well_it_ends_nothing(self):
+        self.picture.file.share_with(self.bob)
+        self.picture.file.create_link()
+        self.login(self.alice)
+        self.bob.groups.add(Group.objects.create(name="family"))
+        self.assertEqual(self.sync(), [])
+        self.assertTrue(self.may_read(self.principal(self.bob), self.name))
+
+    def test_a_password_updated_in_bulk_ends_sessions(self):
+        token, other = self.login(self.alice), self.login(self.bob, Client())
+        self.picture.file.share_with(self.bob)
+        link = self.picture.file.create_link().split("/")[2]
+        self.users().update(password="!")
+        self.assertEqual(self.sync(), [f"ended: a session of user:{self.alice.pk}"])
+        self.assertFalse(self.token_opens(token, self.name))
+        self.assertTrue(self.token_opens(other, self.name))
+        self.assertTrue(self.may_read("link:-", self.name, link))
+
+    def test_deactivation_in_bulk_ends_sessions_links_and_memberships(self):
+        self.login(self.alice)
+        self.picture.file.share_with(self.bob)
+        link = self.picture.file.create_link().split("/")[2]
+        self.users().update(is_active=False)
+        who = f"user:{self.alice.pk}"
+        self.assertEqual(self.sync(), [f"ended: {who} in group:users", f"ended: a session of {who}", f"ended: a link of {who} to {self.name!r}"])
+        self.assertFalse(self.may_read("link:-", self.name, link))
+        self.assertTrue(self.may_read(self.principal(self.bob), self.name))  # as after save(): it is not the user that was shared with
+
+    def test_a_user_deleted_by_sql_leaves_nothing(self):
+        mine = self.upload(self.bob)
+        mine.file.share_with(self.alice)
+        mine.file.create_link()
+        self.login(self.alice)
+        who = self.principal(self.alice)
+        self.picture.file.share_with(self.bob)
+        self.picture.file.create_link()
+        with policy.writing() as rules:
+            rules.set_owner("by-hand", who)
+        for table in ("gallery_picture", "auth_user"):
+            self.sql(f"DELETE FROM {table} WHERE {'owner_id' if table != 'auth_user' else 'id'} = %s", self.alice.pk)
+        ended = self.sync()
+        self.assertIn(f"ended: what {who} owned: 'by-hand'", ended)
+        self.assertIn(f"ended: what {who} was granted: {mine.file.rule_path!r}", ended)
+        for table, column in (("owners", "principal"), ("grants", "principal"), ("links", "principal"), ("sessions", "principal"),
+                              ("members", "member")):
+            self.assertEqual(self.rows(f"SELECT * FROM {table} WHERE {column} = ?", who), [], table)
+        self.assertFalse(self.may_read(self.principal(self.bob), self.name))
+        self.assertTrue(self.may_read(self.principal(self.bob), mine.file.name))
+        self.assertEqual(len(mine.file.links()), 1)
+
+    def test_a_row_deleted_by_sql_leaves_the_bytes_and_no_rule(self):
+        self.picture.file.share_with(self.bob)
+        self.sql("DELETE FROM gallery_picture")
+        self.assertEqual(len(self.sync()), 2)
+        self.assertFalse(self.may_read(self.principal(self.alice), self.name))
+        self.assertFalse(self.may_read(self.principal(self.bob), self.name))
+        self.assertTrue((self.store / self.name).exists())
+
+    def test_a_group_deleted_by_sql_leaves_nothing(self):
+        family = Group.objects.create(name="family")
+        self.bob.groups.add(family)
+        self.picture.file.share_with(family)
+        self.sql("DELETE FROM auth_user_groups")
+        self.sql("DELETE FROM auth_group")
+        self.assertEqual(self.sync(), [f"ended: user:{self.bob.pk} in group:{family.pk}",
+                                       f"ended: what group:{family.pk} was granted: {self.picture.file.rule_path!r}"])
+        self.assertFalse(self.may_read(self.principal(self.bob), self.name))
+
+    def test_an_owner_changed_in_bulk_is_the_owner(self):
+        Picture.objects.update(owner=self.bob)
+        self.assertEqual(self.sync(), [f"ended: what user:{self.alice.pk} owned: {self.picture.file.rule_path!r}"])
+        self.assertFalse(self.may_read(self.principal(self.alice), self.name))
+        self.assertTrue(self.may_read(self.principal(self.bob), self.name))
+
+    def test_rights_taken_in_bulk_are_taken(self):
+        self.bob.is_superuser = True
+        self.bob.save()
+        User.objects.update(is_superuser=False)
+        self.assertEqual(self.sync(), [f"ended: user:{self.bob.pk} in group:superusers"])
+
+    def test_what_was_made_by_hand_stays(self):
+        self.grantctl("grant", "group:press", "uploads")
+        self.grantctl("grant", "user:editor", "uploads")
+        self.grantctl("group", "add", "group:press", "user:007")
+        self.grantctl("grant", "public", "avatars")
+        self.grantctl("session", "create", "uid:1")
+        self.assertEqual(self.sync(), [])
+        self.assertEqual(len(self.rows("SELECT id FROM grants") + self.rows("SELECT id FROM sessions")), 4)
+
+    def test_logins_that_the_policy_lacks_are_let_in(self):
+        token = self.login(self.alice)
+        with policy.writing() as rules:
+            rules.end_session(sessions.token_id(token))
+        self.assertEqual(self.sync(), [])
+        self.assertTrue(self.token_opens(token, self.name))
+
+    def test_it_pays_what_is_owed(self):
+        token = self.login(self.alice)
+        with self.policy_gone(), self.assertLogs("grantfs_files", "ERROR"):
+            Session.objects.all().delete()
+        self.sync()
+        self.assertFalse(self.token_opens(token, self.name))
+
+    def test_without_the_policy_it_says_what_to_do(self):
+        with self.policy_gone(), self.assertRaisesRegex(CommandError, "grantctl --db .* init"):
+            call_command("grantfs_sync", stdout=io.StringIO())

@@ -14,7 +14,8 @@ DJANGO = TOP / "examples" / "django"
 PYTHON = "/usr/bin/python3"  # the one that Debian's packages are for
 STOP_SECONDS = 20
 
-# What Debian's nginx.conf has around a file of conf.d, in a folder of its own.
+# What Debian's nginx.conf has around a file of conf.d, in a folder of its own; but for default_type, which is as nginx
+# has it where nobody sets another.
 AROUND = """
 user www-data;
 worker_processes 2;
@@ -23,7 +24,6 @@ error_log error.log;
 events { worker_connections 256; }
 http {
     include /etc/nginx/mime.types;
-    default_type application/octet-stream;
     client_body_temp_path tmp-body;
     proxy_temp_path tmp-proxy;
     fastcgi_temp_path tmp-fastcgi;

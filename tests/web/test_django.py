@@ -228,6 +228,10 @@ class InABrowser(unittest.TestCase):
             with self.subTest(name):
                 self.assertEqual(self.mine.headers(address, "content-disposition", "x-content-type-options"),
                                  [200, disposition, "nosniff"])
+                self.mine.submit("figure:first-child figcaption a")
+                link = self.make_link()
+                self.assertEqual(self.mine.headers(link, "content-disposition", "x-content-type-options", "referrer-policy"),
+                                 [200, disposition, "nosniff", "no-referrer"])
 
     def test_a_deleted_picture_is_gone_for_everybody(self):
         self.login(self.mine, "anna")

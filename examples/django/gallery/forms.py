@@ -4,6 +4,8 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
+from grantfs_files import principals as by_key
+
 from .models import Picture
 
 EXPIRIES = [("1", "for an hour"), ("24", "for a day"), ("168", "for a week"), ("", "for good")]
@@ -42,9 +44,11 @@ class ShareForm(ExpiryForm):
         return found
 
 
-def named(principal):
-    """"user:42" as people know it."""
-    kind, _, pk = principal.partition(":")
-    model = {"user": get_user_model(), "group": Group}.get(kind)
-    found = model.objects.filter(pk=pk).first() if model and pk.isdigit() else None
-    return str(found or principal)
+def named(principals):
+    """Each principal, such as "user:42", with what people know it as: {"user:42": "bob"}."""
+    names = {principal: principal for principal in principals}
+    for model in (get_user_model(), Group):
+        pks = dict(by_key.named(model, principals))
+        found = model.objects.in_bulk(pks.values())
+        names.update((principal, str(found[pk])) for principal, pk in pks.items() if pk in found)
+    return names

@@ -1,11 +1,15 @@
 """Pages alone: no view here ever sends a file."""
 
 from datetime import datetime, timezone
+from functools import reduce
+from operator import or_
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
+from django.db.models import Q
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from grantfs_files import owed, policy, principals
@@ -13,7 +17,10 @@ from grantfs_files import owed, policy, principals
 from .forms import ExpiryForm, ShareForm, UploadForm, named
 from .models import Picture
 
+AT_ONCE = 100
 
+
+@never_cache
 @login_required
 def gallery(request):
     form = UploadForm(request.POST or None, request.FILES or None)
@@ -29,24 +36,32 @@ def gallery(request):
 def shared_with(user):
     """Pictures of others that the policy lets this user see, by name or by group; None if it cannot be asked just now.
 
-    A page for many thousand pictures would rather keep its shares in a table of Django's too.
+    A site where people share by the hundred would rather keep its shares in a table of Django's too.
     """
     try:
         with policy.reading() as rules:
-            folders = set(rules.granted_to([principals.of(who) for who in (user, *user.groups.all())]))
+            paths = set(rules.granted_to([principals.of(who) for who in (user, *user.groups.all())]))
     except policy.PolicyError as error:
         owed.contact.failed(error)
         return None
     others = Picture.objects.exclude(owner=user).select_related("owner")
-    return [picture for picture in others if picture.file.rule_path in folders]
+    found, remaining = [], sorted(paths)
+    while remaining:  # a database takes so many conditions, and anybody may share with anybody
+        some, remaining = remaining[:AT_ONCE], remaining[AT_ONCE:]
+        found += others.filter(reduce(or_, (Q(file=path) | Q(file__startswith=f"{path}/") for path in some)))
+    newest_first = sorted(found, key=lambda picture: (picture.added, picture.pk), reverse=True)
+    return [picture for picture in newest_first if picture.file.rule_path in paths]
 
 
+@never_cache
 @login_required
 def picture(request, pk):
     picture = own(request, pk)
     page = {"picture": picture, "share_form": ShareForm(user=request.user), "link_form": ExpiryForm()}
     try:
-        page["shares"] = [(principal, named(principal), moment(expires)) for principal, expires in picture.file.shares()]
+        shares = picture.file.shares()
+        names = named([principal for principal, _ in shares])
+        page["shares"] = [(principal, names[principal], moment(expires)) for principal, expires in shares]
         page["links"] = [(identifier, moment(expires)) for identifier, expires in picture.file.links()]
     except policy.PolicyError as error:
         owed.contact.failed(error)

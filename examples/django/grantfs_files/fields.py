@@ -39,8 +39,8 @@ def unix_seconds(when):
         return None
     if isinstance(when, datetime.timedelta):
         return int(time.time() + when.total_seconds())
-    if when.tzinfo is None:
-        raise ValueError(f"{when} has no time zone; give an aware datetime or a timedelta")
+    if getattr(when, "tzinfo", None) is None:
+        raise ValueError(f"{when} is no time, or has no time zone; give an aware datetime or a timedelta")
     return int(when.timestamp())
 
 
@@ -88,10 +88,14 @@ class PrivateFieldFile(FieldFile):
         """
         self._require_file()
         token = make_token()
-        creator = principals.of(getattr(self.instance, self.field.owner))
+        owner = getattr(self.instance, self.field.owner, None)
+        if owner is None:
+            raise ValueError(f"{self.name} is nobody's, and a link rests on its owner's right: set {self.field.owner}")
+        if uses is not None and (type(uses) is not int or uses < 1):
+            raise ValueError(f"uses is {uses!r}; give a whole number from 1, or None for any number")
         name, until = self.name, unix_seconds(expires)
         network = None if address is None else str(ipaddress.ip_network(address, strict=False))
-        self._give(lambda rules: rules.add_link(token_id(token), creator, name, until, uses, network))
+        self._give(lambda rules: rules.add_link(token_id(token), principals.of(owner), name, until, uses, network))
         return conf.get("LINK_URL") + token + "/" + filepath_to_uri(PurePosixPath(name).name)
 
     def remove_link(self, identifier):

@@ -13,4 +13,4 @@ class Owed(models.Model):
         verbose_name_plural = "owed"
 
     def __str__(self):
-        return f"{self.debt}{self.arguments}"
+        return f"{self.debt} ({self.id[:8]}…)"  # for the log: the arguments may be a session's key

@@ -59,7 +59,7 @@ def _connect(mode, patience):
     path = pathlib.Path(conf.get("DATABASE"))
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
                                  timeout=PATIENCE_SECONDS if patience is None else patience)
-    connection.text_factory = lambda text: text.decode(errors="surrogateescape")  # names are bytes
+    connection.text_factory = lambda text: text.decode(errors="replace")  # what is not UTF-8 is no name of Django's
     try:
         (found,) = connection.execute("PRAGMA application_id").fetchone()
         if found != APPLICATION_ID:

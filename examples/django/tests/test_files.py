@@ -13,6 +13,7 @@ from django.db import transaction
 
 from gallery.models import Picture
 from grantfs_files import policy, storage
+from grantfs_files.fields import PrivateFileField
 
 from .case import PolicyCase, User
 
@@ -202,6 +203,19 @@ class Names(PolicyCase):
                     continue
                 self.assertTrue(os.path.realpath(stored.path).startswith(os.path.realpath(self.store) + "/"))
                 self.assertRegex(stored.name, r"^uploads/own-[0-9a-f]{32}/[^/]+$")
+
+
+    def test_no_folder_leads_out_of_the_store(self):
+        """Not even one that a site makes of what people enter."""
+        for folder in ("../../etc", "/etc", "uploads/../..", lambda row, name: f"{row.title}/{name}"):
+            field = PrivateFileField(owner="owner", upload_to=folder)
+            with self.subTest(str(folder)):
+                try:
+                    name = field.generate_filename(Picture(title="../.."), "x")
+                    path = field.storage.path(name)
+                except SuspiciousFileOperation:
+                    continue
+                self.assertTrue(os.path.realpath(path).startswith(os.path.realpath(self.store) + "/"), path)
 
 
 class Owners(PolicyCase):

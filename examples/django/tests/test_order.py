@@ -3,6 +3,7 @@
 import contextlib
 from unittest import mock
 
+from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from gallery.models import Picture
@@ -62,6 +63,17 @@ class AfterACommit(PolicyCase):
         self.assertIn("the disk is on fire", logs.output[0])
         self.assertEqual(len(self.others), 1)
         self.assertFalse((self.store / second.file.name).exists())
+
+    def test_what_cannot_be_paid_is_reported_without_the_sessions_key(self):
+        self.login(self.alice)
+        key = self.client.session.session_key
+        owed.owe(sessions.settle_session, key, "default")
+        with mock.patch.dict(owed.debts, settle_session=mock.Mock(side_effect=RuntimeError)), \
+                self.assertLogs("grantfs_files", "ERROR") as logs, self.assertRaisesRegex(CommandError, "1 changes are still owed"):
+            call_command("grantfs_sync", stdout=mock.Mock())
+        self.assertIn("settle_session", logs.output[0])
+        self.assertNotIn(key, logs.output[0])
+        self.assertEqual(Owed.objects.count(), 1)
 
     def test_what_was_taken_back_in_the_transaction_that_gave_it_ends_all_the_same(self):
         with self.locked_from_the_commit_on() as (lock, _), transaction.atomic():

@@ -45,6 +45,19 @@ class Logins(SessionCase):
         self.assertTrue(cookie["secure"] and cookie["httponly"])
         self.assertGreater(cookie["max-age"], 0)
 
+    def test_another_login_in_the_same_browser_ends_the_first(self):
+        first = self.login(self.alice)
+        second = self.login(self.bob)
+        self.assertNotEqual(first, second)
+        self.assertFalse(self.opens(first))
+
+    def test_a_token_that_was_planted_is_replaced_at_login(self):
+        planted = "a" * 32
+        self.client.cookies[COOKIE] = planted
+        self.client.get("/login/", secure=True)
+        self.assertNotEqual(self.login(self.alice), planted)
+        self.assertFalse(self.opens(planted))
+
     def test_the_token_is_not_the_sessions_key_and_is_stored_nowhere(self):
         token = self.login(self.alice)
         session = Session.objects.get()

@@ -97,6 +97,15 @@ class Links(PolicyCase):
         with self.assertRaises(ValueError):
             self.file.create_link(address="example.org")
 
+    def test_what_would_be_no_link_is_refused_by_name(self):
+        for mistake, named in (({"uses": 0}, "uses"), ({"uses": "1"}, "uses"), ({"expires": 3600}, "3600"), ({"address": "example.org"}, "example.org")):
+            with self.subTest(mistake), self.assertRaisesRegex(ValueError, named):
+                self.file.create_link(**mistake)
+        self.file.instance.owner = None
+        with self.assertRaisesRegex(ValueError, "nobody"):
+            self.file.create_link()
+        self.assertEqual(self.rows("SELECT id FROM links"), [])
+
     def test_the_link_of_another_file_stays(self):
         self.file.create_link()
         ((identifier, _),) = self.file.links()

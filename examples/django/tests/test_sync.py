@@ -10,6 +10,7 @@ from django.test import Client
 
 from gallery.models import Picture
 from grantfs_files import policy, sessions
+from grantfs_files.models import Owed
 
 from .case import PolicyCase, User
 
@@ -124,9 +125,12 @@ class Sync(PolicyCase):
         self.grantctl("grant", "user:editor", "uploads")
         self.grantctl("group", "add", "group:press", "user:007")
         self.grantctl("grant", "public", "avatars")
+        self.grantctl("grant", "user:99999999999999999999", self.picture.file.rule_path)
         self.grantctl("session", "create", "uid:1")
         self.assertEqual(self.sync(), [])
-        self.assertEqual(len(self.rows("SELECT id FROM grants") + self.rows("SELECT id FROM sessions")), 4)
+        self.assertEqual(len(self.rows("SELECT id FROM grants") + self.rows("SELECT id FROM sessions")), 5)
+        self.login(self.alice)
+        self.assertEqual(self.client.get(f"/pictures/{self.picture.pk}/", secure=True).status_code, 200)
 
     def test_logins_that_the_policy_lacks_are_let_in(self):
         token = self.login(self.alice)
@@ -141,6 +145,7 @@ class Sync(PolicyCase):
             Session.objects.all().delete()
         self.sync()
         self.assertFalse(self.token_opens(token, self.name))
+        self.assertFalse(Owed.objects.exists())
 
     def test_without_the_policy_it_says_what_to_do(self):
         with self.policy_gone(), self.assertRaisesRegex(CommandError, "grantctl --db .* init"):

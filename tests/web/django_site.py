@@ -161,10 +161,13 @@ class DjangoSite:
         finally:
             folder.chmod(0o2770)
 
+    def nginx_lines(self):
+        return (self.folder / "nginx/site.log").read_text().splitlines()
+
     def nginx_log(self):
         """[(what was asked for, status, Range)] of each request that nginx has answered."""
         found = []
-        for line in (self.folder / "nginx/site.log").read_text().splitlines():
+        for line in self.nginx_lines():
             _, request, rest, asked_range, _ = line.split('"')
             found.append((request.split(" ", 1)[1], int(rest.split()[0]), asked_range))
         return found

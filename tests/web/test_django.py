@@ -233,6 +233,18 @@ class InABrowser(unittest.TestCase):
                 self.assertEqual(self.mine.headers(link, "content-disposition", "x-content-type-options", "referrer-policy"),
                                  [200, disposition, "nosniff", "no-referrer"])
 
+    def test_the_log_says_which_file_and_from_where_and_no_token(self):
+        self.login(self.mine, "anna")
+        address = self.upload("Dusk", "Dämmerung am See.jpg")
+        self.open_picture("Dusk")
+        link = self.make_link()
+        before = len(self.site.nginx_lines())
+        for asked in (address, link):
+            self.assertEqual(self.other.fetch(asked)[0], 403 if asked == address else 200)
+        path, linked = address.removeprefix(self.site.url), r"/shared/-/D\xC3\xA4mmerung am See.jpg"  # as nginx writes a decoded name
+        for line, asked, status in zip(self.site.nginx_lines()[before:], (path, linked), (403, 200), strict=True):
+            self.assertRegex(line, rf'^127\.0\.0\.1 \[\d{{4}}-\d\d-\d\dT\S+\] "GET {re.escape(asked)}" {status} \d+ "-"$')
+
     def test_a_deleted_picture_is_gone_for_everybody(self):
         self.login(self.mine, "anna")
         address = self.upload("Dusk", "Dämmerung am See.jpg")

@@ -4,6 +4,7 @@ With GRANTFS_SCREENSHOTS=FOLDER the pictures of the screen are kept there.
 """
 
 import base64
+import datetime
 import os
 import pathlib
 import re
@@ -108,7 +109,7 @@ class InABrowser(unittest.TestCase):
 
     def make_link(self):
         """On the picture's page."""
-        self.mine.fill(hours="for a day")
+        self.mine.find("form:has(#link) [name=hours]").send_keys("for a day")
         self.mine.submit("#link")
         return self.mine.find(".link").text
 
@@ -170,6 +171,8 @@ class InABrowser(unittest.TestCase):
         self.upload("Dusk", "Dämmerung am See.jpg")
         self.open_picture("Dusk")
         link = self.make_link()
+        tomorrow = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
+        self.assertIn(f"until {tomorrow:%Y-%m-%d}", self.mine.find("li:has(.unlink)").text)
         self.mine.screenshot(self.screens / "link.png")
         self.assertEqual(self.other.open(link), 200)
         self.assertEqual(self.show_all(self.other), [640])
@@ -208,6 +211,7 @@ class InABrowser(unittest.TestCase):
         self.mine.fill(who="family")
         self.mine.submit("#share")
         self.assertIn("family", self.mine.find("li").text)
+        self.mine.screenshot(self.screens / "share.png")
         self.other.open(self.site.url + "/")
         self.assertEqual(self.show_all(self.other), [640])
         self.assertIn("by anna", self.other.find("figure").text)

@@ -18,7 +18,7 @@ class UploadForm(forms.ModelForm):
 
 
 class ExpiryForm(forms.Form):
-    hours = forms.ChoiceField(choices=EXPIRIES, required=False, label="")
+    hours = forms.ChoiceField(choices=EXPIRIES, required=False, label="", initial="168")
 
     def expires(self):
         """For share_with() and create_link()."""
@@ -29,7 +29,8 @@ class ExpiryForm(forms.Form):
 class ShareForm(ExpiryForm):
     """With a user, by name, or with one of one's own groups."""
 
-    who = forms.CharField(label="Share with", widget=forms.TextInput(attrs={"placeholder": "a user or a group"}))
+    field_order = ["who", "hours"]
+    who = forms.CharField(label="", widget=forms.TextInput(attrs={"placeholder": "a user or a group", "aria-label": "Share with"}))
 
     def __init__(self, *arguments, user, **options):
         super().__init__(*arguments, **options)

@@ -1,10 +1,12 @@
 """The pages: who may share what, and what they show."""
 
+import datetime
+
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from gallery import views
@@ -51,6 +53,15 @@ class Pages(PolicyCase):
         self.assertIn("family", page)
         self.assertIn("There is no user nobody", page)
         self.assertNotIn(f"group:{press.pk}", page)
+
+    def test_ends_are_told_in_utc_wherever_the_site_is(self):
+        end = datetime.datetime(2099, 1, 2, 3, 4, tzinfo=datetime.timezone.utc)
+        self.picture.file.share_with(self.bob, end)
+        self.picture.file.create_link(end)
+        self.login(self.alice)
+        with override_settings(TIME_ZONE="America/Chicago"):
+            page = self.client.get(f"/pictures/{self.picture.pk}/", secure=True).content.decode()
+        self.assertEqual(page.count("until 2099-01-02 03:04 UTC"), 2)
 
     def test_the_gallery_shows_what_is_ones_own_or_shared(self):
         self.upload(self.alice, "secret.png")

@@ -98,7 +98,8 @@ class Links(PolicyCase):
             self.file.create_link(address="example.org")
 
     def test_what_would_be_no_link_is_refused_by_name(self):
-        for mistake, named in (({"uses": 0}, "uses"), ({"uses": "1"}, "uses"), ({"expires": 3600}, "3600"), ({"address": "example.org"}, "example.org")):
+        for mistake, named in (({"uses": 0}, "uses"), ({"uses": "1"}, "uses"), ({"expires": 3600}, "3600"),
+                               ({"address": "example.org"}, "example.org")):
             with self.subTest(mistake), self.assertRaisesRegex(ValueError, named):
                 self.file.create_link(**mistake)
         self.file.instance.owner = None

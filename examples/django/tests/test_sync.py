@@ -64,7 +64,8 @@ class Sync(PolicyCase):
         link = self.picture.file.create_link().split("/")[2]
         self.users().update(is_active=False)
         who = f"user:{self.alice.pk}"
-        self.assertEqual(self.sync(), [f"ended: {who} in group:users", f"ended: a session of {who}", f"ended: a link of {who} to {self.name!r}"])
+        self.assertEqual(self.sync(), [f"ended: {who} in group:users", f"ended: a session of {who}",
+                                       f"ended: a link of {who} to {self.name!r}"])
         self.assertFalse(self.may_read("link:-", self.name, link))
         self.assertTrue(self.may_read(self.principal(self.bob), self.name))  # as after save(): it is not the user that was shared with
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -20,7 +21,7 @@ namespace grantfs {
 
 /// What the policy says of one identity and one path. It knows nothing of what the store holds:
 /// a file need not exist to be granted, and a path that exists may be none's.
-enum class Access {
+enum class Access : std::uint8_t {
   kClosed,   ///< the identity itself is void: no such session, expired, or bound elsewhere
   kNone,     ///< no live rule covers the path, and none lies below it
   kPassage,  ///< a live rule lies below: a folder of this name is shown, to lead there

@@ -1,6 +1,7 @@
 // What NodeTable remembers of what was lent; see node_table.h.
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "tree/node_table.h"
 #include "tree/node_table_index.h"
@@ -40,6 +41,34 @@ bool NodeTable::lend_for(const KernelEntry& key, const Loan& loan, std::chrono::
   mark_lent(tables->entries[slot], loan.decision.access, lent_for);
   rest_on(*tables, slot, loan, lent_for);
   return true;
+}
+
+bool NodeTable::note_use(Entry& entry) const {
+  constexpr std::uint8_t kSteady = 2;  // the third lookup in a row
+  constexpr std::chrono::minutes kForgetful{10};
+  const std::uint32_t now = steady_seconds();
+  const std::chrono::seconds ago{now - std::exchange(entry.looked_up, now)};
+  if (ago > kForgetful || (ago > often_ && entry.streak < kSteady)) {
+    entry.streak = 0;
+  } else if (entry.streak < kSteady) {
+    ++entry.streak;
+  }
+  return entry.streak == kSteady;
+}
+
+bool NodeTable::holds_steady(const Node& node) {
+  return node.holds_steady_until != 0 && steady_seconds() <= node.holds_steady_until;
+}
+
+bool NodeTable::hold_steady(NodeId folder, std::chrono::seconds lease,
+                            std::chrono::seconds lent_for) {
+  auto tables = tables_.lock();
+  Node* node = node_of(*tables, folder);
+  if (node == nullptr) return false;
+  const std::uint32_t now = steady_seconds();
+  if (!holds_steady(*node)) node->holds_steady_since = now;
+  node->holds_steady_until = now + static_cast<std::uint32_t>(lent_for.count());
+  return std::chrono::seconds{now - node->holds_steady_since} > lease;
 }
 
 bool NodeTable::is_lent(const Entry& entry) {

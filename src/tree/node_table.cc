@@ -7,7 +7,8 @@
 
 namespace grantfs {
 
-NodeTable::NodeTable(std::chrono::seconds lent_for) : lent_for_(lent_for) {
+NodeTable::NodeTable(std::chrono::seconds lent_for, std::chrono::seconds often)
+    : lent_for_(lent_for), often_(often) {
   auto tables = tables_.lock();
   const Slot root = tables->nodes.make();  // slot 1, birth 0: FUSE_ROOT_ID
   tables->nodes[root].lookups = 1;         // the kernel's own, never forgotten
@@ -52,6 +53,7 @@ std::optional<Place> NodeTable::find(NodeId id) {
               std::nullopt, std::nullopt, node->last, node->handle};
   if (!node->is_shared) std::tie(place.view, place.path) = place_of(*tables, slot_of(id));
   if (place.view == nullptr) place.from = address_of(*tables, slot_of(id));
+  place.holds_steady = holds_steady(*node);
   if (place.kind == NodeKind::kMd5Expiry || place.kind == NodeKind::kExpiredMd5Expiry) {
     place.expires = Md5Mark::parse_expires(tables->entries[node->entry].name.view());
   }
@@ -183,8 +185,8 @@ std::optional<NodeTable::Remembered> NodeTable::remember(NodeId parent, std::str
 
 NodeTable::Remembered NodeTable::count(Tables& tables, Slot entry, Slot node, const Loan* loan) {
   ++tables.nodes[node].lookups;
-  const bool again = is_lent(tables.entries[entry]);
-  return {id_of(tables, node), lend(tables, entry, loan), again};
+  return {id_of(tables, node), lend(tables, entry, loan), note_use(tables.entries[entry]),
+          holds_steady(tables.nodes[node])};
 }
 
 NodeTable::Forgotten NodeTable::forget(NodeId id, std::uint64_t count) {

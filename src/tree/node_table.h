@@ -61,6 +61,7 @@ struct Place {
   Expiry expires;               ///< of the folder of an expiry in by-md5
   Found last;                   ///< what the last lookup found there; meaningless outside the views
   FileHandle handle;            ///< of a file
+  bool holds_steady = false;    ///< a folder: see NodeTable::hold_steady()
 };
 
 /// A name in a folder, as the kernel's cache has it (a dentry).
@@ -108,7 +109,9 @@ struct LentEntry {
 class NodeTable {
  public:
   /// `lent_for`: how long an entry counts as lent after it last was, unless it is lent for longer.
-  explicit NodeTable(std::chrono::seconds lent_for = std::chrono::seconds(0));
+  /// `often`: names that are looked up again within this time, and again, are in steady use.
+  explicit NodeTable(std::chrono::seconds lent_for = std::chrono::seconds(0),
+                     std::chrono::seconds often = std::chrono::seconds(2));
   ~NodeTable() = default;
 
   /// What the node stands for; none if the kernel does not know such a node.
@@ -116,8 +119,9 @@ class NodeTable {
 
   struct Remembered {
     NodeId node;
-    bool lent;           ///< false: the kernel must not keep the answer
-    bool again = false;  ///< it was lent before, and not long ago
+    bool lent;                  ///< false: the kernel must not keep the answer
+    bool is_steady = false;     ///< the name is in steady use
+    bool holds_steady = false;  ///< the node is a folder: see hold_steady()
   };
 
   /// The door or view `name` below `parent`, with one more lookup. A view's root (`view` given)
@@ -134,6 +138,11 @@ class NodeTable {
   /// Has an entry that was just lent, and what leads to it from the path of its rule on, count as
   /// lent for so long. False if it must not be lent, since a recall has begun meanwhile.
   bool lend_for(const KernelEntry& entry, const Loan& loan, std::chrono::seconds lent_for);
+
+  /// Has a folder hold files that are lent by its own lease for that long: until then, remember()
+  /// and find() say so, and it must be lent for a short time only. True if it has held such files
+  /// for longer than `lease` already: nothing older than that stands any more.
+  bool hold_steady(NodeId folder, std::chrono::seconds lease, std::chrono::seconds lent_for);
 
   struct Forgotten {
     bool gone = false;  ///< the node has gone
@@ -203,9 +212,11 @@ class NodeTable {
     std::uint64_t lookups = 0;
     Found last{};
     FileHandle handle;
-    std::uint32_t birth = 0;  ///< upper half of its NodeId
-    Slot entry = 0;           ///< first of the entries that lead here
-    Slot child = 0;           ///< first of the entries below
+    std::uint32_t birth = 0;               ///< upper half of its NodeId
+    std::uint32_t holds_steady_since = 0;  ///< steady_clock, seconds
+    std::uint32_t holds_steady_until = 0;
+    Slot entry = 0;  ///< first of the entries that lead here
+    Slot child = 0;  ///< first of the entries below
     Slot next_by_file = 0;
     NodeKind kind{};
     bool is_view = false;  ///< a view's root
@@ -223,8 +234,10 @@ class NodeTable {
     Slot previous_below = 0;
     Slot next_by_name = 0;
     std::uint32_t lent_until = 0;  ///< as far as we know; steady_clock, seconds
+    std::uint32_t looked_up = 0;   ///< when last; steady_clock, seconds
     Access lent{};                 ///< kClosed: nothing
     bool is_former = false;        ///< the name leads to another node by now
+    std::uint8_t streak = 0;       ///< lookups one soon after the other
     bool leads_to_uri = false;     ///< see NodeTable::leads_to_uri()
   };
 
@@ -265,6 +278,9 @@ class NodeTable {
   static void release(Tables& tables, Slot node) noexcept;
   Remembered count(Tables& tables, Slot entry, Slot node, const Loan* loan);
   bool lend(Tables& tables, Slot entry, const Loan* loan);
+  /// Notes a lookup; whether the name is in steady use.
+  bool note_use(Entry& entry) const;
+  static bool holds_steady(const Node& node);
 
   /// The address that a node lies below, outside the views.
   static std::optional<Address> address_of(const Tables& tables, Slot node);
@@ -284,6 +300,7 @@ class NodeTable {
   static KernelEntry key_of(const Tables& tables, const Entry& entry);
 
   const std::chrono::seconds lent_for_;
+  const std::chrono::seconds often_;
   std::atomic<RecallMark> recalls_{0};
   Sync<Tables> tables_;
 };

@@ -26,13 +26,10 @@ seconds Tree::longest_lease() const {
   return lends_steadily_ ? kSteadyLease : options_.lease;
 }
 
-nanoseconds Tree::folder_lease() const {
-  const nanoseconds lease = options_.lease;
-  return lends_steadily_ ? lease - vouched_within() : lease;
-}
-
-void Tree::vouch(const View& view) const {
-  if (lends_steadily_ && view.is_for_servers()) options_.vouch();
+nanoseconds Tree::folder_lease(bool holds_steady) const {
+  if (!holds_steady) return options_.lease;
+  options_.vouch();
+  return nanoseconds(options_.lease) - vouched_within();
 }
 
 nanoseconds Tree::steadily_left(NodeId node) {
@@ -49,11 +46,13 @@ bool Tree::lend_longer(const KernelEntry& entry, const StorePath& path, const Lo
   if (until && time_left(*until) <= kSteadyLease + kLeastLateness) return false;
   const auto sighting = store_.sight(located);
   if (!sighting) return false;
+  constexpr seconds kLongest = kSteadyLease + kLeastLateness;
+  if (!nodes_.hold_steady(entry.parent, options_.lease, kLongest)) return false;
   if (options_.on_lent) options_.on_lent(kSteadyLease);
-  const auto over = std::chrono::steady_clock::now() + kSteadyLease + kLeastLateness;
+  const auto over = std::chrono::steady_clock::now() + kLongest;
   if (!steady_.keep({node, path, *sighting, entry, begun, over})) return false;
   if (options_.on_steady) options_.on_steady();
-  return nodes_.lend_for(entry, lent, kSteadyLease + kLeastLateness);
+  return nodes_.lend_for(entry, lent, kLongest);
 }
 
 Entry Tree::answer_file(NodeId parent, std::string_view name, const StorePath& path,
@@ -62,7 +61,7 @@ Entry Tree::answer_file(NodeId parent, std::string_view name, const StorePath& p
                         SteadyTime begun) {
   const Found found = located.found;
   const bool is_steady =
-      lends_steadily_ && node.again && node.lent &&
+      lends_steadily_ && node.is_steady && node.lent &&
       lend_longer({parent, std::string(name)}, path, located, *lent, node.node, begun);
   keep_at_hand(node.node, std::move(located));
   Entry entry = answer(node, file_attributes(view.shown_owner, found), view, decision, begun,

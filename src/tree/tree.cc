@@ -28,7 +28,7 @@ Tree::Tree(Policy& policy, const Store& store, TreeOptions options)
       store_(store),
       options_(std::move(options)),
       numbers_(options_.key),
-      nodes_(options_.lease + kLeastLateness),
+      nodes_(options_.lease + kLeastLateness, 2 * options_.lease),
       files_(std::max<std::size_t>(options_.spare_descriptors * 2 / 5, 1)),
       pinned_(std::max<std::size_t>(options_.spare_descriptors * 3 / 5, 1)) {}
 
@@ -100,8 +100,7 @@ Entry Tree::answer(const NodeTable::Remembered& node, struct stat shown, const V
 
 Entry Tree::answer_folder(const NodeTable::Remembered& node, struct stat shown, const View& view,
                           const Decision& decision, SteadyTime begun) const {
-  vouch(view);
-  return answer(node, shown, view, decision, begun, folder_lease());
+  return answer(node, shown, view, decision, begun, folder_lease(node.holds_steady));
 }
 
 void Tree::rest() {
@@ -214,10 +213,10 @@ Result<Attributes, Errno> Tree::attributes(NodeId node) {
   switch (place->kind) {
     case NodeKind::kFolder: {
       const View& view = *place->view;
-      vouch(view);
+      const auto longest = folder_lease(place->holds_steady);
       const auto decision = judge(view, place->path);
       const auto lent_for =
-          decision ? loan_time(view, *decision, folder_lease()) : std::chrono::nanoseconds(0);
+          decision ? loan_time(view, *decision, longest) : std::chrono::nanoseconds(0);
       if (view.is_of_uris()) {
         return Attributes{folder_attributes(view, place->path, nullptr), lent_for};
       }

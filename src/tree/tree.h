@@ -222,9 +222,9 @@ class Tree {
   Loan loan(const Decision& decision, RecallMark mark, std::chrono::seconds longest) const;
   /// The loan to remember with an entry; none if there is nothing to lend.
   std::optional<Loan> offer(const View& view, const Decision& decision, RecallMark mark) const;
-  /// How long a folder in a view is lent at most; whoever renews it vouches for what lies in it.
-  std::chrono::nanoseconds folder_lease() const;
-  void vouch(const View& view) const;
+  /// How long a folder is lent at most. If it holds files in steady use, what lies in it is vouched
+  /// for first.
+  std::chrono::nanoseconds folder_lease(bool holds_steady) const;
   /// How long anything is lent at most.
   std::chrono::seconds longest_lease() const;
   /// How long the attributes of a file in steady use may be believed; zero of any other.
@@ -232,8 +232,7 @@ class Tree {
   /// Has a file be in steady use, and lent for longer than a lease: false, and it must not be.
   bool lend_longer(const KernelEntry& entry, const StorePath& path, const Located& located,
                    const Loan& lent, NodeId node, SteadyTime begun);
-  /// The answer to a lookup of a file. If it was lent not long ago it is in steady use, and lent
-  /// for longer.
+  /// The answer to a lookup of a file. If it is in steady use, it is lent for longer.
   Entry answer_file(NodeId parent, std::string_view name, const StorePath& path, Located located,
                     const View& view, const Decision& decision, const std::optional<Loan>& lent,
                     const NodeTable::Remembered& node, SteadyTime begun);

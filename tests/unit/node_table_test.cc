@@ -160,12 +160,43 @@ TEST_F(NodeTableTest, ADecisionBegunBeforeARecallIsNotLent) {
   EXPECT_FALSE(table_.remember(first_, "a", file(1), true, nullptr)->lent);
 }
 
-TEST_F(NodeTableTest, ALookupOfWhatWasLentLatelySaysSo) {
-  const Loan read = loan(Access::kRead);
-  EXPECT_FALSE(table_.remember(first_, "a", file(1), true, &read)->again);
-  EXPECT_TRUE(table_.remember(first_, "a", file(1), true, nullptr)->again);
-  EXPECT_FALSE(table_.remember(first_, "b", file(1), true, nullptr)->again);
-  EXPECT_FALSE(table_.remember(first_, "b", file(1), true, nullptr)->again);
+TEST_F(NodeTableTest, ANameThatIsLookedUpThreeTimesInARowIsInSteadyUse) {
+  NodeTable table(1h, 1s);
+  const NodeId door =
+      table.remember_door(kRootNode, "x", NodeKind::kFolder, view_of("x"), nullptr)->node;
+  const auto is_steady = [&](const char* name) {
+    return table.remember(door, name, file(1), true, nullptr)->is_steady;
+  };
+  EXPECT_FALSE(is_steady("a"));
+  EXPECT_FALSE(is_steady("a"));
+  EXPECT_FALSE(is_steady("b"));
+  EXPECT_FALSE(is_steady("b"));
+  EXPECT_TRUE(is_steady("a"));
+  const auto start = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() < start + 2100ms) {
+  }
+  EXPECT_TRUE(is_steady("a"));  // it has been
+  EXPECT_FALSE(is_steady("b"));
+  EXPECT_FALSE(is_steady("b"));
+  EXPECT_TRUE(is_steady("b"));
+}
+
+TEST_F(NodeTableTest, AFolderHoldsFilesInSteadyUseFromOneLeaseOnAndUntilTheyAreOver) {
+  const NodeId a = below(first_, "a");
+  EXPECT_FALSE(table_.find(a)->holds_steady);
+  EXPECT_FALSE(table_.hold_steady(a, 1s, 5s));  // it may have been lent a moment ago
+  EXPECT_TRUE(table_.find(a)->holds_steady);
+  EXPECT_TRUE(table_.remember(first_, "a", folder(), true, nullptr)->holds_steady);
+  EXPECT_FALSE(table_.remember(first_, "b", folder(), true, nullptr)->holds_steady);
+  EXPECT_FALSE(table_.hold_steady(~NodeId{0}, 1s, 5s));
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (!table_.hold_steady(a, 1s, 1s)) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  }
+  while (table_.find(a)->holds_steady) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  }
+  EXPECT_FALSE(table_.hold_steady(a, 1s, 5s));
 }
 
 TEST_F(NodeTableTest, WhatIsLentForLongerCountsAsLentUpToTheRulesPath) {

@@ -126,7 +126,10 @@ Result<json> ask_daemon(const std::filesystem::path& socket, const json& request
   if (!parsed.is_object()) return trouble(socket, "its answer is not a JSON object");
   const auto ok = parsed.find("ok");
   if (ok == parsed.end() || !ok->is_boolean() || !ok->get<bool>()) {
-    return trouble(socket, quoted(text_field(parsed, "error")));
+    Error refusal = trouble(socket, quoted(text_field(parsed, "error")));
+    const auto denied = parsed.find("denied");
+    if (denied != parsed.end() && *denied == true) refusal.kind = ErrorKind::kConflict;
+    return refusal;
   }
   return parsed;
 }

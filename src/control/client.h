@@ -32,7 +32,8 @@ struct DaemonStatus {
 };
 
 /// Asks the daemon at `socket` and waits for its answer, at most `time` in all. kNotFound if
-/// nobody listens there; kSystem if the answer does not come, is malformed, or is a refusal.
+/// nobody listens there; kSystem if the answer does not come, is malformed, or is a refusal;
+/// kConflict if it says that what was asked for is denied.
 Result<nlohmann::json> ask_daemon(const std::filesystem::path& socket,
                                   const nlohmann::json& request,
                                   std::chrono::milliseconds time = control::kAnswerTime);

@@ -12,6 +12,10 @@ namespace grantfs::control {
 ///     {"ok":true,"version":"0.1.0",...}       or      {"ok":false,"error":"no such command"}
 ///     {"command":"recall"}
 ///     {"ok":true}
+///     {"command":"bind","token":"..."}
+///     {"ok":true,"session":4711}
+///     {"command":"bindings"}
+///     {"ok":true,"bindings":[{"session":4711,"id":"..."}]}
 ///
 /// Fields of the answer to "status": version, store, mountpoint, database (canonical paths),
 /// enforce, lease_seconds (0: nothing is lent), transport, passthrough, pid, started (Unix
@@ -20,6 +24,12 @@ namespace grantfs::control {
 /// "recall" is answered once the kernel has forgotten all that it was lent and that commits made
 /// before the request have taken away. A daemon that does not answer it is bounded by its lease,
 /// which its record says (record.h).
+///
+/// "bind" makes the processes of the client's POSIX session stand for the bearer of the token,
+/// until the client ends: it must be the session's leader, and is the process that connected,
+/// whatever it says. What it was bound to before is over. Where it is the token that is refused
+/// (unknown, ended, or bound to an address), the answer has "denied":true besides. "bindings" are
+/// those whose leader lives, with the SHA-256 of the token as "id".
 
 /// Where daemons put their sockets unless told otherwise, each as NAME.sock.
 inline constexpr const char* kDefaultDirectory = "/run/grantfs";

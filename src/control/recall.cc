@@ -1,13 +1,9 @@
 #include "control/recall.h"
 
-#include <fmt/format.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <system_error>
 #include <thread>
 
-#include "base/quote.h"
 #include "control/client.h"
 #include "control/search.h"
 
@@ -36,16 +32,6 @@ SteadyTime lease_end(SteadyTime committed, Seconds lease) {
   const auto span = std::chrono::ceil<std::chrono::steady_clock::duration>(
       std::clamp(lease, Seconds{0}, kBeyondAllLeases));
   return committed + span + kLeaseMargin;
-}
-
-/// Daemons give their socket to the group of the database's directory: with another group it is
-/// another database's.
-bool may_be_for(const std::filesystem::path& socket, const std::filesystem::path& database) {
-  struct stat of_socket = {};
-  struct stat of_directory = {};
-  const auto directory = database.has_parent_path() ? database.parent_path() : ".";
-  return ::stat(socket.c_str(), &of_socket) == 0 && ::stat(directory.c_str(), &of_directory) == 0 &&
-         of_socket.st_gid == of_directory.st_gid;
 }
 
 Answer ask_recall(UnacknowledgedRecall details, SteadyTime committed) {
@@ -84,14 +70,9 @@ Answer ask(const control::Candidate& candidate, const std::filesystem::path& dat
     return ask_recall({socket, candidate.record->mountpoint, lease, {}}, committed);
   }
   if (!candidate.closed) return ask_unrecorded(socket, database, committed);
-  if (!may_be_for(socket, database)) return {};
+  if (!control::may_be_for(socket, database)) return {};
   return {Attitude::kUnacknowledged,
-          {socket,
-           {},
-           kLongestLease,
-           fmt::format("the daemon at {}: this user may not ask it; join the group that "
-                       "administers the database",
-                       quoted(socket.native()))}};
+          {socket, {}, kLongestLease, control::may_not_ask(socket).message}};
 }
 
 /// Asks every candidate, each on a thread of its own but the first.

@@ -1,11 +1,14 @@
 #include "control/search.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "base/quote.h"
 
 namespace grantfs::control {
 namespace {
@@ -33,6 +36,20 @@ bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b
   struct stat second = {};
   return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 &&
          first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+bool may_be_for(const std::filesystem::path& socket, const std::filesystem::path& database) {
+  struct stat of_socket = {};
+  struct stat of_directory = {};
+  const auto directory = database.has_parent_path() ? database.parent_path() : ".";
+  return ::stat(socket.c_str(), &of_socket) == 0 && ::stat(directory.c_str(), &of_directory) == 0 &&
+         of_socket.st_gid == of_directory.st_gid;
+}
+
+Error may_not_ask(const std::filesystem::path& socket) {
+  return {ErrorKind::kSystem, fmt::format("the daemon at {}: this user may not ask it; join the "
+                                          "group that administers the database",
+                                          quoted(socket.native()))};
 }
 
 std::vector<Candidate> candidates(const std::filesystem::path& database,

@@ -12,12 +12,14 @@
 #include <cstring>
 #include <exception>
 #include <list>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/quiet_thread.h"
+#include "base/wipe.h"
 #include "control/listener.h"
 #include "control/replies.h"
 
@@ -31,16 +33,38 @@ using nlohmann::json;
 /// and asking again at once would spin.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
+/// A request that is wiped when it goes: there may be a token in it.
+class Request {
+ public:
+  explicit Request(const std::string& line)
+      : parsed_(json::parse(line, nullptr, /*allow_exceptions=*/false)) {}
+  ~Request() {
+    if (!parsed_.is_object()) return;
+    for (json& value : parsed_) {
+      if (value.is_string()) wipe(value.get_ref<std::string&>());
+    }
+  }
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  const json& operator*() const { return parsed_; }
+
+ private:
+  json parsed_;
+};
+
 /// Has the handler answer a request, or answers in its place where it makes no sense.
-void answer(const std::string& line, const ControlHandler& handler, const ControlReply& reply) {
-  const json request = json::parse(line, nullptr, /*allow_exceptions=*/false);
+void answer(const std::string& line, const ControlHandler& handler, const ControlPeer& peer,
+            const ControlReply& reply) {
+  const Request parsed(line);
+  const json& request = *parsed;
   if (!request.is_object()) return reply(control_error("the request is not a JSON object"));
   const auto command = request.find("command");
   if (command == request.end() || !command->is_string()) {
     return reply(control_error("the request has no \"command\""));
   }
   try {
-    handler(request, reply);
+    handler(request, peer, reply);
   } catch (const std::exception& error) {
     reply(control_error(error.what()));
   }
@@ -78,7 +102,14 @@ class Client {
 
  private:
   bool read_request(const ControlHandler& handler, control::ReplyQueue& replies) {
-    std::array<char, 4096> buffer{};
+    std::array<char, 4096> buffer;  // NOLINT(*-member-init): recv() fills it
+    const bool goes_on = read_request(buffer, handler, replies);
+    ::explicit_bzero(buffer.data(), buffer.size());
+    return goes_on;
+  }
+
+  bool read_request(std::span<char> buffer, const ControlHandler& handler,
+                    control::ReplyQueue& replies) {
     while (true) {
       const ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
       if (size < 0 && errno == EINTR) continue;
@@ -93,7 +124,8 @@ class Client {
       if (newline != std::string::npos) {
         request_.resize(newline);
         awaiting_ = true;
-        answer(request_, handler, replies.reply_to(id_));
+        answer(request_, handler, ControlPeer(fd_.get()), replies.reply_to(id_));
+        wipe(request_);
         return true;
       }
     }

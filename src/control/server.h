@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "control/peer.h"
 #include "control/protocol.h"
 #include "control/record.h"
 #include "grantfs/result.h"
@@ -22,12 +23,13 @@ namespace grantfs {
 /// that there is no answer. It never waits.
 using ControlReply = std::function<void(nlohmann::json answer)>;
 
-/// Takes a request, an object with a text "command", and answers it by `reply`, at once or later:
-/// then the client waits, until the client time is over, and others are served meanwhile. Called
-/// on the server's thread, one request at a time: while it runs, other clients wait. What it throws
-/// becomes an error answer.
-using ControlHandler =
-    std::function<void(const nlohmann::json& request, const ControlReply& reply)>;
+/// Takes a request, an object with a text "command", of a client, and answers it by `reply`, at
+/// once or later: then the client waits, until the client time is over, and others are served
+/// meanwhile. Called on the server's thread, one request at a time: while it runs, other clients
+/// wait. What it throws becomes an error answer. There may be a token in the request: it is wiped
+/// after the call.
+using ControlHandler = std::function<void(const nlohmann::json& request, const ControlPeer& peer,
+                                          const ControlReply& reply)>;
 
 /// The answer that refuses a request.
 nlohmann::json control_error(std::string_view message);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -117,10 +118,12 @@ class Daemon {
     // First what can fail or take time: once mounted, nothing stands between the kernel and us.
     const DaemonRecord record{plan_.database, plan_.mountpoint, ::getpid(),
                               static_cast<double>(options_.lease.count())};
-    auto control = ControlServer::start(
-        options_.control.value_or(default_control_path(plan_.mountpoint)),
-        administrators(plan_.database), record,
-        [this](const auto& request, const auto& reply) { answer(request, reply); });
+    auto control =
+        ControlServer::start(options_.control.value_or(default_control_path(plan_.mountpoint)),
+                             administrators(plan_.database), record,
+                             [this](const auto& request, const auto& peer, const auto& reply) {
+                               answer(request, peer, reply);
+                             });
     if (!control) return control.error();
     if (plan_.dead_mount) {
       spdlog::warn("taking over {}, whose daemon is gone", quoted(plan_.mountpoint.native()));
@@ -177,17 +180,46 @@ class Daemon {
     background.ready();
   }
 
-  void answer(const nlohmann::json& request, const ControlReply& reply) {
+  void answer(const nlohmann::json& request, const ControlPeer& peer, const ControlReply& reply) {
     const std::string command = request["command"];
-    if (command != "status" && command != "recall") {
-      reply(control_error("unknown command; this daemon knows: recall, status"));
+    constexpr std::array<std::string_view, 4> kCommands{"bind", "bindings", "recall", "status"};
+    if (std::ranges::find(kCommands, command) == kCommands.end()) {
+      reply(control_error(
+          fmt::format("unknown command; this daemon knows: {}", fmt::join(kCommands, ", "))));
     } else if (!serving_) {
       reply(control_error("the daemon is starting"));
     } else if (command == "status") {
       reply(status());
+    } else if (command == "bind") {
+      reply(bind(request, peer));
+    } else if (command == "bindings") {
+      reply(bindings());
     } else {
       recaller_->catch_up([reply] { reply(nlohmann::json::object()); });
     }
+  }
+
+  nlohmann::json bind(const nlohmann::json& request, const ControlPeer& peer) {
+    const auto token = request.find("token");
+    if (token == request.end() || !token->is_string()) {
+      return control_error("the request has no \"token\"");
+    }
+    auto process = peer.process();
+    if (!process) return control_error(process.error().message);
+    const auto bound =
+        tree_.bind(process->pid, std::move(process->pidfd), token->get_ref<const std::string&>());
+    if (bound) return {{"session", process->pid}};
+    nlohmann::json refusal = control_error(bound.error().message);
+    if (bound.error().kind == ErrorKind::kNotFound) refusal["denied"] = true;
+    return refusal;
+  }
+
+  nlohmann::json bindings() {
+    nlohmann::json bound = nlohmann::json::array();
+    for (const auto& binding : tree_.bindings()) {
+      bound.push_back({{"session", binding.session}, {"id", binding.token.hex()}});
+    }
+    return {{"bindings", std::move(bound)}};
   }
 
   nlohmann::json status() {

@@ -25,9 +25,9 @@ HandlerContext& context_of(fuse_req_t request) {
   return *static_cast<HandlerContext*>(fuse_req_userdata(request));
 }
 
-/// The fsuid of the caller, in the mount's user namespace.
-uid_t caller_of(fuse_req_t request) {
-  return fuse_req_ctx(request)->uid;
+Caller caller_of(fuse_req_t request) {
+  const fuse_ctx* context = fuse_req_ctx(request);
+  return {context->uid, context->pid};
 }
 
 /// While it lives, this thread is not cancelled. libfuse ends its threads so (pthread_cancel(3)),

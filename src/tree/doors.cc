@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kMeName = "me";
 constexpr std::string_view kByUidName = "by-uid";
+constexpr std::string_view kByProcessName = "by-process";
 constexpr std::string_view kBySessionName = "by-session";
 constexpr std::string_view kByUserName = "by-user";
 constexpr std::string_view kByLinkName = "by-link";
@@ -24,7 +25,6 @@ constexpr std::string_view kPublicName = "public";
 /// May be passed, but neither listed nor watched: inotify(7) needs read permission.
 constexpr mode_t kUnlistableMode = S_IFDIR | 0711;
 constexpr mode_t kServersOnlyMode = S_IFDIR | 0710;
-constexpr uid_t kNobodyAtAll = static_cast<uid_t>(-1);
 
 /// A uid as by-uid spells it: decimal, no leading zeros, below (uid_t)-1.
 std::optional<uid_t> parse_uid(std::string_view name) {
@@ -43,6 +43,8 @@ std::uint64_t fixed_number(NodeKind kind) {
       return InodeNumbers::kMe;
     case NodeKind::kByUid:
       return InodeNumbers::kByUid;
+    case NodeKind::kByProcess:
+      return InodeNumbers::kByProcess;
     case NodeKind::kBySession:
       return InodeNumbers::kBySession;
     case NodeKind::kByUser:
@@ -79,6 +81,7 @@ std::uint64_t fixed_number(NodeKind kind) {
 Result<Entry, Errno> Tree::lookup_at_root(std::string_view name) {
   if (name == kMeName) return enter(kRootNode, name, NodeKind::kMe);
   if (name == kByUidName) return enter(kRootNode, name, NodeKind::kByUid);
+  if (name == kByProcessName) return enter(kRootNode, name, NodeKind::kByProcess);
   if (name == kBySessionName) return enter(kRootNode, name, NodeKind::kBySession);
   if (name == kByUserName && options_.server_group) {
     return enter(kRootNode, name, NodeKind::kByUser);
@@ -98,6 +101,7 @@ Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_root() const {
       {"..", InodeNumbers::kRoot, S_IFDIR},
       {kMeName, InodeNumbers::kMe, S_IFLNK},
       {kByUidName, InodeNumbers::kByUid, S_IFDIR},
+      {kByProcessName, InodeNumbers::kByProcess, S_IFDIR},
       {kBySessionName, InodeNumbers::kBySession, S_IFDIR},
       {kByLinkName, InodeNumbers::kByLink, S_IFDIR},
       {kBySignatureName, InodeNumbers::kBySignature, S_IFDIR},
@@ -116,7 +120,7 @@ Result<Entry, Errno> Tree::enter(NodeId parent, std::string_view name, NodeKind 
   return Entry{node->node, fixed_attributes(kind, from), options_.lease};
 }
 
-Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, uid_t caller) {
+Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, const Caller& caller) {
   const auto uid = parse_uid(name);
   if (!uid) return Errno{ENOENT};
   const View view{SystemUser{*uid}, *uid};
@@ -130,6 +134,31 @@ Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, uid
     return shown.error();
   }
   return Entry{node->node, shown->shown};
+}
+
+Result<Entry, Errno> Tree::lookup_process(std::string_view name, NodeId parent,
+                                          const Caller& caller) {
+  // The caller's own session or none: whatever else is bound, and to whom, is the same EACCES.
+  auto process = processes_.of(caller);
+  if (process == nullptr || name != std::to_string(process->session()) ||
+      !process->admits(caller)) {
+    return deny(EACCES);
+  }
+  const Identity bearer = process->bearer();
+  return enter_view(parent, name, bearer, std::move(process));
+}
+
+Result<void> Tree::bind(pid_t pid, UniqueFd leader, std::string_view token) {
+  auto process = std::make_shared<BoundProcess>(
+      pid, std::move(leader),
+      SessionBearer{TokenHash::of(token), std::string(token), std::nullopt});
+  auto door = policy_.door(process->bearer());
+  if (!door) return door.error();
+  if (door->decision.access == Access::kClosed) {
+    return Error{ErrorKind::kNotFound,
+                 "the token is no live session's, or one that is bound to an address"};
+  }
+  return processes_.bind(std::move(process));
 }
 
 Result<Entry, Errno> Tree::lookup_token(std::string_view token, const Place& parent) {
@@ -189,7 +218,8 @@ Result<Entry, Errno> Tree::enter_marker(NodeId parent, std::string_view name) {
 }
 
 Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name,
-                                      const Identity& identity) {
+                                      const Identity& identity,
+                                      std::shared_ptr<const BoundProcess> process) {
   const auto begun = std::chrono::steady_clock::now();
   const RecallMark mark = nodes_.mark();
   auto door = policy_.door(identity);
@@ -197,7 +227,7 @@ Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name,
     tell(door.error());
     return fail(EACCES);
   }
-  const View view{identity, 0, std::move(door->root)};
+  const View view{identity, 0, std::move(door->root), false, std::move(process)};
   Decision& decision = door->decision;
   if (decision.access == Access::kClosed) return deny(EACCES);
   if (auto counted = begin_use(view, decision); !counted) {
@@ -263,12 +293,15 @@ Result<void> Tree::begin_use(const View& view, Decision& decision) {
   return {};
 }
 
-Result<std::string, Errno> Tree::read_link(NodeId node, uid_t caller) {
+Result<std::string, Errno> Tree::read_link(NodeId node, const Caller& caller) {
   const auto place = nodes_.find(node);
   if (!place) return fail(ESTALE);
   if (place->kind != NodeKind::kMe) return Errno{EINVAL};
-  if (caller == kNobodyAtAll) return deny(EACCES);
-  return std::string(kByUidName) + '/' + std::to_string(caller);
+  if (caller.uid == kNobodyAtAll) return deny(EACCES);
+  if (const auto process = processes_.of(caller)) {
+    return std::string(kByProcessName) + '/' + std::to_string(process->session());
+  }
+  return std::string(kByUidName) + '/' + std::to_string(caller.uid);
 }
 
 bool Tree::is_marker(NodeId node) {
@@ -286,6 +319,7 @@ struct stat Tree::fixed_attributes(NodeKind kind, const std::optional<Address>& 
       shown.st_mode = S_IFLNK | 0777;  // what symlink(7) has; no size, as for /proc/self
       break;
     case NodeKind::kByUid:
+    case NodeKind::kByProcess:
       shown.st_mode = kUnlistableMode;
       break;
     case NodeKind::kBySession:

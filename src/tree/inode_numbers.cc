@@ -23,7 +23,9 @@ std::string view_name(const View& view) {
     return "uid:" + std::to_string(user->uid);
   }
   if (const auto* bearer = std::get_if<SessionBearer>(&view.identity)) {
-    return "session:" + bearer->session.hex() + at(bearer->from);
+    const std::string processes =
+        view.process ? "process:" + std::to_string(view.process->session()) + ':' : std::string();
+    return processes + "session:" + bearer->session.hex() + at(bearer->from);
   }
   if (const auto* bearer = std::get_if<LinkBearer>(&view.identity)) {
     return "link:" + bearer->link.hex() + at(bearer->from);

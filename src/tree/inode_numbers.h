@@ -28,6 +28,7 @@ class InodeNumbers {
   static constexpr std::uint64_t kMd5Expiry = 12;
   static constexpr std::uint64_t kExpiredMd5 = 13;
   static constexpr std::uint64_t kExpiredMd5Expiry = 14;
+  static constexpr std::uint64_t kByProcess = 15;
   static constexpr std::uint64_t kLastFixed = 63;
 
   explicit InodeNumbers(const FileIdKey& key) : key_(key) {}

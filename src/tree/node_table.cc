@@ -128,8 +128,11 @@ std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std
   const Slot known = find_entry(*tables, slot_of(parent), name);
   if (known != 0) {
     const Slot child = tables->entries[known].child;
+    const auto is_same_view = [&](const View& there) {
+      return there.root == view->root && there.process == view->process;
+    };
     const bool same = tables->nodes[child].kind == kind &&
-                      (view == nullptr || tables->view_at(child)->root == view->root);
+                      (view == nullptr || is_same_view(*tables->view_at(child)));
     if (same) return count(*tables, known, child, loan);
   }
   const Slot node = make_node(*tables, kind);

@@ -35,6 +35,7 @@ enum class NodeKind : std::uint8_t {
   kRoot,              ///< the mount point
   kMe,                ///< the symbolic link to the caller's own view
   kByUid,             ///< the folder of the views of system users
+  kByProcess,         ///< the folder of the views of sessions of processes
   kBySession,         ///< the folder of the views of sessions
   kByUser,            ///< the folder of the views of users whom servers authenticated
   kByLink,            ///< the folder of the views of links
@@ -125,8 +126,8 @@ class NodeTable {
   };
 
   /// The door or view `name` below `parent`, with one more lookup. A view's root (`view` given)
-  /// is where its paths begin; if the name led to another folder of the store before, the former
-  /// view is left to those who are in it. None if `parent` is gone.
+  /// is where its paths begin; if the name led to another folder of the store before, or was that
+  /// of other processes, the former view is left to those who are in it. None if `parent` is gone.
   std::optional<Remembered> remember_door(NodeId parent, std::string_view name, NodeKind kind,
                                           ViewPointer view, const Loan* loan);
 

@@ -110,7 +110,7 @@ void Tree::rest() {
   streams_->clear();
 }
 
-Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, uid_t caller) {
+Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, const Caller& caller) {
   counters_.lookups.fetch_add(1, std::memory_order_relaxed);
   const auto parent = nodes_.find(parent_id);
   if (!parent) return fail(ESTALE);
@@ -119,6 +119,8 @@ Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, uid_t
       return lookup_at_root(name);
     case NodeKind::kByUid:
       return lookup_user(name, parent_id, caller);
+    case NodeKind::kByProcess:
+      return lookup_process(name, parent_id, caller);
     case NodeKind::kBySession:
     case NodeKind::kByLink:
     case NodeKind::kBySignature:
@@ -254,7 +256,7 @@ Result<std::shared_ptr<OpenedFile>, Errno> Tree::file_of(NodeId node, FileLeases
   return files_.keep(node, std::make_shared<OpenedFile>(std::move(*opened)));
 }
 
-Result<Located, Errno> Tree::admit(NodeId node, uid_t caller) {
+Result<Located, Errno> Tree::admit(NodeId node, const Caller& caller) {
   counters_.opens.fetch_add(1, std::memory_order_relaxed);
   const auto place = nodes_.find(node);
   if (!place || place->kind != NodeKind::kFile || place->view == nullptr) return fail(ESTALE);
@@ -296,13 +298,13 @@ Result<std::shared_ptr<OpenedFile>, Errno> Tree::share_admitted(NodeId node,
   return opened_.share(node, std::make_shared<OpenedFile>(std::move(*opened)));
 }
 
-Result<std::shared_ptr<OpenedFile>, Errno> Tree::open(NodeId node, uid_t caller) {
+Result<std::shared_ptr<OpenedFile>, Errno> Tree::open(NodeId node, const Caller& caller) {
   auto admitted = admit(node, caller);
   if (!admitted) return admitted.error();
   return share_admitted(node, *admitted, FileLeases::kAwait);
 }
 
-Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_folder(NodeId node, uid_t caller) {
+Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_folder(NodeId node, const Caller& caller) {
   counters_.opendirs.fetch_add(1, std::memory_order_relaxed);
   const auto place = nodes_.find(node);
   if (!place || !is_folder(place->kind)) return fail(ESTALE);

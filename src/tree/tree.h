@@ -18,6 +18,8 @@
 #include "grantfs/result.h"
 #include "policy/link_uses.h"
 #include "store/store.h"
+#include "tree/bound_processes.h"
+#include "tree/caller.h"
 #include "tree/inode_numbers.h"
 #include "tree/node_cache.h"
 #include "tree/node_table.h"
@@ -109,21 +111,21 @@ class Tree {
   void lend_steadily();
 
   /// Counts one lookup of the node it returns: forget() it once, whatever comes of the answer.
-  Result<Entry, Errno> lookup(NodeId parent, std::string_view name, uid_t caller);
+  Result<Entry, Errno> lookup(NodeId parent, std::string_view name, const Caller& caller);
   /// True if the node has gone with it.
   bool forget(NodeId node, std::uint64_t count);
 
   /// Of what the kernel holds already, so not a decision, and no error if its name has gone: then
   /// as last seen. But a folder shows its time and size only while it is readable as a whole.
   Result<Attributes, Errno> attributes(NodeId node);
-  Result<std::string, Errno> read_link(NodeId node, uid_t caller);
+  Result<std::string, Errno> read_link(NodeId node, const Caller& caller);
   /// Whether it is an empty file of the mount's own, which anyone may open.
   bool is_marker(NodeId node);
   /// The decision to open a file: what is at its path now, if that is the node's file still.
   /// ESTALE makes the kernel walk the path again, with fresh lookups (do_filp_open() in
   /// fs/namei.c): if the name leads to another file by now, or to the same one with other
   /// attributes.
-  Result<Located, Errno> admit(NodeId node, uid_t caller);
+  Result<Located, Errno> admit(NodeId node, const Caller& caller);
   Result<UniqueFd, Errno> open_for_passthrough(const Located& admitted, FileLeases leases);
   /// Has an admitted file stay readable by file_of() for a while, whatever becomes of its name.
   void pin(NodeId node, const Located& admitted);
@@ -133,8 +135,8 @@ class Tree {
   Result<std::shared_ptr<OpenedFile>, Errno> share_admitted(NodeId node, const Located& admitted,
                                                             FileLeases leases);
   /// admit() and share_admitted().
-  Result<std::shared_ptr<OpenedFile>, Errno> open(NodeId node, uid_t caller);
-  Result<std::unique_ptr<OpenFolder>, Errno> open_folder(NodeId node, uid_t caller);
+  Result<std::shared_ptr<OpenedFile>, Errno> open(NodeId node, const Caller& caller);
+  Result<std::unique_ptr<OpenFolder>, Errno> open_folder(NodeId node, const Caller& caller);
   /// The file of a node, to be read by whoever holds it open already: no decision, and whatever
   /// became of its names. Most of the time from a cache of descriptors.
   Result<std::shared_ptr<OpenedFile>, Errno> file_of(NodeId node, FileLeases leases);
@@ -165,6 +167,13 @@ class Tree {
   /// The next moment at which withdraw_expired() has something to do.
   Expiry next_expiry() { return nodes_.next_expiry(); }
 
+  /// Binds the session that the process `leader` leads (a pidfd; `pid` is its number) to the bearer
+  /// of the token: its processes see that view as by-process. kNotFound if the token has no live
+  /// session, or one that is bound to an address; kDatabase on trouble; else as
+  /// BoundProcesses::bind().
+  Result<void> bind(pid_t pid, UniqueFd leader, std::string_view token);
+  std::vector<BoundProcesses::Binding> bindings() { return processes_.list(); }
+
   const TreeCounters& counters() const { return counters_; }
   std::size_t node_count() { return nodes_.size(); }
 
@@ -176,7 +185,8 @@ class Tree {
   static constexpr std::chrono::seconds kLeastLateness{10};
 
   Result<Entry, Errno> lookup_at_root(std::string_view name);
-  Result<Entry, Errno> lookup_user(std::string_view name, NodeId parent, uid_t caller);
+  Result<Entry, Errno> lookup_user(std::string_view name, NodeId parent, const Caller& caller);
+  Result<Entry, Errno> lookup_process(std::string_view name, NodeId parent, const Caller& caller);
   Result<Entry, Errno> lookup_token(std::string_view token, const Place& parent);
   Result<Entry, Errno> lookup_by_user(std::string_view name, NodeId parent);
   Result<Entry, Errno> lookup_address(std::string_view name, NodeId parent);
@@ -198,8 +208,9 @@ class Tree {
   /// The node of one of the mount's own folders and links, as an answer.
   Result<Entry, Errno> enter(NodeId parent, std::string_view name, NodeKind kind,
                              const std::optional<Address>& from = std::nullopt);
-  /// The root of a view that is for servers, as an answer.
-  Result<Entry, Errno> enter_view(NodeId parent, std::string_view name, const Identity& identity);
+  /// The root of a view that is for servers, or of that of a `process`, as an answer.
+  Result<Entry, Errno> enter_view(NodeId parent, std::string_view name, const Identity& identity,
+                                  std::shared_ptr<const BoundProcess> process = nullptr);
   Result<std::unique_ptr<OpenFolder>, Errno> open_root() const;
 
   /// Keeps what a lookup found for the open or the read that is likely to follow.
@@ -263,6 +274,7 @@ class Tree {
   const Store& store_;
   TreeOptions options_;
   const InodeNumbers numbers_;
+  BoundProcesses processes_;
   NodeTable nodes_;
   SteadyFiles steady_;
   bool lends_steadily_ = false;

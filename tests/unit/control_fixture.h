@@ -45,9 +45,8 @@ class ControlTest : public testing::Test {
       std::chrono::milliseconds client_time = control::kClientTime) {
     return ControlServer::start(
         socket_, ::getegid(), record_,
-        [this](const nlohmann::json& request, const ControlReply& reply) {
-          answer(request, reply);
-        },
+        [this](const nlohmann::json& request, const ControlPeer& /*peer*/,
+               const ControlReply& reply) { answer(request, reply); },
         client_time);
   }
 

@@ -26,7 +26,9 @@ class FakeDaemon {
       : socket_(socket), database_(database), manner_(manner) {
     auto started = ControlServer::start(
         socket, group, {database, "/mnt/" + socket.stem().string(), 7, lease_seconds},
-        [this](const json& request, const ControlReply& reply) { answer(request, reply); });
+        [this](const json& request, const ControlPeer& /*peer*/, const ControlReply& reply) {
+          answer(request, reply);
+        });
     EXPECT_TRUE(started) << started.error().message;
     if (started) server_ = std::move(*started);
     if (manner == Manner::kIsTooOld) std::filesystem::remove(control::record_path(socket));

@@ -109,6 +109,7 @@ class FakeKernel final : public Kernel {
 /// on a alone; each has a session.
 class RecallerTest : public PolicyTest {
  protected:
+  static constexpr Caller kServer{0};
   static constexpr const char* kAlice = "alicealicealicealicealicealice23";
   static constexpr const char* kBob = "bobbobbobbobbobbobbobbobbobbob23";
   static constexpr FileIdKey kKey{7};
@@ -152,12 +153,12 @@ class RecallerTest : public PolicyTest {
   /// Looks up a path in a session's view; the entries on the way, the door's first.
   FakeKernel::Told walk(const std::string& token, std::initializer_list<const char*> names) {
     FakeKernel::Told entries;
-    auto at = tree_->lookup(kRootNode, "by-session", 0);
+    auto at = tree_->lookup(kRootNode, "by-session", kServer);
     std::vector<std::string> all{token};
     all.insert(all.end(), names.begin(), names.end());
     for (const std::string& name : all) {
       entries.emplace_back(at->node, name);
-      at = tree_->lookup(at->node, name, 0);
+      at = tree_->lookup(at->node, name, kServer);
       EXPECT_TRUE(at) << name;
       if (!at) break;
       EXPECT_GT(at->lent_for.count(), 0) << name;
@@ -488,14 +489,14 @@ TEST_F(RecallerTest, ALookupThatARecallOvertakesIsNotLent) {
                                 TreeOptions{.key = kKey, .lease = 60s, .on_lent = [&](auto) {
                                               if (recalls) tree->begin_recall();
                                             }});
-  const auto doors = tree->lookup(kRootNode, "by-session", 0);
-  const auto door = tree->lookup(doors->node, kAlice, 0);
+  const auto doors = tree->lookup(kRootNode, "by-session", kServer);
+  const auto door = tree->lookup(doors->node, kAlice, kServer);
   EXPECT_GT(door->lent_for.count(), 0);
   recalls = true;
-  EXPECT_EQ(tree->lookup(door->node, "a", 0)->lent_for.count(), 0);
-  EXPECT_EQ(tree->lookup(doors->node, kBob, 0)->lent_for.count(), 0);
+  EXPECT_EQ(tree->lookup(door->node, "a", kServer)->lent_for.count(), 0);
+  EXPECT_EQ(tree->lookup(doors->node, kBob, kServer)->lent_for.count(), 0);
   recalls = false;
-  EXPECT_GT(tree->lookup(door->node, "a", 0)->lent_for.count(), 0);
+  EXPECT_GT(tree->lookup(door->node, "a", kServer)->lent_for.count(), 0);
 }
 
 }  // namespace

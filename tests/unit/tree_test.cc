@@ -15,8 +15,9 @@ namespace fs = std::filesystem;
 
 class TreeTest : public PolicyTest {
  protected:
-  static constexpr uid_t kAlice = 1001;
-  static constexpr uid_t kStranger = 1002;
+  static constexpr Caller kAlice{1001};
+  static constexpr Caller kStranger{1002};
+  static constexpr Caller kRoot{0};
   static constexpr const char* kToken = "abcdefghijklmnopqrstuvwxyz234567";
 
   TreeTest() {
@@ -41,7 +42,8 @@ class TreeTest : public PolicyTest {
   }
 
   /// The node at the end of a path, or the errno on the way.
-  Result<Entry, Errno> walk(std::initializer_list<const char*> names, uid_t caller = kAlice) {
+  Result<Entry, Errno> walk(std::initializer_list<const char*> names,
+                            const Caller& caller = kAlice) {
     Result<Entry, Errno> at = Entry{kRootNode, {}};
     for (const char* name : names) {
       const NodeId parent = at->node;
@@ -51,13 +53,13 @@ class TreeTest : public PolicyTest {
     }
     return at;
   }
-  int error_of(std::initializer_list<const char*> names, uid_t caller = kAlice) {
+  int error_of(std::initializer_list<const char*> names, const Caller& caller = kAlice) {
     auto entry = walk(names, caller);
     if (!entry) return entry.error().value;
     tree_->forget(entry->node, 1);
     return 0;
   }
-  std::set<std::string> names_in(NodeId node, uid_t caller = kAlice) {
+  std::set<std::string> names_in(NodeId node, const Caller& caller = kAlice) {
     std::set<std::string> names;
     auto folder = tree_->open_folder(node, caller);
     EXPECT_TRUE(folder);
@@ -81,7 +83,7 @@ TEST_F(TreeTest, AnOwnerWalksToTheFileAndReadsIt) {
   ASSERT_TRUE(file);
   EXPECT_EQ(file->attributes.st_mode, static_cast<mode_t>(S_IFREG | 0444));
   EXPECT_EQ(file->attributes.st_size, 5);
-  EXPECT_EQ(file->attributes.st_uid, kAlice);
+  EXPECT_EQ(file->attributes.st_uid, kAlice.uid);
   EXPECT_EQ(file->attributes.st_nlink, 1U);
   auto open = tree_->open(file->node, kAlice);
   ASSERT_TRUE(open);
@@ -103,7 +105,7 @@ TEST_F(TreeTest, ForbidTellsDeniedFromMissing) {
 TEST_F(TreeTest, ADoorOpensForItsUserAloneRootIncluded) {
   EXPECT_EQ(error_of({"by-uid", "1001"}, kAlice), 0);
   EXPECT_EQ(error_of({"by-uid", "1001"}, kStranger), EACCES);
-  EXPECT_EQ(error_of({"by-uid", "1001"}, 0), EACCES);
+  EXPECT_EQ(error_of({"by-uid", "1001"}, kRoot), EACCES);
   for (const char* name : {"01001", "-1", "4294967295", "4294968297", "x", ""}) {
     EXPECT_EQ(error_of({"by-uid", name}), ENOENT) << name;
   }
@@ -112,11 +114,11 @@ TEST_F(TreeTest, ADoorOpensForItsUserAloneRootIncluded) {
 TEST_F(TreeTest, ANodeObtainedByAnotherIsOfNoUse) {
   auto folder = walk({"by-uid", "1001", "a", "b"});
   ASSERT_TRUE(folder);
-  EXPECT_EQ(tree_->lookup(folder->node, "file", 0).error().value, EACCES);
+  EXPECT_EQ(tree_->lookup(folder->node, "file", kRoot).error().value, EACCES);
   EXPECT_EQ(tree_->open_folder(folder->node, kStranger).error().value, EACCES);
   auto file = tree_->lookup(folder->node, "file", kAlice);
   ASSERT_TRUE(file);
-  EXPECT_EQ(tree_->open(file->node, 0).error().value, EACCES);
+  EXPECT_EQ(tree_->open(file->node, kRoot).error().value, EACCES);
 }
 
 TEST_F(TreeTest, ASessionEndsEverywhereAtOnce) {
@@ -163,7 +165,7 @@ TEST_F(TreeTest, ViewsCannotBeListed) {
   for (const char* door : {"by-uid", "by-session"}) {
     auto node = walk({door});
     ASSERT_TRUE(node);
-    EXPECT_EQ(tree_->open_folder(node->node, 0).error().value, EACCES) << door;
+    EXPECT_EQ(tree_->open_folder(node->node, kRoot).error().value, EACCES) << door;
     EXPECT_EQ(node->attributes.st_mode, static_cast<mode_t>(S_IFDIR | 0711)) << door;
   }
 }
@@ -262,8 +264,8 @@ TEST_F(TreeTest, MeIsTheCallersOwnView) {
   ASSERT_TRUE(me);
   EXPECT_TRUE(S_ISLNK(me->attributes.st_mode));
   EXPECT_EQ(*tree_->read_link(me->node, kAlice), "by-uid/1001");
-  EXPECT_EQ(*tree_->read_link(me->node, 0), "by-uid/0");
-  EXPECT_EQ(tree_->read_link(me->node, static_cast<uid_t>(-1)).error().value, EACCES);
+  EXPECT_EQ(*tree_->read_link(me->node, kRoot), "by-uid/0");
+  EXPECT_EQ(tree_->read_link(me->node, Caller{}).error().value, EACCES);
 }
 
 TEST_F(TreeTest, AListingGoesOnFromEveryOffset) {

@@ -1,0 +1,59 @@
+#include "control/peer.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace grantfs {
+namespace {
+
+#if !defined(SO_PEERPIDFD)
+constexpr int SO_PEERPIDFD = 77;  // asm-generic/socket.h, since Linux 6.5
+#endif
+
+Error unknown_peer() {
+  return {ErrorKind::kSystem,
+          fmt::format("cannot tell which process asks: {}", std::strerror(errno))};
+}
+
+}  // namespace
+
+UniqueFd control::pidfd_while_connected(int socket, pid_t pid) {
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
+  if (!pidfd) return pidfd;
+  char byte = 0;
+  const ssize_t size = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {  // it hung up, or says too much
+    errno = ESRCH;
+    return UniqueFd();
+  }
+  return pidfd;
+}
+
+Result<PeerProcess> ControlPeer::process() const {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(socket_, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    return unknown_peer();
+  }
+  if (credentials.pid <= 0) {  // of a pid namespace that is not below ours
+    errno = ESRCH;
+    return unknown_peer();
+  }
+  int pidfd = -1;
+  size = sizeof pidfd;
+  if (::getsockopt(socket_, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0) {
+    return PeerProcess{credentials.pid, UniqueFd(pidfd)};
+  }
+  if (errno != ENOPROTOOPT) return unknown_peer();
+  UniqueFd opened = control::pidfd_while_connected(socket_, credentials.pid);
+  if (!opened) return unknown_peer();
+  return PeerProcess{credentials.pid, std::move(opened)};
+}
+
+}  // namespace grantfs

@@ -1,0 +1,99 @@
+#include "tree/bound_processes.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sodium.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace grantfs {
+
+std::optional<pid_t> session_of(const Caller& caller) {
+  // To getsid(2), 0 is ourselves: whoever is not seen from here would be in the daemon's session.
+  if (caller.pid <= 0 || caller.uid == kNobodyAtAll) return std::nullopt;
+  const pid_t session = ::getsid(caller.pid);  // takes threads, too (find_task_by_vpid())
+  if (session <= 0) return std::nullopt;
+  return session;
+}
+
+BoundProcess::BoundProcess(pid_t session, UniqueFd leader, SessionBearer bearer)
+    : session_(session), leader_(std::move(leader)), bearer_(std::move(bearer)) {}
+
+BoundProcess::~BoundProcess() {
+  sodium_memzero(bearer_.token.data(), bearer_.token.size());
+}
+
+bool BoundProcess::admits(const Caller& caller) const {
+  // The session first, the leader afterwards. A leader cannot leave its session, and the kernel
+  // gives its number to nobody else while it lives: if it lives now, then the session that had the
+  // number a moment ago was its own. The other way round, it could end in between with all its
+  // session, and the caller be in another session of that number.
+  return session_of(caller) == session_ && lives();
+}
+
+bool BoundProcess::lives() const {
+  if (ended_) return false;
+  pollfd polled{leader_.get(), POLLIN, 0};
+  return ::poll(&polled, 1, 0) == 0;  // readable once it has ended: pidfd_open(2)
+}
+
+bool BoundProcess::is_of_the_past() const {
+  // A number is free only when neither a process nor a session has it any more (free_pid() in the
+  // kernel's pid.c): as long as anyone is left of the session, no new process can have it.
+  const bool reaped =
+      ::syscall(SYS_pidfd_send_signal, leader_.get(), 0, nullptr, 0U) != 0 && errno == ESRCH;
+  return reaped && ::getsid(session_) >= 0;
+}
+
+Result<void> BoundProcesses::bind(std::shared_ptr<BoundProcess> process) {
+  const pid_t leader = process->session();
+  if (!process->admits({.uid = 0, .pid = leader})) {
+    return Error{ErrorKind::kInvalid,
+                 "whoever asks to be bound must be the leader of a session (setsid(2)), in a pid "
+                 "namespace that the daemon sees"};
+  }
+  auto bindings = bindings_.lock();
+  if (const auto former = bindings->find(leader); former != bindings->end()) {
+    former->second->end();
+    bindings->erase(former);
+  }
+  if (bindings->size() >= kMost) {
+    std::erase_if(*bindings, [](const auto& item) { return !item.second->lives(); });
+  }
+  if (bindings->size() >= kMost) {
+    return Error{
+        ErrorKind::kConflict,
+        fmt::format("{} sessions of processes are bound, and no more can be; end one, see: "
+                    "grantctl session ls",
+                    kMost)};
+  }
+  bindings->emplace(leader, std::move(process));
+  return {};
+}
+
+std::shared_ptr<const BoundProcess> BoundProcesses::of(const Caller& caller) {
+  const auto session = session_of(caller);
+  if (!session) return nullptr;
+  auto bindings = bindings_.lock();
+  const auto found = bindings->find(*session);
+  if (found == bindings->end()) return nullptr;
+  if (!found->second->lives() && found->second->is_of_the_past()) {
+    bindings->erase(found);
+    return nullptr;
+  }
+  return found->second;
+}
+
+std::vector<BoundProcesses::Binding> BoundProcesses::list() {
+  std::vector<Binding> alive;
+  auto bindings = bindings_.lock();
+  for (const auto& [session, process] : *bindings) {
+    if (process->lives()) alive.push_back({session, process->bearer().session});
+  }
+  return alive;
+}
+
+}  // namespace grantfs

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/sync.h"
+#include "base/unique_fd.h"
+#include "grantfs/identity.h"
+#include "grantfs/result.h"
+#include "tree/caller.h"
+
+namespace grantfs {
+
+/// The POSIX session (setsid(2)) that the caller is in; none if the kernel does not say who calls.
+/// One system call. It never looks into /proc, which may wait for the caller's own execve(2).
+std::optional<pid_t> session_of(const Caller& caller);
+
+/// A POSIX session whose processes stand for the bearer of a token, for as long as its leader
+/// lives. Thread-safe.
+class BoundProcess {
+ public:
+  /// `leader` is a pidfd (pidfd_open(2)) of the process `session`, which leads its session.
+  BoundProcess(pid_t session, UniqueFd leader, SessionBearer bearer);
+  ~BoundProcess();  ///< wipes the token
+  BoundProcess(const BoundProcess&) = delete;
+  BoundProcess& operator=(const BoundProcess&) = delete;
+
+  pid_t session() const { return session_; }
+  const SessionBearer& bearer() const { return bearer_; }
+
+  /// Whether the caller is a process of the session now, and the session is bound still. Two system
+  /// calls at most.
+  bool admits(const Caller& caller) const;
+  /// Whether it is bound still: its leader lives, and end() was not called.
+  bool lives() const;
+  /// Whether another process has been given the leader's number, so that a session of this number
+  /// is not the one that was bound.
+  bool is_of_the_past() const;
+  /// Nobody is admitted any more.
+  void end() { ended_ = true; }
+
+ private:
+  const pid_t session_;
+  const UniqueFd leader_;
+  SessionBearer bearer_;
+  std::atomic<bool> ended_{false};
+};
+
+/// Which sessions are bound to whom. Thread-safe.
+class BoundProcesses {
+ public:
+  /// Each holds a descriptor.
+  static constexpr std::size_t kMost = 256;
+
+  /// Binds a session, in the place of what it was bound to: nobody but its leader can have asked
+  /// for that. kInvalid if the process does not lead a session, kConflict if kMost sessions are
+  /// bound whose leaders live.
+  Result<void> bind(std::shared_ptr<BoundProcess> process);
+
+  /// The binding of the caller's session. Also once its leader has ended: whoever is left of the
+  /// session is refused, instead of being taken for somebody else. Null if there was none.
+  std::shared_ptr<const BoundProcess> of(const Caller& caller);
+
+  struct Binding {
+    pid_t session;
+    TokenHash token;
+  };
+  /// The sessions that are bound now, by number.
+  std::vector<Binding> list();
+
+ private:
+  using Bindings = std::map<pid_t, std::shared_ptr<BoundProcess>>;
+
+  Sync<Bindings> bindings_;
+};
+
+}  // namespace grantfs

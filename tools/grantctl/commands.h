@@ -24,6 +24,7 @@ void add_scan(CLI::App& app, Context& context);
 void add_key(CLI::App& app, Context& context);
 void add_sign(CLI::App& app, Context& context);
 void add_prune(CLI::App& app, Context& context);
+void add_run(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_metrics(CLI::App& app, Context& context);
 void add_webconf(CLI::App& app, Context& context);

@@ -30,11 +30,12 @@ class Context {
   /// Exit status of the command, or why it failed.
   using Run = std::function<grantfs::Result<int>(Context&)>;
 
-  std::string database_option;  ///< --db; empty: not given
-  std::string control_option;   ///< --control; empty: not given
-  std::string source_option;    ///< --source; empty: not given
-  bool json = false;            ///< --json
-  Run run;                      ///< the command that was typed, once parsed
+  std::string database_option;       ///< --db; empty: not given
+  std::string control_option;        ///< --control; empty: not given
+  std::string source_option;         ///< --source; empty: not given
+  bool json = false;                 ///< --json
+  std::vector<std::string> program;  ///< of `run`: what to run, the words behind --
+  Run run;                           ///< the command that was typed, once parsed
 
   /// The policy database meant: --db, or the default.
   grantfs::Result<std::filesystem::path> database() const;

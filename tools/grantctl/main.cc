@@ -57,6 +57,7 @@ void declare(CLI::App& app, Context& context) {
   add_key(app, context);
   add_sign(app, context);
   add_prune(app, context);
+  add_run(app, context);
   add_webconf(app, context);
   add_status(app, context);
   add_metrics(app, context);
@@ -139,10 +140,24 @@ int refuse_empty(const std::string& name, const CLI::App& app) {
   return kUsage;
 }
 
+/// Takes away what is behind -- of `run`: another program's words, which mean nothing here.
+std::vector<std::string> take_program(std::vector<std::string>& arguments) {
+  auto word = arguments.begin();
+  while (word != arguments.end() && word->starts_with('-') && *word != "--") {
+    const bool has_value = *word == "--db" || *word == "--control";
+    word += std::min<std::ptrdiff_t>(has_value ? 2 : 1, arguments.end() - word);
+  }
+  if (word == arguments.end() || *word != "run") return {};
+  const auto mark = std::find(word, arguments.end(), "--");
+  if (mark == arguments.end()) return {};
+  std::vector<std::string> program(mark + 1, arguments.end());
+  arguments.erase(mark, arguments.end());
+  return program;
+}
+
 /// The arguments in the order that CLI11 wants, last first. It would take a name like [a,b] among
 /// the PATHs of `own` for a list; ./[a,b] is the same path.
-std::vector<std::string> to_parse(int argc, char** argv) {
-  std::vector<std::string> arguments(argv + 1, argv + argc);
+std::vector<std::string> to_parse(std::vector<std::string> arguments) {
   for (auto word = std::ranges::find(arguments, "own"); word != arguments.end(); ++word) {
     if (word->starts_with('[') && word->ends_with(']')) word->insert(0, "./");
   }
@@ -155,8 +170,10 @@ int run(int argc, char** argv) {
   CLI::App app("Administers who may read what in a private store served by grantfs.");
   declare(app, context);
   if (auto name = given_empty(argc, argv)) return refuse_empty(*name, app);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  context.program = take_program(arguments);
   try {
-    app.parse(to_parse(argc, argv));
+    app.parse(to_parse(std::move(arguments)));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
       return app.exit(error);  // help or version

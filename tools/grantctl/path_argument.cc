@@ -105,7 +105,7 @@ Result<StorePath> path_in_view(std::string_view text, Components rest) {
   }
   std::size_t view = 0;
   if (door == "public" || door == "me") view = 1;
-  if (door == "by-uid" && rest.size() > 1) view = 2;
+  if ((door == "by-uid" || door == "by-process") && rest.size() > 1) view = 2;
   if (view == 0) return refusal(text, "is in the mount, but not in the view of anyone");
   return to_store_path(text, rest.begin() + static_cast<std::ptrdiff_t>(view), rest.end());
 }

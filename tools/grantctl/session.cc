@@ -2,10 +2,12 @@
 
 #include <csignal>
 #include <iostream>
+#include <map>
 
 #include "arguments.h"
 #include "base/quote.h"
 #include "commands.h"
+#include "control/bind.h"
 #include "output.h"
 #include "recall.h"
 
@@ -28,6 +30,28 @@ Json session_json(const grantfs::Session& session, grantfs::Timestamp now) {
   if (!session.address.empty()) put_bytes(object, "address", session.address);
   object["created"] = session.created.time_since_epoch().count();
   return object;
+}
+
+/// The POSIX sessions that are bound to each session, by its id; none if no daemon says.
+using Bound = std::optional<std::map<std::string, std::vector<pid_t>>>;
+
+Bound bound_processes(const Context& context) {
+  const auto database = context.database();
+  if (!database) return std::nullopt;
+  const auto bindings = grantfs::find_bindings(*database, context.control());
+  if (!bindings) return std::nullopt;
+  std::map<std::string, std::vector<pid_t>> bound;
+  for (const auto& binding : *bindings) bound[binding.id].push_back(binding.session);
+  return bound;
+}
+
+std::vector<pid_t> bound_to(const Bound& bound, const grantfs::Session& session) {
+  const auto found = bound->find(session.id.hex());
+  return found == bound->end() ? std::vector<pid_t>() : found->second;
+}
+
+std::string numbers(const std::vector<pid_t>& processes) {
+  return processes.empty() ? "none" : fmt::format("{}", fmt::join(processes, " "));
 }
 
 Error never_an_argument() {
@@ -97,19 +121,27 @@ Result<int> run_session_ls(Context& context, const std::string& holder) {
   auto sessions = (*admin)->sessions(principal);
   if (!sessions) return sessions.error();
   const auto now = grantfs::system_now();
+  const Bound bound = bound_processes(context);
   if (context.json) {
     Json document;
     document["sessions"] = Json::array();
-    for (const auto& session : *sessions)
+    for (const auto& session : *sessions) {
       document["sessions"].push_back(session_json(session, now));
+      if (bound) document["sessions"].back()["processes"] = bound_to(bound, session);
+    }
     print(document);
     return kDone;
   }
-  Table table({"ID", "PRINCIPAL", "EXPIRES", "ADDRESS", "CREATED"});
+  std::vector<std::string> headings{"ID", "PRINCIPAL", "EXPIRES", "ADDRESS", "CREATED"};
+  if (bound) headings.emplace_back("PROCESSES");
+  Table table(std::move(headings));
   for (const auto& session : *sessions) {
-    table.add({session.id.hex().substr(0, kShownIdDigits), session.principal.text(),
-               shown(session.expires, now), session.address.empty() ? "any" : session.address,
-               grantfs::format_timestamp(session.created)});
+    std::vector<std::string> row{session.id.hex().substr(0, kShownIdDigits),
+                                 session.principal.text(), shown(session.expires, now),
+                                 session.address.empty() ? "any" : session.address,
+                                 grantfs::format_timestamp(session.created)};
+    if (bound) row.push_back(numbers(bound_to(bound, session)));
+    table.add(std::move(row));
   }
   table.print();
   return kDone;

@@ -16,14 +16,14 @@ namespace grantctl::nginxconf {
 namespace {
 
 /// Views whose next component says who asks. Of those in kKeptSecret it is a token.
-constexpr std::array<std::string_view, 8> kViews = {"/by-session/",   "/by-user/", "/by-link/",
+constexpr std::array<std::string_view, 9> kViews = {"/by-session/",   "/by-user/", "/by-link/",
                                                     "/by-signature/", "/by-md5/",  "/by-uid/",
-                                                    "/from/",         "/expired/"};
+                                                    "/by-process/",   "/from/",    "/expired/"};
 constexpr std::array<std::string_view, 5> kKeptSecret = {"/by-session/", "/by-link/",
                                                          "/by-signature/", "/by-md5/", "/from/"};
 /// Of these the visitor himself must not choose the next component.
-constexpr std::array<std::string_view, 4> kChosenByServer = {"/by-session/", "/by-user/",
-                                                             "/by-uid/", "/from/"};
+constexpr std::array<std::string_view, 5> kChosenByServer = {"/by-session/", "/by-user/",
+                                                             "/by-uid/", "/by-process/", "/from/"};
 
 std::string with_slash(std::string path) {
   if (!path.ends_with('/')) path += '/';

@@ -62,7 +62,7 @@ class Offsets(TwoUsersTest):
         self.own(f"uid:{self.alice}", "whole")
         return ((self.by_session(self.alice_token, "part"), expected),
                 (self.by_session(self.alice_token, "whole"), sorted(os.listdir(self.site.store / "whole"))),
-                (self.site.mountpoint, ["by-link", "by-md5", "by-session", "by-signature", "by-uid", "expired", "from", "me", "public"]))
+                (self.site.mountpoint, ["by-link", "by-md5", "by-process", "by-session", "by-signature", "by-uid", "expired", "from", "me", "public"]))
 
     def test_small_and_large_buffers_give_the_same(self):
         """Promise 5: each name once, whatever is asked for at a time."""

@@ -236,7 +236,7 @@ class Options(PolicyTest):
     def test_what_mount_and_fstab_add_is_accepted(self):
         """And changes nothing."""
         self.site.mount("defaults,ro,nosuid,nodev,noexec,nofail,_netdev,noauto,x-systemd.automount,x-gvfs-hide,relatime,enforce=open,deny=hide")
-        self.assertEqual(names(self.site.mountpoint), ["by-link", "by-md5", "by-session", "by-signature", "by-uid", "expired", "from", "me", "public"])
+        self.assertEqual(names(self.site.mountpoint), ["by-link", "by-md5", "by-process", "by-session", "by-signature", "by-uid", "expired", "from", "me", "public"])
         for flag in ("ST_RDONLY", "ST_NOSUID", "ST_NODEV", "ST_NOEXEC"):
             self.assertTrue(os.statvfs(self.site.mountpoint).f_flag & getattr(os, flag))
 
@@ -434,7 +434,7 @@ class ThroughMount(TwoUsersTest):
         """The shorter type works too."""
         done = self.in_namespace('mount -t grantfs -o "$options,ro" "$store" "$mnt"\nls "$mnt"')
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertEqual(done.stdout.split(), ["by-link", "by-md5", "by-session", "by-signature", "by-uid", "expired", "from", "me", "public"])
+        self.assertEqual(done.stdout.split(), ["by-link", "by-md5", "by-process", "by-session", "by-signature", "by-uid", "expired", "from", "me", "public"])
 
     def test_a_line_in_fstab(self):
         """mount MOUNTPOINT, by that line; and umount."""

@@ -636,6 +636,25 @@ TEST_F(NodeTableTest, AViewMayBeginDeepInTheStore) {
   EXPECT_EQ(along("a"), "a/b:3 ");
 }
 
+TEST_F(NodeTableTest, ADoorOfOtherProcessesIsAnotherView) {
+  const auto process = [] {
+    return std::make_shared<BoundProcess>(7, UniqueFd(),
+                                          SessionBearer{TokenHash::of("t"), {}, std::nullopt});
+  };
+  const auto enter = [&](const std::shared_ptr<const BoundProcess>& bound) {
+    auto view = std::make_shared<View>(View{bound->bearer(), 0, {}, false, bound});
+    return table_.remember_door(by_session_, "7", NodeKind::kFolder, view, nullptr)->node;
+  };
+  const auto former = process();
+  const auto now = process();
+  const NodeId before = enter(former);
+  EXPECT_EQ(enter(former), before);
+  const NodeId after = enter(now);
+  EXPECT_NE(after, before);
+  EXPECT_EQ(table_.find(before)->view->process, former);
+  EXPECT_EQ(table_.find(after)->view->process, now);
+}
+
 TEST_F(NodeTableTest, ADoorThatLeadsElsewhereByNowIsAnotherView) {
   const auto enter = [&](const char* root) {
     return table_

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "child_process.h"
 #include "policy_fixture.h"
 
 namespace grantfs {
@@ -266,6 +267,46 @@ TEST_F(TreeTest, MeIsTheCallersOwnView) {
   EXPECT_EQ(*tree_->read_link(me->node, kAlice), "by-uid/1001");
   EXPECT_EQ(*tree_->read_link(me->node, kRoot), "by-uid/0");
   EXPECT_EQ(tree_->read_link(me->node, Caller{}).error().value, EACCES);
+}
+
+TEST_F(TreeTest, ASessionOfProcessesSeesItsTokensViewAndIsLentNothing) {
+  make_tree({.key = kKey, .lease = std::chrono::seconds(60), .share_files = true});
+  sql("INSERT INTO sessions (id, principal) VALUES ('" + TokenHash::of(kToken).hex() +
+      "', 'uid:1001')");
+  const Child leader;
+  const Child other;
+  const Caller own{kAlice.uid, leader.pid()};
+  const std::string sid = std::to_string(leader.pid());
+  EXPECT_EQ(error_of({"by-process", sid.c_str()}, own), EACCES);
+  auto unknown = tree_->bind(leader.pid(), leader.pidfd(), "not-a-session-of-anyone");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().kind, ErrorKind::kNotFound);
+  ASSERT_TRUE(tree_->bind(leader.pid(), leader.pidfd(), kToken));
+
+  auto door = walk({"by-process", sid.c_str()}, own);
+  ASSERT_TRUE(door);
+  EXPECT_EQ(door->lent_for.count(), 0);
+  EXPECT_EQ(door->attributes.st_mode, static_cast<mode_t>(S_IFDIR | 0555));
+  auto file = walk({"by-process", sid.c_str(), "a", "b", "file"}, own);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->lent_for.count(), 0);
+  EXPECT_EQ(tree_->attributes(file->node)->lent_for.count(), 0);
+  EXPECT_TRUE(tree_->withdraw_everything().empty());
+  ASSERT_TRUE(walk({"by-session", kToken, "a", "b", "file"}));
+  EXPECT_NE(walk({"by-session", kToken, "a", "b", "file"})->node, file->node);
+  EXPECT_EQ(*tree_->read_link(walk({"me"})->node, own), "by-process/" + sid);
+
+  for (const Caller& stranger : {Caller{kAlice.uid, other.pid()}, kAlice, kRoot, Caller{1001, 0},
+                                 Caller{1001, ::getpid()}}) {
+    EXPECT_EQ(error_of({"by-process", sid.c_str()}, stranger), EACCES);
+    EXPECT_EQ(tree_->lookup(door->node, "a", stranger).error().value, EACCES);
+    EXPECT_EQ(tree_->open_folder(door->node, stranger).error().value, EACCES);
+    EXPECT_EQ(tree_->open(file->node, stranger).error().value, EACCES);
+  }
+  EXPECT_TRUE(tree_->open(file->node, own));
+  leader.kill();
+  EXPECT_EQ(tree_->lookup(door->node, "a", own).error().value, EACCES);
+  EXPECT_EQ(tree_->open(file->node, own).error().value, EACCES);
 }
 
 TEST_F(TreeTest, AListingGoesOnFromEveryOffset) {

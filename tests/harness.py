@@ -101,15 +101,19 @@ def mounts(under):
 # --- other uids -----------------------------------------------------------------------------
 
 
+def end_with_parent():
+    """For a child process: no life after ours."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def become(uid, gid=None, groups=()):
     """For a forked child: another uid and gid (the same number by default), and no life after ours."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    end_with_parent()
     os.setgroups(list(groups))
     gid = uid if gid is None else gid
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-    # Becoming another uid clears it.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    end_with_parent()  # becoming another uid clears it
 
 
 def _attempt(function, args, kwargs):

@@ -185,8 +185,10 @@ class Admin {
   /// The owner of the path, or of the nearest folder above it that has one.
   Result<std::optional<Principal>> nearest_owner(const StorePath& path);
 
-  /// Adds a signing key and returns its id. kConflict if there is one of that id, kInvalid if the
-  /// secret is too short or too long, or the prefix does not fit the format.
+  /// Adds a signing key and returns its id. It takes the URIs below its prefix from keys with a
+  /// shorter one: have leases recalled. kConflict if there is one of that id, or one of the same
+  /// secret and prefix for another path; kInvalid if the secret is too short or too long, or the
+  /// prefix does not fit the format.
   Result<std::string> create_signing_key(const NewSigningKey& key);
   /// Sorted by creation.
   Result<std::vector<SigningKey>> signing_keys();

@@ -206,6 +206,7 @@ class Policy {
   ///   an older copy put back; but also VACUUM, a truncating checkpoint, or a transaction whose
   ///   every statement failed, which change nothing;
   /// - rows of the feed missing, not to be understood, or more than 1,000 at once;
+  /// - another key for MD5, or less than there was, where that may lead a URI elsewhere;
   /// - any commit to the database of the source, which has no feed;
   /// - any change of the schema, and then every commit for as long as the triggers are not exactly
   ///   those that init makes.

@@ -122,6 +122,9 @@ class Md5Expression {
   std::string text_;
 };
 
+/// The prefix of URIs in the form in which two of them are compared: without a slash at its end.
+std::string_view bare_prefix(std::string_view uri_prefix);
+
 /// The path in the store that a URI (with its leading slash) stands for, where `uri_prefix` stands
 /// for the folder `base`; none for any other URI, and for the folder's own.
 std::optional<StorePath> path_of_uri(std::string_view uri, std::string_view uri_prefix,

@@ -41,6 +41,23 @@ Result<void> check_new_key(const NewSigningKey& key) {
   return {};
 }
 
+/// Two keys of one secret for one prefix and two places: what they sign would lead nowhere.
+template <class Impl>
+Result<void> check_no_twin(Impl& impl, const NewSigningKey& key, std::string_view format) {
+  return impl.for_each(
+      "SELECT id, path FROM signing_keys WHERE format = ?1 AND secret = CAST(?2 AS BLOB)"
+      " AND rtrim(uri_prefix, '/') = rtrim(?3, '/') AND path <> ?4 LIMIT 1",
+      [&](const db::Rows& rows) -> Result<void> {
+        return Error{
+            ErrorKind::kConflict,
+            fmt::format("the key {} has this secret and this URI prefix already, and leads "
+                        "to {}: one URL cannot lead to two places; remove that key first "
+                        "with: grantctl key rm {}",
+                        rows.text(0), quoted(rows.text(1)), rows.text(0))};
+      },
+      format, key.secret, key.uri_prefix, key.path.text());
+}
+
 Error no_such_key() {
   return {ErrorKind::kNotFound, "no such signing key; see: grantctl key ls"};
 }
@@ -53,6 +70,9 @@ Result<std::string> Admin::create_signing_key(const NewSigningKey& key) {
     std::string id = key.id.empty() ? generate_key_id() : key.id;
     const std::string format = key.expression ? std::string(kMd5Format) + key.expression->text()
                                               : std::string(kHmacFormat);
+    if (key.expression) {
+      if (auto alone = check_no_twin(*impl_, key, format); !alone) return alone.error();
+    }
     auto added = impl_->change(
         "INSERT INTO signing_keys (id, format, uri_prefix, path, secret, created)"
         " VALUES (?1, ?2, nullif(?3, ''), ?4, CAST(?5 AS BLOB), ?6) ON CONFLICT (id) DO NOTHING",

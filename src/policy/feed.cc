@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "policy/feed_schema.h"
 #include "policy/schema.h"
 
 namespace grantfs {
@@ -144,7 +145,7 @@ Result<Losses> Feed::between(const Position& before, const Position& after) {
     const bool good = row->seq - 1 == seq && values == 1 &&
                       (!row->path || take(losses.paths, *row->path)) &&
                       (!row->principal || take(losses.members, *row->principal)) &&
-                      (!row->token || take(losses.tokens, *row->token));
+                      row->token != kUrisMoved && (!row->token || take(losses.tokens, *row->token));
     if (!good) return unexplained();
     seq = row->seq;
   }

@@ -69,16 +69,18 @@ Result<std::optional<Signed>> KeyRing::judge(const Signature& signature) {
   return Answer(Signed{claims.path, first_end(claims.expires, key.retired)});
 }
 
-Result<const std::vector<KeyRing::Key>*> KeyRing::md5_keys() {
+Result<const KeyRing::Prefixes*> KeyRing::md5_prefixes() {
   if (!md5_) {
-    std::vector<Key> found;
+    Prefixes found;
     db::Rows rows = all_.run(std::string_view());
     while (true) {
       auto row = rows.next();
       if (!row) return row.error();
       if (!*row) break;
-      auto key = key_in(rows);
-      if (key && key->expression) found.push_back(std::move(*key));
+      const std::string_view prefix = rows.text(3);
+      if (!rows.text(4).starts_with(kMd5Format) || !prefix.starts_with('/')) continue;
+      std::vector<Key>& keys = found[std::string(bare_prefix(prefix))];
+      if (auto key = key_in(rows)) keys.push_back(std::move(*key));
     }
     md5_ = std::move(found);
   }
@@ -86,17 +88,30 @@ Result<const std::vector<KeyRing::Key>*> KeyRing::md5_keys() {
 }
 
 Result<bool> KeyRing::has_md5_keys() {
-  auto keys = md5_keys();
-  if (!keys) return keys.error();
-  return !(*keys)->empty();
+  auto prefixes = md5_prefixes();
+  if (!prefixes) return prefixes.error();
+  return std::ranges::any_of(**prefixes, [](const auto& each) { return !each.second.empty(); });
+}
+
+const std::vector<KeyRing::Key>* KeyRing::keys_for(const Prefixes& prefixes, std::string_view uri) {
+  for (std::size_t slash = uri.rfind('/'); slash != std::string_view::npos;
+       slash = slash == 0 ? std::string_view::npos : uri.rfind('/', slash - 1)) {
+    const auto known = prefixes.find(uri.substr(0, slash));
+    if (known != prefixes.end()) return &known->second;
+  }
+  return nullptr;
 }
 
 Result<std::optional<Signed>> KeyRing::judge(const Md5Mark& mark, std::string_view uri,
                                              const std::optional<std::string>& address) {
-  auto keys = md5_keys();
-  if (!keys) return keys.error();
-  std::optional<Signed> found;
-  for (const Key& key : **keys) {
+  using Answer = std::optional<Signed>;
+  auto prefixes = md5_prefixes();
+  if (!prefixes) return prefixes.error();
+  const std::vector<Key>* const keys = keys_for(**prefixes, uri);
+  if (keys == nullptr) return Answer();
+  Answer found;
+  bool leads_to_one_place = true;
+  for (const Key& key : *keys) {
     if (!address && key.expression->is_bound_to_an_address()) continue;
     auto path = path_of_uri(uri, key.uri_prefix, key.path);
     if (!path) continue;
@@ -104,9 +119,10 @@ Result<std::optional<Signed>> KeyRing::judge(const Md5Mark& mark, std::string_vi
                                             key.secret.view());
     if (!md5 || sodium_memcmp(md5->data(), mark.md5.data(), md5->size()) != 0) continue;
     const Timestamp until = first_end(mark.expires, key.retired);
+    if (found && found->path != *path) leads_to_one_place = false;
     if (!found || found->until < until) found = Signed{std::move(*path), until};
   }
-  return found;
+  return leads_to_one_place ? found : Answer();
 }
 
 }  // namespace grantfs

@@ -38,9 +38,12 @@ class KeyRing {
   /// first time and a MAC. Where it is bound to an address is not looked at.
   Result<std::optional<Signed>> judge(const Signature& signature);
 
-  /// None unless a key made this MD5 for the URI (with its leading slash); if several did, what
-  /// lasts longest. `address` is what stands for $remote_addr: without one, keys whose expression
-  /// has it make nothing. Costs an MD5 for each key that knows the URI, whatever there is to find.
+  /// None unless a key made this MD5 for the URI (with its leading slash). Of all prefixes that
+  /// the URI lies below, the longest decides alone, whatever has become of its keys: a URI has one
+  /// place in the store. If several keys of that prefix made it, what lasts longest; none if they
+  /// lead to different places. `address` is what stands for $remote_addr: without one, keys whose
+  /// expression has it make nothing. Costs an MD5 for each key of the prefix, whatever there is to
+  /// find.
   Result<std::optional<Signed>> judge(const Md5Mark& mark, std::string_view uri,
                                       const std::optional<std::string>& address);
   /// Whether there is any key that makes such MD5s.
@@ -58,14 +61,20 @@ class KeyRing {
   KeyRing(db::Statement by_id, db::Statement all)
       : by_id_(std::move(by_id)), all_(std::move(all)) {}
 
+  /// Keys for MD5 by the prefix of the URIs that they sign, without the slash at its end. A prefix
+  /// may have no key that could be used, and decides all the same.
+  using Prefixes = std::map<std::string, std::vector<Key>, std::less<>>;
+
   /// None if it is no key that could be used.
   static std::optional<Key> key_in(const db::Rows& rows);
-  Result<const std::vector<Key>*> md5_keys();
+  Result<const Prefixes*> md5_prefixes();
+  /// The keys of the longest prefix that the URI lies below; null: there is none.
+  static const std::vector<Key>* keys_for(const Prefixes& prefixes, std::string_view uri);
 
   db::Statement by_id_;
   db::Statement all_;
   std::map<std::string, Key, std::less<>> hmac_;
-  std::optional<std::vector<Key>> md5_;  ///< none: not read yet
+  std::optional<Prefixes> md5_;  ///< none: not read yet
 };
 
 }  // namespace grantfs

@@ -125,14 +125,18 @@ std::optional<Md5> Md5Expression::digest(Timestamp expires, std::string_view uri
   return md5;
 }
 
+std::string_view bare_prefix(std::string_view uri_prefix) {
+  if (uri_prefix.ends_with('/')) uri_prefix.remove_suffix(1);
+  return uri_prefix;
+}
+
 std::optional<StorePath> path_of_uri(std::string_view uri, std::string_view uri_prefix,
                                      const StorePath& base) {
-  if (!uri.starts_with(uri_prefix)) return std::nullopt;
-  std::string_view rest = uri.substr(uri_prefix.size());
-  if (!uri_prefix.ends_with('/')) {
-    if (!rest.starts_with('/')) return std::nullopt;
-    rest.remove_prefix(1);
-  }
+  const std::string_view prefix = bare_prefix(uri_prefix);
+  if (!uri.starts_with(prefix)) return std::nullopt;
+  std::string_view rest = uri.substr(prefix.size());
+  if (!rest.starts_with('/')) return std::nullopt;
+  rest.remove_prefix(1);
   if (rest.empty()) return std::nullopt;
   std::string path = base.text();
   if (!path.empty()) path += '/';

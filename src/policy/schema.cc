@@ -154,7 +154,7 @@ consteval std::array<char, N + M - 1> joined(const char (&first)[N], const char 
 
 constexpr auto kVersion3 = joined(kLinksAndKeys, kLinksAndKeysFeed);
 
-constexpr std::array kMigrations{kVersion1, kFeedSchema, kVersion3.data()};
+constexpr std::array kMigrations{kVersion1, kFeedSchema, kVersion3.data(), kUrisFeed};
 
 Result<std::int64_t> schema_version(db::Connection& connection,
                                     const std::filesystem::path& database) {

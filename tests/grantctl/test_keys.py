@@ -67,6 +67,31 @@ class Keys(Case):
         self.exits(USAGE, "sign", "up/link", "--key", "m1", "--expires", "1h")
         self.exits(USAGE, "sign", "up", "--key", "m1", "--expires", "1h", "--address", "127.0.0.1")
 
+    def md5_key(self, key, prefix, path, secret="secret"):
+        return self.exits(DONE, "key", "create", "--id", key, "--format", "md5", "--uri-prefix", prefix, "--path", path,
+                          "--expression", "$secure_link_expires$uri $secret", "--secret", "-", input=secret).stderr
+
+    def test_the_key_with_the_longest_uri_prefix_signs_alone(self):
+        self.md5_key("m1", "/s/", "up")
+        self.assertEqual(self.md5_key("m2", "/s/up", "up"), "grantctl: note: URIs below '/s/up' are this key's alone from now on; "
+                         "what m1 signed there opens no more, unless this key would have signed it\n")
+        self.assertEqual(self.md5_key("m3", "/s/upper", "u"), self.md5_key("m4", "/s/", "up", "other") +
+                         "grantctl: note: URIs below '/s/upper' are this key's alone from now on; what m1 signed there opens no more, "
+                         "unless this key would have signed it\n")
+        refused = self.exits(DENIED, "sign", "up/up/a", "--key", "m1", "--expires", "1h").stderr
+        self.assertIn("'/s/up/a' lies below '/s/up', the longer URI prefix of the key m2", refused)
+        self.ok("sign", "up/up", "--key", "m1", "--expires", "1h")
+        self.ok("sign", "up/a", "--key", "m2", "--expires", "1h")
+
+    def test_one_url_cannot_lead_to_two_places(self):
+        self.md5_key("m1", "/s/", "up")
+        create = ("key", "create", "--id", "m2", "--format", "md5", "--expression", "$secure_link_expires$uri $secret", "--secret", "-")
+        refused = self.exits(DENIED, *create, "--uri-prefix", "/s", "--path", "down", input="secret").stderr
+        self.assertIn("the key m1 has this secret and this URI prefix already, and leads to 'up'", refused)
+        self.assertEqual([key["id"] for key in self.json("key", "ls")["keys"]], ["m1"])
+        self.ok(*create, "--uri-prefix", "/s", "--path", "down", input="another")
+        self.md5_key("m3", "/s", "up")
+
     def test_what_cannot_be_signed(self):
         self.assertIn("key create", self.exits(DENIED, "sign", "up/a", "--expires", "1h").stderr)
         self.key("--id", "k1", "--path", "up")

@@ -54,6 +54,16 @@ class Signed(PolicyTest):
     def url(self, uri="/files/7f/film.mp4", **kwargs):
         return self.by_md5(uri[1:], uri=uri, **kwargs)
 
+    def two_prefixes(self):
+        """A URL that leads elsewhere once there is another key, for a folder of its own below the first one's prefix."""
+        self.site.write("vip/film.mp4", b"very important\n")
+        self.site.write("up/vip/film.mp4", FILM)
+        return self.url("/files/vip/film.mp4")
+
+    def create_longer(self, secret="s3cret"):
+        self.site.grantctl("key", "create", "--id", "k8", "--format", "md5", "--uri-prefix", "/files/vip/", "--path", "vip",
+                           "--expression", "$secure_link_expires$uri $secret", "--secret", "-", input=secret)
+
 
 class OurTokens(Signed):
     def test_a_signature_opens_what_was_signed_and_nothing_beside_it(self):
@@ -274,6 +284,29 @@ class SecureLink(Signed):
         self.site.grantctl("key", "rm", "k2")
         wait_for(lambda: stat.S_ISDIR(os.stat(good).st_mode), what="the key to be gone")
 
+    def test_the_longest_prefix_decides_alone(self):
+        """Promises 1, 2: with one secret, a URL leads to one place; what changes that is known when the command has returned."""
+        url = self.two_prefixes()
+        for _ in range(5):  # so that it is in steady use
+            self.assertEqual(read(url), FILM)
+        self.create_longer()
+        for _ in range(5):
+            self.assertEqual(read(url), b"very important\n")
+        self.assertEqual(read(self.url()), FILM)
+        self.site.grantctl("key", "retire", "k8")
+        self.assertEqual(outcome(read, url), "EISDIR")
+        self.assertTrue(stat.S_ISREG(os.stat(self.site.path("expired/by-md5", FAR, md5("/files/vip/film.mp4"), "files/vip/film.mp4")).st_mode))
+        self.site.grantctl("key", "rm", "k8")
+        self.assertEqual(read(url), FILM)
+
+    def test_a_key_with_a_longer_prefix_takes_away(self):
+        """Promise 2: URLs that were the shorter prefix's, where the new key has another secret."""
+        url = self.two_prefixes()
+        self.assertEqual(read(url), FILM)
+        self.create_longer("another")
+        self.assertEqual(outcome(read, url), "EISDIR")
+        self.assertEqual(read(self.url()), FILM)
+
     def test_a_path_longer_than_any_uri_ends(self):
         """Promise 15: whoever goes down for ever meets an end."""
         held = os.open(self.by_md5(), os.O_PATH)
@@ -308,6 +341,25 @@ class Lent(Signed):
         for key in ("k1", "k2"):
             self.site.grantctl("key", "retire", key)
         self.assertEqual([outcome(read, path) for path in paths], ["EACCES", "EACCES", "EISDIR"])
+
+    def test_what_is_lent_is_recalled_where_a_uri_leads_elsewhere(self):
+        """Promise 2, where the kernel would not have asked for a minute: by our command, and by another writer."""
+        url = self.two_prefixes()
+        for _ in range(5):  # a file in steady use is lent for longer
+            self.assertEqual(read(url), FILM)
+        self.create_longer()
+        for _ in range(5):
+            self.assertEqual(read(url), b"very important\n")
+        self.site.grantctl("key", "rm", "k8")
+        self.assertEqual(read(url), FILM)
+        self.create_longer("another")
+        self.assertEqual(outcome(read, url), "EISDIR")
+        self.site.grantctl("key", "rm", "k8")
+        self.assertEqual(read(url), FILM)
+        self.site.sql("UPDATE signing_keys SET path = '' WHERE id = 'k2'")
+        wait_for(lambda: read(url) == b"very important\n", what="the other file")
+        self.site.grantctl("key", "rm", "k2")
+        self.assertIn(outcome(read, url), ("EACCES", "EISDIR"))  # the way there may be lent yet, an empty folder
 
     def test_what_is_lent_ends_to_the_second(self):
         """Promise 3, where the kernel would not have asked for a minute."""

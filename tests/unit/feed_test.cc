@@ -212,7 +212,7 @@ TEST_F(FeedTest, WithoutATriggerEveryCommitIsUnexplained) {
     db::Rows rows = statement->run();
     while (*rows.next()) names.emplace_back(rows.text(0));
   }
-  ASSERT_EQ(names.size(), 25U);
+  ASSERT_EQ(names.size(), 28U);
   int n = 0;
   for (const std::string& name : names) {
     auto statement =

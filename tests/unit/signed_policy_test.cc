@@ -163,5 +163,123 @@ TEST_F(SignedPolicyTest, CheckSaysWhatIsWrong) {
   EXPECT_EQ(expired->signature->until, at(kNow - 1));
 }
 
+/// Two keys of one secret, the prefix of one beginning with the other's; and what feeds on them.
+class NestedPrefixes : public SignedPolicyTest {
+ protected:
+  NestedPrefixes() {
+    sql("DELETE FROM signing_keys");
+    add("outer", "/s/", "up");
+    add("within", "/s/vip/", "vip");
+  }
+
+  void add(const std::string& id, const std::string& prefix, const std::string& of,
+           const std::string& secret = "x'736563726574'") {
+    sql("INSERT INTO signing_keys (id, format, uri_prefix, path, secret) VALUES ('" + id +
+        "', 'md5:$secure_link_expires$uri $secret', '" + prefix + "', '" + of + "', " + secret +
+        ")");
+  }
+
+  /// Where in the store the URI leads, signed with the one secret; "-": nowhere.
+  std::string file_of(const std::string& uri, const std::string& secret = "secret") {
+    auto decision =
+        policy_->decide(md5(uri, kNow + 100, "", secret), StorePath::parse(uri.substr(1)).value());
+    EXPECT_TRUE(decision);
+    return decision->access == Access::kRead ? decision->file->text() : "-";
+  }
+};
+
+TEST_F(NestedPrefixes, TheKeyWithTheLongestPrefixDecidesAlone) {
+  EXPECT_EQ(file_of("/s/a"), "up/a");
+  EXPECT_EQ(file_of("/s/vip"), "up/vip");
+  EXPECT_EQ(file_of("/s/vipa/b"), "up/vipa/b");
+  EXPECT_EQ(file_of("/s/vip/a"), "vip/a");
+  sql("DELETE FROM signing_keys");
+  add("within", "/s/vip", "vip");  // whatever the order, and the slash at the end
+  add("outer", "/s", "up");
+  add("root", "/", "");
+  EXPECT_EQ(file_of("/s/vip/a"), "vip/a");
+  EXPECT_EQ(file_of("/s/a"), "up/a");
+  EXPECT_EQ(file_of("/a"), "a");
+}
+
+TEST_F(NestedPrefixes, AUrlOfTheShorterPrefixEndsWhereTheLongerBegins) {
+  sql("UPDATE signing_keys SET secret = x'6f74686572' WHERE id = 'within'");
+  EXPECT_EQ(file_of("/s/vip/a"), "-");
+  EXPECT_EQ(file_of("/s/vip/a", "other"), "vip/a");
+  EXPECT_EQ(file_of("/s/a"), "up/a");
+}
+
+TEST_F(NestedPrefixes, ARetiredKeyKeepsItsPrefixAndARemovedOneGivesItBack) {
+  const Identity one = md5("/s/vip/a");
+  sql("UPDATE signing_keys SET retired = 2000000000 WHERE id = 'within'");
+  EXPECT_EQ(file_of("/s/vip/a"), "-");
+  EXPECT_TRUE(*policy_->has_expired(std::get<Md5Bearer>(one), path("s/vip/a")));
+  EXPECT_FALSE(*policy_->has_expired(std::get<Md5Bearer>(md5("/s/a")), path("s/a")));
+  add("renewed", "/s/vip", "vip");
+  EXPECT_EQ(file_of("/s/vip/a"), "vip/a");
+  EXPECT_FALSE(*policy_->has_expired(std::get<Md5Bearer>(one), path("s/vip/a")));
+  sql("DELETE FROM signing_keys WHERE path = 'vip'");
+  EXPECT_EQ(file_of("/s/vip/a"), "up/vip/a");
+}
+
+TEST_F(NestedPrefixes, AKeyThatMakesNothingKeepsItsPrefix) {
+  for (const char* wrong : {"format = 'md5:$uri'",
+                            "format = 'md5:$uri$remote_addr$secret"
+                            "$secure_link_expires'",
+                            "path = '../up'"}) {
+    sql(std::string("PRAGMA ignore_check_constraints = ON; UPDATE signing_keys SET ") + wrong +
+        " WHERE id = 'within'");
+    EXPECT_EQ(file_of("/s/vip/a"), "-") << wrong;
+    EXPECT_EQ(file_of("/s/a"), "up/a") << wrong;
+  }
+}
+
+TEST_F(NestedPrefixes, APathTooLongForTheLongerPrefixIsNotTheShorters) {
+  sql("UPDATE signing_keys SET path = '" + std::string(StorePath::kMaxBytes - 3, 'x') +
+      "' WHERE id = 'within'");
+  EXPECT_EQ(file_of("/s/vip/abcdef"), "-");
+}
+
+TEST_F(NestedPrefixes, TwoKeysThatLeadOneUrlToTwoPlacesLeadNowhere) {
+  add("twin", "/s/vip", "elsewhere");
+  EXPECT_EQ(file_of("/s/vip/a"), "-");
+  sql("UPDATE signing_keys SET retired = 1 WHERE id = 'twin'");
+  EXPECT_EQ(file_of("/s/vip/a"), "-");
+  sql("UPDATE signing_keys SET secret = x'78' WHERE id = 'twin'");
+  EXPECT_EQ(file_of("/s/vip/a"), "vip/a");
+}
+
+TEST_F(NestedPrefixes, WhateverLeadsAUriElsewhereIsALossOfEverything) {
+  EXPECT_TRUE(policy_->losses());
+  const std::vector<std::pair<const char*, bool>> changes{
+      {"UPDATE signing_keys SET retired = 5 WHERE id = 'within'", false},
+      {"DELETE FROM signing_keys WHERE id = 'within'", true},
+      {"INSERT INTO signing_keys (id, format, uri_prefix, path, secret) VALUES"
+       " ('new', 'md5:x', '/s/vip', 'vip', x'61')",
+       true},
+      {"INSERT INTO signing_keys (id, format, uri_prefix, path, secret) VALUES"
+       " ('same', 'md5:x', '/s', 'up', x'62')",
+       false},
+      {"INSERT INTO signing_keys (id, format, uri_prefix, path, secret) VALUES"
+       " ('twin', 'md5:x', '/s/vip/', 'v', x'62')",
+       true},
+      {"INSERT INTO signing_keys (id, format, uri_prefix, path, secret) VALUES"
+       " ('beside', 'md5:x', '/t/', 'v', x'62'), ('above', 'md5:x', '/', 'v', x'62')",
+       false},
+      {"UPDATE signing_keys SET path = 'w' WHERE id = 'beside'", true},
+      {"UPDATE signing_keys SET created = 7", false},
+  };
+  for (const auto& [change, everything] : changes) {
+    sql(change);
+    EXPECT_EQ(policy_->losses()->unexplained, everything) << change;
+  }
+  // One that was there in between only has lent, too.
+  sql("DELETE FROM signing_keys WHERE id NOT IN ('outer')");
+  EXPECT_TRUE(policy_->losses());
+  add("brief", "/s/vip/", "vip");
+  sql("DELETE FROM signing_keys WHERE id = 'brief'");
+  EXPECT_TRUE(policy_->losses()->unexplained);
+}
+
 }  // namespace
 }  // namespace grantfs

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <csignal>
 #include <iostream>
@@ -54,6 +55,22 @@ Result<std::optional<grantfs::Md5Expression>> chosen_expression(
   return Chosen();
 }
 
+/// The keys for MD5 that lose URIs to a new one with this prefix: theirs are shorter.
+Result<std::vector<std::string>> keys_overruled_by(grantfs::Admin& admin,
+                                                   std::string_view uri_prefix) {
+  auto keys = admin.signing_keys();
+  if (!keys) return keys.error();
+  std::vector<std::string> overruled;
+  const auto folder = std::string(grantfs::bare_prefix(uri_prefix)) + '/';
+  for (const grantfs::SigningKey& key : *keys) {
+    const auto shorter = std::string(grantfs::bare_prefix(key.uri_prefix)) + '/';
+    if (key.expression && shorter.size() < folder.size() && folder.starts_with(shorter)) {
+      overruled.push_back(key.id);
+    }
+  }
+  return overruled;
+}
+
 Result<int> run_key_create(Context& context, const KeyCreateArguments& arguments) {
   if (!arguments.secret.empty() && arguments.secret != "-") {
     return Error{ErrorKind::kInvalid,
@@ -79,9 +96,20 @@ Result<int> run_key_create(Context& context, const KeyCreateArguments& arguments
   if (!admin) return admin.error();
   // A pipe that nobody reads is an error to be dealt with below, not our end.
   std::signal(SIGPIPE, SIG_IGN);
+  auto overruled = *expression ? keys_overruled_by(**admin, arguments.uri_prefix)
+                               : Result<std::vector<std::string>>(std::vector<std::string>());
+  if (!overruled) return overruled.error();
   auto id = (*admin)->create_signing_key(
       {arguments.id, *expression, arguments.uri_prefix, *path, secret.view()});
   if (!id) return id.error();
+  Json recall;
+  if (*expression) recall = recall_leases(context, WithoutDaemon::kBeQuiet);
+  if (!overruled->empty()) {
+    complain(
+        fmt::format("note: URIs below {} are this key's alone from now on; what {} signed "
+                    "there opens no more, unless this key would have signed it",
+                    quoted(arguments.uri_prefix), fmt::join(*overruled, ", ")));
+  }
 
   if (context.json) {
     Json document;
@@ -89,6 +117,7 @@ Result<int> run_key_create(Context& context, const KeyCreateArguments& arguments
     if (!given) document["secret"] = secret.view();
     document["format"] = arguments.format;
     put_bytes(document, "path", path->text());
+    document["recall"] = std::move(recall);
     print(document);
   } else if (given) {
     print_line(*id);
@@ -96,7 +125,9 @@ Result<int> run_key_create(Context& context, const KeyCreateArguments& arguments
     std::cout << *id << ' ' << secret.view() << '\n';
   }
   if (!std::cout.flush()) {
-    return undelivered("key", *id, (*admin)->remove_signing_key(*id));
+    const auto removed = (*admin)->remove_signing_key(*id);
+    if (*expression) (void)recall_leases(context, WithoutDaemon::kBeQuiet);
+    return undelivered("key", *id, removed);
   }
   return kDone;
 }

@@ -66,8 +66,28 @@ Result<SignedUrl> sign_ours(const UsableSigningKey& key, const StorePath& path, 
   return SignedUrl{std::move(*token), std::string(path.name())};
 }
 
-Result<SignedUrl> sign_md5(const UsableSigningKey& key, const StorePath& path, Timestamp expires,
-                           const std::string& address) {
+/// kConflict if the URI is another key's alone, since that one has a longer prefix.
+Result<void> check_longest_prefix(grantfs::Admin& admin, const UsableSigningKey& key,
+                                  const std::string& uri) {
+  auto keys = admin.signing_keys();
+  if (!keys) return keys.error();
+  for (const grantfs::SigningKey& other : *keys) {
+    const bool longer =
+        grantfs::bare_prefix(other.uri_prefix).size() > grantfs::bare_prefix(key.uri_prefix).size();
+    if (!other.expression || !longer || !grantfs::path_of_uri(uri, other.uri_prefix, StorePath())) {
+      continue;
+    }
+    return Error{ErrorKind::kConflict,
+                 fmt::format("{} lies below {}, the longer URI prefix of the key {}, which alone "
+                             "can sign for it; name the file as that key's path has it, with --key "
+                             "{}",
+                             quoted(uri), quoted(other.uri_prefix), other.id, other.id)};
+  }
+  return {};
+}
+
+Result<SignedUrl> sign_md5(grantfs::Admin& admin, const UsableSigningKey& key,
+                           const StorePath& path, Timestamp expires, const std::string& address) {
   if (!address.empty()) {
     auto parsed = grantfs::Address::parse(address);
     if (!parsed) return parsed.error();
@@ -84,6 +104,7 @@ Result<SignedUrl> sign_md5(const UsableSigningKey& key, const StorePath& path, T
   std::string uri = key.uri_prefix;
   if (!uri.ends_with('/')) uri += '/';
   uri += path.text().substr(key.path.is_root() ? 0 : key.path.text().size() + 1);
+  if (auto alone = check_longest_prefix(admin, key, uri); !alone) return alone.error();
   const auto md5 = key.expression->digest(expires, uri, address, key.secret.view());
   if (!md5) return Error{ErrorKind::kSystem, "this machine's OpenSSL does not do MD5"};
   return SignedUrl{
@@ -112,8 +133,8 @@ Result<int> run_sign(Context& context, const SignArguments& arguments) {
                  fmt::format("the key {} signs for {} and what is below alone, and not for {}",
                              key->id, quoted(shown(key->path)), quoted(shown(*path)))};
   }
-  const auto sign = key->expression ? sign_md5 : sign_ours;
-  auto made = sign(*key, *path, **expires, arguments.address);
+  auto made = key->expression ? sign_md5(**admin, *key, *path, **expires, arguments.address)
+                              : sign_ours(*key, *path, **expires, arguments.address);
   if (!made) return made.error();
   if (key->retired && *key->retired < **expires) {
     complain(fmt::format("note: the key {} retires at {}, and what it signed with it", key->id,

@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "db/shm_guard.h"
+
 namespace grantfs {
 namespace {
 
@@ -60,36 +62,56 @@ Expiry LinkUses::end_of(const Use& use, std::int64_t uses, std::chrono::seconds 
   return use.began + window_;
 }
 
+Expiry LinkUses::known_end(const Key& key, std::int64_t uses, std::chrono::seconds grace) {
+  auto under_way = under_way_.lock();
+  const auto known = under_way->find(key);
+  return known == under_way->end() ? std::nullopt : end_of(known->second, uses, grace);
+}
+
+void LinkUses::keep(const Key& key, const Use& use) {
+  const Timestamp now = clock_();
+  auto under_way = under_way_.lock();
+  std::erase_if(*under_way, [&](const auto& each) {
+    return each.second.began > now || now >= each.second.began + window_ + kGrace;
+  });
+  (*under_way)[key] = use;
+}
+
 Expiry LinkUses::current(const TokenHash& link, std::string_view client, std::int64_t uses) {
-  auto state = state_.lock();
-  const auto known = state->under_way.find(Key(link, client));
-  return known == state->under_way.end() ? std::nullopt : end_of(known->second, uses, kGrace);
+  return known_end(Key(link, client), uses, kGrace);
 }
 
 Result<Expiry> LinkUses::enter(const TokenHash& link, std::string_view client, std::int64_t uses) {
   const Key key(link, client);
-  auto state = state_.lock();
-  const auto known = state->under_way.find(key);
-  if (known != state->under_way.end()) {
-    if (const Expiry end = end_of(known->second, uses, {})) return end;
-  }
-  if (state->connection == nullptr) {
-    auto opened = open();
-    if (!opened) return opened.error();
-    state->connection = std::move(*opened);
-  }
-  auto use = count(*state->connection, key, uses);
+  if (const Expiry end = known_end(key, uses, {})) return end;
+  auto counter = counter_.lock();
+  // Whoever had the lock may have counted the same use.
+  if (const Expiry end = known_end(key, uses, {})) return end;
+  auto use = count_on_disk(*counter, key, uses);
   if (!use) {
-    state->connection.reset();  // opened afresh the next time, in case another file is there
+    counter->connection.reset();  // opened afresh the next time, in case another file is there
     return use.error();
   }
   if (!*use) return Expiry();
-  const Timestamp now = clock_();
-  std::erase_if(state->under_way, [&](const auto& each) {
-    return each.second.began > now || now >= each.second.began + window_ + kGrace;
-  });
-  state->under_way[key] = **use;
+  keep(key, **use);
   return Expiry((*use)->began + window_);
+}
+
+Result<std::optional<LinkUses::Use>> LinkUses::count_on_disk(Counter& counter, const Key& key,
+                                                             std::int64_t uses) {
+  if (counter.faults_survived != db::shm_faults()) counter.connection.reset();
+  if (counter.connection == nullptr) {
+    counter.faults_survived = db::shm_faults();
+    auto opened = open();
+    if (!opened) return opened.error();
+    counter.connection = std::move(*opened);
+  }
+  auto use = count(*counter.connection, key, uses);
+  if (use && counter.faults_survived != db::shm_faults()) {
+    return Error{ErrorKind::kDatabase,
+                 fmt::format("{}-shm was truncated under us", database_.string())};
+  }
+  return use;
 }
 
 Result<std::optional<LinkUses::Use>> LinkUses::count(db::Connection& connection, const Key& key,
@@ -122,6 +144,9 @@ Result<std::unique_ptr<db::Connection>> LinkUses::open() {
   if (!connection) return connection.error();
   connection->set_busy_timeout(kBusyTimeoutMilliseconds);
   if (auto ready = prepare_schema(*connection, database_); !ready) return ready.error();
+  // Only now, that it is known to be ours. One that was made before is turned into a WAL.
+  auto durable = connection->execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  if (!durable) return durable.error();
   if (auto dropped = drop_unknown_links(*connection); !dropped) return dropped.error();
   return std::make_unique<db::Connection>(std::move(*connection));
 }

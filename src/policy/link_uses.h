@@ -26,7 +26,12 @@ namespace grantfs {
 /// it begins, in a state database beside the policy's: that one stays read-only to us. Daemons on
 /// one policy count together. No database until there is something to count.
 ///
-/// Thread-safe. What is under way is known in memory; a new use costs one transaction.
+/// Counted means on the disk: the database is a WAL with synchronous=FULL, so each new use costs
+/// one fsync, and after a power cut no use that had begun is forgotten. (With NORMAL there would be
+/// no fsync, and the last uses could be had again.)
+///
+/// Thread-safe. What is under way is known in memory, under a lock of its own that is never held
+/// over a system call: only a new use waits for the disk, or for another one that does.
 class LinkUses {
  public:
   /// Where the uses of the links of this policy are counted: its name and ".state".
@@ -37,10 +42,12 @@ class LinkUses {
 
   /// The client is at the door. Until when it may go on; none: it has used the link `uses` times.
   /// `client` is empty for whoever is not told apart. kDatabase if it cannot be counted: deny.
+  /// Any number of calls at once for the same client are one use.
   Result<Expiry> enter(const TokenHash& link, std::string_view client, std::int64_t uses);
 
   /// When the use ends that the client has under way, if any. Counts nothing. Still told for
-  /// kGrace after it has ended, for whoever passed the door at the last moment.
+  /// kGrace after it has ended, for whoever passed the door at the last moment. Never waits for a
+  /// disk: every lookup behind a door asks.
   static constexpr std::chrono::seconds kGrace{1};
   Expiry current(const TokenHash& link, std::string_view client, std::int64_t uses);
 
@@ -51,11 +58,19 @@ class LinkUses {
     std::int64_t used = 0;
     Timestamp began;
   };
-  struct State {
+  using UnderWay = std::map<Key, Use>;
+  /// What counts. Its lock is taken before that of `under_way_`, never after it.
+  struct Counter {
     std::unique_ptr<db::Connection> connection;
-    std::map<Key, Use> under_way;
+    std::uint64_t faults_survived = 0;  ///< db::shm_faults() when it was opened
   };
 
+  /// When the use ends that is under way, as far as memory knows.
+  Expiry known_end(const Key& key, std::int64_t uses, std::chrono::seconds grace);
+  /// What is to be kept in memory of a use that was counted, by this or another daemon.
+  void keep(const Key& key, const Use& use);
+  /// count(), with a connection that may be believed, opened if need be.
+  Result<std::optional<Use>> count_on_disk(Counter& counter, const Key& key, std::int64_t uses);
   Result<std::unique_ptr<db::Connection>> open();
   /// Uses of links that the policy does not know any more.
   Result<void> drop_unknown_links(db::Connection& connection);
@@ -68,7 +83,8 @@ class LinkUses {
   const std::filesystem::path database_;
   const std::chrono::seconds window_;
   const Clock clock_;
-  Sync<State> state_;
+  Sync<UnderWay> under_way_;
+  Sync<Counter> counter_;
 };
 
 }  // namespace grantfs

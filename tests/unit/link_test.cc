@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "policy/link_uses.h"
 #include "policy_fixture.h"
@@ -268,6 +270,71 @@ TEST_F(LinkUsesTest, WhatCannotBeCountedIsAnErrorUntilItCan) {
   EXPECT_EQ(enter("y"), -2);
   EXPECT_EQ(enter("x"), 600);  // counted already
   ASSERT_TRUE(other->execute("ROLLBACK"));
+  EXPECT_EQ(enter("y"), 600);
+}
+
+TEST_F(LinkUsesTest, WhileOneWaitsForTheDiskWhatIsUnderWayIsAnswered) {
+  EXPECT_EQ(enter("x"), 600);
+  auto other = db::Connection::open(state_, db::Mode::kWrite);
+  ASSERT_TRUE(other && other->execute("BEGIN IMMEDIATE"));
+  std::atomic<bool> done = false;
+  std::thread waiting([&] {
+    EXPECT_EQ(enter("y"), -2);  // after 200 ms
+    done = true;
+  });
+  int answered = 0;
+  while (!done) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_TRUE(uses_->current(kLink, "x", 2));
+    EXPECT_FALSE(uses_->current(kLink, "y", 2));
+    EXPECT_EQ(enter("x"), 600);
+    if (!done) ++answered;
+  }
+  waiting.join();
+  EXPECT_GE(answered, 3);
+}
+
+TEST_F(LinkUsesTest, ManyAtOnceAreOneUse) {
+  for (int round = 0; round < 20; ++round, pass(600)) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back(
+          [&, name = i % 2 == 0 ? "x" : "y"] { EXPECT_EQ(enter(name, 100), 600); });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  auto connection = db::Connection::open(state_, db::Mode::kRead);
+  ASSERT_TRUE(connection);
+  EXPECT_EQ(*connection->query_integer("SELECT sum(used) FROM uses"), 40);
+}
+
+TEST_F(LinkUsesTest, TheStateIsAWalThatAWriterSyncs) {
+  {
+    auto older = db::Connection::open(state_, db::Mode::kCreate);
+    ASSERT_TRUE(older && older->execute("PRAGMA application_id = 1198671445;"
+                                        "CREATE TABLE uses (link TEXT NOT NULL, client TEXT NOT"
+                                        " NULL, used INTEGER NOT NULL, began INTEGER NOT NULL,"
+                                        " PRIMARY KEY (link, client)) STRICT, WITHOUT ROWID"));
+  }
+  EXPECT_EQ(enter("x"), 600);
+  auto connection = db::Connection::open(state_, db::Mode::kRead);
+  ASSERT_TRUE(connection);
+  auto statement = connection->prepare("PRAGMA journal_mode");
+  db::Rows rows = statement->run();
+  ASSERT_TRUE(*rows.next());
+  EXPECT_EQ(rows.text(0), "wal");
+}
+
+TEST_F(LinkUsesTest, AJournalThatIsALinkIsNotFollowed) {
+  EXPECT_EQ(enter("x"), 600);
+  restart();
+  const auto aside = directory_.path() / "elsewhere";
+  for (const char* suffix : {"-wal", "-shm"}) {
+    std::filesystem::create_symlink(aside, state_.string() + suffix);
+    EXPECT_EQ(enter("y"), -2) << suffix;
+    EXPECT_FALSE(std::filesystem::exists(aside)) << suffix;
+    std::filesystem::remove(state_.string() + suffix);
+  }
   EXPECT_EQ(enter("y"), 600);
 }
 

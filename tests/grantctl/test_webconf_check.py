@@ -1,5 +1,6 @@
 """grantctl webconf check: every planted fault is found where it is, and nothing is found in good configurations."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -58,9 +59,11 @@ class WebconfCheck(unittest.TestCase):
                 self.assertEqual(findings(path), (DONE, []))
 
     def test_nothing_is_found_in_what_webconf_writes(self):
-        for options in ((), ("--kind", "public"), ("--login", "/login/", "--inline-active", "--by-address"),
-                        ("--kind", "remote-user", "--kind", "link"), ("--kind", "signature", "--kind", "md5"),
-                        ("--mount", "/mnt/x", "--location", "/a/", "--public", "/b/")):
+        kinds = ("public", "cookie", "remote-user", "link", "signature", "md5")
+        variants = [sum((("--kind", kind) for kind in chosen), ()) for size in range(4) for chosen in itertools.combinations(kinds, size)
+                    if not {"cookie", "remote-user"} <= set(chosen)]
+        for options in (*variants, *(("--listen", "80", *variant) for variant in variants),
+                        ("--login", "/login/", "--inline-active", "--by-address"), ("--mount", "/mnt/x", "--location", "/a/", "--public", "/b/")):
             with self.subTest(options):
                 written = subprocess.run([GRANTCTL, "webconf", "nginx", *options], capture_output=True, check=True).stdout
                 self.assertEqual(findings(self.write(written)), (DONE, []))

@@ -1,6 +1,7 @@
 #include "nginxconf/audit.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +10,9 @@
 #include <set>
 #include <string_view>
 
+#include "nginxconf/chosen.h"
+#include "nginxconf/exposure.h"
+#include "nginxconf/routes.h"
 #include "nginxconf/variables.h"
 
 namespace grantctl::nginxconf {
@@ -61,16 +65,46 @@ struct Scope {
   const Directive* error_log = nullptr;
   const Directive* open_file_cache = nullptr;
   const Directive* try_files = nullptr;
+  const Directive* server = nullptr;
+  const Directive* server_root = nullptr;  ///< what the server has from around it
+  const Directive* location = nullptr;     ///< null: none
+  bool behind_proxy = false;
   std::optional<Captures> captures;
-  std::set<std::string> checked;
+  std::set<std::string> checked;  ///< compared with a pattern of plain names
+  Chosen::Captured captured = Chosen::Captured::kNothing;
+  std::set<std::string> matched;  ///< compared with what the visitor does not choose
 };
+
+/// Whether only a proxy's requests come here: the block says from where, or listens on this machine
+/// alone.
+bool is_behind_proxy(const Directive& block) {
+  const Directive* deny = block.find("deny");
+  if (block.find("allow") != nullptr && deny != nullptr && !deny->arguments.empty() &&
+      deny->arguments[0] == "all") {
+    return true;
+  }
+  bool listens = false;
+  for (const Directive& directive : block.block) {
+    if (directive.name != "listen" || directive.arguments.empty()) continue;
+    const std::string& where = directive.arguments[0];
+    listens = true;
+    if (!where.starts_with("127.") && !where.starts_with("[::1]") && !where.starts_with("unix:") &&
+        !where.starts_with("localhost")) {
+      return false;
+    }
+  }
+  return listens;
+}
 
 class Audit {
  public:
-  Audit(const Directive& top, const std::string& mount) : variables_(top) {
+  Audit(const Directive& top, const std::string& mount)
+      : variables_(top), chosen_(top, false), chosen_behind_proxy_(top, true) {
     if (!mount.empty()) mounts_.insert(with_slash(mount));
     collect_mounts(top, mounts_);
-    walk(top, Scope());
+    Scope scope;
+    scope.server = &top;  // of a file that is included in one
+    walk(top, std::move(scope));
   }
 
   std::vector<Finding> take() { return std::move(findings_); }
@@ -91,13 +125,23 @@ class Audit {
 
   void walk(const Directive& block, Scope scope) {
     for (const std::string& name : checked_in(block)) scope.checked.insert(name);
+    for (const std::string& name : chosen_.matched_in(block)) scope.matched.insert(name);
+    scope.behind_proxy = scope.behind_proxy || is_behind_proxy(block);
+    if (block.name == "server") {
+      scope.server = &block;
+      scope.server_root = scope.root;
+    }
+    if (block.name == "location") scope.location = &block;
     for (const Directive& directive : block.block) {
       if (directive.name == "error_log") scope.error_log = &directive;
       if (directive.name == "open_file_cache") scope.open_file_cache = &directive;
       if (directive.name == "root" || directive.name == "alias") scope.root = &directive;
       if (directive.name == "try_files") scope.try_files = &directive;
     }
-    for (const Directive& directive : block.block) check_variables(directive, scope);
+    for (const Directive& directive : block.block) {
+      check_variables(directive, scope);
+      check_target(directive, scope);
+    }
     if (block.name == "location") check_location(block, scope);
     if (block.name == "server") check_server(block, scope);
     scope.try_files = nullptr;  // it is not inherited
@@ -105,6 +149,8 @@ class Audit {
       if (!directive.has_block || directive.name == "map" || directive.name == "types") continue;
       Scope inner = scope;
       if (auto captures = variables_.captures_of(directive)) inner.captures = std::move(captures);
+      const auto captured = chosen_.captured_by(directive);
+      if (captured != Chosen::Captured::kNothing) inner.captured = captured;
       walk(directive, std::move(inner));
     }
   }
@@ -115,12 +161,10 @@ class Audit {
     const auto& arguments = directive.arguments;
     if (directive.name == "root" || directive.name == "alias" || directive.name == "try_files") {
       paths = arguments;
+    } else if (directive.name == "error_page" && arguments.size() >= 2) {
+      paths = {arguments.back()};
     } else if (directive.name == "rewrite" && arguments.size() >= 2) {
-      const bool redirects =
-          arguments[1].starts_with("http://") || arguments[1].starts_with("https://") ||
-          arguments[1].starts_with("$scheme") ||
-          (arguments.size() > 2 && (arguments[2] == "redirect" || arguments[2] == "permanent"));
-      if (redirects) return;
+      if (redirects(directive)) return;
       paths = {arguments[1]};
       captures = variables_.captures_of(directive);
     } else if (directive.name == "if" && arguments.size() >= 2 && is_file_test(arguments[0])) {
@@ -139,6 +183,39 @@ class Audit {
     }
   }
 
+  /// A rewrite that tells the client to come again.
+  static bool redirects(const Directive& rewrite) {
+    const auto& arguments = rewrite.arguments;
+    return arguments[1].starts_with("http://") || arguments[1].starts_with("https://") ||
+           arguments[1].starts_with("$scheme") ||
+           (arguments.size() > 2 && (arguments[2] == "redirect" || arguments[2] == "permanent"));
+  }
+
+  /// URIs that nginx goes to by itself: who he is must not be his choice there either.
+  void check_target(const Directive& directive, const Scope& scope) {
+    const auto& arguments = directive.arguments;
+    std::string uri;
+    auto captured = scope.captured;
+    bool stays = false;  // in the location that it is in
+    if (directive.name == "rewrite" && arguments.size() >= 2 && !redirects(directive)) {
+      uri = arguments[1];
+      captured = chosen_.captured_by(directive);
+      stays = scope.location != nullptr && arguments.size() > 2 && arguments[2] == "break";
+    } else if ((directive.name == "error_page" || directive.name == "try_files") &&
+               arguments.size() >= 2) {
+      uri = arguments.back();
+    }
+    if (!uri.starts_with('/') && !uri.starts_with('$')) return;  // @name, =404, http://...
+    uri = with_single_slashes("/" + uri.substr(0, uri.find('?')));
+    std::vector<std::string> paths;
+    if (!stays) {
+      paths = paths_of(uri, *scope.server, scope.server_root);
+    } else if (scope.root != nullptr && !hands_on(*scope.location)) {  // a return is not reached
+      paths = {path_in(uri, scope.location, *scope.root)};
+    }
+    for (const std::string& path : paths) check_chosen(directive, path, scope, captured);
+  }
+
   static std::string how_to_check(const std::string& name) {
     if (std::isdigit(static_cast<unsigned char>(name.front())) != 0) {
       return "capture letters and digits alone, or what begins right behind a '/'";
@@ -154,16 +231,8 @@ class Audit {
     return word.starts_with('(') && at != word.npos && at <= 2 && at + 2 == word.size();
   }
 
-  /// Nothing of this block's is read from a path by its own: it answers, or hands on.
   static bool serves_no_file(const Directive& block) {
-    static constexpr std::array<std::string_view, 8> kOthers = {
-        "return",    "proxy_pass", "fastcgi_pass",   "uwsgi_pass",
-        "scgi_pass", "grpc_pass",  "memcached_pass", "internal"};
-    if (std::ranges::any_of(kOthers, [&](auto name) { return block.find(name) != nullptr; }))
-      return true;
-    const Directive* deny = block.find("deny");
-    return deny != nullptr && block.find("allow") == nullptr && !deny->arguments.empty() &&
-           deny->arguments[0] == "all";
+    return answers_without_files(block) || block.find("internal") != nullptr;
   }
 
   void check_server(const Directive& server, const Scope& scope) {
@@ -226,32 +295,30 @@ class Audit {
       reached.push_back(scope.root->name == "root" && !prefix.starts_with('@') ? path + prefix
                                                                                : path);
     }
-    for (std::string& place : reached) {
-      for (auto at = place.find("//"); at != place.npos; at = place.find("//")) place.erase(at, 1);
-      check_reached(*scope.root, place);
+    for (const std::string& place : reached) {
+      const std::string looked_up = with_single_slashes(place);
+      check_chosen(*scope.root, looked_up, scope, scope.captured);
+      check_reached(*scope.root, looked_up);
     }
   }
 
-  /// A user's name out of the URL: whoever asks is whoever he says.
-  void check_user(const Directive& directive, const std::string& path) {
-    for (const std::string& mount : mounts_) {
-      const std::string captured = mount + "by-user/$";
-      if (!path.starts_with(captured) || path.size() == captured.size() ||
-          std::isdigit(static_cast<unsigned char>(path[captured.size()])) == 0) {
-        continue;
-      }
-      report(
-          directive.place, "exposed-view",
-          fmt::format("{} {} takes the user from the URL: a visitor writes any user's name there",
-                      directive.name, directive.arguments[0]),
-          fmt::format("serve {}by-user/$checked/, checked against $remote_user by a map", mount));
-    }
+  /// Who he is, out of what he sent: whoever asks is whoever he says.
+  void check_chosen(const Directive& directive, const std::string& path, const Scope& scope,
+                    Chosen::Captured captured) {
+    const Chosen& chosen = scope.behind_proxy ? chosen_behind_proxy_ : chosen_;
+    const auto found = exposure_in(path, mounts_, [&](const std::string& text) {
+      return chosen.first_in(text, captured, scope.matched);
+    });
+    if (!found) return;
+    report(directive.place, "exposed-view",
+           fmt::format("{} {} leads to {}, where the visitor chooses {} by ${}", directive.name,
+                       fmt::join(directive.arguments, " "), path, found->chooses, found->chosen),
+           found->advice);
   }
 
   void check_reached(const Directive& directive, const std::string& path) {
-    check_user(directive, path);
     const std::string fixed = fixed_part(path);
-    if (fixed == path || fixed + "$uri" == path || fixed + "$document_uri" == path) {
+    if (fixed == path) {
       const std::string folder = with_slash(fixed);
       for (const std::string& mount : mounts_) {
         const bool above = mount.starts_with(folder);
@@ -295,6 +362,8 @@ class Audit {
   }
 
   Variables variables_;
+  Chosen chosen_;
+  Chosen chosen_behind_proxy_;
   std::set<std::string> mounts_;
   std::vector<Finding> findings_;
 };

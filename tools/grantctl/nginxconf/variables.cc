@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstring>
 
 #include "nginxconf/pattern.h"
 
@@ -24,11 +25,6 @@ bool is_clients(const std::string& name) {
          name.starts_with("http_");
 }
 
-bool is_number(const std::string& name) {
-  return !name.empty() &&
-         std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c) != 0; });
-}
-
 /// `if ($name OPERATOR PATTERN)`, without the parentheses; nothing for other conditions.
 struct Comparison {
   std::string variable;
@@ -48,11 +44,18 @@ std::optional<Comparison> comparison(const Directive& condition) {
 
 bool is_safe(const Group& group, const Captures& captures) {
   if (matches_plain_names(group.text)) return true;
-  if (captures.of_path) return group.after_slash;
+  const bool has_slash = group.text.starts_with('/') && group.text.find('|') == group.text.npos &&
+                         (group.text.size() == 1 || !std::strchr("?*{", group.text[1]));
+  if (captures.of_path) return group.after_slash || has_slash;
   return !captures.of_client;
 }
 
 }  // namespace
+
+bool is_number(const std::string& name) {
+  return !name.empty() &&
+         std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c) != 0; });
+}
 
 std::vector<std::string> variables_in(std::string_view text) {
   std::vector<std::string> names;

@@ -14,6 +14,9 @@ namespace grantctl::nginxconf {
 /// The names of the variables in a text: $name and ${name}.
 std::vector<std::string> variables_in(std::string_view text);
 
+/// Whether that is the name of a captured group's variable: $1 and so on.
+bool is_number(const std::string& name);
+
 /// Which pattern $1, $2, ... come from at some place, and what it was matched against.
 struct Captures {
   std::string pattern;

@@ -203,14 +203,17 @@ class Admin {
   Result<RowCounts> prune();
 
   /// Makes every row that `next` hands out so: an owner in the place of any other, a grant or a
-  /// membership with exactly this expiry. All of them or, on any error, none. The rows are read
+  /// membership with exactly this expiry, a link or a signing key of that id with all that is said
+  /// of it. All of them or, on any error, none. The rows are read
   /// and compared before the database is locked for writing; what is as it should be is not
-  /// written. kInvalid if two rows contradict each other: two owners of a path, two expiries.
+  /// written. kInvalid if two rows contradict each other: two owners of a path, two expiries, one
+  /// id twice.
   Result<ImportCounts> import(const PolicyRowSource& next, const ImportOptions& options);
 
-  /// Calls `take` for every owner, grant and membership, expired ones too, of one snapshot: the
-  /// owners by path, the grants by path and principal, the memberships by group and member. An
-  /// error that `take` returns ends it.
+  /// Calls `take` for every owner, grant, membership, link and signing key, expired ones too, of
+  /// one snapshot: the owners by path, the grants by path and principal, the memberships by group
+  /// and member, links and keys by id; the keys with their secrets. An error that `take` returns
+  /// ends it.
   Result<void> for_each_row(const std::function<Result<void>(const PolicyRow&)>& take);
 
   /// A few index seeks.

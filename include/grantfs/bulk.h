@@ -7,40 +7,66 @@
 
 #include "grantfs/principal.h"
 #include "grantfs/result.h"
+#include "grantfs/secret.h"
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"
+#include "grantfs/token.h"
 
 namespace grantfs {
 
 /// What a grant allows, as the schema spells it.
 enum class Rights { kRead, kWrite, kOwn };
 
-/// A row of the policy, as it is imported and exported: an owner, a grant or a membership.
+/// What a link is besides its principal, path and expiry.
+struct LinkRow {
+  TokenHash id;
+  std::string address = {};               ///< canonical; empty: not bound to one
+  std::optional<std::int64_t> uses = {};  ///< 1 to kMostLinkUses
+  std::optional<Timestamp> created = {};  ///< none: as it is, or now
+};
+
+/// What a signing key is besides its path.
+struct KeyRow {
+  std::string id;
+  std::string format;           ///< as the schema spells it
+  std::string uri_prefix = {};  ///< empty: none
+  Secret secret = {};
+  std::optional<Timestamp> created = {};  ///< none: as it is, or now
+  Expiry retired = {};
+};
+
+/// A row of the policy, as it is imported and exported: an owner, a grant, a membership, a link or
+/// a signing key.
 struct PolicyRow {
-  enum class Kind { kOwner, kGrant, kMember };
+  enum class Kind { kOwner, kGrant, kMember, kLink, kKey };
   Kind kind;
-  Principal principal;  ///< of a membership: the member
-  StorePath path = {};  ///< of an owner or a grant
+  Principal principal;  ///< of a membership: the member; of a key, of no meaning
+  StorePath path = {};  ///< but of a membership
   std::optional<Principal> group =
-      {};                         ///< of a membership, which needs one: what it is a member of
-  Rights rights = Rights::kRead;  ///< of a grant
-  Expiry expires = {};            ///< of a grant or a membership
-  std::int64_t number = 0;        ///< where it stood in what is imported, for messages
+      {};                            ///< of a membership, which needs one: what it is a member of
+  Rights rights = Rights::kRead;     ///< of a grant
+  Expiry expires = {};               ///< of a grant, a membership or a link
+  std::optional<LinkRow> link = {};  ///< of a link, which needs one
+  std::optional<KeyRow> key = {};    ///< of a signing key, which needs one
+  std::int64_t number = 0;           ///< where it stood in what is imported, for messages
 };
 
 struct ImportOptions {
   /// What a row's number counts, for messages: "photos.csv line".
   std::string numbered = "row";
-  /// Rows of these kinds that are not among those imported are deleted.
-  bool replace_owners = false;
-  bool replace_grants = false;
-  bool replace_members = false;
+  /// Whether rows of a kind that are not among those imported are deleted.
+  enum class Replace { kNo, kIfThereAreAny, kYes };
+  Replace owners = Replace::kNo;
+  Replace grants = Replace::kNo;
+  Replace members = Replace::kNo;
+  Replace links = Replace::kNo;
+  Replace signing_keys = Replace::kNo;
 };
 
 /// What an import did to one table.
 struct ImportedTable {
   std::int64_t added = 0;
-  std::int64_t changed = 0;  ///< had another owner, other rights or another expiry
+  std::int64_t changed = 0;  ///< had another owner, other rights, another expiry and so on
   std::int64_t removed = 0;
   std::int64_t unchanged = 0;
 };
@@ -49,11 +75,15 @@ struct ImportCounts {
   ImportedTable owners;
   ImportedTable grants;
   ImportedTable members;
-  /// Whether somebody may have lost access.
+  ImportedTable links;
+  ImportedTable signing_keys;
+  /// Whether somebody may have lost access. A new key may take URIs from others.
   bool may_take_away() const {
-    return owners.changed + grants.changed + members.changed + owners.removed + grants.removed +
-               members.removed >
-           0;
+    std::int64_t rows = signing_keys.added;
+    for (const ImportedTable* table : {&owners, &grants, &members, &links, &signing_keys}) {
+      rows += table->changed + table->removed;
+    }
+    return rows > 0;
   }
 };
 

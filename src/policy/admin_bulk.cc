@@ -1,75 +1,15 @@
 #include <array>
+#include <set>
+#include <tuple>
 
 #include "base/quote.h"
 #include "policy/admin_impl.h"
+#include "policy/bulk_tables.h"
 
 namespace grantfs {
 namespace {
 
 using Kind = PolicyRow::Kind;
-
-/// How rows of one kind are staged, compared and written. They are staged in a temporary table of
-/// their own, so that what is wrong with them is found before the database is locked, and the lock
-/// is held for a few statements only.
-struct BulkTable {
-  const char* create;
-  const char* stage;     ///< ?1, ?2: the key, ?3: what a row says of it, ?4: expiry, ?5: its number
-  const char* staged;    ///< what is staged for the key ?1, ?2
-  const char* remove;    ///< what is not staged
-  const char* unstage;   ///< what is so already
-  const char* changing;  ///< how many there are with the same key
-  const char* write;
-  const char* drop;
-};
-
-constexpr BulkTable kOwners{
-    "CREATE TEMP TABLE import_owners (path TEXT PRIMARY KEY, principal TEXT, row INTEGER)"
-    " WITHOUT ROWID",
-    "INSERT INTO temp.import_owners VALUES (?1, ?3, ?5) ON CONFLICT DO NOTHING",
-    "SELECT row, principal, NULL FROM temp.import_owners WHERE path = ?1 AND ?2 = ''",
-    "DELETE FROM owners WHERE NOT EXISTS"
-    " (SELECT 1 FROM temp.import_owners AS new WHERE new.path = owners.path)",
-    "DELETE FROM temp.import_owners AS new WHERE EXISTS (SELECT 1 FROM owners AS old"
-    " WHERE old.path = new.path AND old.principal = new.principal)",
-    "SELECT count(*) FROM temp.import_owners JOIN owners USING (path)",
-    "INSERT INTO owners (path, principal)"
-    " SELECT path, principal FROM temp.import_owners WHERE true"
-    " ON CONFLICT (path) DO UPDATE SET principal = excluded.principal, created = excluded.created",
-    "DROP TABLE temp.import_owners"};
-
-constexpr BulkTable kGrants{
-    "CREATE TEMP TABLE import_grants (principal TEXT, path TEXT, rights TEXT, expires INTEGER,"
-    " row INTEGER, PRIMARY KEY (principal, path)) WITHOUT ROWID",
-    "INSERT INTO temp.import_grants VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
-    "SELECT row, rights, expires FROM temp.import_grants WHERE principal = ?1 AND path = ?2",
-    "DELETE FROM grants WHERE NOT EXISTS (SELECT 1 FROM temp.import_grants AS new"
-    " WHERE new.principal = grants.principal AND new.path = grants.path)",
-    "DELETE FROM temp.import_grants AS new WHERE EXISTS (SELECT 1 FROM grants AS old"
-    " WHERE old.principal = new.principal AND old.path = new.path AND old.rights = new.rights"
-    " AND old.expires IS new.expires)",
-    "SELECT count(*) FROM temp.import_grants JOIN grants USING (principal, path)",
-    "INSERT INTO grants (principal, path, rights, expires)"
-    " SELECT principal, path, rights, expires FROM temp.import_grants WHERE true"
-    " ON CONFLICT (principal, path) DO UPDATE SET rights = excluded.rights,"
-    " expires = excluded.expires",
-    "DROP TABLE temp.import_grants"};
-
-constexpr BulkTable kMembers{
-    "CREATE TEMP TABLE import_members (member TEXT, parent TEXT, expires INTEGER, row INTEGER,"
-    " PRIMARY KEY (member, parent)) WITHOUT ROWID",
-    "INSERT INTO temp.import_members VALUES (?1, ?2, ?4, ?5) ON CONFLICT DO NOTHING",
-    "SELECT row, '', expires FROM temp.import_members WHERE member = ?1 AND parent = ?2",
-    "DELETE FROM members WHERE NOT EXISTS (SELECT 1 FROM temp.import_members AS new"
-    " WHERE new.member = members.member AND new.parent = members.parent)",
-    "DELETE FROM temp.import_members AS new WHERE EXISTS (SELECT 1 FROM members AS old"
-    " WHERE old.member = new.member AND old.parent = new.parent AND old.expires IS new.expires)",
-    "SELECT count(*) FROM temp.import_members JOIN members USING (member, parent)",
-    "INSERT INTO members (member, parent, expires)"
-    " SELECT member, parent, expires FROM temp.import_members WHERE true"
-    " ON CONFLICT (member, parent) DO UPDATE SET expires = excluded.expires",
-    "DROP TABLE temp.import_members"};
-
-constexpr std::array<BulkTable, 3> kTables{kOwners, kGrants, kMembers};  // in the order of Kind
 
 constexpr std::array<const char*, 3> kRightsNames{"read", "write", "own"};  // ... of Rights
 
@@ -90,9 +30,13 @@ Staged staged(const PolicyRow& row) {
       return {principal, row.path.text(), kRightsNames.at(static_cast<std::size_t>(row.rights)),
               to_column(row.expires)};
     case Kind::kMember:
+      return {principal, row.group->text(), {}, to_column(row.expires)};
+    case Kind::kLink:
+      return {row.link->id.hex(), {}, {}, {}};
+    case Kind::kKey:
       break;
   }
-  return {principal, row.group->text(), {}, to_column(row.expires)};
+  return {row.key->id, {}, {}, {}};
 }
 
 Error contradiction(const PolicyRow& row, std::int64_t earlier, const ImportOptions& options) {
@@ -109,6 +53,12 @@ Error contradiction(const PolicyRow& row, std::int64_t earlier, const ImportOpti
       what = fmt::format("{} is a member of {} with another expiry", quoted(row.principal.text()),
                          quoted(row.group->text()));
       break;
+    case Kind::kLink:
+      what = fmt::format("the link {} is there already", row.link->id.hex());
+      break;
+    case Kind::kKey:
+      what = fmt::format("the signing key {} is there already", row.key->id);
+      break;
   }
   return {ErrorKind::kInvalid, fmt::format("{0} {1}: by {0} {2}, {3}; leave one of the two out",
                                            options.numbered, row.number, earlier, what)};
@@ -120,6 +70,34 @@ Result<Rights> rights_column(const db::Rows& rows, int column) {
   }
   return Error{ErrorKind::kDatabase,
                fmt::format("a grant has rights {}", quoted(rows.text(column)))};
+}
+
+using TakeRow = std::function<Result<void>(const PolicyRow&)>;
+
+Result<void> take_link(const db::Rows& rows, const TakeRow& take) {
+  auto principal = principal_column(rows, 0);
+  if (!principal) return principal.error();
+  auto path = path_column(rows, 1);
+  if (!path) return path.error();
+  auto id = TokenHash::parse(rows.text(2));
+  if (!id) return Error{ErrorKind::kDatabase, id.error().message};
+  return take({.kind = Kind::kLink,
+               .principal = std::move(*principal),
+               .path = std::move(*path),
+               .expires = expiry_column(rows, 3),
+               .link = LinkRow{std::move(*id), std::string(rows.text(4)), rows.maybe_integer(5),
+                               expiry_column(rows, 6)}});
+}
+
+Result<void> take_key(const db::Rows& rows, const TakeRow& take) {
+  auto path = path_column(rows, 6);
+  if (!path) return path.error();
+  return take({.kind = Kind::kKey,
+               .principal = Principal::everyone(),
+               .path = std::move(*path),
+               .key = KeyRow{std::string(rows.text(0)), std::string(rows.text(1)),
+                             std::string(rows.text(2)), Secret(rows.text(3)),
+                             expiry_column(rows, 4), expiry_column(rows, 5)}});
 }
 
 }  // namespace
@@ -134,24 +112,26 @@ class Admin::Impl::Staging {
     auto room = impl.connection_.execute(
         "PRAGMA main.cache_size = -262144; PRAGMA temp.cache_size = -262144");
     if (!room) return room.error();
-    for (const BulkTable& table : kTables) {
+    for (const BulkTable& table : kBulkTables) {
       if (auto created = impl.change(table.create); !created) return created.error();
     }
     return staging;
   }
   ~Staging() {
     if (impl_ == nullptr) return;
-    for (const BulkTable& table : kTables) (void)impl_->change(table.drop).ok();
+    for (const BulkTable& table : kBulkTables) (void)impl_->change(table.drop).ok();
   }
-  Staging(Staging&& other) noexcept : impl_(std::exchange(other.impl_, nullptr)) {}
+  Staging(Staging&& other) noexcept
+      : impl_(std::exchange(other.impl_, nullptr)),
+        there_are_any_(std::move(other.there_are_any_)) {}
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
   Staging& operator=(Staging&&) = delete;
 
   Result<void> fill(const PolicyRowSource& next, const ImportOptions& options) {
-    std::array<db::Statement, kTables.size()> stage;
-    for (std::size_t i = 0; i < kTables.size(); ++i) {
-      auto statement = impl_->prepare(kTables.at(i).stage);
+    std::array<db::Statement, kBulkTables.size()> stage;
+    for (std::size_t i = 0; i < kBulkTables.size(); ++i) {
+      auto statement = impl_->prepare(kBulkTables.at(i).stage);
       if (!statement) return statement.error();
       stage.at(i) = std::move(*statement);
     }
@@ -160,19 +140,20 @@ class Admin::Impl::Staging {
       if (!row) return row.error();
       if (!*row) return {};
       const auto kind = static_cast<std::size_t>((*row)->kind);
+      there_are_any_.insert((*row)->kind);
       const Staged values = staged(**row);
-      auto added = impl_->change(stage.at(kind), values.first, values.second, values.said,
-                                 values.expires, (*row)->number);
+      auto added = put(stage.at(kind), **row, values);
       if (!added) return added.error();
       if (*added > 0) continue;
-      if (auto same = compare(kTables.at(kind), **row, values, options); !same) return same;
+      if (auto same = compare(kBulkTables.at(kind), **row, values, options); !same) return same;
     }
   }
 
-  Result<ImportedTable> merge(Kind kind, bool replace) {
-    const BulkTable& table = kTables.at(static_cast<std::size_t>(kind));
+  Result<ImportedTable> merge(Kind kind, ImportOptions::Replace replace) {
+    const BulkTable& table = kBulkTables.at(static_cast<std::size_t>(kind));
     ImportedTable counts;
-    if (replace) {
+    if (replace == ImportOptions::Replace::kYes ||
+        (replace == ImportOptions::Replace::kIfThereAreAny && there_are_any_.contains(kind))) {
       if (auto done = impl_->count_change(counts.removed, table.remove); !done) return done.error();
     }
     if (auto done = impl_->count_change(counts.unchanged, table.unstage); !done) {
@@ -190,6 +171,22 @@ class Admin::Impl::Staging {
  private:
   explicit Staging(Impl& impl) : impl_(&impl) {}
 
+  Result<std::int64_t> put(db::Statement& stage, const PolicyRow& row, const Staged& values) {
+    if (row.kind == Kind::kLink) {
+      return impl_->change(stage, values.first, row.principal.text(), row.path.text(),
+                           to_column(row.expires), row.link->address, row.link->uses,
+                           to_column(row.link->created), row.number);
+    }
+    if (row.kind == Kind::kKey) {
+      const KeyRow& key = *row.key;
+      return impl_->change(stage, values.first, key.format, key.uri_prefix, row.path.text(),
+                           key.secret.view(), to_column(key.created), to_column(key.retired),
+                           row.number);
+    }
+    return impl_->change(stage, values.first, values.second, values.said, values.expires,
+                         row.number);
+  }
+
   /// A row whose key is staged already: is it the same one again?
   Result<void> compare(const BulkTable& table, const PolicyRow& row, const Staged& values,
                        const ImportOptions& options) {
@@ -203,6 +200,7 @@ class Admin::Impl::Staging {
   }
 
   Impl* impl_;
+  std::set<Kind> there_are_any_;
 };
 
 Result<ImportCounts> Admin::import(const PolicyRowSource& next, const ImportOptions& options) {
@@ -212,13 +210,19 @@ Result<ImportCounts> Admin::import(const PolicyRowSource& next, const ImportOpti
   auto filled = impl_->read([&] { return staging->fill(next, options); });
   if (!filled) return filled.error();
   return impl_->write([&]() -> Result<ImportCounts> {
-    auto owners = staging->merge(Kind::kOwner, options.replace_owners);
-    if (!owners) return owners.error();
-    auto grants = staging->merge(Kind::kGrant, options.replace_grants);
-    if (!grants) return grants.error();
-    auto members = staging->merge(Kind::kMember, options.replace_members);
-    if (!members) return members.error();
-    return ImportCounts{*owners, *grants, *members};
+    ImportCounts counts;
+    const std::array<std::tuple<Kind, ImportOptions::Replace, ImportedTable*>, 5> tables{
+        {{Kind::kOwner, options.owners, &counts.owners},
+         {Kind::kGrant, options.grants, &counts.grants},
+         {Kind::kMember, options.members, &counts.members},
+         {Kind::kLink, options.links, &counts.links},
+         {Kind::kKey, options.signing_keys, &counts.signing_keys}}};
+    for (const auto& [kind, replace, table] : tables) {
+      auto merged = staging->merge(kind, replace);
+      if (!merged) return merged.error();
+      *table = *merged;
+    }
+    return counts;
   });
 }
 
@@ -242,16 +246,25 @@ Result<void> Admin::for_each_row(const std::function<Result<void>(const PolicyRo
         "SELECT principal, path, rights, expires FROM grants ORDER BY path, principal",
         [&](const db::Rows& rows) { return take_rule(Kind::kGrant, rows); });
     if (!grants) return grants;
+    auto members =
+        impl_->for_each("SELECT member, parent, expires FROM members ORDER BY parent, member",
+                        [&](const db::Rows& rows) -> Result<void> {
+                          auto member = principal_column(rows, 0);
+                          if (!member) return member.error();
+                          auto parent = principal_column(rows, 1);
+                          if (!parent) return parent.error();
+                          return take({Kind::kMember, std::move(*member), StorePath(),
+                                       std::move(*parent), Rights::kRead, expiry_column(rows, 2)});
+                        });
+    if (!members) return members;
+    auto links = impl_->for_each(
+        "SELECT principal, path, id, expires, address, uses, created FROM links ORDER BY id",
+        [&](const db::Rows& rows) { return take_link(rows, take); });
+    if (!links) return links;
     return impl_->for_each(
-        "SELECT member, parent, expires FROM members ORDER BY parent, member",
-        [&](const db::Rows& rows) -> Result<void> {
-          auto member = principal_column(rows, 0);
-          if (!member) return member.error();
-          auto parent = principal_column(rows, 1);
-          if (!parent) return parent.error();
-          return take({Kind::kMember, std::move(*member), StorePath(), std::move(*parent),
-                       Rights::kRead, expiry_column(rows, 2)});
-        });
+        "SELECT id, format, uri_prefix, secret, created, retired, path FROM signing_keys"
+        " ORDER BY id",
+        [&](const db::Rows& rows) { return take_key(rows, take); });
   });
 }
 

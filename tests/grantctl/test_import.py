@@ -107,7 +107,7 @@ class Csv(ImportCase):
         ("principal,path\nuser:1,a/\n", r"line 2: 'a/' .* ends with '/'"),
         (b"principal,path\nuser:1,a\0b\n", r"line 2: 'a\\x00b' .* zero byte"),
         ("principal,path\nuser:1," + "x/" * 3000 + "x\n", r"line 2: .* longer than 4095 bytes"),
-        ("kind,principal,path\nowner,user:1,a\n", r"line 2: kind 'owner': write own, grant or member"),
+        ("kind,principal,path\nowner,user:1,a\n", r"line 2: kind 'owner': write own, grant, member, link or key"),
         ("kind,principal,path\n,user:1,a\n", r"line 2: there is no kind"),
         ("kind,principal,path,rights\nown,user:1,a,read\n", r"line 2: rights 'read': only a grant"),
         ("kind,principal,path,rights\ngrant,user:1,a,admin\n", r"line 2: rights 'admin': write read, write or own"),
@@ -136,7 +136,7 @@ class Csv(ImportCase):
 
     def test_bad_commands(self):
         good = "principal,path\nuser:1,a\n"
-        for options, message in ((["--kind", "owner"], "write own, grant or member"), (["--kind", "member"], "no column group"),
+        for options, message in ((["--kind", "owner"], "write own, grant, member, link or key"), (["--kind", "member"], "no column group"),
                                  (["--path-column", "p"], "no column is called 'p'; there are: principal, path"),
                                  (["--strip-prefix", "/srv"], r"path 'a' does not lie below '/srv/'"),
                                  (["--table", "x", "--query", "y"], "use one")):
@@ -358,12 +358,13 @@ class Export(ImportCase):
                 self.ok("import", file, "--replace")
                 self.assertEqual(self.policy(), before)
 
-    def test_no_token_and_no_hash_is_exported(self):
+    def test_nothing_of_a_session_is_exported(self):
         token = self.ok("session", "create", "user:1").strip()
         self.ok("own", "user:1", "a")
         out = self.ok("export", "-")
-        self.assertEqual(list(csv.reader(io.StringIO(out))), [["kind", "principal", "path", "group", "rights", "expires"],
-                                                              ["own", "user:1", "a", "", "", ""]])
+        self.assertEqual(list(csv.reader(io.StringIO(out))),
+                         [["kind", "principal", "path", "group", "rights", "expires", "id", "address", "uses", "format", "uri_prefix", "secret",
+                           "retired", "created"], ["own", "user:1", "a", *[""] * 11]])
         for (secret,) in self.sql("SELECT id FROM sessions") + [(token,)]:
             self.assertNotIn(secret, out)
 

@@ -58,16 +58,49 @@ class LineWriter {
   std::string buffer_;
 };
 
+struct ExportArguments {
+  std::string file;
+  bool without_keys = false;
+};
+
+/// Secrets are for no terminal, and for no file that others may read. A pipe's reader was chosen.
+Result<void> check_may_hold_secrets(int fd) {
+  if (::isatty(fd) == 1) {
+    return Error{ErrorKind::kInvalid,
+                 "the secrets of signing keys are in an export, and standard output is a terminal; "
+                 "name a FILE, or leave the keys out with --without-keys"};
+  }
+  struct stat status = {};
+  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+      (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("the secrets of signing keys are in an export, and standard output is "
+                             "a file of mode {:04o}; name the FILE, which makes it 0600, or leave "
+                             "the keys out with --without-keys",
+                             status.st_mode & 07777U)};
+  }
+  return {};
+}
+
 /// How many rows were written.
-Result<std::int64_t> write_policy(const Context& context, int fd, const std::string& name) {
+Result<std::int64_t> write_policy(const Context& context, int fd, const std::string& name,
+                                  bool without_keys) {
   auto admin = context.open_admin();
   if (!admin) return admin.error();
+  if (fd == STDOUT_FILENO && !without_keys) {
+    auto keys = (*admin)->signing_keys();
+    if (!keys) return keys.error();
+    if (!keys->empty()) {
+      if (auto may = check_may_hold_secrets(fd); !may) return may.error();
+    }
+  }
   LineWriter out(fd, name);
   if (auto written = out.line(fmt::format("{}", fmt::join(kPolicyColumns, ","))); !written) {
     return written.error();
   }
   std::int64_t rows = 0;
-  auto done = (*admin)->for_each_row([&](const grantfs::PolicyRow& row) {
+  auto done = (*admin)->for_each_row([&](const grantfs::PolicyRow& row) -> Result<void> {
+    if (without_keys && row.kind == grantfs::PolicyRow::Kind::kKey) return {};
     ++rows;
     return out.line(to_csv(row));
   });
@@ -104,13 +137,14 @@ class NewFile {
   UniqueFd fd_;
 };
 
-Result<int> run_export(Context& context, const std::string& file) {
+Result<int> run_export(Context& context, const ExportArguments& arguments) {
+  const std::string& file = arguments.file;
   if (file == "-") {
     if (context.json) {
       return Error{ErrorKind::kInvalid,
                    "what is exported is CSV; leave out --json, or name a FILE"};
     }
-    auto rows = write_policy(context, STDOUT_FILENO, "standard output");
+    auto rows = write_policy(context, STDOUT_FILENO, "standard output", arguments.without_keys);
     if (!rows) return rows.error();
     return kDone;
   }
@@ -121,7 +155,7 @@ Result<int> run_export(Context& context, const std::string& file) {
   }
   NewFile out(file);
   if (!out.fd()) return write_error(file);
-  auto rows = write_policy(context, out.fd().get(), file);
+  auto rows = write_policy(context, out.fd().get(), file, arguments.without_keys);
   if (!rows) return rows.error();
   if (auto kept = out.keep(); !kept) return kept.error();
   if (context.json) {
@@ -138,16 +172,21 @@ Result<int> run_export(Context& context, const std::string& file) {
 }  // namespace
 
 void add_export(CLI::App& app, Context& context) {
-  CLI::App& command =
-      add_command(app, "export",
-                  "Write every owner, grant and membership as CSV, which import reads back;\n"
-                  "no sessions and no other tokens",
-                  "  grantctl export policy.csv\n"
-                  "  grantctl export - | grep user:1042");
-  auto file = std::make_shared<std::string>();
-  command.add_option("FILE", *file, "in the place of any file of that name; - is standard output")
+  CLI::App& command = add_command(
+      app, "export",
+      "Write every owner, grant, membership, link and signing key as CSV, which import\n"
+      "reads back; it holds the secrets of the keys, the hashes of links' tokens, and no\n"
+      "sessions",
+      "  grantctl export policy.csv\n"
+      "  grantctl export --without-keys - | grep user:1042");
+  auto arguments = std::make_shared<ExportArguments>();
+  command
+      .add_option("FILE", arguments->file,
+                  "in the place of any file of that name, with mode 0600; - is standard output")
       ->required();
-  on_run(command, context, [file](Context& shared) { return run_export(shared, *file); });
+  command.add_flag("--without-keys", arguments->without_keys,
+                   "leave the signing keys out, and with them every secret");
+  on_run(command, context, [arguments](Context& shared) { return run_export(shared, *arguments); });
 }
 
 }  // namespace grantctl

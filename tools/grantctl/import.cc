@@ -101,7 +101,7 @@ Json imported_json(const ImportedTable& table) {
 }
 
 std::string shown_imported(std::string_view name, const ImportedTable& table) {
-  return fmt::format("{:<12}{} added, {} changed, {} removed, {} as they were", name, table.added,
+  return fmt::format("{:<13}{} added, {} changed, {} removed, {} as they were", name, table.added,
                      table.changed, table.removed, table.unchanged);
 }
 
@@ -113,12 +113,20 @@ Result<ImportCounts> import_rows(const Context& context, const ImportArguments& 
   auto admin = context.open_admin();
   if (!admin) return admin.error();
 
-  const auto replaces = [&](PolicyRow::Kind kind) {
-    return arguments.replace && (rows->rows_have_kinds() || rows->kind() == kind);
+  using Replace = grantfs::ImportOptions::Replace;
+  // A file whose rows say what they are is the whole policy, but for links and keys: where it has
+  // none, it may be of an application that knows of none.
+  const auto replaces = [&](PolicyRow::Kind kind, Replace in_whole_policy) {
+    if (!arguments.replace) return Replace::kNo;
+    if (rows->rows_have_kinds()) return in_whole_policy;
+    return rows->kind() == kind ? Replace::kYes : Replace::kNo;
   };
-  const grantfs::ImportOptions options{
-      rows->records().numbered(), replaces(PolicyRow::Kind::kOwner),
-      replaces(PolicyRow::Kind::kGrant), replaces(PolicyRow::Kind::kMember)};
+  const grantfs::ImportOptions options{rows->records().numbered(),
+                                       replaces(PolicyRow::Kind::kOwner, Replace::kYes),
+                                       replaces(PolicyRow::Kind::kGrant, Replace::kYes),
+                                       replaces(PolicyRow::Kind::kMember, Replace::kYes),
+                                       replaces(PolicyRow::Kind::kLink, Replace::kIfThereAreAny),
+                                       replaces(PolicyRow::Kind::kKey, Replace::kIfThereAreAny)};
   Progress progress;
   return (*admin)->import(
       [&] {
@@ -144,12 +152,16 @@ Result<int> run_import(Context& context, const ImportArguments& arguments) {
     print({{"owners", imported_json(counts->owners)},
            {"grants", imported_json(counts->grants)},
            {"members", imported_json(counts->members)},
+           {"links", imported_json(counts->links)},
+           {"signing_keys", imported_json(counts->signing_keys)},
            {"recall", std::move(recall)}});
     return kDone;
   }
   print_line(shown_imported("owners", counts->owners));
   print_line(shown_imported("grants", counts->grants));
   print_line(shown_imported("memberships", counts->members));
+  print_line(shown_imported("links", counts->links));
+  print_line(shown_imported("signing keys", counts->signing_keys));
   return kDone;
 }
 
@@ -158,8 +170,8 @@ Result<int> run_import(Context& context, const ImportArguments& arguments) {
 void add_import(CLI::App& app, Context& context) {
   CLI::App& command = add_command(
       app, "import",
-      "Take owners, grants and memberships from a CSV file, or from a table of an\n"
-      "application's SQLite database: all rows, or none",
+      "Take owners, grants, memberships, links and signing keys from a CSV file, or from a\n"
+      "table of an application's SQLite database: all rows, or none",
       "  grantctl import policy.csv\n"
       "  grantctl import app.db --table uploads --principal-column user_id \\\n"
       "    --path-column file_path --principal-prefix user: --strip-prefix /srv/uploads --replace\n"
@@ -169,8 +181,9 @@ void add_import(CLI::App& app, Context& context) {
   auto arguments = std::make_shared<ImportArguments>();
   command
       .add_option("FILE", arguments->file,
-                  "CSV, whose first line names the columns, of kind, principal, path, group,\n"
-                  "rights and expires (- is standard input); or an SQLite database")
+                  "CSV, whose first line names the columns: kind, principal, path, group, rights,\n"
+                  "expires, and those of links and keys (- is standard input); or an SQLite\n"
+                  "database")
       ->required();
   command.add_option("--table", arguments->table, "the table to read, of an SQLite database")
       ->type_name("NAME");
@@ -181,7 +194,7 @@ void add_import(CLI::App& app, Context& context) {
   command
       .add_option("--kind", arguments->format.kind,
                   "what every row is, where no column says so; default: own")
-      ->type_name("own|grant|member");
+      ->type_name("own|grant|member|link|key");
   command
       .add_option("--principal-column", arguments->format.principal_column,
                   "the column with the principal; once a column is named, others are ignored")
@@ -201,8 +214,9 @@ void add_import(CLI::App& app, Context& context) {
                   "the folder that every path begins with, to take off")
       ->type_name("FOLDER");
   command.add_flag("--replace", arguments->replace,
-                   "delete what is not in FILE: rows of the kind imported; of all three kinds\n"
-                   "where a column says which each row is");
+                   "delete what is not in FILE: rows of the kind imported; where a column says\n"
+                   "which each row is, owners, grants and memberships, and links and signing keys\n"
+                   "if FILE has any");
   on_run(command, context, [arguments](Context& shared) { return run_import(shared, *arguments); });
 }
 

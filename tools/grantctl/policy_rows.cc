@@ -23,7 +23,7 @@ using grantfs::Timestamp;
 
 namespace {
 
-constexpr std::array<std::string_view, 3> kKindNames{"own", "grant", "member"};
+constexpr std::array<std::string_view, 5> kKindNames{"own", "grant", "member", "link", "key"};
 constexpr std::array<std::string_view, 3> kRightsNames{"read", "write", "own"};
 
 /// The whole store. An empty value is more likely to be one that is missing.
@@ -37,6 +37,12 @@ std::optional<Enum> named_value(const std::array<std::string_view, N>& names,
   return static_cast<Enum>(found - names.begin());
 }
 
+std::string to_hex(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
+}
+
 /// Without the slashes at its end.
 std::string folder_name(std::string folder) {
   while (folder.ends_with('/')) folder.pop_back();
@@ -46,15 +52,32 @@ std::string folder_name(std::string folder) {
 }  // namespace
 
 std::string to_csv(const PolicyRow& row) {
-  const bool member = row.kind == PolicyRow::Kind::kMember;
+  using Kind = PolicyRow::Kind;
+  const bool member = row.kind == Kind::kMember;
+  const auto time = [](const Expiry& at) {
+    return at ? grantfs::format_timestamp(*at) : std::string();
+  };
   const std::string path = row.path.is_root() ? std::string(kWholeStore) : row.path.text();
-  return fmt::format("{},{},{},{},{},{}", kKindNames.at(static_cast<std::size_t>(row.kind)),
-                     csv_value(row.principal.text()), member ? std::string() : csv_value(path),
-                     member ? csv_value(row.group->text()) : std::string(),
-                     row.kind == PolicyRow::Kind::kGrant
-                         ? kRightsNames.at(static_cast<std::size_t>(row.rights))
-                         : "",
-                     row.expires ? grantfs::format_timestamp(*row.expires) : std::string());
+  std::string line = fmt::format(
+      "{},{},{},{},{},{},", kKindNames.at(static_cast<std::size_t>(row.kind)),
+      row.kind == Kind::kKey ? std::string() : csv_value(row.principal.text()),
+      member ? std::string() : csv_value(path),
+      member ? csv_value(row.group->text()) : std::string(),
+      row.kind == Kind::kGrant ? kRightsNames.at(static_cast<std::size_t>(row.rights)) : "",
+      time(row.expires));
+  if (row.kind == Kind::kLink) {
+    const grantfs::LinkRow& link = *row.link;
+    line += fmt::format("{},{},{},,,,,{}", link.id.hex(), csv_value(link.address),
+                        link.uses ? std::to_string(*link.uses) : std::string(), time(link.created));
+  } else if (row.kind == Kind::kKey) {
+    const grantfs::KeyRow& key = *row.key;
+    line +=
+        fmt::format("{},,,{},{},{},{},{}", key.id, csv_value(key.format), csv_value(key.uri_prefix),
+                    to_hex(key.secret.view()), time(key.retired), time(key.created));
+  } else {
+    line += ",,,,,,,";
+  }
+  return line;
 }
 
 Result<RowReader> RowReader::start(std::unique_ptr<Records> records, RowFormat format) {
@@ -68,7 +91,7 @@ Result<void> RowReader::find_columns() {
   const auto& columns = records_->columns();
   std::array<std::string_view, kPolicyColumns.size()> wanted = kPolicyColumns;
   if (format_.names_columns()) {
-    wanted = {"", "principal", "path", "", "", ""};
+    wanted = {"", "principal", "path"};  // and none of the others
     if (!format_.principal_column.empty()) wanted[kPrincipal] = format_.principal_column;
     if (!format_.path_column.empty()) wanted[kPath] = format_.path_column;
     wanted[kExpires] = format_.expires_column;
@@ -107,12 +130,18 @@ Result<void> RowReader::find_columns() {
   const auto kind =
       named_value<PolicyRow::Kind>(kKindNames, format_.kind.empty() ? "own" : format_.kind);
   if (!kind) {
-    return Error{ErrorKind::kInvalid, fmt::format("--kind {}: write own, grant or member",
-                                                  grantfs::quoted(format_.kind))};
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("--kind {}: write own, grant, member, link or key",
+                             grantfs::quoted(format_.kind))};
   }
   kind_ = *kind;
-  if (auto there = need_column(kPrincipal); !there) return there;
-  return need_column(kind_ == PolicyRow::Kind::kMember ? kGroup : kPath);
+  std::vector<Column> needed{kPrincipal, kind_ == PolicyRow::Kind::kMember ? kGroup : kPath};
+  if (kind_ == PolicyRow::Kind::kLink) needed.push_back(kId);
+  if (kind_ == PolicyRow::Kind::kKey) needed = {kId, kPath, kFormat, kSecret};
+  for (const Column column : needed) {
+    if (auto there = need_column(column); !there) return there;
+  }
+  return {};
 }
 
 Result<void> RowReader::need_column(Column column) const {
@@ -154,7 +183,8 @@ Result<PolicyRow::Kind> RowReader::read_kind() const {
   auto text = needed(kKind);
   if (!text) return text.error();
   const auto kind = named_value<PolicyRow::Kind>(kKindNames, *text);
-  if (!kind) return at_row(fmt::format("kind {}: write own, grant or member", quoted(*text)));
+  if (!kind)
+    return at_row(fmt::format("kind {}: write own, grant, member, link or key", quoted(*text)));
   return *kind;
 }
 
@@ -207,8 +237,8 @@ Result<Rights> RowReader::read_rights() const {
   return *rights;
 }
 
-Result<Expiry> RowReader::read_expires() const {
-  auto text = value(kExpires);
+Result<Expiry> RowReader::read_time(Column column) const {
+  auto text = value(column);
   if (!text) return text.error();
   if (!*text) return Expiry();
   std::int64_t seconds = 0;
@@ -223,12 +253,13 @@ Result<Expiry> RowReader::read_expires() const {
   }
   if (time && *time >= Timestamp{} && *time <= grantfs::kLastTimestamp) return Expiry(*time);
   return at_row(
-      fmt::format("expires {}: write Unix seconds (not milliseconds) or an ISO 8601 time with its "
+      fmt::format("{} {}: write Unix seconds (not milliseconds) or an ISO 8601 time with its "
                   "zone (2030-01-31T12:00:00Z)",
-                  quoted(**text)));
+                  kPolicyColumns.at(column), quoted(**text)));
 }
 
 Result<std::optional<PolicyRow>> RowReader::next() {
+  using Kind = PolicyRow::Kind;
   using Answer = std::optional<PolicyRow>;
   auto there = records_->next();
   if (!there) return there.error();
@@ -236,35 +267,40 @@ Result<std::optional<PolicyRow>> RowReader::next() {
 
   auto kind = read_kind();
   if (!kind) return kind.error();
-  auto principal = read_principal();
+  if (auto fit = refuse_others(*kind); !fit) return fit.error();
+  auto principal =
+      *kind == Kind::kKey ? Result<Principal>(Principal::everyone()) : read_principal();
   if (!principal) return principal.error();
   PolicyRow row{.kind = *kind, .principal = std::move(*principal), .number = records_->number()};
 
-  if (*kind == PolicyRow::Kind::kMember) {
+  if (*kind == Kind::kMember) {
     auto group = read_group();
     if (!group) return group.error();
     row.group = std::move(*group);
-    if (auto none = refuse(kPath, "a membership has none"); !none) return none.error();
   } else {
     auto path = read_path();
     if (!path) return path.error();
     row.path = std::move(*path);
-    if (auto none = refuse(kGroup, "only a membership has one"); !none) return none.error();
   }
-  if (*kind == PolicyRow::Kind::kGrant) {
+  if (*kind == Kind::kGrant) {
     auto rights = read_rights();
     if (!rights) return rights.error();
     row.rights = *rights;
-  } else if (auto none = refuse(kRights, "only a grant has any"); !none) {
-    return none.error();
   }
-  if (*kind == PolicyRow::Kind::kOwner) {
-    auto none = refuse(kExpires, "an ownership never ends; import it as a grant");
-    if (!none) return none.error();
-  } else {
-    auto expires = read_expires();
+  if (*kind != Kind::kOwner && *kind != Kind::kKey) {
+    auto expires = read_time(kExpires);
     if (!expires) return expires.error();
     row.expires = *expires;
+  }
+  if (*kind == Kind::kLink) {
+    auto link = read_link();
+    if (!link) return link.error();
+    row.link = std::move(*link);
+  }
+  if (*kind == Kind::kKey) {
+    auto key = read_key();
+    if (!key) return key.error();
+    row.key = std::move(*key);
   }
   return Answer(std::move(row));
 }

@@ -13,15 +13,16 @@
 namespace grantctl {
 
 /// The columns that a row of the policy has, as they are called in a CSV file.
-inline constexpr std::array<std::string_view, 6> kPolicyColumns{"kind",  "principal", "path",
-                                                                "group", "rights",    "expires"};
+inline constexpr std::array<std::string_view, 14> kPolicyColumns{
+    "kind",    "principal", "path",   "group",      "rights", "expires", "id",
+    "address", "uses",      "format", "uri_prefix", "secret", "retired", "created"};
 
 /// A row as a line of CSV with these columns, without its end.
 std::string to_csv(const grantfs::PolicyRow& row);
 
 /// How records are to be understood. Empty: not given.
 struct RowFormat {
-  std::string kind;              ///< of every row: own, grant or member
+  std::string kind;              ///< of every row: own, grant, member, link or key
   std::string principal_column;  ///< where the principal stands, if not in `principal`
   std::string path_column;
   std::string expires_column;
@@ -50,7 +51,22 @@ class RowReader {
   const Records& records() const { return *records_; }
 
  private:
-  enum Column { kKind, kPrincipal, kPath, kGroup, kRights, kExpires };  // as in kPolicyColumns
+  enum Column {  // as in kPolicyColumns
+    kKind,
+    kPrincipal,
+    kPath,
+    kGroup,
+    kRights,
+    kExpires,
+    kId,
+    kAddress,
+    kUses,
+    kFormat,
+    kUriPrefix,
+    kSecret,
+    kRetired,
+    kCreated
+  };
   using Value = std::optional<std::string_view>;
 
   RowReader(std::unique_ptr<Records> records, RowFormat format)
@@ -67,7 +83,16 @@ class RowReader {
   grantfs::Result<grantfs::Principal> read_group() const;
   grantfs::Result<grantfs::StorePath> read_path() const;
   grantfs::Result<grantfs::Rights> read_rights() const;
-  grantfs::Result<grantfs::Expiry> read_expires() const;
+  grantfs::Result<grantfs::Expiry> read_time(Column column) const;
+  grantfs::Result<std::string> read_address() const;
+  grantfs::Result<std::optional<std::int64_t>> read_uses() const;
+  grantfs::Result<std::string> read_format() const;
+  grantfs::Result<std::string> read_uri_prefix(bool must_be) const;
+  grantfs::Result<grantfs::Secret> read_secret(std::size_t least) const;
+  grantfs::Result<grantfs::LinkRow> read_link() const;
+  grantfs::Result<grantfs::KeyRow> read_key() const;
+  /// Whether the row has nothing that only rows of other kinds have.
+  grantfs::Result<void> refuse_others(grantfs::PolicyRow::Kind kind) const;
   grantfs::Error at_row(const std::string& what) const;
 
   std::unique_ptr<Records> records_;

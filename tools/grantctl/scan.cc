@@ -149,7 +149,7 @@ Result<void> find_missing(const Store& store, Admin& admin, Findings& findings) 
   std::optional<StorePath> looked_at;  // the rules of one path follow one another
   bool there = false;
   return admin.for_each_row([&](const PolicyRow& row) -> Result<void> {
-    if (row.kind == PolicyRow::Kind::kMember) return {};
+    if (row.kind != PolicyRow::Kind::kOwner && row.kind != PolicyRow::Kind::kGrant) return {};
     if (looked_at != row.path) {
       auto found = store.find(row.path);
       there = found.ok();

@@ -138,12 +138,13 @@ class Admin {
   /// All zero if there was neither: nothing else is touched.
   Result<RowCounts> revoke(const Principal& principal, const StorePath& path);
 
-  /// Rewrites every rule and link on `from` and below it to lie at `to`. kNotFound if there is
-  /// none, kConflict if `to` or anything below it has some already, kInvalid if one is the whole
-  /// store or lies inside the other, or if a resulting path would be too long.
+  /// Rewrites every rule, link and signing key on `from` and below it to lie at `to`. kNotFound if
+  /// there is none, kConflict if `to` or anything below it has some already, kInvalid if one is the
+  /// whole store or lies inside the other, or if a resulting path would be too long.
   Result<RowCounts> move(const StorePath& from, const StorePath& to);
 
-  /// Deletes every rule and link on the path and below it; of the whole store, all there are.
+  /// Deletes every rule, link and signing key on the path and below it; of the whole store, all
+  /// there are.
   Result<RowCounts> drop(const StorePath& path);
 
   /// Deletes everything that names the principal: what it owns, its grants, sessions, links, and

@@ -143,7 +143,8 @@ Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
     }
     if (counts.total() == 0) {
       return Error{ErrorKind::kNotFound,
-                   fmt::format("there is no rule or link on {} or below it", quoted(from.text()))};
+                   fmt::format("there is no rule, link or signing key on {} or below it",
+                               quoted(from.text()))};
     }
     return counts;
   });

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import subprocess
 
+from fake_daemon import FakeDaemon
 from grantctl_case import DENIED, DONE, GRANTCTL, TROUBLE, USAGE, Case
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -140,14 +141,71 @@ class Keys(Case):
         self.assertNotIn(token[:16], self.exits(USAGE, "check", "signature:" + token, "up/a").stderr)
         self.assertEqual(self.json("check", "signature:-", "up/a", input=token)["signature"]["key"], "k1")
 
+    def paths(self):
+        return {key["id"]: key["path"] for key in self.json("key", "ls")["keys"]}
+
     def test_keys_follow_their_path(self):
-        """mv and drop name all that names the path: access belongs to the path."""
-        self.key("--id", "k1", "--path", "up/a")
-        self.assertEqual(self.json("mv", "up", "down")["signing_keys"], 1)
-        self.assertEqual(self.json("key", "ls")["keys"][0]["path"], "down/a")
-        self.exits(DENIED, "mv", "none", "down")
-        self.assertEqual(self.json("drop", "down")["signing_keys"], 1)
-        self.assertEqual(self.json("key", "ls")["keys"], [])
+        """mv names all that names the path: access belongs to the path."""
+        self.key("--id", "on", "--path", "up")
+        self.key("--id", "below", "--path", "up/a")
+        self.key("--id", "beside", "--path", "upper")
+        self.key("--id", "above")
+        self.md5_key("m1", "/s/", "up/a")
+        self.ok("own", "user:1", "up")
+        self.ok("link", "create", "up/a")
+        signed = self.ok("sign", "up/a/f", "--key", "below", "--expires", "1h").strip()
+        before = self.json("sign", "up/a/f", "--key", "m1", "--expires", "2030-01-31T12:00:00Z")
+        counts = self.json("mv", "up", "down")
+        self.assertEqual((counts["owners"], counts["links"], counts["signing_keys"]), (1, 1, 3))
+        self.assertEqual(self.paths(), {"on": "down", "below": "down/a", "beside": "upper", "above": "", "m1": "down/a"})
+        # A URI keeps its place in the site and leads to the new one in the store; a signature names the old path, and ends.
+        after = self.json("sign", "down/a/f", "--key", "m1", "--expires", "2030-01-31T12:00:00Z")
+        self.assertEqual((after["door"], after["rest"]), (before["door"], before["rest"]))
+        self.assertIn("no key made this signature", self.exits(DENIED, "check", "signature:-", "up/a/f", input=signed).stdout)
+        self.exits(DENIED, "check", "signature:-", "down/a/f", input=signed)
+        self.exits(DENIED, "mv", "none", "down2")
+        self.assertIn("'upper' has rules, links or signing keys", self.exits(DENIED, "mv", "down", "upper").stderr)
+
+    def test_a_move_is_whole_or_not_at_all(self):
+        """What cannot follow holds back what has: keys come last."""
+        self.ok("own", "user:1", "up")
+        self.ok("grant", "user:2", "up/a")
+        self.ok("link", "create", "up/a")
+        long = "up/" + "/".join(["x" * 200] * 20)
+        self.key("--id", "k1", "--path", long)
+        before = self.rules(), self.json("link", "ls"), self.paths()
+        self.assertIn("would become a path of", self.exits(USAGE, "mv", "up", "down/" + "y" * 100).stderr)
+        self.assertEqual((self.rules(), self.json("link", "ls"), self.paths()), before)
+
+    def test_drop_takes_the_keys_and_links_of_the_path_and_no_others(self):
+        for key, path in (("on", "up"), ("below", "up/a"), ("beside", "upper"), ("above", ".")):
+            self.key("--id", key, "--path", path)
+        self.ok("own", "user:1", ".")
+        for path in ("up", "up/a", "upper", "."):
+            self.ok("link", "create", path)
+        signed = self.ok("sign", "up/a", "--key", "above", "--expires", "1h").strip()
+        counts = self.json("drop", "up")
+        self.assertEqual((counts["links"], counts["signing_keys"]), (2, 2))
+        self.assertEqual(self.paths(), {"beside": "upper", "above": ""})
+        self.assertEqual(sorted(link["path"] for link in self.json("link", "ls")["links"]), ["", "upper"])
+        # As the manual says: what a key above signed counts on, for whatever comes to that path.
+        self.exits(DONE, "check", "signature:-", "up/a", input=signed)
+
+    def test_what_moves_or_drops_keys_alone_is_recalled(self):
+        control = self.top / "x.sock"
+        self.environment["GRANTFS_CONTROL"] = str(control)
+        daemon = FakeDaemon(control, self.database)
+        daemon.may_answer.set()
+        self.addCleanup(daemon.close)
+        self.key("--id", "k1", "--path", "up")
+        self.assertEqual(daemon.requests, [])
+        for words in (("mv", "up", "down"), ("drop", "down")):
+            daemon.requests.clear()
+            self.assertEqual(self.json(*words)["recall"], {"acknowledged": 1, "waited_seconds": 0.0})
+            self.assertEqual(daemon.requests, ["recall"])
+        daemon.requests.clear()
+        self.md5_key("m1", "/s/", "up")
+        self.assertEqual(daemon.requests, ["recall"])
 
     def test_what_cannot_be_delivered_is_not_kept(self):
         with open("/dev/full", "w") as full:

@@ -361,6 +361,23 @@ class Lent(Signed):
         self.site.grantctl("key", "rm", "k2")
         self.assertIn(outcome(read, url), ("EACCES", "EISDIR"))  # the way there may be lent yet, an empty folder
 
+    def test_what_is_lent_follows_the_move_of_its_folder(self):
+        """Promise 2, where the kernel would not have asked for a minute: keys move and go with their path, in one transaction."""
+        url, folder = self.url(), token("up/7f")
+        signed = self.signed(folder, "7f/film.mp4")
+        self.assertEqual((read(url), read(signed)), (FILM, FILM))
+        os.rename(self.site.store / "up", self.site.store / "down")
+        self.site.write("up/7f/film.mp4", b"of whoever came next\n")
+        self.site.grantctl("mv", "up", "down")
+        self.assertEqual(read(url), FILM)
+        self.assertEqual(outcome(read, signed), "EACCES")
+        self.assertEqual(read(self.signed(token("down/7f"), "7f/film.mp4")), FILM)
+        self.site.grantctl("drop", "down/7f", check=False)  # the keys are above it, and count on
+        self.assertEqual(read(url), FILM)
+        self.site.grantctl("drop", "down")
+        self.assertIn(outcome(read, url), ("EACCES", "EISDIR"))  # the way there may be lent yet, an empty folder
+        self.assertEqual(outcome(read, self.signed(token("down/7f"), "7f/film.mp4")), "EACCES")
+
     def test_what_is_lent_ends_to_the_second(self):
         """Promise 3, where the kernel would not have asked for a minute."""
         expires = int(time.time()) + 2

@@ -54,8 +54,9 @@ Result<int> run_drop(Context& context, const std::string& text) {
   if (!admin) return admin.error();
   auto counts = (*admin)->drop(*path);
   if (!counts) return counts.error();
-  return report(context, "dropped", *counts,
-                fmt::format("there is no rule or link on {} or below it", quoted(shown(*path))));
+  return report(
+      context, "dropped", *counts,
+      fmt::format("there is no rule, link or signing key on {} or below it", quoted(shown(*path))));
 }
 
 Result<int> run_forget(Context& context, const std::string& text) {
@@ -73,7 +74,9 @@ Result<int> run_forget(Context& context, const std::string& text) {
 
 void add_mv(CLI::App& app, Context& context) {
   CLI::App& command = add_command(
-      app, "mv", "A file or folder was moved: have every rule and link on it and below it\nfollow",
+      app, "mv",
+      "A file or folder was moved: have every rule, link and signing key on it and\nbelow it "
+      "follow",
       "  mv /srv/photos/incoming/7f3a9c /srv/photos/album && grantctl mv incoming/7f3a9c album");
   struct Arguments {
     std::string from;
@@ -81,7 +84,7 @@ void add_mv(CLI::App& app, Context& context) {
   };
   auto arguments = std::make_shared<Arguments>();
   command.add_option("OLD", arguments->from, "where it was")->required();
-  command.add_option("NEW", arguments->to, "where it is; there must be no rule or link there")
+  command.add_option("NEW", arguments->to, "where it is; there must be no rule, link or key there")
       ->required();
   on_run(command, context,
          [arguments](Context& shared) { return run_mv(shared, arguments->from, arguments->to); });
@@ -89,7 +92,8 @@ void add_mv(CLI::App& app, Context& context) {
 
 void add_drop(CLI::App& app, Context& context) {
   CLI::App& command = add_command(
-      app, "drop", "A file or folder was deleted: delete every rule and link on it and\nbelow it",
+      app, "drop",
+      "A file or folder was deleted: delete every rule, link and signing key on it\nand below it",
       "  rm -r /srv/photos/uploads/7f3a9c && grantctl drop uploads/7f3a9c");
   auto path = std::make_shared<std::string>();
   command.add_option("PATH", *path, "where it was, in the store")->required();

@@ -1,0 +1,104 @@
+// What the rules say of a path, and what they say through a link; see reader.h.
+#include <algorithm>
+
+#include "policy/reader.h"
+#include "policy/reader_impl.h"
+
+namespace grantfs {
+
+Result<std::optional<Decision>> Reader::covered(const Holdings& holdings, const StorePath& path,
+                                                Timestamp now) {
+  using Answer = std::optional<Decision>;
+  for (const std::string_view ancestor : path.self_and_ancestors()) {
+    db::Rows owner = statements_.owner_at.run(ancestor);
+    auto owned = owner.next();
+    if (!owned) return owned.error();
+    if (*owned) {
+      const auto holder = std::ranges::find_if(
+          holdings, [&](const Holding& h) { return h.principal == owner.text(0); });
+      if (holder != holdings.end()) {
+        return Answer(Decision{Access::kRead, holder->until, ancestor.size()});
+      }
+    }
+    for (const Holding& holding : holdings) {
+      db::Rows grant = statements_.grant_at.run(holding.principal, ancestor);
+      auto granted = grant.next();
+      if (!granted) return granted.error();
+      if (!*granted) continue;
+      const Expiry expires = to_expiry(grant.maybe_integer(0));
+      if (is_live(expires, now)) {
+        return Answer(Decision{Access::kRead, earlier(holding.until, expires), ancestor.size()});
+      }
+    }
+    if (source_ == nullptr) continue;
+    for (const Holding& holding : holdings) {
+      auto rule = source_->allow(holding.principal, ancestor, now);
+      if (!rule) return rule.error();
+      if (*rule) {
+        const Expiry until = earlier(holding.until, (*rule)->expires);
+        return Answer(Decision{Access::kRead, until, ancestor.size()});
+      }
+    }
+  }
+  return Answer();
+}
+
+Result<std::optional<Decision>> Reader::passage(const Holdings& holdings, const StorePath& path,
+                                                Timestamp now) {
+  using Answer = std::optional<Decision>;
+  const Range range = below(path);
+  for (const Holding& holding : holdings) {
+    db::Rows owned = statements_.next_owned.run(holding.principal, range.begin, range.end);
+    auto row = owned.next();
+    if (!row) return row.error();
+    if (*row) return Answer(Decision{Access::kPassage, holding.until});
+    db::Rows granted =
+        statements_.next_granted.run(holding.principal, range.begin, range.end, unix_seconds(now));
+    row = granted.next();
+    if (!row) return row.error();
+    if (*row) {
+      const Expiry expires = to_expiry(granted.maybe_integer(1));
+      return Answer(Decision{Access::kPassage, earlier(holding.until, expires)});
+    }
+  }
+  if (source_ == nullptr) return Answer();
+  Answer found;
+  for (const Holding& holding : holdings) {
+    auto looked =
+        source_->below(holding.principal, path, now, [&](const StorePath&, const Expiry& expires) {
+          found = Decision{Access::kPassage, earlier(holding.until, expires)};
+          return false;
+        });
+    if (!looked) return looked.error();
+    if (found) break;
+  }
+  return found;
+}
+
+Result<Decision> Reader::by_rules(const Holdings& holdings, const StorePath& path, Timestamp now) {
+  auto found = covered(holdings, path, now);
+  if (found && !*found) found = passage(holdings, path, now);
+  if (!found) return found.error();
+  return (*found).value_or(Decision{Access::kNone, holdings.front().until});
+}
+
+Result<Decision> Reader::by_link(const Explanation::Link& link, const Holdings& holdings,
+                                 const StorePath& path, Timestamp now) {
+  const bool is_door = path == link.path.parent();
+  Decision decision{Access::kNone, holdings.front().until};
+  if (is_door || link.path.covers(path)) {
+    auto found = by_rules(holdings, is_door ? link.path : path, now);
+    if (!found) return found.error();
+    decision = *found;
+  }
+  if (is_door && decision.access == Access::kNone) {
+    decision.access = Access::kClosed;  // the link's own principal has lost what it is on
+  } else if (is_door && !link.path.is_root()) {
+    decision.access = Access::kPassage;
+    decision.rule_path_bytes = 0;
+  }
+  decision.uses = link.uses;
+  return decision;
+}
+
+}  // namespace grantfs

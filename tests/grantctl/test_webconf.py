@@ -60,7 +60,7 @@ class Webconf(unittest.TestCase):
                 self.assertEqual(webconf("nginx", "--listen", value).returncode, 0)
 
     def test_what_a_server_cannot_do_is_said(self):
-        for words in (("apache", "--kind", "remote-user"), ("lighttpd", "--kind", "remote-user"), ("lighttpd", "--by-address"), ("caddy", "--kind", "md5"),
+        for words in (("lighttpd", "--kind", "remote-user"), ("lighttpd", "--by-address"), ("caddy", "--kind", "md5"),
                       ("nginx", "--kind", "cookie", "--kind", "remote-user"), ("nginx", "--kind", "link", "--by-address"),
                       ("nginx", "--kind", "public", "--login", "/login/")):
             with self.subTest(words):

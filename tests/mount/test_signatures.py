@@ -243,11 +243,16 @@ class SecureLink(Signed):
 
     def test_what_exists_costs_the_upcalls_of_what_does_not(self):
         """Promise 5: by number and kind."""
-        def upcalls(way):
+        def counted(way):
             before = self.site.counters()
             self.assertEqual(outcome(read, self.by_md5("files", way, uri="/files/forged" + way)), "EISDIR")
             after = self.site.counters()
             return {name: after[name] - before[name] for name in after if name.startswith("upcalls_") or name in ("denials", "errors")}
+
+        def upcalls(way):
+            # The least of three: a lease of the mount's own folders may end in the middle of one.
+            counts = [counted(way) for _ in range(3)]
+            return {name: min(each[name] for each in counts) for name in counts[0]}
 
         upcalls("8f/any.mp4")  # what both have in common is known now, if it is lent
         self.assertEqual(upcalls("7f/film.mp4"), upcalls("9e/none.mp4"))

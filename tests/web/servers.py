@@ -165,7 +165,8 @@ class Apache(Server):
     MAIN = "".join(
         f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"
         for name in ("mpm_event", "alias", "authn_core", "authz_core", "authz_host", "autoindex", "filter", "deflate", "dir",
-                     "env", "mime", "negotiation", "reqtimeout", "setenvif", "headers", "rewrite", "status")
+                     "env", "mime", "negotiation", "reqtimeout", "setenvif", "headers", "rewrite", "status",
+                     "auth_basic", "authn_file", "authz_user")
     ) + "".join(
         f"Include /etc/apache2/mods-available/{name}.conf\n"
         for name in ("alias", "autoindex", "deflate", "dir", "mime", "negotiation", "reqtimeout", "setenvif")

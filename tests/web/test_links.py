@@ -9,7 +9,7 @@ import time
 import unittest
 
 import harness
-from servers import SERVERS, Caddy, Nginx, request
+from servers import SERVERS, Apache, Nginx, request
 from web_test import FILES, make_site
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -288,7 +288,7 @@ class Addresses(OnAll):
 
 
 class RemoteUsers(OnAll):
-    KINDS = (Nginx, Caddy)
+    KINDS = tuple(kind for kind in SERVERS if kind.NAME != "lighttpd")
     PASSWORDS = {"alice": "a", "bob": "b", "first.last@example.org": "c", "..": "d", "../by-user/alice": "e", "": "f", ".": "g"}
 
     @classmethod
@@ -301,7 +301,8 @@ class RemoteUsers(OnAll):
             elif name:
                 # The cheapest bcrypt there is, in seconds.
                 hashed = subprocess.run(["htpasswd", "-nbB", "-C", "4", "x", password], capture_output=True, text=True, check=True)
-                lines.append(f'"{name}" {hashed.stdout.strip().partition(":")[2]}')
+                hashed = hashed.stdout.strip().partition(":")[2]
+                lines.append(f"{name}:{hashed}" if kind is Apache else f'"{name}" {hashed}')
         users.write_text("\n".join(lines) + "\n")
         users.chmod(0o644)
         return ("--kind", "remote-user", "--users", str(users))

@@ -3,8 +3,6 @@
 
 namespace grantctl::webconf {
 
-using grantfs::Error;
-using grantfs::ErrorKind;
 using grantfs::Result;
 
 namespace {
@@ -13,7 +11,8 @@ constexpr std::string_view kApache =
     R"conf(# Private files behind Apache, as `grantctl webconf apache` writes it. On Debian:
 #
 #   grantctl webconf apache >/etc/apache2/sites-available/grantfs.conf
-%keys_there|#   a2enmod rewrite
+%rewrites|#   a2enmod rewrite
+%remote_user|#   a2enmod auth_basic authn_file authz_user
 #   a2enmod autoindex headers setenvif && a2ensite grantfs && apachectl graceful
 #
 # Serve files under a host name of their own, over https, so that a page somebody uploaded has no cookie
@@ -64,10 +63,29 @@ Listen @listen@
 %cookie|    <LocationMatch "(?s)^@location_pattern@(?<grantfs_path>.*)$">
 %cookie|        Alias "@mount@/@from@by-session/%{env:GRANTFS_SESSION}/%{env:MATCH_GRANTFS_PATH}"
 %cookie|    </LocationMatch>
+%remote_user|    # The user whom Apache has authenticated, if it is a plain name: this pattern keeps "../" out of the path.
+%remote_user|    # LA-U looks ahead, since a file is chosen before the user is known; who may have it is decided again then.
+%remote_user|    # grantfs takes the server's word for the user, so mount with server_group=.
+%remote_user|    RewriteEngine On
+%remote_user|    RewriteRule "^" - [E=GRANTFS_VIEW:_none]
+%remote_user|    RewriteCond "%{LA-U:REMOTE_USER}" "^([A-Za-z0-9][A-Za-z0-9_@.-]{0,127})$"
+%remote_user|    RewriteRule "^@location_pattern@" - [E=GRANTFS_VIEW:by-user/%1]
+%remote_user|    RewriteCond "%{LA-U:REMOTE_USER}" "!^(?:[A-Za-z0-9][A-Za-z0-9_@.-]{0,127})?$"
+%remote_user|    RewriteRule "^@location_pattern@" - [F]
+%remote_user|
+%remote_user|    # What the user may see. 401: log in. 404: not there, or not yours. In that file, a line for each user,
+%remote_user|    # by `htpasswd -B`. With client certificates, say SSLUserName and SSLVerifyClient in place of Auth*.
+%remote_user|    <LocationMatch "(?s)^@location_pattern@(?<grantfs_path>.*)$">
+%remote_user|        Alias "@mount@/%{env:GRANTFS_VIEW}/%{env:MATCH_GRANTFS_PATH}"
+%remote_user|        AuthType Basic
+%remote_user|        AuthName "Private files"
+%remote_user|        AuthUserFile "@users@"
+%remote_user|        Require valid-user
+%remote_user|    </LocationMatch>
 %login|    ErrorDocument 403 "@login_page@"
-%cookie|    # A browser may keep a copy, nobody else may, and it asks each time whether it still holds.
-%cookie|    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@location_pattern@#"
-%cookie|
+%session|    # A browser may keep a copy, nobody else may, and it asks each time whether it still holds.
+%session|    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@location_pattern@#"
+%session|
 %keys_there|    CustomLog /dev/null common
 %keys_there|    RewriteEngine On
 %keys_there|
@@ -114,13 +132,12 @@ std::string served_patterns(const Site& site, const Flags& flags) {
 Result<std::string> apache(const Site& site) {
   const Flags flags(site);
   if (auto checked = check_without_md5(site); !checked) return checked.error();
-  if (flags.remote_user) {
-    return Error{ErrorKind::kInvalid,
-                 "Apache chooses the file before it knows the user: use --kind cookie, or another "
-                 "server"};
-  }
   return fill(kApache, site,
               {{"keys_there", flag(flags.keys)},
+               {"rewrites", flag(flags.keys || flags.remote_user)},
+               {"remote_user", flag(flags.remote_user)},
+               {"session", flag(flags.session)},
+               {"users", site.users.empty() ? "/etc/apache2/grantfs.htpasswd" : site.users},
                {"from", site.by_address ? "from/%{REMOTE_ADDR}/" : ""},
                {"listen", site.listen},
                {"address", (site.host().empty() ? "*" : site.host()) + ":" + site.port()},

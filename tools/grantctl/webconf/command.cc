@@ -78,7 +78,8 @@ void add_web_server(CLI::App& parent, Context& context, const WebServer& server)
   command
       .add_option("--users", site->users,
                   "remote-user: the server's file of names and passwords; default: "
-                  "/etc/nginx/grantfs.htpasswd, /etc/caddy/grantfs.users")
+                  "/etc/nginx/grantfs.htpasswd, /etc/apache2/grantfs.htpasswd, "
+                  "/etc/caddy/grantfs.users")
       ->type_name("FILE");
   command.add_flag("--by-address", site->by_address,
                    "cookie: serve sessions that are bound to the client's address too");

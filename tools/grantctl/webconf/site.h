@@ -40,9 +40,8 @@ grantfs::Result<void> check(const Site& site);
 /// For the servers that are not nginx: kInvalid for what only nginx can do.
 grantfs::Result<void> check_without_md5(const Site& site);
 
-/// The configuration of each server, complete; `site` has been checked. Apache knows who the user
-/// is only after it has chosen the file, and lighttpd tells neither user nor address to its
-/// rewriting: kInvalid for what they cannot do.
+/// The configuration of each server, complete; `site` has been checked. lighttpd tells neither user
+/// nor address to its rewriting: kInvalid for what it cannot do.
 grantfs::Result<std::string> nginx(const Site& site);
 grantfs::Result<std::string> apache(const Site& site);
 grantfs::Result<std::string> caddy(const Site& site);

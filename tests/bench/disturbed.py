@@ -12,7 +12,7 @@ RATES = (0, 1, 10, 100)
 
 
 def measure(bench):
-    """{row: {rate: {requests_per_second, share, revocations_per_second}}}, rates interleaved."""
+    """{row: {rate: {requests_per_second, share, revocations_per_second, revoker_processors}}}, rates interleaved."""
     size = next(iter(bench.given.sizes))
     found = {}
     for server in bench.servers:
@@ -20,6 +20,7 @@ def measure(bench):
             continue
         samples = {rate: [] for rate in RATES}
         achieved = {rate: [] for rate in RATES}
+        busy = {rate: [] for rate in RATES}  # of the one who revokes, which nginx does not have meanwhile
         trouble = None
         for number in range(bench.given.rounds):
             for rate in RATES:
@@ -33,12 +34,14 @@ def measure(bench):
                 if revoker:
                     said = json.loads(said)
                     achieved[rate].append(said["revocations"] / said["seconds"])
+                    busy[rate].append(said["processor_seconds"] / said["seconds"])
                     trouble = trouble or said["trouble"]
                 samples[rate].append(sample.requests_per_second)
         undisturbed = median(samples[0])
         found[server.row.name] = {
             str(rate): {"requests_per_second": median(values), "share": median(values) / undisturbed,
-                        **({"revocations_per_second": median(achieved[rate])} if rate else {})}
+                        **({"revocations_per_second": median(achieved[rate]), "revoker_processors": median(busy[rate])}
+                           if rate else {})}
             for rate, values in samples.items()} | ({"not_acknowledged": trouble} if trouble else {})
     if not found:
         raise RuntimeError("no row of grantfs runs")

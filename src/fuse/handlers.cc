@@ -69,7 +69,7 @@ void answer_later(HandlerContext& context, fuse_req_t request, Body body) {
   });
 }
 
-void on_init(void* userdata, fuse_conn_info* info) {
+void on_init(void* userdata, [[maybe_unused]] fuse_conn_info* info) {
   auto& context = *static_cast<HandlerContext*>(userdata);
   Connection& connection = context.connection;
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)

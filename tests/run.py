@@ -25,7 +25,7 @@ SUITES = {"docs": 120, "unit": 300, "grantctl": 300, "mount": 600, "lease": 600,
 FOLDERS = {"lease": "mount"}  # the same cases once more, as a mount is by default
 WITH_LEASES = {"GRANTFS_TEST_OPTIONS": "enforce=lease"}
 OPTIONS = {"lease": WITH_LEASES, "web": WITH_LEASES}
-SET_THEIR_OWN = {"test_lease", "test_model", "test_soundness", "test_exhaustion"}  # how names are lent
+SET_THEIR_OWN = {"test_lease", "test_steady", "test_model", "test_soundness", "test_exhaustion"}  # how names are lent
 SANITIZED = {"address": ("unit", "mount"), "thread": ("unit", "mount", "lease")}  # the first cannot lend: see tools/check
 SLOWER = 5  # how many times longer a sanitized suite may take
 PR_SET_CHILD_SUBREAPER = 36

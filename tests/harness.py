@@ -356,7 +356,8 @@ class Site:
         """The daemon's command line for this site; options win over the harness's own."""
         given = [option for option in options.split(",") if option]
         keys = {option.split("=")[0] for option in given}
-        for default in (f"db={self.db}", f"control={self.control}", *DEFAULT_OPTIONS.split(",")):
+        # io=dev: another suite's case may have io_uring on for a while, and end it under a daemon that uses it.
+        for default in (f"db={self.db}", f"control={self.control}", "io=dev", *DEFAULT_OPTIONS.split(",")):
             if default.split("=")[0] not in keys:
                 given.append(default)
         if foreground and "log" not in keys:

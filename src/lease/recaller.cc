@@ -22,6 +22,11 @@ constexpr std::chrono::seconds kLateness{10};
 /// For how long nothing is lent for longer than a lease, once that could not be vouched for.
 constexpr std::chrono::seconds kPause{60};
 
+/// The kernel had nothing of that name or number, and so nothing to forget.
+bool knows_none(const Result<void, Errno>& forgotten) {
+  return !forgotten && forgotten.error().value == ENOENT;
+}
+
 /// How often to look around when nothing is lent.
 constexpr std::chrono::milliseconds kIdlePoll{10'000};
 
@@ -118,7 +123,10 @@ void Recaller::run() {
     kept_up_at_ = begun;
     for (const Waiting& each : served) {
       recall(each.changes.entries);
-      for (const NodeId node : each.changes.nodes) must(kernel_.forget_attributes(node));
+      for (const NodeId node : each.changes.nodes) {
+        auto forgotten = kernel_.forget_attributes(node);
+        if (!knows_none(forgotten)) must(forgotten);
+      }
       each.done();
     }
   }
@@ -186,13 +194,13 @@ void Recaller::recall(const std::vector<KernelEntry>& entries) {
   ++counters_.recalls;
   for (const KernelEntry& entry : entries) {
     auto forgotten = kernel_.forget_entry(entry);
-    must(forgotten);
+    if (!knows_none(forgotten)) must(forgotten);
     if (forgotten) ++counters_.entries;
   }
 }
 
 void Recaller::must(const Result<void, Errno>& forgotten) {
-  if (forgotten || forgotten.error().value == ENOENT) return;
+  if (forgotten) return;
   kernel_.abort(fmt::format("the kernel does not forget what was lent to it: {}",
                             std::strerror(forgotten.error().value)));
 }

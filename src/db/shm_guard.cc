@@ -166,6 +166,12 @@ void install_shm_guard() {
   action.sa_flags = SA_SIGINFO;
   sigfillset(&action.sa_mask);
   ::sigaction(SIGBUS, &action, &handler_before);
+  // Whoever started us may have blocked it, and a blocked one ends the program unasked. Threads
+  // that start later inherit this mask.
+  sigset_t bus_error;
+  sigemptyset(&bus_error);
+  sigaddset(&bus_error, SIGBUS);
+  ::pthread_sigmask(SIG_UNBLOCK, &bus_error, nullptr);
 }
 
 std::uint64_t shm_faults() {

@@ -12,7 +12,8 @@ namespace grantfs::db {
 /// follows other processes' commits. So after a fault nothing read may be believed until every
 /// connection that was open at the time has been closed.
 ///
-/// Once, at the start of the program. Any other SIGBUS is left to whatever handled it before.
+/// Once, at the start of the program, before there are threads: it unblocks SIGBUS, which no thread
+/// may block (base/quiet_thread.h). Any other SIGBUS is left to whatever handled it before.
 void install_shm_guard();
 
 /// Faults caught so far. Any thread.

@@ -10,7 +10,7 @@
 namespace grantfs {
 
 /// Threads for what has to wait for a disk, so that the threads that the kernel's requests arrive
-/// on never do. Signals are blocked on them. Thread-safe.
+/// on never do. They are quiet (start_quiet_thread()). Thread-safe.
 class ReadWorkers {
  public:
   explicit ReadWorkers(unsigned threads);

@@ -143,7 +143,7 @@ class Daemon {
     if (!recaller) return recaller.error();
     recaller_ = std::move(*recaller);
     store_watcher_ =
-        std::make_unique<StoreWatcher>(tree_, *recaller_, options_.lease * kStoreLooks);
+        std::make_unique<StoreWatcher>(tree_, *recaller_, *mount_, options_.lease * kStoreLooks);
 
     serving_ = true;
     std::thread readiness([&] { wait_until_answering(background); });
@@ -262,6 +262,7 @@ class Daemon {
     options.share_files = enforcement_ == Enforcement::kLease;
     options.on_lent = [this](std::chrono::seconds longest) { recaller_->lent(longest); };
     options.vouch = [this] { recaller_->vouch(); };
+    options.on_changed = [this](NodeId node) { store_watcher_->forget_file(node); };
     options.on_steady = [this] { store_watcher_->watch(); };
     return options;
   }

@@ -64,10 +64,6 @@ std::string join_options(const FuseOptions& options) {
   return joined;
 }
 
-/// As the offset of what is to be forgotten of a node (fuse_reverse_inval_inode() in the kernel's
-/// fs/fuse/inode.c): no pages.
-constexpr off_t kAttributesAlone = -1;
-
 /// A notification failed because the mount has gone: there is nothing to forget any more.
 bool is_over(int error) {
   return error == -ENODEV || error == -ENOTCONN || error == -EBADF;
@@ -234,8 +230,8 @@ Result<void, Errno> FuseMount::forget_entry(const KernelEntry& entry) {
   return Errno{-error};
 }
 
-Result<void, Errno> FuseMount::forget_attributes(NodeId node) {
-  const int error = fuse_lowlevel_notify_inval_inode(session_->get(), node, kAttributesAlone, 0);
+Result<void, Errno> FuseMount::forget_file(NodeId node) {
+  const int error = fuse_lowlevel_notify_inval_inode(session_->get(), node, /*off=*/0, /*len=*/0);
   if (error == 0 || is_over(error)) return {};
   return Errno{-error};
 }

@@ -19,9 +19,10 @@ class Kernel {
   /// folder's lock, under which lookups install what they found). ENOENT: it had no such entry.
   virtual Result<void, Errno> forget_entry(const KernelEntry& entry) = 0;
 
-  /// Returns when whoever asks for the attributes of the node, by a name or by what he has open, is
-  /// told them afresh. ENOENT: it knows no such node.
-  virtual Result<void, Errno> forget_attributes(NodeId node) = 0;
+  /// Returns when whoever asks for the attributes or the bytes of the node, by a name or by what he
+  /// has open, is told them afresh. It waits for reads under way (fuse_reverse_inval_inode() in
+  /// fs/fuse/inode.c), and so for the store. ENOENT: it knows no such node.
+  virtual Result<void, Errno> forget_file(NodeId node) = 0;
 
   /// Whether forget_everything() is to be had (FUSE_NOTIFY_INC_EPOCH, Linux 6.16).
   virtual bool forgets_everything() const = 0;

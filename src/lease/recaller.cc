@@ -99,8 +99,8 @@ void Recaller::catch_up(std::function<void()> done) {
   forget({}, std::move(done));
 }
 
-void Recaller::forget(StoreChanges changes, std::function<void()> done) {
-  waiting_.lock()->push_back({std::move(changes), std::move(done)});
+void Recaller::forget(std::vector<KernelEntry> entries, std::function<void()> done) {
+  waiting_.lock()->push_back({std::move(entries), std::move(done)});
   wake();
 }
 
@@ -122,11 +122,7 @@ void Recaller::run() {
     }
     kept_up_at_ = begun;
     for (const Waiting& each : served) {
-      recall(each.changes.entries);
-      for (const NodeId node : each.changes.nodes) {
-        auto forgotten = kernel_.forget_attributes(node);
-        if (!knows_none(forgotten)) must(forgotten);
-      }
+      recall(each.entries);
       each.done();
     }
   }

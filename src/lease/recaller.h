@@ -64,9 +64,9 @@ class Recaller {
   /// returns, and nothing is lent for longer than a lease for a while. Any thread.
   void vouch();
 
-  /// Has the kernel forget what is not so any more in the store, and then calls `done`, as
-  /// catch_up() does.
-  void forget(StoreChanges changes, std::function<void()> done);
+  /// Has the kernel forget these entries, which are not so any more in the store, and then calls
+  /// `done`, as catch_up() does.
+  void forget(std::vector<KernelEntry> entries, std::function<void()> done);
 
   /// Calls `done` when everything that was committed before this call, and that takes access
   /// away, has been recalled. Any thread; `done` is called on the recalling one, and must be quick.
@@ -107,7 +107,7 @@ class Recaller {
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stopping_{false};
   struct Waiting {
-    StoreChanges changes;
+    std::vector<KernelEntry> entries;
     std::function<void()> done;
   };
   Sync<std::vector<Waiting>> waiting_;

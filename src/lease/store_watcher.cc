@@ -1,14 +1,20 @@
 #include "lease/store_watcher.h"
 
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/quiet_thread.h"
 
 namespace grantfs {
 
-StoreWatcher::StoreWatcher(Tree& tree, Recaller& recaller, std::chrono::duration<double> period)
+StoreWatcher::StoreWatcher(Tree& tree, Recaller& recaller, Kernel& kernel,
+                           std::chrono::duration<double> period)
     : tree_(tree),
       recaller_(recaller),
+      kernel_(kernel),
       period_(std::chrono::duration_cast<Clock::duration>(period)),
       thread_(start_quiet_thread([this] { run(); })) {}
 
@@ -30,18 +36,45 @@ void StoreWatcher::watch() {
   changed_.notify_all();
 }
 
+void StoreWatcher::forget_file(NodeId node) {
+  {
+    const std::lock_guard guard(mutex_);
+    if (stopping_) return;
+    changed_files_.push_back(node);
+  }
+  changed_.notify_all();
+}
+
 void StoreWatcher::run() {
   std::unique_lock lock(mutex_);
+  Clock::time_point next;
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || watching_; });
+    const auto is_something_else = [this] { return stopping_ || !changed_files_.empty(); };
+    changed_.wait(lock, [&] { return watching_ || is_something_else(); });
+    if (watching_) changed_.wait_until(lock, next, is_something_else);
     if (stopping_) return;
-    const auto next = Clock::now() + period_;
+    if (!changed_files_.empty()) {
+      const std::vector<NodeId> changed = std::exchange(changed_files_, {});
+      lock.unlock();
+      forget_files(changed);
+      lock.lock();
+    }
+    if (!watching_ || Clock::now() < next) continue;
+    next = Clock::now() + period_;
     watching_ = false;  // before the look: a file that it does not find says so again
     lock.unlock();
     const bool any = look();
     lock.lock();
     watching_ |= any;
-    if (changed_.wait_until(lock, next, [this] { return stopping_; })) return;
+  }
+}
+
+void StoreWatcher::forget_files(const std::vector<NodeId>& nodes) {
+  for (const NodeId node : nodes) {
+    const auto forgotten = kernel_.forget_file(node);
+    if (forgotten || forgotten.error().value == ENOENT) continue;
+    kernel_.abort(fmt::format("the kernel does not forget what it read of a file that changed: {}",
+                              std::strerror(forgotten.error().value)));
   }
 }
 
@@ -50,19 +83,20 @@ bool StoreWatcher::look() {
   StoreChanges changes = tree_.check_steady_files();
   constexpr int kLeastIdle = 20;  // times as long as a look takes
   tree_.steady_files().limit((Clock::now() - begun) * kLeastIdle > period_);
-  if (!changes.nodes.empty() && !tell(std::move(changes))) return false;
+  if (!changes.entries.empty() && !tell(std::move(changes.entries))) return false;
+  forget_files(changes.nodes);
   tree_.steady_files().seen_again(begun);
   return tree_.steady_files().seen(begun).has_value();
 }
 
-bool StoreWatcher::tell(StoreChanges changes) {
+bool StoreWatcher::tell(std::vector<KernelEntry> entries) {
   const auto set = [this](bool told) {
     const std::lock_guard guard(mutex_);
     told_ = told;
     changed_.notify_all();
   };
   set(false);
-  recaller_.forget(std::move(changes), [set] { set(true); });
+  recaller_.forget(std::move(entries), [set] { set(true); });
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return told_ || stopping_; });
   return told_;

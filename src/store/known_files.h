@@ -37,8 +37,9 @@ class KnownFiles {
     FileHandle handle;
   };
 
-  /// Whether a file born then differs in that from any that is born from `now` on (CLOCK_REALTIME).
-  static bool is_told_apart(const timespec& born, const timespec& now);
+  /// Whether what happened to a file then (its birth, a change) differs in its time from all that
+  /// happens from `now` on (CLOCK_REALTIME).
+  static bool is_told_apart(const timespec& then, const timespec& now);
 
   std::optional<Known> find(const Key& key);
   /// `asked`: CLOCK_REALTIME before the handle was asked for.

@@ -55,10 +55,22 @@ int openat2(int base, const char* path, std::uint64_t flags) {
   return -1;
 }
 
-constexpr unsigned kSightingMask = STATX_TYPE | STATX_SIZE | STATX_MTIME | STATX_INO | STATX_BTIME;
+constexpr unsigned kSightingMask =
+    STATX_TYPE | STATX_SIZE | STATX_MTIME | STATX_CTIME | STATX_INO | STATX_BTIME;
 
 timespec to_timespec(const statx_timestamp& time) {
   return {time.tv_sec, static_cast<long>(time.tv_nsec)};
+}
+
+std::int64_t to_nanoseconds(const timespec& time) {
+  constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
+  return time.tv_sec * kNanosecondsPerSecond + time.tv_nsec;
+}
+
+timespec realtime() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now;
 }
 
 int flags_for(FileLeases leases) {
@@ -129,10 +141,11 @@ Result<UniqueFd, Errno> Store::resolve(int base, const char* path) const {
 }
 
 Result<Found, Errno> Store::examine(int fd, FileHandle* handle) const {
+  const timespec asked = realtime();
   struct statx status = {};
-  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, kSightingMask, &status) != 0) {
-    return to_errno(errno);
-  }
+  // Without AT_STATX_DONT_SYNC: what a network filesystem remembers of a file may be as old as can
+  // be.
+  if (::statx(fd, "", AT_EMPTY_PATH, kSightingMask, &status) != 0) return to_errno(errno);
   Found found{};
   if (S_ISREG(status.stx_mode)) {
     found.type = Found::Type::kFile;
@@ -143,13 +156,13 @@ Result<Found, Errno> Store::examine(int fd, FileHandle* handle) const {
   }
   found.size = status.stx_size;
   found.modified = to_timespec(status.stx_mtime);
+  found.changed = to_nanoseconds(to_timespec(status.stx_ctime));
+  found.settled = KnownFiles::is_told_apart(to_timespec(status.stx_ctime), asked);
   const KnownFiles::Key key{status.stx_dev_major, status.stx_dev_minor, status.stx_ino,
                             to_timespec(status.stx_btime)};
   const bool has_birth_time = (status.stx_mask & STATX_BTIME) != 0;
   auto known = has_birth_time ? known_->find(key) : std::nullopt;
   if (!known) {
-    timespec asked{};
-    ::clock_gettime(CLOCK_REALTIME, &asked);
     FileHandle own = handle_of(fd);
     const FileId id = identify(own, key);
     known.emplace(KnownFiles::Known{id, std::move(own)});
@@ -168,9 +181,7 @@ FileId Store::identify(const FileHandle& handle, const KnownFiles::Key& otherwis
     crypto_generichash_update(&state, static_cast<const unsigned char*>(bytes), size);
   };
   if (handle.empty()) {
-    constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
-    const std::int64_t born =
-        otherwise.born.tv_sec * kNanosecondsPerSecond + otherwise.born.tv_nsec;
+    const std::int64_t born = to_nanoseconds(otherwise.born);
     add(&otherwise.inode, sizeof otherwise.inode);
     add(&born, sizeof born);
   } else {
@@ -207,26 +218,27 @@ namespace {
 
 std::optional<Sighting> sight_at(int folder, const char* name, int flags) {
   struct statx status = {};
-  if (::statx(folder, name, flags | AT_STATX_DONT_SYNC, kSightingMask, &status) != 0) return {};
+  if (::statx(folder, name, flags, kSightingMask, &status) != 0) return {};
   const bool is_mounted_on = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
   if (!S_ISREG(status.stx_mode) || is_mounted_on || (status.stx_mask & STATX_BTIME) == 0) return {};
-  return Sighting{status.stx_dev_major, status.stx_dev_minor,
-                  status.stx_ino,       to_timespec(status.stx_btime),
-                  status.stx_size,      to_timespec(status.stx_mtime)};
+  return Sighting{
+      status.stx_dev_major,          status.stx_dev_minor, status.stx_ino,
+      to_timespec(status.stx_btime), status.stx_size,      to_timespec(status.stx_mtime),
+      to_timespec(status.stx_ctime)};
 }
 
 }  // namespace
 
 std::optional<Sighting> Store::sight(const Located& located) const {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
+  const Found& found = located.found;
+  if (!found.settled) return std::nullopt;
+  const timespec now = realtime();
   auto sighting = sight_at(located.fd.get(), "", AT_EMPTY_PATH);
   if (!sighting || !KnownFiles::is_told_apart(sighting->born, now)) return std::nullopt;
-  const Found& found = located.found;
-  const bool changed = sighting->size != found.size ||
-                       sighting->modified.tv_sec != found.modified.tv_sec ||
-                       sighting->modified.tv_nsec != found.modified.tv_nsec;
-  return changed ? std::nullopt : sighting;
+  const bool same = sighting->size == found.size &&
+                    to_nanoseconds(sighting->modified) == to_nanoseconds(found.modified) &&
+                    to_nanoseconds(sighting->changed) == found.changed;
+  return same ? sighting : std::nullopt;
 }
 
 std::optional<Sighting> Store::sight(const UniqueFd& folder, const char* name) {

@@ -24,9 +24,16 @@ namespace grantfs {
 struct Found {
   enum class Type : std::uint8_t { kFile, kFolder };
   Type type;
+  /// Whether every change from then on shows in `changed`. Not while the last one is so young that
+  /// another could bear the same time; nor that its bytes might be on their way still, since
+  /// write(2) sets the time first.
+  bool settled = false;
   FileId id;
   std::uint64_t size;  ///< bytes
   timespec modified;
+  /// The file's change time, which unlike the others cannot be set; nanoseconds since 1970.
+  std::int64_t changed = 0;
+  /// Whether both are shown alike: so whatever changed, `changed` and `settled` do not matter.
   friend bool operator==(const Found& a, const Found& b) {
     return a.type == b.type && a.id == b.id && a.size == b.size &&
            a.modified.tv_sec == b.modified.tv_sec && a.modified.tv_nsec == b.modified.tv_nsec;
@@ -49,13 +56,14 @@ struct Sighting {
   timespec born;
   std::uint64_t size;  ///< bytes
   timespec modified;
+  timespec changed;
   friend bool operator==(const Sighting& a, const Sighting& b) {
     const auto same = [](const timespec& x, const timespec& y) {
       return x.tv_sec == y.tv_sec && x.tv_nsec == y.tv_nsec;
     };
     return a.device_major == b.device_major && a.device_minor == b.device_minor &&
            a.inode == b.inode && a.size == b.size && same(a.born, b.born) &&
-           same(a.modified, b.modified);
+           same(a.modified, b.modified) && same(a.changed, b.changed);
   }
 };
 
@@ -94,7 +102,8 @@ class Store {
   Result<Found, Errno> find(const StorePath& path) const;
   /// The file that was located, to be compared with later sightings. None if it changed since, or
   /// if these could be of another without its being noticed: the filesystem has no birth times, or
-  /// it was born so lately that another could have been at the same time.
+  /// it was born so lately that another could have been at the same time; or if it could change
+  /// without its being noticed (Found::settled).
   std::optional<Sighting> sight(const Located& located) const;
   /// A name in a folder that was located: one system call. None if there is no file in this store.
   static std::optional<Sighting> sight(const UniqueFd& folder, const char* name);

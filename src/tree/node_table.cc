@@ -6,9 +6,18 @@
 #include "tree/node_table_index.h"
 
 namespace grantfs {
+namespace {
 
-NodeTable::NodeTable(std::chrono::seconds lent_for, std::chrono::seconds often)
-    : lent_for_(lent_for), often_(often) {
+std::int64_t steady_nanoseconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::nanoseconds(now).count();
+}
+
+}  // namespace
+
+NodeTable::NodeTable(std::chrono::seconds lent_for, std::chrono::seconds often,
+                     std::chrono::nanoseconds fresh_for)
+    : lent_for_(lent_for), often_(often), fresh_for_(fresh_for) {
   auto tables = tables_.lock();
   const Slot root = tables->nodes.make();  // slot 1, birth 0: FUSE_ROOT_ID
   tables->nodes[root].lookups = 1;         // the kernel's own, never forgotten
@@ -146,44 +155,92 @@ std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std
   return count(*tables, entry, node, loan);
 }
 
+std::chrono::nanoseconds NodeTable::fresh_left(const Node& node, const Found& now) const {
+  constexpr auto kAlways = std::chrono::nanoseconds::max();
+  if (node.last.changed != now.changed) return std::chrono::nanoseconds(0);
+  if (node.last.settled) return kAlways;
+  // Whatever is read by a node of a file that is settled by now, was read since it is.
+  if (now.settled) return std::chrono::nanoseconds(0);
+  const std::chrono::nanoseconds age(steady_nanoseconds() - node.made);
+  return std::max(fresh_for_ - age, std::chrono::nanoseconds(0));
+}
+
+void NodeTable::retire(Tables& tables, Slot node) noexcept {
+  if (!std::exchange(tables.nodes[node].is_current, false)) return;
+  tables.by_file.erase(node, ByFile{tables});
+}
+
+Slot NodeTable::find_shared(Tables& tables, const Found& found, NodeId& before) const {
+  const Slot node = tables.by_file.find(ByFile::hash_of(found.id), ByFile{tables}, [&](Slot slot) {
+    return tables.nodes[slot].last.id == found.id;
+  });
+  if (node == 0 || fresh_left(tables.nodes[node], found).count() > 0) return node;
+  before = id_of(tables, node);
+  retire(tables, node);
+  return 0;
+}
+
 std::optional<NodeTable::Remembered> NodeTable::remember(NodeId parent, std::string_view name,
-                                                         const Located& located, bool share,
+                                                         const Located& located, FileNode whose,
                                                          const Loan* loan) {
   auto tables = tables_.lock();
   if (node_of(*tables, parent) == nullptr) return std::nullopt;
   const Found& found = located.found;
   const NodeKind kind = found.type == Found::Type::kFile ? NodeKind::kFile : NodeKind::kFolder;
-  const bool shared = share && kind == NodeKind::kFile;
+  const bool is_file = kind == NodeKind::kFile;
+  const bool shared = whose == FileNode::kShared && is_file;
 
   Slot entry = find_entry(*tables, slot_of(parent), name);
   Slot node = entry != 0 ? tables->entries[entry].child : 0;
+  NodeId before = 0;
   if (node != 0) {
     // A folder is known by its path; a file by which file it is.
     const Node& there = tables->nodes[node];
-    const bool same =
-        there.kind == kind && (kind == NodeKind::kFolder || there.last.id == found.id);
-    if (!same) node = 0;
+    const bool same = there.kind == kind && (!is_file || there.last.id == found.id);
+    const bool is_fresh =
+        !is_file || whose == FileNode::kOfName || fresh_left(there, found).count() > 0;
+    if (same && !is_fresh && !shared) before = id_of(*tables, node);
+    if (!same || !is_fresh) node = 0;
   }
-  if (node == 0 && shared) {
-    node = tables->by_file.find(ByFile::hash_of(found.id), ByFile{*tables},
-                                [&](Slot slot) { return tables->nodes[slot].last.id == found.id; });
-  }
+  if (node == 0 && shared) node = find_shared(*tables, found, before);
   if (node == 0) {
+    if (shared) tables->by_file.make_room(ByFile{*tables});
     node = make_node(*tables, kind);
-    tables->nodes[node].last = found;
-    if (kind == NodeKind::kFile) tables->nodes[node].handle = located.handle;
+    Node& made = tables->nodes[node];
+    made.last = found;
+    if (is_file) {
+      made.handle = located.handle;
+      made.seen_changed = found.changed;
+      made.made = steady_nanoseconds();
+    }
     if (shared) {
-      tables->nodes[node].is_shared = true;
+      made.is_shared = made.is_current = true;
       tables->by_file.insert(node, ByFile{*tables});
     }
+  } else {
+    const bool settled = tables->nodes[node].last.settled;
+    tables->nodes[node].last = found;
+    tables->nodes[node].last.settled = settled;
   }
-  tables->nodes[node].last = found;
   if (entry == 0) {
     entry = make_entry(*tables, slot_of(parent), name, node);
   } else if (tables->entries[entry].child != node) {
     entry = replace_entry(*tables, entry, node);
   }
-  return count(*tables, entry, node, loan);
+  Remembered remembered = count(*tables, entry, node, loan);
+  if (is_file && whose != FileNode::kOfName) {
+    remembered.fresh_for = fresh_left(tables->nodes[node], found);
+  }
+  remembered.before = before;
+  return remembered;
+}
+
+bool NodeTable::note_change(NodeId id, const Found& now) {
+  auto tables = tables_.lock();
+  Node* node = node_of(*tables, id);
+  if (node == nullptr || node->seen_changed == now.changed) return false;
+  if (now.settled) node->seen_changed = now.changed;
+  return true;
 }
 
 NodeTable::Remembered NodeTable::count(Tables& tables, Slot entry, Slot node, const Loan* loan) {
@@ -225,7 +282,7 @@ void NodeTable::release(Tables& tables, Slot slot) noexcept {
       above = tables.entries[node->entry].parent;
       erase_entry(tables, node->entry);
     }
-    if (node->is_shared) tables.by_file.erase(slot, ByFile{tables});
+    retire(tables, slot);
     if (node->is_view && tables.views.erase(slot) == 0) tables.uri_views.erase(slot);
     tables.nodes.erase(slot);
     slot = above;

@@ -65,6 +65,17 @@ struct Place {
   bool holds_steady = false;    ///< a folder: see NodeTable::hold_steady()
 };
 
+/// Whose the node of a file is, and until when.
+enum class FileNode : std::uint8_t {
+  /// The name's, as long as it leads to that file. For a kernel that asks at every open, and then
+  /// forgets what it has read.
+  kOfName,
+  /// The same, but no longer than until the file changes: what the kernel has read, it keeps by
+  /// node, and comparing times and sizes does not tell it of all changes.
+  kOfVersion,
+  kShared,  ///< that of all views for servers, whatever the names, until the file changes
+};
+
 /// A name in a folder, as the kernel's cache has it (a dentry).
 struct KernelEntry {
   NodeId parent;
@@ -99,7 +110,9 @@ struct LentEntry {
 ///
 /// A folder belongs to one view and has one entry. A file may be shared: then all views that are
 /// for servers have one node of it, whatever its names, so that the kernel caches its bytes once.
-/// A file that takes the place of another is another node; old handles keep theirs.
+/// A file that takes the place of another, or that has changed, is another node; old handles keep
+/// theirs. One that changed a moment ago, so that a later change might not show (Found::settled),
+/// is another node every lease.
 ///
 /// Entries also remember what has been lent with them lately, for recalls. A recall and a lookup
 /// that overlap are kept apart by marks: begin_recall() comes before the recall collects, a lookup
@@ -111,8 +124,10 @@ class NodeTable {
  public:
   /// `lent_for`: how long an entry counts as lent after it last was, unless it is lent for longer.
   /// `often`: names that are looked up again within this time, and again, are in steady use.
+  /// `fresh_for`: how old may be what the kernel shows of a file.
   explicit NodeTable(std::chrono::seconds lent_for = std::chrono::seconds(0),
-                     std::chrono::seconds often = std::chrono::seconds(2));
+                     std::chrono::seconds often = std::chrono::seconds(2),
+                     std::chrono::nanoseconds fresh_for = std::chrono::nanoseconds(0));
   ~NodeTable() = default;
 
   /// What the node stands for; none if the kernel does not know such a node.
@@ -123,6 +138,10 @@ class NodeTable {
     bool lent;                  ///< false: the kernel must not keep the answer
     bool is_steady = false;     ///< the name is in steady use
     bool holds_steady = false;  ///< the node is a folder: see hold_steady()
+    /// For how long the answer may be lent at most, since the file might change unnoticed.
+    std::chrono::nanoseconds fresh_for = std::chrono::nanoseconds::max();
+    /// The node that was this file's until it changed, if this is the first time that it shows.
+    NodeId before = 0;
   };
 
   /// The door or view `name` below `parent`, with one more lookup. A view's root (`view` given)
@@ -132,9 +151,13 @@ class NodeTable {
                                           ViewPointer view, const Loan* loan);
 
   /// What a lookup found by the name `name` in `parent`, in the same view, with one more lookup.
-  /// `share` is whether other views may have the same file node. None if `parent` is gone.
+  /// None if `parent` is gone.
   std::optional<Remembered> remember(NodeId parent, std::string_view name, const Located& located,
-                                     bool share, const Loan* loan);
+                                     FileNode whose, const Loan* loan);
+
+  /// What a file is by now. True if the kernel should forget what it has read of the node: the file
+  /// has changed since the node was made, and since this was last true.
+  bool note_change(NodeId id, const Found& now);
 
   /// Has an entry that was just lent, and what leads to it from the path of its rule on, count as
   /// lent for so long. False if it must not be lent, since a recall has begun meanwhile.
@@ -213,6 +236,8 @@ class NodeTable {
     std::uint64_t lookups = 0;
     Found last{};
     FileHandle handle;
+    std::int64_t seen_changed = 0;         ///< by note_change(): Found::changed
+    std::int64_t made = 0;                 ///< of a file: steady_clock, nanoseconds
     std::uint32_t birth = 0;               ///< upper half of its NodeId
     std::uint32_t holds_steady_since = 0;  ///< steady_clock, seconds
     std::uint32_t holds_steady_until = 0;
@@ -222,6 +247,7 @@ class NodeTable {
     NodeKind kind{};
     bool is_view = false;  ///< a view's root
     bool is_shared = false;
+    bool is_current = false;  ///< of a shared one: it is in by_file, others do not come to share it
     bool looks_again = false;
   };
 
@@ -246,7 +272,7 @@ class NodeTable {
     Slab<Node> nodes;
     Slab<Entry> entries;
     SlotIndex by_name;  ///< of entries: folder and name
-    SlotIndex by_file;  ///< of shared nodes: which file
+    SlotIndex by_file;  ///< of shared nodes that are current: which file
     using Views = std::unordered_map<Slot, ViewPointer>;
     Views views;      ///< by their roots, but for those of URIs
     Views uri_views;  ///< as many as anyone cares to make up: never walked through
@@ -282,6 +308,11 @@ class NodeTable {
   /// Notes a lookup; whether the name is in steady use.
   bool note_use(Entry& entry) const;
   static bool holds_steady(const Node& node);
+  /// For how long an answer that leads to the node may be lent; zero: none may.
+  std::chrono::nanoseconds fresh_left(const Node& node, const Found& now) const;
+  /// The shared node of a file as it is now; one of before is no longer current. 0: none.
+  Slot find_shared(Tables& tables, const Found& found, NodeId& before) const;
+  static void retire(Tables& tables, Slot node) noexcept;
 
   /// The address that a node lies below, outside the views.
   static std::optional<Address> address_of(const Tables& tables, Slot node);
@@ -302,6 +333,7 @@ class NodeTable {
 
   const std::chrono::seconds lent_for_;
   const std::chrono::seconds often_;
+  const std::chrono::nanoseconds fresh_for_;
   std::atomic<RecallMark> recalls_{0};
   Sync<Tables> tables_;
 };

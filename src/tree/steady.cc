@@ -64,8 +64,10 @@ Entry Tree::answer_file(NodeId parent, std::string_view name, const StorePath& p
       lends_steadily_ && node.is_steady && node.lent &&
       lend_longer({parent, std::string(name)}, path, located, *lent, node.node, begun);
   keep_at_hand(node.node, std::move(located));
+  if (node.before != 0) tell_of_change(node.before);
+  const nanoseconds longest = is_steady ? kSteadyLease : options_.lease;
   Entry entry = answer(node, file_attributes(view.shown_owner, found), view, decision, begun,
-                       is_steady ? kSteadyLease : options_.lease);
+                       std::min(longest, node.fresh_for));
   entry.attributes_lent_for = steadily_left(node.node);
   return entry;
 }

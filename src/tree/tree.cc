@@ -28,7 +28,7 @@ Tree::Tree(Policy& policy, const Store& store, TreeOptions options)
       store_(store),
       options_(std::move(options)),
       numbers_(options_.key),
-      nodes_(options_.lease + kLeastLateness, 2 * options_.lease),
+      nodes_(options_.lease + kLeastLateness, 2 * options_.lease, options_.lease),
       files_(std::max<std::size_t>(options_.spare_descriptors * 2 / 5, 1)),
       pinned_(std::max<std::size_t>(options_.spare_descriptors * 3 / 5, 1)) {}
 
@@ -173,8 +173,8 @@ Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view 
   if (is_file && !whole) return deny(ENOENT);
 
   const auto lent = offer(view, *decision, mark);
-  const bool share = options_.share_files && view.is_for_servers();
-  const auto node = nodes_.remember(parent.id, name, *located, share, lent ? &*lent : nullptr);
+  const auto node =
+      nodes_.remember(parent.id, name, *located, file_node(view), lent ? &*lent : nullptr);
   if (!node) return fail(ESTALE);
   if (is_file) {
     return answer_file(parent.id, name, path, std::move(*located), view, *decision, lent, *node,
@@ -182,6 +182,15 @@ Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view 
   }
   return answer_folder(*node, folder_attributes(view, path, whole ? &found : nullptr), view,
                        *decision, begun);
+}
+
+FileNode Tree::file_node(const View& view) const {
+  if (!options_.share_files) return FileNode::kOfName;
+  return view.is_for_servers() ? FileNode::kShared : FileNode::kOfVersion;
+}
+
+void Tree::tell_of_change(NodeId node) const {
+  if (options_.on_changed) options_.on_changed(node);
 }
 
 void Tree::keep_at_hand(NodeId node, Located located) {
@@ -230,6 +239,7 @@ Result<Attributes, Errno> Tree::attributes(NodeId node) {
     case NodeKind::kFile: {
       const auto found = examine(*place);
       const bool same = found && found->id == place->last.id;
+      if (same && options_.share_files && nodes_.note_change(node, *found)) tell_of_change(node);
       const bool lent = place->view == nullptr || place->view->is_for_servers();
       const auto lent_for = std::max<std::chrono::nanoseconds>(options_.lease, steadily_left(node));
       return Attributes{file_attributes(place->view == nullptr ? 0 : place->view->shown_owner,

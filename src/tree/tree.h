@@ -60,6 +60,9 @@ struct TreeOptions {
   /// below opens, without a lookup, that should not: all losses and changes in the store from
   /// before vouched_within() are known to the kernel. From any thread, often: it must be quick.
   std::function<void()> vouch{};
+  /// Told of a file's node whose pages the kernel should forget, as the file has changed since it
+  /// read them; called from any thread: it must be quick.
+  std::function<void(NodeId)> on_changed{};
   /// Told when files come into steady use; called from any thread: it must be quick.
   std::function<void()> on_steady{};
   /// Told of every failed decision; called from any thread, often: it must be quick.
@@ -116,7 +119,8 @@ class Tree {
   bool forget(NodeId node, std::uint64_t count);
 
   /// Of what the kernel holds already, so not a decision, and no error if its name has gone: then
-  /// as last seen. But a folder shows its time and size only while it is readable as a whole.
+  /// as last seen. If a file has changed, on_changed() is told. But a folder shows its time and
+  /// size only while it is readable as a whole.
   Result<Attributes, Errno> attributes(NodeId node);
   Result<std::string, Errno> read_link(NodeId node, const Caller& caller);
   /// Whether it is an empty file of the mount's own, which anyone may open.
@@ -240,6 +244,8 @@ class Tree {
   std::chrono::seconds longest_lease() const;
   /// How long the attributes of a file in steady use may be believed; zero of any other.
   std::chrono::nanoseconds steadily_left(NodeId node);
+  FileNode file_node(const View& view) const;
+  void tell_of_change(NodeId node) const;
   /// Has a file be in steady use, and lent for longer than a lease: false, and it must not be.
   bool lend_longer(const KernelEntry& entry, const StorePath& path, const Located& located,
                    const Loan& lent, NodeId node, SteadyTime begun);

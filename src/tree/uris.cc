@@ -46,7 +46,7 @@ Result<Entry, Errno> Tree::lookup_uri(const Place& parent, std::string_view name
   if (found.type != Found::Type::kFile) return fail(ENOENT);
   const auto lent = offer(view, *decision, mark);
   const auto node =
-      nodes_.remember(parent.id, name, *located, options_.share_files, lent ? &*lent : nullptr);
+      nodes_.remember(parent.id, name, *located, file_node(view), lent ? &*lent : nullptr);
   if (!node) return fail(ESTALE);
   return answer_file(parent.id, name, *decision->file, std::move(*located), view, *decision, lent,
                      *node, begun);

@@ -13,6 +13,7 @@ import time
 
 from fixture import REPORT
 from harness import outcome, wait_for
+from test_bytes import overwrite
 from test_lease import LeaseTest, serve
 
 LEASE_SECONDS = 1
@@ -191,6 +192,7 @@ class Changed(Steady):
         for change, want in ((lambda: self.site.replace("alice/report.txt", b"another\n"), b"another\n"),
                              (lambda: self.site.write("alice/report.txt", b"longer than it was before\n"), b"longer than it was before\n"),
                              (lambda: self.site.write("alice/report.txt", b"short\n"), b"short\n"),
+                             (lambda: overwrite(self.site.store / "alice/report.txt", b"other\n"), b"other\n"),
                              (lambda: os.unlink(self.site.store / "alice/report.txt"), "ENOENT"),
                              (lambda: self.site.write("alice/report.txt", REPORT), REPORT)):
             change()

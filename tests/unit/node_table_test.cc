@@ -19,11 +19,16 @@ ViewPointer view_of(const std::string& token) {
 }
 
 Located file(std::uint64_t id) {
-  return {UniqueFd(), Found{Found::Type::kFile, FileId{id, id}, 5, {}}, "handle"};
+  return {UniqueFd(), Found{Found::Type::kFile, true, FileId{id, id}, 5, {}}, "handle"};
+}
+
+/// A file that changed then.
+Located version(std::int64_t changed, bool settled = true) {
+  return {UniqueFd(), Found{Found::Type::kFile, settled, FileId{1, 1}, 5, {}, changed}, "handle"};
 }
 
 Located folder() {
-  return {UniqueFd(), Found{Found::Type::kFolder, FileId{99, 99}, 0, {}}, ""};
+  return {UniqueFd(), Found{Found::Type::kFolder, true, FileId{99, 99}, 0, {}}, ""};
 }
 
 ViewPointer link_view(const std::string& token, const char* root) {
@@ -44,10 +49,10 @@ class NodeTableTest : public testing::Test {
     return table_.remember_door(by_session_, token, NodeKind::kFolder, view_of(token), loan)->node;
   }
   NodeId shared(NodeId parent, const char* name, std::uint64_t id, const Loan* loan = nullptr) {
-    return table_.remember(parent, name, file(id), true, loan)->node;
+    return table_.remember(parent, name, file(id), FileNode::kShared, loan)->node;
   }
   NodeId below(NodeId parent, const char* name, const Loan* loan = nullptr) {
-    return table_.remember(parent, name, folder(), true, loan)->node;
+    return table_.remember(parent, name, folder(), FileNode::kShared, loan)->node;
   }
   Loan loan(Access access, std::size_t rule_path_bytes = 0) const {
     return {{access, {}, rule_path_bytes}, table_.mark()};
@@ -82,7 +87,7 @@ TEST_F(NodeTableTest, AFileIsOneNodeInAllViewsAndUnderAllItsNames) {
 
 TEST_F(NodeTableTest, AFileThatIsNotSharedIsANodeOfItsOwnAndKnowsItsPath) {
   const NodeId node = shared(first_, "a", 1);
-  const auto own = table_.remember(second_, "a", file(1), false, nullptr);
+  const auto own = table_.remember(second_, "a", file(1), FileNode::kOfVersion, nullptr);
   EXPECT_NE(own->node, node);
   EXPECT_EQ(table_.find(own->node)->path.text(), "a");
   EXPECT_EQ(shared(first_, "b", 1), node);
@@ -114,14 +119,80 @@ TEST_F(NodeTableTest, EntriesOfAForgottenFolderGoThoughTheSharedFileLivesOn) {
 }
 
 TEST_F(NodeTableTest, WhatTakesThePlaceOfAnotherIsAnotherNodeAndTheOldOneKeepsItsPath) {
-  const NodeId before = table_.remember(first_, "a", file(1), false, nullptr)->node;
-  const NodeId after = table_.remember(first_, "a", file(2), false, nullptr)->node;
+  const NodeId before = table_.remember(first_, "a", file(1), FileNode::kOfVersion, nullptr)->node;
+  const NodeId after = table_.remember(first_, "a", file(2), FileNode::kOfVersion, nullptr)->node;
   EXPECT_NE(before, after);
   EXPECT_EQ(table_.find(before)->path.text(), "a");
   EXPECT_EQ(table_.find(after)->path.text(), "a");
   EXPECT_TRUE(table_.forget(before, 1).gone);
-  EXPECT_EQ(table_.remember(first_, "a", file(2), false, nullptr)->node, after);
+  EXPECT_EQ(table_.remember(first_, "a", file(2), FileNode::kOfVersion, nullptr)->node, after);
   EXPECT_TRUE(table_.forget(after, 2).gone);
+}
+
+TEST_F(NodeTableTest, AFileThatChangedIsAnotherNodeAndTheOneOfBeforeIsToldOnce) {
+  const auto put = [&](NodeId parent, const char* name, std::int64_t changed, FileNode whose) {
+    return *table_.remember(parent, name, version(changed), whose, nullptr);
+  };
+  for (const FileNode whose : {FileNode::kOfVersion, FileNode::kShared}) {
+    const char* name = whose == FileNode::kShared ? "shared" : "own";
+    const auto before = put(first_, name, 1, whose);
+    EXPECT_EQ(before.before, 0U);
+    EXPECT_EQ(put(first_, name, 1, whose).node, before.node);
+    const auto after = put(first_, name, 2, whose);
+    EXPECT_NE(after.node, before.node);
+    EXPECT_EQ(after.before, before.node);
+    EXPECT_EQ(put(first_, name, 2, whose).before, 0U);
+  }
+  // By its other names it is the new one too, and it goes however it came.
+  const NodeId shared_now = put(first_, "shared", 2, FileNode::kShared).node;
+  EXPECT_EQ(put(second_, "linked", 2, FileNode::kShared).node, shared_now);
+  EXPECT_TRUE(table_.forget(shared_now, 4).gone);
+  EXPECT_NE(put(second_, "linked", 2, FileNode::kShared).node, shared_now);
+}
+
+TEST_F(NodeTableTest, AKernelThatAsksAtEveryOpenHasOneNodeHoweverAFileChanges) {
+  const auto before = table_.remember(first_, "a", version(1), FileNode::kOfName, nullptr);
+  const auto after = table_.remember(first_, "a", version(2), FileNode::kOfName, nullptr);
+  EXPECT_EQ(after->node, before->node);
+  EXPECT_EQ(after->before, 0U);
+}
+
+TEST_F(NodeTableTest, AFileThatChangedAMomentAgoIsLentForWhatIsLeftOfItsNodesLease) {
+  NodeTable table{1h, 2s, 1h};
+  const NodeId door =
+      table.remember_door(kRootNode, "public", NodeKind::kFolder, view_of("t"), nullptr)->node;
+  const auto put = [&](bool settled) {
+    return *table.remember(door, "a", version(1, settled), FileNode::kShared, nullptr);
+  };
+  const auto young = put(false);
+  EXPECT_LE(young.fresh_for, 1h);
+  const auto again = put(false);
+  EXPECT_EQ(again.node, young.node);
+  EXPECT_LT(again.fresh_for, young.fresh_for);
+  // From here on a change would show: what the kernel has read until now may be from before one.
+  const auto settled = put(true);
+  EXPECT_NE(settled.node, young.node);
+  EXPECT_EQ(settled.fresh_for, std::chrono::nanoseconds::max());
+  EXPECT_EQ(put(true).node, settled.node);
+  EXPECT_EQ(put(false).node, settled.node);  // the clock was set back
+}
+
+TEST_F(NodeTableTest, WithoutALeaseAFileThatChangedAMomentAgoIsAnotherNodeEachTime) {
+  const auto put = [&] {
+    return table_.remember(first_, "a", version(1, false), FileNode::kShared, nullptr)->node;
+  };
+  const NodeId first = put();
+  EXPECT_NE(put(), first);
+}
+
+TEST_F(NodeTableTest, AChangeIsNotedOnceItCannotBeFollowedUnnoticed) {
+  const NodeId node = table_.remember(first_, "a", version(1), FileNode::kShared, nullptr)->node;
+  EXPECT_FALSE(table_.note_change(node, version(1).found));
+  EXPECT_TRUE(table_.note_change(node, version(2, false).found));
+  EXPECT_TRUE(table_.note_change(node, version(2).found));
+  EXPECT_FALSE(table_.note_change(node, version(2).found));
+  // It is the file of then nonetheless: the next lookup makes another.
+  EXPECT_NE(table_.remember(first_, "a", version(2), FileNode::kShared, nullptr)->node, node);
 }
 
 TEST_F(NodeTableTest, WhatWasLentByANameIsRecalledThoughAnotherFileHasItNow) {
@@ -150,14 +221,14 @@ TEST_F(NodeTableTest, AFolderThatBecomesAFileIsAnotherNode) {
 TEST_F(NodeTableTest, ADecisionBegunBeforeARecallIsNotLent) {
   const Loan before = loan(Access::kRead);
   table_.begin_recall();
-  EXPECT_FALSE(table_.remember(first_, "a", file(1), true, &before)->lent);
+  EXPECT_FALSE(table_.remember(first_, "a", file(1), FileNode::kShared, &before)->lent);
   EXPECT_FALSE(
       table_.remember_door(by_session_, "third", NodeKind::kFolder, view_of("third"), &before)
           ->lent);
   EXPECT_TRUE(lent("first").empty());
   const Loan after = loan(Access::kRead);
-  EXPECT_TRUE(table_.remember(first_, "a", file(1), true, &after)->lent);
-  EXPECT_FALSE(table_.remember(first_, "a", file(1), true, nullptr)->lent);
+  EXPECT_TRUE(table_.remember(first_, "a", file(1), FileNode::kShared, &after)->lent);
+  EXPECT_FALSE(table_.remember(first_, "a", file(1), FileNode::kShared, nullptr)->lent);
 }
 
 TEST_F(NodeTableTest, ANameThatIsLookedUpThreeTimesInARowIsInSteadyUse) {
@@ -165,7 +236,7 @@ TEST_F(NodeTableTest, ANameThatIsLookedUpThreeTimesInARowIsInSteadyUse) {
   const NodeId door =
       table.remember_door(kRootNode, "x", NodeKind::kFolder, view_of("x"), nullptr)->node;
   const auto is_steady = [&](const char* name) {
-    return table.remember(door, name, file(1), true, nullptr)->is_steady;
+    return table.remember(door, name, file(1), FileNode::kShared, nullptr)->is_steady;
   };
   EXPECT_FALSE(is_steady("a"));
   EXPECT_FALSE(is_steady("a"));
@@ -186,8 +257,8 @@ TEST_F(NodeTableTest, AFolderHoldsFilesInSteadyUseFromOneLeaseOnAndUntilTheyAreO
   EXPECT_FALSE(table_.find(a)->holds_steady);
   EXPECT_FALSE(table_.hold_steady(a, 1s, 5s));  // it may have been lent a moment ago
   EXPECT_TRUE(table_.find(a)->holds_steady);
-  EXPECT_TRUE(table_.remember(first_, "a", folder(), true, nullptr)->holds_steady);
-  EXPECT_FALSE(table_.remember(first_, "b", folder(), true, nullptr)->holds_steady);
+  EXPECT_TRUE(table_.remember(first_, "a", folder(), FileNode::kShared, nullptr)->holds_steady);
+  EXPECT_FALSE(table_.remember(first_, "b", folder(), FileNode::kShared, nullptr)->holds_steady);
   EXPECT_FALSE(table_.hold_steady(~NodeId{0}, 1s, 5s));
   const auto deadline = std::chrono::steady_clock::now() + 20s;
   while (!table_.hold_steady(a, 1s, 1s)) {
@@ -204,7 +275,7 @@ TEST_F(NodeTableTest, WhatIsLentForLongerCountsAsLentUpToTheRulesPath) {
   const NodeId door =
       table.remember_door(kRootNode, "x", NodeKind::kFolder, view_of("x"), nullptr)->node;
   const auto in = [&](NodeId parent, const char* name, const Located& located, const Loan* loan) {
-    return table.remember(parent, name, located, true, loan)->node;
+    return table.remember(parent, name, located, FileNode::kShared, loan)->node;
   };
   const NodeId a = in(door, "a", folder(), nullptr);
   const NodeId b = in(a, "b", folder(), nullptr);
@@ -363,7 +434,7 @@ TEST_F(NodeTableTest, WhatNobodyCouldBeLentAnyMoreIsNotListed) {
   const NodeId door =
       table.remember_door(kRootNode, "x", NodeKind::kFolder, view_of("x"), nullptr)->node;
   const Loan read{{Access::kRead, {}, 0}, table.mark()};
-  EXPECT_TRUE(table.remember(door, "a", file(1), true, &read)->lent);
+  EXPECT_TRUE(table.remember(door, "a", file(1), FileNode::kShared, &read)->lent);
   const auto deadline = std::chrono::steady_clock::now() + 20s;
   while (!table.lent_in(*view_of("x")).empty()) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
@@ -550,7 +621,8 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
         const Access access = accesses[below_n(accesses.size())];
         const std::size_t rule = below_n(6);
         const Loan loan{{access, {}, rule}, table.mark()};
-        const auto got = table.remember(parent, name, is_file ? file(id) : folder(), share,
+        const auto got = table.remember(parent, name, is_file ? file(id) : folder(),
+                                        share ? FileNode::kShared : FileNode::kOfVersion,
                                         access == Access::kClosed ? nullptr : &loan);
         ASSERT_TRUE(got) << where;
         ASSERT_EQ(got->lent, access != Access::kClosed) << where;

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <utility>
 
+#include "lease/store_watcher.h"
 #include "policy_fixture.h"
 
 namespace grantfs {
@@ -38,7 +39,7 @@ class FakeKernel final : public Kernel {
     if (error_ != 0) return Errno{error_};
     return {};
   }
-  Result<void, Errno> forget_attributes(NodeId node) override {
+  Result<void, Errno> forget_file(NodeId node) override {
     const std::lock_guard lock(mutex_);
     told_.emplace_back(node, "");
     changed_.notify_all();
@@ -442,12 +443,27 @@ TEST_F(RecallerTest, WithoutTheRecallerKeepingUpNothingIsVouchedFor) {
   EXPECT_EQ(kernel_->everything(), 1);
 }
 
-TEST_F(RecallerTest, WhatChangedInTheStoreIsForgottenNamesFirst) {
+TEST_F(RecallerTest, WhatChangedInTheStoreIsForgotten) {
   start();
   std::promise<void> done;
-  recaller_->forget({{{5, "a"}, {6, "b"}}, {7}}, [&] { done.set_value(); });
+  recaller_->forget({{5, "a"}, {6, "b"}}, [&] { done.set_value(); });
   ASSERT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
-  EXPECT_EQ(kernel_->told(), (FakeKernel::Told{{5, "a"}, {6, "b"}, {7, ""}}));
+  EXPECT_EQ(kernel_->told(), (FakeKernel::Told{{5, "a"}, {6, "b"}}));
+}
+
+TEST_F(RecallerTest, TheBytesOfAFileThatChangedAreForgottenThoughRecallsWait) {
+  start();
+  StoreWatcher watcher(*tree_, *recaller_, *kernel_, 1h);
+  kernel_->block(true);
+  recaller_->forget({{5, "a"}}, [] {});
+  watcher.forget_file(7);
+  ASSERT_TRUE(kernel_->wait_until_told(1));
+  EXPECT_EQ(kernel_->told(), (FakeKernel::Told{{7, ""}}));
+  kernel_->block(false);
+  ASSERT_TRUE(kernel_->wait_until_told(2));
+  watcher.stop();
+  watcher.forget_file(8);
+  EXPECT_EQ(kernel_->told().size(), 2U);
 }
 
 TEST_F(RecallerTest, StoppingAnswersNobodyAndTellsTheKernelNothingMore) {

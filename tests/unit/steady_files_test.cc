@@ -61,6 +61,12 @@ TEST_F(SteadyFilesTest, WhateverBecomesOfAFileItsNamesAreForgottenOnce) {
   const std::vector<std::pair<const char*, std::function<void()>>> changes{
       {"longer", [&] { write("folder/file", "longer"); }},
       {"as long, and later", [&] { write("folder/file", "five!!"); }},
+      {"with the time and size that it had",
+       [&] {
+         const auto then = fs::last_write_time(root_ / "folder/file");
+         write("folder/file", "six!!!");
+         fs::last_write_time(root_ / "folder/file", then);
+       }},
       {"replaced",
        [&] {
          write("new", "five!!");

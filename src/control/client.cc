@@ -151,6 +151,9 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket) {
   status.transport = text_field(*answer, "transport");
   const auto passthrough = answer->find("passthrough");
   status.passthrough = passthrough != answer->end() && *passthrough == true;
+  const auto stacking = answer->find("stacking_refused");
+  if (stacking != answer->end() && stacking->is_boolean())
+    status.stacking_refused = stacking->get<bool>();
   status.started = number_field(*answer, "started");
   status.uptime_seconds = number_field(*answer, "uptime_seconds");
   const auto counters = answer->find("counters");

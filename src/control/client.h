@@ -26,6 +26,9 @@ struct DaemonStatus {
   std::optional<double> lease_seconds;
   std::string transport;     ///< of the kernel's requests: "/dev/fuse" or "io_uring"
   bool passthrough = false;  ///< the kernel reads files of the store by itself
+  /// Whether the kernel refuses file systems that are stacked on the mount; none from a daemon too
+  /// old to say.
+  std::optional<bool> stacking_refused;
   std::int64_t started = 0;  ///< Unix seconds
   std::int64_t uptime_seconds = 0;
   std::vector<std::pair<std::string, std::int64_t>> counters;

@@ -250,6 +250,7 @@ class Daemon {
             {"lease_seconds", options_.lease.count()},
             {"transport", transport_name()},
             {"passthrough", mount_->uses_passthrough()},
+            {"stacking_refused", mount_->refuses_stacking()},
             {"libfuse", libfuse_version()},
             {"started", started_.time_since_epoch().count()},
             {"uptime_seconds", (now - started_).count()},

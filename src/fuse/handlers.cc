@@ -90,14 +90,20 @@ void on_init(void* userdata, [[maybe_unused]] fuse_conn_info* info) {
     context.asks_at_open = true;
     context.tree.decide_every_open();
   }
-  if (!context.asks_at_open && connection.epochs) context.tree.lend_steadily();
 #if defined(FUSE_CAP_PASSTHROUGH)
-  if (context.asks_at_open && context.options.passthrough != Use::kNo &&
-      fuse_set_feature_flag(info, FUSE_CAP_PASSTHROUGH)) {
-    info->max_backing_stack_depth = 1;  // files of a disk; 2 would forbid passthrough altogether
-    connection.passthrough = true;
+  // Asked for also where the kernel is given no file to read by itself: a mount that might hand on
+  // files of a disk (depth 1; 2 would forbid passthrough altogether) counts as stacked twice, and
+  // nothing can be stacked upon it (process_init_reply() in fs/fuse/inode.c,
+  // FILESYSTEM_MAX_STACK_DEPTH). An overlayfs would hold entries that no recall finds.
+  if (fuse_set_feature_flag(info, FUSE_CAP_PASSTHROUGH)) {
+    info->max_backing_stack_depth = 1;
+    connection.refuses_stacking = true;
+    connection.passthrough = context.asks_at_open && context.options.passthrough != Use::kNo;
   }
 #endif
+  if (!context.asks_at_open && connection.epochs && connection.refuses_stacking) {
+    context.tree.lend_steadily();
+  }
 #if defined(FUSE_CAP_OVER_IO_URING)
   connection.io_uring =
       context.options.io_uring != Use::kNo && fuse_get_feature_flag(info, FUSE_CAP_OVER_IO_URING);

@@ -17,9 +17,10 @@ namespace grantfs {
 
 /// What the kernel and libfuse agreed upon (FUSE_INIT).
 struct Connection {
-  bool passthrough = false;  ///< the kernel reads files of the store itself
-  bool io_uring = false;     ///< the kernel offers requests over io_uring
-  bool epochs = false;       ///< everything can be forgotten at once (FUSE_NOTIFY_INC_EPOCH)
+  bool passthrough = false;       ///< the kernel reads files of the store itself
+  bool refuses_stacking = false;  ///< the kernel lets no file system be stacked on this one
+  bool io_uring = false;          ///< the kernel offers requests over io_uring
+  bool epochs = false;            ///< everything can be forgotten at once (FUSE_NOTIFY_INC_EPOCH)
 };
 
 /// A file that a client has open.

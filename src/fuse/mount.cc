@@ -223,6 +223,10 @@ bool FuseMount::uses_io_uring() const {
   return session_->context().connection.io_uring;
 }
 
+bool FuseMount::refuses_stacking() const {
+  return session_->context().connection.refuses_stacking;
+}
+
 Result<void, Errno> FuseMount::forget_entry(const KernelEntry& entry) {
   const int error = fuse_lowlevel_notify_inval_entry(session_->get(), entry.parent,
                                                      entry.name.data(), entry.name.size());

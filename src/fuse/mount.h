@@ -77,6 +77,9 @@ class FuseMount final : public Kernel {
   bool asks_at_open() const;
   bool uses_passthrough() const;
   bool uses_io_uring() const;
+  /// Whether the kernel refuses to mount a file system that is stacked on this one (overlayfs,
+  /// ecryptfs), which would hold entries that no recall finds.
+  bool refuses_stacking() const;
 
   Result<void, Errno> forget_entry(const KernelEntry& entry) override;
   Result<void, Errno> forget_file(NodeId node) override;

@@ -28,6 +28,9 @@ std::uint32_t steady_seconds() {
 
 bool NodeTable::lend(Tables& tables, Slot slot, const Loan* loan) {
   if (loan == nullptr || loan->mark != recalls_.load()) return false;
+  // What was lent with it, or below it, rests on more than there is by now: a recall is due.
+  const Entry& entry = tables.entries[slot];
+  if (is_lent(entry) && entry.lent > std::max(loan->decision.access, Access::kNone)) return false;
   mark_lent(tables.entries[slot], loan->decision.access, lent_for_);
   rest_on(tables, slot, *loan, lent_for_);
   return true;
@@ -213,12 +216,25 @@ std::vector<KernelEntry> keys_of(std::vector<LentEntry> lent) {
 
 }  // namespace
 
-std::vector<KernelEntry> NodeTable::lent_below(NodeId folder) {
+std::vector<KernelEntry> NodeTable::take_back(const LentEntry& top) {
   std::vector<LentEntry> found;
   auto tables = tables_.lock();
-  if (node_of(*tables, folder) == nullptr) return {};
-  add_below(*tables, slot_of(folder), nullptr, StorePath(), found);
+  if (node_of(*tables, top.entry.parent) != nullptr) {
+    const Slot slot = find_entry(*tables, slot_of(top.entry.parent), top.entry.name);
+    if (slot != 0) tables->entries[slot].lent = Access::kClosed;
+  }
+  if (node_of(*tables, top.leads_to) == nullptr) return {};
+  add_below(*tables, slot_of(top.leads_to), nullptr, StorePath(), found);
+  lend_nothing_below(*tables, slot_of(top.leads_to));
   return keys_of(std::move(found));
+}
+
+void NodeTable::lend_nothing_below(Tables& tables, Slot folder) {
+  for (Slot slot = tables.nodes[folder].child; slot != 0; slot = tables.entries[slot].next_below) {
+    tables.entries[slot].lent = Access::kClosed;
+    const Slot child = tables.entries[slot].child;
+    if (tables.nodes[child].kind == NodeKind::kFolder) lend_nothing_below(tables, child);
+  }
 }
 
 std::vector<KernelEntry> NodeTable::all_lent() {

@@ -63,6 +63,10 @@ std::optional<Place> NodeTable::find(NodeId id) {
   if (!node->is_shared) std::tie(place.view, place.path) = place_of(*tables, slot_of(id));
   if (place.view == nullptr) place.from = address_of(*tables, slot_of(id));
   place.holds_steady = holds_steady(*node);
+  if (node->kind == NodeKind::kFolder && node->entry != 0) {
+    const Entry& entry = tables->entries[node->entry];
+    if (is_lent(entry)) place.lent = entry.lent;
+  }
   if (place.kind == NodeKind::kMd5Expiry || place.kind == NodeKind::kExpiredMd5Expiry) {
     place.expires = Md5Mark::parse_expires(tables->entries[node->entry].name.view());
   }

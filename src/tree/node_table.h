@@ -63,6 +63,9 @@ struct Place {
   Found last;                   ///< what the last lookup found there; meaningless outside the views
   FileHandle handle;            ///< of a file
   bool holds_steady = false;    ///< a folder: see NodeTable::hold_steady()
+  /// A folder: the most that is lent with the entry that leads there, as far as we know; as
+  /// LentEntry::lent. kClosed: nothing.
+  Access lent = Access::kClosed;
 };
 
 /// Whose the node of a file is, and until when.
@@ -189,8 +192,9 @@ class NodeTable {
   std::vector<LentEntry> lent_files_of_uris();
   /// What is lent in a view, its door and everything below it, folders before what is in them.
   std::vector<LentEntry> lent_in(const View& view);
-  /// What is lent below a folder, folders before what is in them.
-  std::vector<KernelEntry> lent_below(NodeId folder);
+  /// Has an entry, and all below what it leads to, count as lent no more: the kernel is about to be
+  /// told to forget it. What was lent below, folders before what is in them.
+  std::vector<KernelEntry> take_back(const LentEntry& top);
   /// Everything that is lent in the views for servers, folders before what is in them.
   std::vector<KernelEntry> all_lent();
   /// Takes what is listed as expiring at or before `now`, folders before what is in them.
@@ -324,6 +328,7 @@ class NodeTable {
   static void lead_to_uri(Tables& tables, Slot file);
   void add_below(Tables& tables, Slot folder, const ViewPointer& view, const StorePath& path,
                  std::vector<LentEntry>& found) const;
+  static void lend_nothing_below(Tables& tables, Slot folder);
   static LentEntry copy(const Tables& tables, const Entry& entry, const ViewPointer& view,
                         const StorePath& path);
   /// Adds what is lent below, and the view's door before it.

@@ -92,10 +92,13 @@ std::optional<Loan> Tree::offer(const View& view, const Decision& decision, Reca
 Entry Tree::answer(const NodeTable::Remembered& node, struct stat shown, const View& view,
                    const Decision& decision, SteadyTime begun,
                    std::chrono::nanoseconds longest) const {
-  // Whoever is told to wait until the lease is over counts from his commit, which the decision may
-  // not have seen.
-  const auto left = loan_time(view, decision, longest) - (std::chrono::steady_clock::now() - begun);
-  return {node.node, shown, node.lent ? std::max(left, decltype(left)(0)) : decltype(left)(0)};
+  const std::chrono::nanoseconds none{0};
+  return {node.node, shown,
+          node.lent ? time_since(begun, loan_time(view, decision, longest)) : none};
+}
+
+std::chrono::nanoseconds Tree::time_since(SteadyTime begun, std::chrono::nanoseconds lent) {
+  return std::max(lent - (std::chrono::steady_clock::now() - begun), std::chrono::nanoseconds(0));
 }
 
 Entry Tree::answer_folder(const NodeTable::Remembered& node, struct stat shown, const View& view,
@@ -222,33 +225,61 @@ Result<Attributes, Errno> Tree::attributes(NodeId node) {
   const auto place = nodes_.find(node);
   if (!place) return fail(ESTALE);
   switch (place->kind) {
-    case NodeKind::kFolder: {
-      const View& view = *place->view;
-      const auto longest = folder_lease(place->holds_steady);
-      const auto decision = judge(view, place->path);
-      const auto lent_for =
-          decision ? loan_time(view, *decision, longest) : std::chrono::nanoseconds(0);
-      if (view.is_of_uris()) {
-        return Attributes{folder_attributes(view, place->path, nullptr), lent_for};
-      }
-      const auto found = store_.find(place->path);
-      const bool whole = decision && decision->access == Access::kRead && found &&
-                         found->type == Found::Type::kFolder;
-      return Attributes{folder_attributes(view, place->path, whole ? &*found : nullptr), lent_for};
-    }
-    case NodeKind::kFile: {
-      const auto found = examine(*place);
-      const bool same = found && found->id == place->last.id;
-      if (same && options_.share_files && nodes_.note_change(node, *found)) tell_of_change(node);
-      const bool lent = place->view == nullptr || place->view->is_for_servers();
-      const auto lent_for = std::max<std::chrono::nanoseconds>(options_.lease, steadily_left(node));
-      return Attributes{file_attributes(place->view == nullptr ? 0 : place->view->shown_owner,
-                                        same ? *found : place->last),
-                        lent ? lent_for : std::chrono::nanoseconds(0)};
-    }
+    case NodeKind::kFolder:
+      return attributes_of_folder(*place);
+    case NodeKind::kFile:
+      return attributes_of_file(*place);
+    case NodeKind::kMarker:  // not lent: see enter_marker()
+      return Attributes{fixed_attributes(place->kind, place->from)};
     default:
       return Attributes{fixed_attributes(place->kind, place->from), options_.lease};
   }
+}
+
+Attributes Tree::attributes_of_folder(const Place& place) {
+  const View& view = *place.view;
+  const auto begun = std::chrono::steady_clock::now();
+  const RecallMark mark = nodes_.mark();
+  const auto longest = folder_lease(place.holds_steady);
+  const auto decision = judge(view, place.path);
+  bool whole = false;
+  Result<Found, Errno> found = Errno{ENOENT};
+  if (!view.is_of_uris()) {
+    found = store_.find(place.path);
+    whole = decision && decision->access == Access::kRead && found &&
+            found->type == Found::Type::kFolder;
+  }
+  Attributes shown{folder_attributes(view, place.path, whole ? &*found : nullptr)};
+  if (!decision || decision->access == Access::kClosed) return shown;
+  // What is in use in the folder goes on as long as these do: they are lent by a decision that is
+  // no worse than the one that it was lent by.
+  const auto left = time_since(begun, loan_time(view, *decision, longest));
+  const bool stands =
+      std::max(decision->access, Access::kNone) >= place.lent && nodes_.mark() == mark;
+  if (stands) shown.lent_for = left;
+  return shown;
+}
+
+Attributes Tree::attributes_of_file(const Place& place) {
+  const auto begun = std::chrono::steady_clock::now();
+  bool stands = true;
+  // A file that views share is nobody's in particular: it is by its names that it is lent.
+  if (place.view != nullptr) {
+    const auto decision = judge(*place.view, place.path);
+    stands = place.view->is_for_servers() && decision && decision->access == Access::kRead;
+  }
+  const auto found = examine(place);
+  const bool same = found && found->id == place.last.id;
+  if (same && options_.share_files && nodes_.note_change(place.id, *found)) {
+    tell_of_change(place.id);
+  }
+  Attributes shown{file_attributes(place.view == nullptr ? 0 : place.view->shown_owner,
+                                   same ? *found : place.last)};
+  if (stands) {
+    shown.lent_for = time_since(
+        begun, std::max<std::chrono::nanoseconds>(options_.lease, steadily_left(place.id)));
+  }
+  return shown;
 }
 
 Result<Found, Errno> Tree::examine(const Place& place) {

@@ -118,9 +118,10 @@ class Tree {
   /// True if the node has gone with it.
   bool forget(NodeId node, std::uint64_t count);
 
-  /// Of what the kernel holds already, so not a decision, and no error if its name has gone: then
+  /// Of what the kernel holds already, so never refused, and no error if its name has gone: then
   /// as last seen. If a file has changed, on_changed() is told. But a folder shows its time and
-  /// size only while it is readable as a whole.
+  /// size only while it is readable as a whole, and nothing is lent that is decided worse than what
+  /// was lent, or of a view that is void.
   Result<Attributes, Errno> attributes(NodeId node);
   Result<std::string, Errno> read_link(NodeId node, const Caller& caller);
   /// Whether it is an empty file of the mount's own, which anyone may open.
@@ -257,6 +258,9 @@ class Tree {
   /// moment the decision was begun.
   Entry answer(const NodeTable::Remembered& node, struct stat shown, const View& view,
                const Decision& decision, SteadyTime begun, std::chrono::nanoseconds longest) const;
+  /// What is left of a loan that counts from `begun`: whoever is told to wait until the lease is
+  /// over counts from a commit that the decision may not have seen.
+  static std::chrono::nanoseconds time_since(SteadyTime begun, std::chrono::nanoseconds lent);
   Entry answer_folder(const NodeTable::Remembered& node, struct stat shown, const View& view,
                       const Decision& decision, SteadyTime begun) const;
 
@@ -269,6 +273,8 @@ class Tree {
   Errno deny(int error);
   Errno fail(int error);
 
+  Attributes attributes_of_folder(const Place& folder);
+  Attributes attributes_of_file(const Place& file);
   /// What a file is now; anything but the node's own file means that it cannot be told.
   Result<Found, Errno> examine(const Place& file);
   struct stat fixed_attributes(NodeKind kind, const std::optional<Address>& from) const;

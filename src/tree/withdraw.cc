@@ -34,7 +34,7 @@ bool Tree::holds_still(const LentEntry& lent) {
 void Tree::withdraw_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries) {
   // Forgetting the top takes what is below with it, but for what is in use: somebody who works in
   // a folder down there would go on by names that the kernel still has.
-  std::vector<KernelEntry> below = nodes_.lent_below(top.leads_to);
+  std::vector<KernelEntry> below = nodes_.take_back(top);
   entries.push_back(top.entry);
   std::ranges::move(below, std::back_inserter(entries));
 }

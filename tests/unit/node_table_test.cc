@@ -334,17 +334,46 @@ TEST_F(NodeTableTest, ChainsAlongAPathAreOneForEachViewDoorFirst) {
   EXPECT_EQ(table_.lent_along(*StorePath::parse("elsewhere"))[0].size(), 1U);  // the door
 }
 
+/// An entry by which a node is reached, as far as take_back() needs to know it.
+LentEntry leading_to(NodeId node) {
+  return {{0, ""}, nullptr, StorePath(), Access::kRead, node};
+}
+
 TEST_F(NodeTableTest, WhatIsLentBelowAnEntryComesFoldersFirst) {
   const Loan read = loan(Access::kRead, 1);
   const NodeId a = below(first_, "a", &read);
   const NodeId b = below(a, "b", &read);
   shared(b, "file", 1, &read);
-  const auto found = table_.lent_below(a);
+  const auto found = table_.take_back(leading_to(a));
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].name, "b");
   EXPECT_EQ(found[1].name, "file");
-  EXPECT_TRUE(table_.lent_below(second_).empty());
-  EXPECT_TRUE(table_.lent_below(~NodeId{0}).empty());
+  EXPECT_TRUE(table_.take_back(leading_to(second_)).empty());
+  EXPECT_TRUE(table_.take_back(leading_to(~NodeId{0})).empty());
+}
+
+TEST_F(NodeTableTest, WhatWasTakenBackIsNotLentAnyMoreAndMayBeLentAnew) {
+  const Loan read = loan(Access::kRead, 1);
+  const NodeId a = below(first_, "a", &read);
+  shared(below(a, "b", &read), "file", 1, &read);
+  EXPECT_EQ(lent("first").size(), 3U);
+  const auto chains = table_.lent_along(*StorePath::parse("a"));
+  ASSERT_EQ(chains.size(), 1U);
+  EXPECT_EQ(table_.take_back(chains[0].back()).size(), 2U);
+  EXPECT_TRUE(lent("first").empty());
+  EXPECT_EQ(table_.find(a)->lent, Access::kClosed);
+  const Loan passage = loan(Access::kPassage);
+  below(first_, "a", &passage);
+  EXPECT_EQ(lent("first"), std::set{lent_as("a", Access::kPassage)});
+}
+
+TEST_F(NodeTableTest, WhatIsDecidedWorseThanItWasLentIsNotLentUntilThatIsTakenBack) {
+  const Loan read = loan(Access::kRead, 1);
+  const Loan passage = loan(Access::kPassage);
+  const NodeId a = below(first_, "a", &read);
+  EXPECT_EQ(table_.find(a)->lent, Access::kRead);
+  EXPECT_FALSE(table_.remember(first_, "a", folder(), FileNode::kOfName, &passage)->lent);
+  EXPECT_TRUE(table_.remember(first_, "a", folder(), FileNode::kOfName, &read)->lent);
 }
 
 TEST_F(NodeTableTest, WhatIsLentBelowAFormerFolderIsFoundThoughItsNameLeadsElsewhere) {
@@ -356,7 +385,7 @@ TEST_F(NodeTableTest, WhatIsLentBelowAFormerFolderIsFoundThoughItsNameLeadsElsew
             first_);
   for (const auto& chain : table_.lent_along(*StorePath::parse("a"))) {
     if (chain[0].view->root.is_root() && chain[0].leads_to == first_) {
-      EXPECT_EQ(table_.lent_below(chain[0].leads_to).size(), 1U);
+      EXPECT_EQ(table_.take_back(chain[0]).size(), 1U);
       return;
     }
   }
@@ -524,8 +553,14 @@ class Model {
     }
     return 0;
   }
+  /// Whether a decision may be lent: not if it is worse than what was lent by the name.
+  bool lends(NodeId parent, const std::string& name, Access access) {
+    const Entry* entry = find(parent, name);
+    return access != Access::kClosed && (entry == nullptr || entry->lent <= access);
+  }
   void remember(NodeId parent, const std::string& name, NodeId id, Node fresh, Access lent,
                 std::size_t rule) {
+    if (!lends(parent, name, lent)) lent = Access::kClosed;
     Node& node = nodes.try_emplace(id, std::move(fresh)).first->second;
     ++node.lookups;
     Entry* entry = find(parent, name);
@@ -601,7 +636,8 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
         const Loan loan{{Access::kPassage, {}, 0}, table.mark()};
         const auto got =
             table.remember_door(kRootNode, name, NodeKind::kFolder, view_of(name), &loan);
-        ASSERT_TRUE(got && got->lent) << where;
+        ASSERT_TRUE(got) << where;
+        ASSERT_EQ(got->lent, model.lends(kRootNode, name, Access::kPassage)) << where;
         if (known != nullptr) {
           ASSERT_EQ(got->node, known->child) << where;
         } else {
@@ -625,7 +661,7 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
                                         share ? FileNode::kShared : FileNode::kOfVersion,
                                         access == Access::kClosed ? nullptr : &loan);
         ASSERT_TRUE(got) << where;
-        ASSERT_EQ(got->lent, access != Access::kClosed) << where;
+        ASSERT_EQ(got->lent, model.lends(parent, name, access)) << where;
         if (expected != 0) {
           ASSERT_EQ(got->node, expected) << where;
         } else {

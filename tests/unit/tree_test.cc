@@ -350,5 +350,103 @@ TEST_F(TreeTest, AnEndThatNanosecondsCannotCountIsFarAway) {
   }
 }
 
+/// The kernel's leases of a minute, in views that servers read.
+class LendingTreeTest : public TreeTest {
+ protected:
+  static constexpr std::chrono::seconds kLease{60};
+
+  LendingTreeTest() {
+    sql("INSERT INTO sessions (id, principal) VALUES ('" + TokenHash::of(kToken).hex() +
+        "', 'uid:1001')");
+    lend(true);
+  }
+
+  void lend(bool share_files) {
+    make_tree({.key = kKey, .lease = kLease, .share_files = share_files, .clock = [this] {
+                 return moment_();
+               }});
+  }
+  NodeId node_of(std::initializer_list<const char*> names) { return walk(names)->node; }
+  /// How long the attributes are lent.
+  std::chrono::nanoseconds lent(NodeId node) { return tree_->attributes(node)->lent_for; }
+
+  std::function<std::chrono::system_clock::time_point()> moment_ = std::chrono::system_clock::now;
+};
+
+TEST_F(LendingTreeTest, AttributesOfAFolderAreNotLentOnceItsViewIsClosed) {
+  const NodeId folder = node_of({"by-session", kToken, "a", "b"});
+  EXPECT_GT(lent(folder).count(), 0);
+  sql("DELETE FROM sessions");
+  EXPECT_EQ(lent(folder).count(), 0);
+}
+
+TEST_F(LendingTreeTest, AttributesOfAFolderAreNotLentOnceItIsDecidedWorseThanItWasLent) {
+  sql("INSERT INTO grants (principal, path) VALUES ('uid:1001', 'a')");
+  const NodeId folder = node_of({"by-session", kToken, "a"});
+  EXPECT_GT(lent(folder).count(), 0);
+  sql("DELETE FROM grants");  // what is left is the passage to a/b
+  EXPECT_EQ(lent(folder).count(), 0);
+  EXPECT_EQ(walk({"by-session", kToken, "a"})->lent_for.count(), 0);
+  Losses losses;
+  losses.paths.push_back(*StorePath::parse("a"));
+  EXPECT_FALSE(tree_->withdraw(losses).empty());
+  EXPECT_GT(walk({"by-session", kToken, "a"})->lent_for.count(), 0);
+  EXPECT_GT(lent(folder).count(), 0);
+}
+
+TEST_F(LendingTreeTest, AttributesOfAFolderAreNotLentWhileTheDecisionFails) {
+  const NodeId folder = node_of({"by-session", kToken, "a"});
+  sql("UPDATE meta SET value = 999 WHERE key = 'schema'");
+  EXPECT_EQ(lent(folder).count(), 0);
+}
+
+TEST_F(LendingTreeTest, AttributesOfAFileOfOneViewAreLentOnlyWhileItMayBeRead) {
+  lend(false);
+  const NodeId file = node_of({"by-session", kToken, "a", "b", "file"});
+  EXPECT_GT(lent(file).count(), 0);
+  sql("DELETE FROM owners");
+  EXPECT_EQ(lent(file).count(), 0);
+  sql("INSERT INTO owners (path, principal) VALUES ('a/b', 'uid:1001')");
+  EXPECT_GT(lent(file).count(), 0);
+  sql("DELETE FROM sessions");
+  EXPECT_EQ(lent(file).count(), 0);
+}
+
+TEST_F(LendingTreeTest, AMarkerIsLentNeitherByNameNorByAttributes) {
+  sql("UPDATE sessions SET expires = 1");
+  auto marker = walk({"expired", kToken});
+  ASSERT_TRUE(marker);
+  EXPECT_EQ(marker->lent_for.count(), 0);
+  EXPECT_EQ(lent(marker->node).count(), 0);
+}
+
+TEST_F(LendingTreeTest, WhateverIsLentCountsFromBeforeTheDecision) {
+  sql("INSERT INTO grants (principal, path, expires) VALUES ('uid:1001', 'a', 99999999999)");
+  sql("DELETE FROM owners");
+  const NodeId folder = node_of({"by-session", kToken, "a"});
+  // An expiry is compared with the clock once all is decided: from now on that takes a while.
+  static constexpr std::chrono::milliseconds kHeldBack{200};
+  moment_ = [] {
+    const auto until = std::chrono::steady_clock::now() + kHeldBack;
+    while (std::chrono::steady_clock::now() < until) {
+    }
+    return std::chrono::system_clock::now();
+  };
+  EXPECT_LE(lent(folder), kLease - kHeldBack);
+  EXPECT_LE(tree_->lookup(folder, "other", kStranger)->lent_for, kLease - kHeldBack);
+  EXPECT_LE(tree_->lookup(folder, "b", kStranger)->lent_for, kLease - kHeldBack);
+}
+
+TEST_F(LendingTreeTest, ARecallThatBeginsMeanwhileKeepsAttributesFromBeingLent) {
+  sql("INSERT INTO grants (principal, path, expires) VALUES ('uid:1001', 'a', 99999999999)");
+  const NodeId folder = node_of({"by-session", kToken, "a"});
+  EXPECT_GT(lent(folder).count(), 0);
+  moment_ = [this] {
+    tree_->begin_recall();
+    return std::chrono::system_clock::now();
+  };
+  EXPECT_EQ(lent(folder).count(), 0);
+}
+
 }  // namespace
 }  // namespace grantfs

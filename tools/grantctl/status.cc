@@ -26,6 +26,8 @@ Json daemon_json(const DaemonStatus& daemon) {
   if (daemon.lease_seconds) object["lease_seconds"] = *daemon.lease_seconds;
   object["transport"] = daemon.transport;
   object["passthrough"] = daemon.passthrough;
+  object["stacking_refused"] = nullptr;
+  if (daemon.stacking_refused) object["stacking_refused"] = *daemon.stacking_refused;
   object["started"] = daemon.started;
   object["uptime_seconds"] = daemon.uptime_seconds;
   object["counters"] = Json::object();
@@ -59,6 +61,9 @@ void print_status(const DaemonStatus& daemon) {
   if (daemon.lease_seconds) line("lease", fmt::format("{:g} s", *daemon.lease_seconds));
   line("transport", escaped(daemon.transport));
   line("passthrough", daemon.passthrough ? "yes" : "no");
+  if (daemon.stacking_refused) {
+    line("stacking", *daemon.stacking_refused ? "refused" : "not refused by this kernel");
+  }
   line("started", fmt::format("{} ({} ago)",
                               grantfs::format_timestamp(
                                   grantfs::Timestamp{std::chrono::seconds{daemon.started}}),

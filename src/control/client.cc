@@ -146,6 +146,7 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket) {
   status.database = text_field(*answer, "database");
   status.source = text_field(*answer, "source");
   status.enforce = text_field(*answer, "enforce");
+  status.enforce_because = text_field(*answer, "enforce_because");
   const auto lease = answer->find("lease_seconds");
   if (lease != answer->end() && lease->is_number()) status.lease_seconds = lease->get<double>();
   status.transport = text_field(*answer, "transport");

@@ -22,6 +22,7 @@ struct DaemonStatus {
   std::filesystem::path database;
   std::filesystem::path source;  ///< the configuration of its policy source; empty: none
   std::string enforce;
+  std::string enforce_because;  ///< why that is not what was asked for; empty: it is
   /// How long the kernel may be lent a decision; none from a daemon too old to say.
   std::optional<double> lease_seconds;
   std::string transport;     ///< of the kernel's requests: "/dev/fuse" or "io_uring"

@@ -18,8 +18,9 @@ namespace grantfs::control {
 ///     {"ok":true,"bindings":[{"session":4711,"id":"..."}]}
 ///
 /// Fields of the answer to "status": version, store, mountpoint, database (canonical paths),
-/// enforce, lease_seconds (0: nothing is lent), transport, passthrough, pid, started (Unix
-/// seconds), uptime_seconds, counters (an object of numbers).
+/// enforce, enforce_because (why not as asked for; empty: it is), lease_seconds (0: nothing is
+/// lent), transport, passthrough, pid, started (Unix seconds), uptime_seconds, counters (an object
+/// of numbers).
 ///
 /// "recall" is answered once the kernel has forgotten all that it was lent and that commits made
 /// before the request have taken away. A daemon that does not answer it is bounded by its lease,

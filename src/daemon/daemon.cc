@@ -85,9 +85,8 @@ Enforcement enforcement(const MountOptions& options, const Store& store) {
   if (options.enforcement == Enforcement::kOpen || store.opens_by_handle()) {
     return options.enforcement;
   }
-  spdlog::warn(
-      "enforce=lease needs a store that gives file handles (open_by_handle_at(2)) and "
-      "CAP_DAC_READ_SEARCH; going on with enforce=open");
+  spdlog::warn("enforce=lease is not to be had: {}; going on with enforce=open",
+               store.why_not_by_handle());
   return Enforcement::kOpen;
 }
 
@@ -247,6 +246,7 @@ class Daemon {
             {"database", plan_.database.native()},
             {"source", options_.source ? options_.source->native() : std::string()},
             {"enforce", enforcement_name()},
+            {"enforce_because", why_not_by_lease()},
             {"lease_seconds", options_.lease.count()},
             {"transport", transport_name()},
             {"passthrough", mount_->uses_passthrough()},
@@ -268,6 +268,12 @@ class Daemon {
     return options;
   }
 
+  /// A clause for people: why every open is decided though leases were asked for. Empty: it is not.
+  std::string why_not_by_lease() const {
+    if (options_.enforcement == Enforcement::kOpen || !mount_->asks_at_open()) return {};
+    if (!store_.opens_by_handle()) return store_.why_not_by_handle();
+    return "kernel or libfuse cannot refuse file handles";
+  }
   const char* enforcement_name() const { return mount_->asks_at_open() ? "open" : "lease"; }
   const char* transport_name() const { return mount_->uses_io_uring() ? "io_uring" : "/dev/fuse"; }
 

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sodium.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -113,6 +115,26 @@ FileHandle handle_of(int fd) {
   return handle;
 }
 
+/// The name of the folder's filesystem, if that is one whose handles are good only as long as the
+/// kernel has the file in memory: each of its fh_to_dentry() looks there and nowhere else (of FUSE
+/// those whose daemon does not say otherwise, which cannot be told from here). Null: it is not.
+const char* forgets_handles(const UniqueFd& folder) {
+  constexpr auto kFuse = 0x65735546;   // FUSE_SUPER_MAGIC; also of fuseblk, as ntfs-3g
+  constexpr auto kExfat = 0x2011BAB0;  // EXFAT_SUPER_MAGIC
+  struct statfs status = {};
+  if (::fstatfs(folder.get(), &status) != 0) return "an unknown file system";
+  switch (status.f_type) {
+    case kFuse:
+      return "FUSE";
+    case MSDOS_SUPER_MAGIC:
+      return "FAT";
+    case kExfat:
+      return "exFAT";
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace
 
 Result<Store> Store::open(const std::filesystem::path& directory, const FileIdKey& key) {
@@ -128,9 +150,20 @@ Result<Store> Store::open(const std::filesystem::path& directory, const FileIdKe
   UniqueFd own_descriptors(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!own_descriptors) return refuse("without /proc/self/fd, cannot open files of the store");
   Store store(std::move(root), std::move(own_descriptors), key);
+  if (const char* forgetful = forgets_handles(store.root_)) {
+    store.has_lasting_handles_ = false;
+    store.why_not_by_handle_ =
+        fmt::format("the store is on {}, whose file handles do not last", forgetful);
+    return store;
+  }
   const FileHandle handle = handle_of(store.root_.get());
-  store.opens_by_handle_ = !handle.empty() && open_handle(store.root_, handle, O_PATH).ok();
-  if (store.opens_by_handle_) store.unchanging_root_ = mount_unchanging(store.root_);
+  if (handle.empty()) {
+    store.why_not_by_handle_ = "the store's file system gives no file handles";
+  } else if (auto opened = open_handle(store.root_, handle, O_PATH); !opened) {
+    store.why_not_by_handle_ = fmt::format("opening the store's files by handle fails: {}",
+                                           std::strerror(opened.error().value));
+  }
+  if (store.opens_by_handle()) store.unchanging_root_ = mount_unchanging(store.root_);
   return store;
 }
 
@@ -163,7 +196,7 @@ Result<Found, Errno> Store::examine(int fd, FileHandle* handle) const {
   const bool has_birth_time = (status.stx_mask & STATX_BTIME) != 0;
   auto known = has_birth_time ? known_->find(key) : std::nullopt;
   if (!known) {
-    FileHandle own = handle_of(fd);
+    FileHandle own = lasting_handle(fd);
     const FileId id = identify(own, key);
     known.emplace(KnownFiles::Known{id, std::move(own)});
     if (has_birth_time) known_->keep(key, *known, asked);
@@ -171,6 +204,10 @@ Result<Found, Errno> Store::examine(int fd, FileHandle* handle) const {
   found.id = known->id;
   if (handle != nullptr) *handle = std::move(known->handle);
   return found;
+}
+
+FileHandle Store::lasting_handle(int fd) const {
+  return has_lasting_handles_ ? handle_of(fd) : FileHandle();
 }
 
 FileId Store::identify(const FileHandle& handle, const KnownFiles::Key& otherwise) const {
@@ -306,7 +343,7 @@ Result<Found, Errno> Store::examine(const FileHandle& handle) const {
 Result<Store::Folder, Errno> Store::open_folder(const StorePath& path,
                                                 const Located& located) const {
   const auto open = [&]() -> Result<UniqueFd, Errno> {
-    if (opens_by_handle_) return open_without_atime(root_, located.handle, O_DIRECTORY);
+    if (opens_by_handle()) return open_without_atime(root_, located.handle, O_DIRECTORY);
     auto again = locate(path);
     if (!again) return again.error();
     if (again->found.id != located.found.id) return Errno{ENOENT};

@@ -115,9 +115,11 @@ class Store {
   /// needed.
   Result<Folder, Errno> open_folder(const StorePath& path, const Located& located) const;
 
-  /// Whether a file can be opened by its handle: the filesystem has them, and we may
-  /// (CAP_DAC_READ_SEARCH in the initial user namespace).
-  bool opens_by_handle() const { return opens_by_handle_; }
+  /// Whether a file can be opened by its handle: the filesystem has them, for as long as it has the
+  /// file, and we may (CAP_DAC_READ_SEARCH in the initial user namespace).
+  bool opens_by_handle() const { return why_not_by_handle_.empty(); }
+  /// A clause for people: why not. Empty if it can be.
+  const std::string& why_not_by_handle() const { return why_not_by_handle_; }
   /// The regular file that locate() gave this handle for, whatever became of its name; ESTALE if
   /// it has been deleted and nobody holds it.
   Result<OpenedFile, Errno> open_file(const FileHandle& handle, FileLeases leases) const;
@@ -142,13 +144,15 @@ class Store {
   static Result<UniqueFd, Errno> open_without_atime(const UniqueFd& mount, const FileHandle& handle,
                                                     int flags);
   Result<UniqueFd, Errno> reopen(int path_fd, int flags) const;
+  FileHandle lasting_handle(int fd) const;
   FileId identify(const FileHandle& handle, const KnownFiles::Key& otherwise) const;
 
   UniqueFd root_;
   /// The same folder through a mount of our own, in no namespace, on which nothing can be changed:
   /// access times included. Invalid where there is none.
   UniqueFd unchanging_root_;
-  bool opens_by_handle_ = false;
+  std::string why_not_by_handle_;
+  bool has_lasting_handles_ = true;
   UniqueFd own_descriptors_;  ///< /proc/self/fd
   FileIdKey key_;
   std::unique_ptr<KnownFiles> known_ = std::make_unique<KnownFiles>();

@@ -29,6 +29,8 @@ class NodeShare {
     there = made;
     return made;
   }
+  /// `made`, instead of what there is.
+  void replace(NodeId node, const std::shared_ptr<T>& made) { (*shared_.lock())[node] = made; }
   /// The node is gone.
   void drop(NodeId node) { shared_.lock()->erase(node); }
 

@@ -333,10 +333,17 @@ Result<UniqueFd, Errno> Tree::open_for_passthrough(const Located& admitted, File
 Result<std::shared_ptr<OpenedFile>, Errno> Tree::share_admitted(NodeId node,
                                                                 const Located& admitted,
                                                                 FileLeases leases) {
-  if (auto open = opened_.find(node)) return open;
+  auto open = opened_.find(node);
+  // Some filesystems have the same number for what a name led to before and after a renaming.
+  const bool is_other = open != nullptr && (open->found != admitted.found ||
+                                            open->found.changed != admitted.found.changed);
+  if (open != nullptr && !is_other) return open;
   auto opened = store_.open_file(admitted, leases);
   if (!opened) return fail(opened.error().value);
-  return opened_.share(node, std::make_shared<OpenedFile>(std::move(*opened)));
+  auto made = std::make_shared<OpenedFile>(std::move(*opened));
+  if (!is_other) return opened_.share(node, std::move(made));
+  opened_.replace(node, made);
+  return made;
 }
 
 Result<std::shared_ptr<OpenedFile>, Errno> Tree::open(NodeId node, const Caller& caller) {

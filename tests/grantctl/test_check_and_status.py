@@ -78,7 +78,8 @@ class WithDaemon(Case):
         self.mount.mkdir()
         control = self.top / "x.sock"
         daemon = StatusDaemon(control, {"version": "9.9", "pid": 7, "store": str(self.store), "mountpoint": str(self.mount),
-                                  "database": str(self.database), "enforce": "open", "started": int(time.time()) - 90,
+                                  "database": str(self.database), "enforce": "open",
+                                  "enforce_because": "the store is odd", "started": int(time.time()) - 90,
                                   "uptime_seconds": 90, "counters": {"lookups": 5}})
         self.addCleanup(daemon.close)
         self.control = str(control)
@@ -90,6 +91,8 @@ class WithDaemon(Case):
                          ("9.9", str(self.store), {"lookups": 5}))
         text = self.ok("status")
         self.assertIn("1m 30s ago", text)
+        self.assertIn("open (the store is odd)\n", text)
+        self.assertEqual(daemon["enforce_because"], "the store is odd")
         self.assertRegex(text, r"(?m)^mountpoint +" + str(self.mount))
         self.environment.pop("GRANTFS_CONTROL")
         self.environment.pop("GRANTFS_DB")

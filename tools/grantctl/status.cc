@@ -22,6 +22,7 @@ Json daemon_json(const DaemonStatus& daemon) {
   if (!daemon.source.empty()) put_bytes(object, "source", daemon.source.native());
   put_bytes(object, "control", daemon.control.native());
   object["enforce"] = daemon.enforce;
+  if (!daemon.enforce_because.empty()) object["enforce_because"] = daemon.enforce_because;
   object["lease_seconds"] = nullptr;
   if (daemon.lease_seconds) object["lease_seconds"] = *daemon.lease_seconds;
   object["transport"] = daemon.transport;
@@ -57,7 +58,10 @@ void print_status(const DaemonStatus& daemon) {
   line("control", escaped(daemon.control.native()));
   line("version", escaped(daemon.version));
   line("pid", std::to_string(daemon.pid));
-  line("enforce", escaped(daemon.enforce));
+  const bool as_asked = daemon.enforce_because.empty();
+  line("enforce",
+       escaped(as_asked ? daemon.enforce
+                        : fmt::format("{} ({})", daemon.enforce, daemon.enforce_because)));
   if (daemon.lease_seconds) line("lease", fmt::format("{:g} s", *daemon.lease_seconds));
   line("transport", escaped(daemon.transport));
   line("passthrough", daemon.passthrough ? "yes" : "no");

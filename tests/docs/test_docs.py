@@ -98,7 +98,7 @@ class Help(unittest.TestCase):
         for line in text.splitlines():
             if re.match(r"\s+-", line):
                 heads = re.split(r"\s{2,}", line.strip())[0]
-                found |= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", heads))
+                found |= set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", heads))
         return found
 
     def assert_in_page(self, name, words):

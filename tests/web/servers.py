@@ -37,6 +37,23 @@ def request(port, path, *, method="GET", headers=(), token=None):
         return Reply(response)
 
 
+def exchange(port, data, *, unix=None):
+    """What comes back for these bytes, whatever they are, until the server closes."""
+    family = socket.AF_UNIX if unix else socket.AF_INET
+    with socket.socket(family) as connection:
+        connection.settimeout(START_SECONDS)
+        connection.connect(unix or ("127.0.0.1", port))
+        answer = b""
+        try:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            while piece := connection.recv(1 << 16):
+                answer += piece
+        except (ConnectionResetError, BrokenPipeError):
+            pass  # a server that has refused need not read on
+        return answer
+
+
 def ask(connection, port, path, *, method="GET", headers=(), token=None):
     """Sends the request, and reads as far as the headers of the answer."""
     pairs = list(headers.items() if hasattr(headers, "items") else headers)
@@ -71,6 +88,14 @@ def wait_for_port(port, process):
         time.sleep(0.005)
 
 
+def make_certificate(folder, *names):
+    """folder/site.pem and site.key, for 127.0.0.1 and these names, of nobody's authority."""
+    subject = ",".join(["IP:127.0.0.1", *(f"DNS:{name}" for name in names)])
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=127.0.0.1", "-addext", f"subjectAltName={subject}", "-keyout", f"{folder}/site.key",
+                    "-out", f"{folder}/site.pem"], check=True, capture_output=True)
+
+
 def webconf(server, *options):
     """What `grantctl webconf SERVER` writes."""
     return subprocess.run([GRANTCTL, "webconf", server, *options], capture_output=True, text=True, check=True,
@@ -81,7 +106,8 @@ class Server:
     """One of Debian's web servers in a folder of its own, as www-data; stop() ends it.
 
     detached: it outlives this process, and Ctrl-C does not reach it. `options` are webconf's; `more`
-    stands at the end of what it writes, before the last brace.
+    stands at the end of what it writes, before the last brace. `around` is what the machine's own
+    configuration says besides, before it (nginx: in http {}; not for Caddy, whose file is the whole).
     """
 
     NAME = COMMAND = None
@@ -89,7 +115,7 @@ class Server:
     MAIN = ""              # what stands around it, in "main.conf"
     ENVIRONMENT = {}
 
-    def __init__(self, folder, mountpoint, detached=False, options=(), more=""):
+    def __init__(self, folder, mountpoint, detached=False, options=(), more="", around=""):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
@@ -100,7 +126,7 @@ class Server:
         text = self.adapted(text)
         (self.folder / self.SITE).write_text(text.rpartition("}")[0] + more + "}\n" if more else text)
         values = {"folder": self.folder, "port": free_port()}
-        (self.folder / "main.conf").write_text(self.MAIN % values)
+        (self.folder / "main.conf").write_text(self.MAIN % {**values, "around": around})
         command = [word % values for word in self.COMMAND]
         with open(self.folder / "output.log", "wb") as output:
             self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -114,7 +140,7 @@ class Server:
             raise
 
     def adapted(self, text):
-        return text
+        return text.replace("/var/log/nginx/", f"{self.folder}/")
 
     def get(self, path, **arguments):
         return request(self.port, path, **arguments)
@@ -140,7 +166,7 @@ class Nginx(Server):
 user www-data;
 worker_processes 2;
 pid nginx.pid;
-error_log error.log;
+error_log error.log info;
 events {
     worker_connections 256;
 }
@@ -153,6 +179,7 @@ http {
     fastcgi_temp_path tmp-fastcgi;
     uwsgi_temp_path tmp-uwsgi;
     scgi_temp_path tmp-scgi;
+    %(around)s
     include grantfs.conf;
 }
 """
@@ -218,6 +245,7 @@ include_shell "/usr/share/lighttpd/create-mime.conf.pl"
 # As Debian's configurations of PHP and SSI have it.
 fastcgi.server += ( ".php" => (( "host" => "127.0.0.1", "port" => 1, "check-local" => "disable" )) )
 ssi.extension = ( ".shtml" )
+%(around)s
 include "%(folder)s/grantfs.conf"
 """
 

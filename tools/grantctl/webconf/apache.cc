@@ -43,6 +43,9 @@ Listen @listen@
         EnableMMAP Off
         EnableSendfile On
 
+        # What stands behind a file's name would hide which file it is.
+        AcceptPathInfo Off
+
         # Listings hold no page of somebody's making: these names are answered 404 below.
         HeaderName /.none
         ReadmeName /.none
@@ -57,7 +60,11 @@ Listen @listen@
 %cookie|    # The token, if the cookie holds one and nothing else; else a name that never is a session.
 %cookie|    # This pattern is what keeps "../" out of the path. Of several cookies of that name the first counts.
 %cookie|    SetEnvIf Request_URI "^" GRANTFS_SESSION=_anon
-%cookie|    SetEnvIf Cookie "^(?:(?!\s*@cookie@\s*=)[^;]*;)*\s*@cookie@=([A-Za-z0-9_-]{16,255})\s*(?:;|$)" GRANTFS_SESSION=$1
+%cookie|    SetEnvIf Cookie "(?s)^(?:(?:(?!(?<![^;,\s])@cookie@\s*=).)*;\s*)?@cookie@=([A-Za-z0-9_-]{16,255})\s*(?:;|$|,\s)" GRANTFS_SESSION=$1
+%cookie|    # Some proxies send each cookie in a line of its own, and Apache puts a comma between the lines. A comma
+%cookie|    # may be part of another cookie too, so such a one counts only if none stands behind a semicolon. Where no
+%cookie|    # proxy does that, take this line out.
+%cookie|    SetEnvIf Cookie "(?s)^(?!(?:.*;)?\s*@cookie@\s*=)(?:(?!(?<![^;,\s])@cookie@\s*=).)*,\s@cookie@=([A-Za-z0-9_-]{16,255})\s*(?:;|$|,\s)" GRANTFS_SESSION=$1
 %cookie|
 %cookie|    # What the session may see. 403: no session, or one that has ended. 404: not there, or not yours.
 %cookie|    <LocationMatch "(?s)^@location_pattern@(?<grantfs_path>.*)$">
@@ -83,6 +90,12 @@ Listen @listen@
 %remote_user|        Require valid-user
 %remote_user|    </LocationMatch>
 %login|    ErrorDocument 403 "@login_page@"
+    # No answer is remembered by a cache on the way but where it is said below.
+    <IfModule mod_expires.c>
+        ExpiresActive Off
+    </IfModule>
+    Header always set Cache-Control no-store
+
 %session|    # A browser may keep a copy, nobody else may, and it asks each time whether it still holds.
 %session|    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@location_pattern@#"
 %session|
@@ -97,6 +110,7 @@ Listen @listen@
     </Location>
 
     Header always set X-Content-Type-Options nosniff
+    Header onsuccess set Content-Security-Policy "@sandbox@"
 %attach|    # Only what a browser shows without running anything in it is shown: pictures, sound, film, plain text,
 %attach|    # PDF, and Apache's own listings. Everything else is downloaded; an uploaded page would be a page of
 %attach|    # this site.
@@ -143,7 +157,7 @@ Result<std::string> apache(const Site& site) {
                {"address", (site.host().empty() ? "*" : site.host()) + ":" + site.port()},
                {"served_patterns", served_patterns(site, flags)},
                {"location_pattern", as_pattern(site.location)},
-               {"keys", fill_keys(kApacheKey, site)}});
+               {"keys", fill_keys(kApacheKey, site, {})}});
 }
 
 }  // namespace grantctl::webconf

@@ -24,17 +24,29 @@ constexpr std::string_view kCaddy =
 http://@address@ {
 %host|	bind @host@
 	header X-Content-Type-Options nosniff
+	header Content-Security-Policy "@sandbox@"
+	# No answer is remembered by a cache on the way but where it is said below.
+	header Cache-Control no-store
+%keys_there|	# The URL is the key: the log has no others than these.
+%keys_there|	@unlogged not path @logged@
+%keys_there|	skip_log @unlogged
+%address_there|
+%address_there|	# Where the client is, for what is bound to an address. Who comes by a socket of this machine is
+%address_there|	# nowhere, and has what is bound to none.
+%address_there|	map {http.request.remote.host} {grantfs_from} {
+%address_there|		~^([0-9A-Fa-f.:]+)$ "from/${1}/"
+%address_there|		default ""
+%address_there|	}
 
 %cookie|	# What the session may see. 403: no session, or one that has ended. 404: not there, or not yours.
 %remote_user|	# What the user may see. 401: log in. 404: not there, or not yours. grantfs takes the server's word for
 %remote_user|	# the user, so mount with server_group=.
 %session|	handle_path @location@* {
-%cookie|		# The token, if the cookie holds one and nothing else. This pattern is what keeps "../" out of the
-%cookie|		# path: never put a raw cookie or query into one. Two cookies of that name are none.
-%cookie|		@session {
-%cookie|			vars_regexp token {http.request.header.Cookie} (?:^|;\s*)@cookie@=([A-Za-z0-9_-]{16,255})\s*(?:;|$)
-%cookie|			not vars_regexp {http.request.header.Cookie} (?s)(?:^|[;,\s])@cookie@\s*=.*[;,\s]@cookie@\s*=
-%cookie|		}
+%cookie|		# The first cookie of that name, in whichever header line; and the token, if it holds one and nothing
+%cookie|		# else. That pattern is what keeps "../" out of the path: never put a raw cookie or query into one.
+%cookie|		@cookie header_regexp cookie Cookie (?:^|;)\s*@cookie@(\s*=[^;]*)
+%cookie|		vars @cookie grantfs_cookie {re.cookie.1}
+%cookie|		@session vars_regexp token {vars.grantfs_cookie} ^=([A-Za-z0-9_-]{16,255})\s*$
 %remote_user|		# In that file, a line for each user: NAME HASH, the hash by `caddy hash-password`.
 %remote_user|		basicauth {
 %remote_user|			import @users@
@@ -86,6 +98,7 @@ http://@address@ {
 %login|			path @location@*
 %login|		}
 %login|		header @refused Content-Type text/html
+%login|		header @refused -Content-Security-Policy
 %login|		respond @refused "@login_page@"
 		header -Content-Disposition
 		respond "{http.error.status_code} {http.error.status_text}"
@@ -96,15 +109,14 @@ http://@address@ {
 constexpr std::string_view kCaddyKey = R"conf(	# @title@: the token is in the URL.
 	# The path says where the client is, so that what is bound to an address works@counted@.
 	handle_path @location@* {
-		root * @mount@/from/{http.request.remote.host}/by-@name@
+		root * @mount@/{grantfs_from}by-@name@
 		file_server {
 			browse
 			index .none
 		}
 		header Cache-Control "private, no-cache"
-		# The URL is the key: it is in no log, and is not told to other sites.
+		# The URL is the key: it is not told to other sites.
 		header Referrer-Policy no-referrer
-		skip_log
 %attach|		@download not path_regexp (?i)(?:/|\.(?:@inert@))$
 %attach|		header @download Content-Disposition attachment
 	}
@@ -118,7 +130,6 @@ constexpr std::string_view kCaddyEndedKey =
 			path_regexp @name@ ^@pattern@([A-Za-z0-9_-]{16,255})(?:/|$)
 		}
 		handle @@name@ {
-			skip_log
 			@ended file {
 				root @mount@/expired
 				try_files /{re.@name@.1}
@@ -126,6 +137,10 @@ constexpr std::string_view kCaddyEndedKey =
 			respond @ended "410 Gone" 410
 		}
 )conf";
+
+std::string logged(const Site& site, const Flags& flags) {
+  return site.public_location + '*' + (flags.session ? ' ' + site.location + '*' : "");
+}
 
 }  // namespace
 
@@ -136,14 +151,17 @@ Result<std::string> caddy(const Site& site) {
               {{"remote_user", flag(flags.remote_user)},
                {"session", flag(flags.session)},
                {"attach_session", flag(flags.attach && flags.session)},
-               {"from", site.by_address ? "from/{http.request.remote.host}/" : ""},
+               {"from", site.by_address ? "{grantfs_from}" : ""},
                {"users", site.users.empty() ? "/etc/caddy/grantfs.users" : site.users},
                {"listen", site.listen},
                {"address", ":" + site.port()},
                {"host", site.host()},
                {"location", site.location},
-               {"keys", fill_keys(kCaddyKey, site)},
-               {"ended_keys", fill_keys(kCaddyEndedKey, site)}});
+               {"keys_there", flag(flags.keys)},
+               {"address_there", flag(flags.keys || site.by_address)},
+               {"logged", logged(site, flags)},
+               {"keys", fill_keys(kCaddyKey, site, {})},
+               {"ended_keys", fill_keys(kCaddyEndedKey, site, {})}});
 }
 
 }  // namespace grantctl::webconf

@@ -70,6 +70,19 @@ void add_web_server(CLI::App& parent, Context& context, const WebServer& server)
                   "URL path of URLs made for nginx's secure_link; default: /files/")
       ->type_name("PATH");
   command
+      .add_option("--arg-md5", site->md5_argument,
+                  "md5: the argument of those URLs that holds the MD5; default: md5")
+      ->type_name("NAME");
+  command
+      .add_option("--arg-expires", site->expires_argument,
+                  "md5: the argument that holds the expiry; default: expires")
+      ->type_name("NAME");
+  command
+      .add_option("--access-log", site->log,
+                  "nginx, link, signature and md5: the log, which names files and no tokens; "
+                  "default: /var/log/nginx/access.log")
+      ->type_name("FILE");
+  command
       .add_option("--cookie", site->cookie,
                   "name of the cookie that holds the token; default: __Host-files")
       ->type_name("NAME");
@@ -84,7 +97,7 @@ void add_web_server(CLI::App& parent, Context& context, const WebServer& server)
   command.add_flag("--by-address", site->by_address,
                    "cookie: serve sessions that are bound to the client's address too");
   command.add_flag("--inline-active", site->inline_active,
-                   "show HTML, SVG and whatever else may hold scripts, not only download it");
+                   "show HTML, SVG and the like, without their scripts, not only download them");
   on_run(command, context,
          [&server, site](Context& /*shared*/) { return run_webconf(server, *site); });
 }

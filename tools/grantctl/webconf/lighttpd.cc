@@ -32,6 +32,9 @@ $SERVER["socket"] == "@socket@" {
     index-file.names = ()
     static-file.exclude-extensions = ()
 
+    # What stands behind a file's name would hide which file it is.
+    static-file.disable-pathinfo = "enable"
+
     # No name makes a file a program, whatever is said elsewhere.
     cgi.assign = ()
     fastcgi.server = ()
@@ -41,11 +44,22 @@ $SERVER["socket"] == "@socket@" {
 
     # lighttpd's own listings and redirections would show the rewritten path, and the token in it.
     dir-listing.activate = "disable"
-    setenv.set-response-header = ( "Location" => "", "X-Content-Type-Options" => "nosniff" )
+%!keys_there|    setenv.set-response-header = ( "Location" => "", "X-Content-Type-Options" => "nosniff",
+%!keys_there|                                   "Content-Security-Policy" => "@sandbox@" )
+%keys_there|    setenv.set-response-header = ( "Location" => "", "X-Content-Type-Options" => "nosniff",
+%keys_there|                                   "Content-Security-Policy" => "@sandbox@",
+%keys_there|                                   "Referrer-Policy" => "no-referrer" )
+    # No answer is remembered by a cache on the way but where it is said below.
+    setenv.add-response-header = ( "Cache-Control" => "no-store" )
+    expire.url = ()
+    expire.mimetypes = ()
 
 %secret|    # Whatever lighttpd says of a file names its path, and the token is in it. `grantctl check` says why
 %secret|    # a file is refused.
 %secret|    server.errorlog = "/dev/null"
+%keys_there|    # lighttpd can write no log without the token of a URL. Leave debug.log-request-... off everywhere: they
+%keys_there|    # write before lighttpd knows which site is asked.
+%keys_there|    accesslog.filename = "/dev/null"
 %login|    # 403, with a page that leads on to the login: put it there.
 %login|    #   echo '@login_page@' >/etc/lighttpd/grantfs-403.html
 %login|    server.errorfile-prefix = "/etc/lighttpd/grantfs-"
@@ -81,15 +95,11 @@ $SERVER["socket"] == "@socket@" {
 %attach_session|                                           "Content-Disposition" => "attachment" )
 %attach_session|        }
 %cookie|    }
-%keys_there|    # Where the token is in the URL, that is the key: it is in no log, and is not told to other sites.
-%keys_there|    # 403: it has ended.
+%keys_there|    # Where the token is in the URL, that is the key. 403: it has ended.
 %keys_there|    $HTTP["url"] =~ "^/by-(?:link|signature)/" {
-%keys_there|        accesslog.filename = "/dev/null"
-%keys_there|        setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
-%keys_there|                                       "Referrer-Policy" => "no-referrer" )
+%keys_there|        setenv.add-response-header = ( "Cache-Control" => "private, no-cache" )
 %attach_keys|        $HTTP["url"] !~ "(?i)(?:/|\.(?:@inert@))$" {
 %attach_keys|            setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
-%attach_keys|                                           "Referrer-Policy" => "no-referrer",
 %attach_keys|                                           "Content-Disposition" => "attachment" )
 %attach_keys|        }
 %keys_there|    }
@@ -117,7 +127,7 @@ Result<std::string> lighttpd(const Site& site) {
                  "lighttpd tells neither the user nor the client's address to its rewriting: use "
                  "--kind cookie without --by-address, or another server"};
   }
-  const std::string keys = fill_keys(kLighttpdKey, site);
+  const std::string keys = fill_keys(kLighttpdKey, site, {});
   return fill(kLighttpd, site,
               {{"cookie_keys", flags.cookie ? keys : ""},
                {"keys", keys},

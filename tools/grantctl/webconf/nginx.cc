@@ -30,17 +30,35 @@ constexpr std::string_view kNginx =
 %remote_user|    default "\t";
 %remote_user|    "~^(?<grantfs_name>[A-Za-z0-9][A-Za-z0-9_@.-]{0,127})$" $grantfs_name;
 %remote_user|}
+%address|
+%address|# Where the client is, for what is bound to an address. Who comes by a socket of this machine is nowhere,
+%address|# and has what is bound to none. Behind a proxy of your own, set real_ip_header and set_real_ip_from.
+%address|map $remote_addr $grantfs_from {
+%address|    default from/$remote_addr/;
+%address|    "~^unix:" "";
+%address|}
 @key_maps@
 %md5|
-%md5|# What secure_link's URLs carry, if it is of their form: ?md5=...&expires=...
-%md5|map $arg_md5 $grantfs_md5 {
+%md5|# What secure_link's URLs carry, if it is of their form: ?@md5_argument@=...&@expires_argument@=...
+%md5|map $arg_@md5_argument@ $grantfs_md5 {
 %md5|    default _none;
-%md5|    "~^(?<grantfs_md5_sum>[A-Za-z0-9_-]{22})$" $grantfs_md5_sum;
+%md5|    "~^(?<grantfs_md5_sum>[A-Za-z0-9_-]{22})(?:=.?)?$" $grantfs_md5_sum;
 %md5|}
-%md5|map $arg_expires $grantfs_md5_expires {
+%md5|map $arg_@expires_argument@ $grantfs_md5_expires {
 %md5|    default _none;
-%md5|    "~^(?<grantfs_md5_time>[0-9]{1,11})$" $grantfs_md5_time;
+%md5|    "~^(?<grantfs_md5_time>[0-9]{1,32})$" $grantfs_md5_time;
 %md5|}
+%secret_urls|
+%secret_urls|# What the log says of a request: which file, and never the token. Of what is none of these URLs, or is no
+%secret_urls|# HTTP at all, it says "-". For that this server must be the default one at its address (default_server).
+%secret_urls|map $uri $grantfs_logged_uri {
+%secret_urls|    default -;
+%secret_urls|    "~^@public_pattern@" $uri;
+%logged_session|    "~^@location_pattern@" $uri;
+@logged_keys@
+%md5|    "~^@md5_pattern@" $uri;
+%secret_urls|}
+%secret_urls|log_format grantfs '$remote_addr - - [$time_local] "$request_method $grantfs_logged_uri $server_protocol" $status $body_bytes_sent';
 
 %attach|# Only what a browser shows without running anything in it is shown: pictures, sound, film, plain text,
 %attach|# PDF, and nginx's own listings. Everything else is downloaded; an uploaded page would be a page of
@@ -51,18 +69,22 @@ constexpr std::string_view kNginx =
 %attach|    "~^text/plain|^application/pdf|^(?:image|audio|video)/(?!svg)|/$" "";
 %attach|}
 %attach|
+# Nothing, by which sub_filter is switched off.
+map "" $grantfs_nothing {
+    default "";
+}
+
 server {
     listen @listen@;
     server_name _;
     server_tokens off;
-
-    # This cache would answer for up to a minute without asking grantfs.
-    open_file_cache off;
-
     sendfile on;
-    etag on;
     absolute_redirect off;
+    add_header Cache-Control no-store always;
     add_header X-Content-Type-Options nosniff always;
+%secret_urls|    add_header Referrer-Policy no-referrer always;
+%secret_urls|    access_log @log@ grantfs;
+%secret_urls|    error_log /dev/null emerg;
 
     location / {
         return 404;
@@ -73,6 +95,7 @@ server {
 %session|    # Both the location and the alias end in '/'; without it, "@location_open@../" would be a way out.
 %session|    location ^~ @location@ {
 %cookie|        alias @mount@/@from@by-session/$grantfs_session/;
+%remote_user|        satisfy all;
 %remote_user|        auth_basic "Files";
 %remote_user|        auth_basic_user_file @users@;
 %remote_user|        alias @mount@/by-user/$grantfs_user/;
@@ -80,21 +103,28 @@ server {
 %login|        error_page 403 @grantfs_login;
 %session|
 %session|        # A browser may keep a copy, nobody else may, and it asks each time whether it still holds.
-%session|        # (add_header here hides those above: hence nosniff again.)
+%session|        # (add_header here hides those above: each location has them all.)
 %session|        add_header Cache-Control "private, no-cache" always;
-%session|        add_header X-Content-Type-Options nosniff always;
-%attach_session|        add_header Content-Disposition $grantfs_disposition;
+@headers_session@
 %cookie|
 %cookie|        # Whatever nginx says of a file names its path, and the token is in it: "crit" is not enough,
 %cookie|        # since a mount that does not answer is told at crit. `grantctl check` says why a file is refused.
 %cookie|        error_log /dev/null emerg;
+@serving_session@
 %session|    }
 %session|
 %login|    # 403, with a page that leads on to the login.
 %login|    location @grantfs_login {
 %login|        types {}
 %login|        default_type text/html;
+%login|        charset utf-8;
+%login|        ssi off;
+%login|        sub_filter $grantfs_nothing "";
+%login|        add_before_body "";
+%login|        add_after_body "";
+%login|        expires off;
 %login|        add_header Cache-Control no-store always;
+%login|        add_header X-Content-Type-Options nosniff always;
 %login|        return 403 '@login_page@';
 %login|    }
 %login|
@@ -102,24 +132,24 @@ server {
 %md5|    # URLs that were made for secure_link: make a key of format md5 with the secret and expression that
 %md5|    # they are made with, and --uri-prefix @md5_location@. It says which file, so all else is 403.
 %md5|    location ^~ @md5_location@ {
-%md5|        alias @mount@/from/$remote_addr/by-md5/$grantfs_md5_expires/$grantfs_md5@md5_location@;
+%md5|        alias @mount@/${grantfs_from}by-md5/$grantfs_md5_expires/$grantfs_md5@md5_location@;
+%md5|        autoindex off;
 %md5|        if (!-f $request_filename) {
 %md5|            return 403;
 %md5|        }
 %md5|        error_page 403 404 = @grantfs_md5_ended;
 %md5|        add_header Cache-Control "private, no-cache" always;
-%md5|        add_header X-Content-Type-Options nosniff always;
 %md5|        add_header Referrer-Policy no-referrer always;
-%attach_md5|        add_header Content-Disposition $grantfs_disposition;
-%md5|        access_log off;
+@headers_md5@
+%md5|        access_log @log@ grantfs;
 %md5|        error_log /dev/null emerg;
+@serving_md5@
 %md5|    }
 %md5|
 %md5|    # 410: it has expired, and was right.
 %md5|    location @grantfs_md5_ended {
-%md5|        access_log off;
-%md5|        error_log /dev/null emerg;
-%md5|        if (-f @mount@/from/$remote_addr/expired/by-md5/$grantfs_md5_expires/$grantfs_md5$uri) {
+@refusing_md5@
+%md5|        if (-f @mount@/${grantfs_from}expired/by-md5/$grantfs_md5_expires/$grantfs_md5$uri) {
 %md5|            return 410;
 %md5|        }
 %md5|        return 403;
@@ -130,10 +160,47 @@ server {
         alias @mount@/public/;
         autoindex on;
         add_header Cache-Control "public, no-cache" always;
-        add_header X-Content-Type-Options nosniff always;
-%attach|        add_header Content-Disposition $grantfs_disposition;
+@headers@
+@serving@
     }
 }
+)conf";
+
+/// Where files are served: what a browser may do with them.
+constexpr std::string_view kNginxHeaders =
+    R"conf(        add_header X-Content-Type-Options nosniff always;
+        add_header Content-Security-Policy "@sandbox@" always;
+%attach|        add_header Content-Disposition $grantfs_disposition;
+)conf";
+
+/// Where files are served: what would break these locations if http {} had it otherwise.
+constexpr std::string_view kNginxServing = R"conf(
+        # Whatever the rest of your configuration has of these does not count here: caches that would answer
+        # without asking grantfs, index pages in place of a listing, programs and texts in somebody's page.
+        open_file_cache off;
+        index .none;
+        ssi off;
+        sub_filter $grantfs_nothing "";
+        add_before_body "";
+        add_after_body "";
+        gzip_static off;
+        default_type application/octet-stream;
+        charset off;
+        etag on;
+        if_modified_since exact;
+        expires off;
+        disable_symlinks off;
+        autoindex_format html;
+)conf";
+
+/// In the locations that say why one of these URLs is refused.
+constexpr std::string_view kNginxRefusing =
+    R"conf(        add_header Cache-Control no-store always;
+        add_header X-Content-Type-Options nosniff always;
+        add_header Referrer-Policy no-referrer always;
+        expires off;
+        access_log @log@ grantfs;
+        error_log /dev/null emerg;
 )conf";
 
 /// For the error page, of each kind whose URLs are keys.
@@ -145,26 +212,28 @@ map $uri $grantfs_@name@ {
 }
 )conf";
 
+constexpr std::string_view kNginxLoggedKey =
+    R"conf(    "~(?s)^@pattern@[^/]*(?<grantfs_@name@_file>/.*)?$" @location@-$grantfs_@name@_file;
+)conf";
+
 constexpr std::string_view kNginxKey = R"conf(    # @title@: the token is in the URL.
     # The path says where the client is, so that what is bound to an address works@counted@.
-    # Behind a proxy of your own, set real_ip_header and set_real_ip_from.
     location ^~ @location@ {
-        alias @mount@/from/$remote_addr/by-@name@/;
+        alias @mount@/${grantfs_from}by-@name@/;
         autoindex on;
         error_page 403 = @at@grantfs_@name@_ended;
         add_header Cache-Control "private, no-cache" always;
-        add_header X-Content-Type-Options nosniff always;
-        # The URL is the key: it is in no log, and is not told to other sites.
+        # The URL is the key: it is not told to other sites, and the log has the file's name alone.
         add_header Referrer-Policy no-referrer always;
-%attach|        add_header Content-Disposition $grantfs_disposition;
-        access_log off;
+@headers@
+        access_log @log@ grantfs;
         error_log /dev/null emerg;
+@serving@
     }
 
     # 410: it has expired. 403: there is no such @noun@, or it was taken back.
     location @at@grantfs_@name@_ended {
-        access_log off;
-        error_log /dev/null emerg;
+@refusing@
         if (-f @mount@/expired/$grantfs_@name@) {
             return 410;
         }
@@ -177,20 +246,45 @@ constexpr std::string_view kNginxKey = R"conf(    # @title@: the token is in the
 
 Result<std::string> nginx(const Site& site) {
   const Flags flags(site);
+  const std::string log = site.log.empty() ? "/var/log/nginx/access.log" : site.log;
+  const std::string headers = fill(kNginxHeaders, site, {});
+  const std::string refusing = fill(kNginxRefusing, site, {{"log", log}});
+  const std::string serving(kNginxServing);
+  const Values in_keys = {
+      {"log", log}, {"headers", headers}, {"serving", serving}, {"refusing", refusing}};
+  const auto where = [](bool is_there, const std::string& text) {
+    return std::string_view(is_there ? text : std::string_view());
+  };
+  const bool has_md5 = site.has("md5");
   return fill(kNginx, site,
               {{"remote_user", flag(flags.remote_user)},
                {"session", flag(flags.session)},
-               {"attach_session", flag(flags.attach && flags.session)},
-               {"from", site.by_address ? "from/$remote_addr/" : ""},
+               {"address", flag(flags.keys || has_md5 || site.by_address)},
+               {"from", site.by_address ? "${grantfs_from}" : ""},
                {"users", site.users.empty() ? "/etc/nginx/grantfs.htpasswd" : site.users},
                {"listen", site.listen},
                {"location", site.location},
                {"location_open", site.location.substr(0, site.location.size() - 1)},
-               {"md5", flag(site.has("md5"))},
-               {"attach_md5", flag(flags.attach && site.has("md5"))},
+               {"location_pattern", as_pattern(site.location)},
+               {"public_pattern", as_pattern(site.public_location)},
+               {"md5_pattern", as_pattern(site.md5_location)},
+               {"md5", flag(has_md5)},
                {"md5_location", site.md5_location},
-               {"key_maps", fill_keys(kNginxKeyMap, site)},
-               {"keys", fill_keys(kNginxKey, site)}});
+               {"md5_argument", site.md5_argument},
+               {"expires_argument", site.expires_argument},
+               {"secret_urls", flag(flags.keys || has_md5)},
+               {"logged_session", flag(flags.session && (flags.keys || has_md5))},
+               {"log", log},
+               {"headers", headers},
+               {"headers_session", where(flags.session, headers)},
+               {"headers_md5", where(has_md5, headers)},
+               {"serving", serving},
+               {"serving_session", where(flags.session, serving)},
+               {"serving_md5", where(has_md5, serving)},
+               {"refusing_md5", where(has_md5, refusing)},
+               {"logged_keys", fill_keys(kNginxLoggedKey, site, {})},
+               {"key_maps", fill_keys(kNginxKeyMap, site, {})},
+               {"keys", fill_keys(kNginxKey, site, in_keys)}});
 }
 
 }  // namespace grantctl::webconf

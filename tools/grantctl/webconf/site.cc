@@ -129,6 +129,15 @@ Result<void> check(const Site& site) {
   if (!site.users.empty() && (!site.users.starts_with('/') || !holds_only(site.users, "/._+-"))) {
     return unfit("--users", site.users, "an absolute path of letters, digits and ._+-");
   }
+  if (!site.log.empty() && (!site.log.starts_with('/') || !holds_only(site.log, "/._+-"))) {
+    return unfit("--access-log", site.log, "an absolute path of letters, digits and ._+-");
+  }
+  for (const auto& [option, name] :
+       {std::pair{"--arg-md5", &site.md5_argument}, {"--arg-expires", &site.expires_argument}}) {
+    if (name->empty() || !holds_only(*name, "_")) {
+      return unfit(option, *name, "a name of letters, digits and _");
+    }
+  }
   if (site.cookie.empty() || !holds_only(site.cookie, "_-")) {
     return unfit("--cookie", site.cookie, "a name of letters, digits, - and _");
   }

@@ -23,8 +23,11 @@ struct Site {
   std::string signed_location = "/signed/";  ///< likewise, of signed URLs
   std::string md5_location = "/files/";      ///< likewise, of secure_link's URLs
   std::string cookie = "__Host-files";       ///< name of the cookie that holds the token
-  std::string users;                         ///< the server's file of users; empty: a default
-  std::string login;                         ///< URL of the login page; empty: none
+  std::string md5_argument = "md5";          ///< of secure_link's URLs, the argument of the MD5
+  std::string expires_argument = "expires";  ///< likewise, of the expiry
+  std::string log;             ///< the access log, where URLs are keys; empty: a default
+  std::string users;           ///< the server's file of users; empty: a default
+  std::string login;           ///< URL of the login page; empty: none
   bool by_address = false;     ///< the path says where the client is: sessions may be bound to it
   bool inline_active = false;  ///< HTML, SVG and the like are shown, not downloaded
 

@@ -97,7 +97,8 @@ std::string fill(std::string_view text, const Site& site, Values values) {
                                {"login", site.login},
                                {"login_page", page},
                                {"mount", site.mount},
-                               {"public", site.public_location}});
+                               {"public", site.public_location},
+                               {"sandbox", kSandbox}});
   return fill(text, values);
 }
 
@@ -118,17 +119,15 @@ std::vector<KeyKind> key_kinds(const Site& site) {
   return kinds;
 }
 
-std::string fill_keys(std::string_view text, const Site& site) {
+std::string fill_keys(std::string_view text, const Site& site, const Values& values) {
   std::string filled;
   for (const KeyKind& kind : key_kinds(site)) {
-    filled += fill(text, site,
-                   {{"at", "@"},
-                    {"name", kind.name},
-                    {"noun", kind.noun},
-                    {"title", kind.title},
-                    {"counted", kind.counted},
-                    {"location", kind.location},
-                    {"pattern", as_pattern(kind.location)}});
+    const std::string pattern = as_pattern(kind.location);
+    Values all = {{"at", "@"},           {"name", kind.name},       {"noun", kind.noun},
+                  {"title", kind.title}, {"counted", kind.counted}, {"location", kind.location},
+                  {"pattern", pattern}};
+    all.insert(all.end(), values.begin(), values.end());
+    filled += fill(text, site, std::move(all));
   }
   return filled;
 }

@@ -42,8 +42,8 @@ struct KeyKind {
 std::vector<KeyKind> key_kinds(const Site& site);
 
 /// The template for each of them, one behind the other: name, noun, title, counted, location and
-/// its pattern; mount, attach and inert as elsewhere.
-std::string fill_keys(std::string_view text, const Site& site);
+/// its pattern, and `values`; mount, attach and inert as elsewhere.
+std::string fill_keys(std::string_view text, const Site& site, const Values& values);
 
 /// A value for %NAME|: there or not.
 inline std::string_view flag(bool is_set) {
@@ -51,9 +51,14 @@ inline std::string_view flag(bool is_set) {
 }
 
 /// The template with its values, and with what means the same in every one: attach, cookie,
-/// cookie_note, inert, login, login_page, mount, public. What stands in a value is not looked at
-/// again.
+/// cookie_note, inert, login, login_page, mount, public, sandbox. What stands in a value is not
+/// looked at again.
 std::string fill(std::string_view text, const Site& site, Values values);
+
+/// The Content-Security-Policy of whatever is served: no script runs in it and no form is sent, be
+/// it shown after all. It keeps its origin, because a film that is opened by itself is fetched in
+/// parts, and a browser sends no SameSite cookie from an origin of its own.
+inline constexpr std::string_view kSandbox = "sandbox allow-same-origin allow-downloads";
 
 /// A literal text as a pattern of PCRE or RE2 that matches it alone.
 std::string as_pattern(std::string_view text);

@@ -38,8 +38,9 @@ bool NodeTable::lend(Tables& tables, Slot slot, const Loan* loan) {
 
 bool NodeTable::lend_for(const KernelEntry& key, const Loan& loan, std::chrono::seconds lent_for) {
   auto tables = tables_.lock();
-  if (node_of(*tables, key.parent) == nullptr || loan.mark != recalls_.load()) return false;
-  const Slot slot = find_entry(*tables, slot_of(key.parent), key.name);
+  const Slot folder = slot_of(*tables, key.parent);
+  if (folder == 0 || loan.mark != recalls_.load()) return false;
+  const Slot slot = find_entry(*tables, folder, key.name);
   if (slot == 0) return false;
   mark_lent(tables->entries[slot], loan.decision.access, lent_for);
   rest_on(*tables, slot, loan, lent_for);
@@ -66,12 +67,13 @@ bool NodeTable::holds_steady(const Node& node) {
 bool NodeTable::hold_steady(NodeId folder, std::chrono::seconds lease,
                             std::chrono::seconds lent_for) {
   auto tables = tables_.lock();
-  Node* node = node_of(*tables, folder);
-  if (node == nullptr) return false;
+  const Slot slot = slot_of(*tables, folder);
+  if (slot == 0) return false;
+  Node& node = tables->nodes[slot];
   const std::uint32_t now = steady_seconds();
-  if (!holds_steady(*node)) node->holds_steady_since = now;
-  node->holds_steady_until = now + static_cast<std::uint32_t>(lent_for.count());
-  return std::chrono::seconds{now - node->holds_steady_since} > lease;
+  if (!holds_steady(node)) node.holds_steady_since = now;
+  node.holds_steady_until = now + static_cast<std::uint32_t>(lent_for.count());
+  return std::chrono::seconds{now - node.holds_steady_since} > lease;
 }
 
 bool NodeTable::is_lent(const Entry& entry) {
@@ -126,8 +128,9 @@ void NodeTable::lead_to_uri(Tables& tables, Slot file) {
 
 bool NodeTable::leads_to_uri(NodeId parent, std::string_view name) {
   auto tables = tables_.lock();
-  if (node_of(*tables, parent) == nullptr) return false;
-  const Slot slot = find_entry(*tables, slot_of(parent), name);
+  const Slot folder = slot_of(*tables, parent);
+  if (folder == 0) return false;
+  const Slot slot = find_entry(*tables, folder, name);
   return slot != 0 && tables->entries[slot].leads_to_uri;
 }
 
@@ -166,8 +169,13 @@ std::vector<std::vector<LentEntry>> NodeTable::lent_along(const StorePath& path)
 std::vector<LentEntry> NodeTable::lent_in(const View& view) {
   std::vector<LentEntry> found;
   auto tables = tables_.lock();
+  std::vector<std::pair<NodeId, ViewPointer>> roots;
   for (const auto& [root, there] : tables->views_like(view)) {
-    if (there->identity == view.identity) add_view(*tables, root, there, found);
+    if (there->identity == view.identity) roots.emplace_back(id_of(*tables, root), there);
+  }
+  Turns turns(tables);
+  for (const auto& [id, there] : roots) {
+    if (const Slot root = slot_of(*tables, id)) add_view(turns, *tables, root, there, found);
   }
   return found;
 }
@@ -184,78 +192,82 @@ std::vector<LentEntry> NodeTable::lent_files_of_uris() {
   return found;
 }
 
-void NodeTable::add_view(Tables& tables, Slot root, const ViewPointer& view,
-                         std::vector<LentEntry>& found) const {
+void NodeTable::add_view(Turns& turns, Tables& tables, Slot root, const ViewPointer& view,
+                         std::vector<LentEntry>& found) {
   if (const Slot door = tables.nodes[root].entry; door != 0 && is_lent(tables.entries[door])) {
     found.push_back(copy(tables, tables.entries[door], view, view->root));
   }
-  add_below(tables, root, view, view->root, found);
+  add_below(turns, tables, root, {view, view->root, Collect::kLeave}, found);
 }
 
-void NodeTable::add_below(Tables& tables, Slot folder, const ViewPointer& view,
-                          const StorePath& path, std::vector<LentEntry>& found) const {
-  for (Slot slot = tables.nodes[folder].child; slot != 0;) {
-    const Entry& entry = tables.entries[slot];
-    const StorePath at = path.child(entry.name.view());
-    if (is_lent(entry)) found.push_back(copy(tables, entry, view, at));
+void NodeTable::add_below(Turns& turns, Tables& tables, Slot folder, const Below& below,
+                          std::vector<LentEntry>& found) {
+  // What is looked up while the lock is handed on was decided after the recall began, or is not
+  // lent; what goes meanwhile, the kernel has forgotten.
+  Cursor next(tables, tables.nodes[folder].child);
+  while (next.at != 0) {
+    turns.next();
+    const Slot slot = next.take();
+    if (slot == 0) return;
+    Entry& entry = tables.entries[slot];
+    const Below at{below.view, below.path.child(entry.name.view()), below.collect};
+    if (is_lent(entry)) found.push_back(copy(tables, entry, at.view, at.path));
+    if (below.collect == Collect::kTakeBack) entry.lent = Access::kClosed;
     if (tables.nodes[entry.child].kind == NodeKind::kFolder) {
-      add_below(tables, entry.child, view, at, found);
+      add_below(turns, tables, entry.child, at, found);
     }
-    slot = entry.next_below;
   }
 }
-
-namespace {
-
-std::vector<KernelEntry> keys_of(std::vector<LentEntry> lent) {
-  std::vector<KernelEntry> keys;
-  keys.reserve(lent.size());
-  for (LentEntry& each : lent) keys.push_back(std::move(each.entry));
-  return keys;
-}
-
-}  // namespace
 
 std::vector<KernelEntry> NodeTable::take_back(const LentEntry& top) {
   std::vector<LentEntry> found;
-  auto tables = tables_.lock();
-  if (node_of(*tables, top.entry.parent) != nullptr) {
-    const Slot slot = find_entry(*tables, slot_of(top.entry.parent), top.entry.name);
-    if (slot != 0) tables->entries[slot].lent = Access::kClosed;
+  {
+    auto tables = tables_.lock();
+    const Slot parent = slot_of(*tables, top.entry.parent);
+    const Slot entry = parent == 0 ? 0 : find_entry(*tables, parent, top.entry.name);
+    if (entry != 0) tables->entries[entry].lent = Access::kClosed;
+    const Slot folder = slot_of(*tables, top.leads_to);
+    if (folder == 0) return {};
+    Turns turns(tables);
+    const ViewPointer none;
+    add_below(turns, *tables, folder, {none, StorePath(), Collect::kTakeBack}, found);
   }
-  if (node_of(*tables, top.leads_to) == nullptr) return {};
-  add_below(*tables, slot_of(top.leads_to), nullptr, StorePath(), found);
-  lend_nothing_below(*tables, slot_of(top.leads_to));
-  return keys_of(std::move(found));
-}
-
-void NodeTable::lend_nothing_below(Tables& tables, Slot folder) {
-  for (Slot slot = tables.nodes[folder].child; slot != 0; slot = tables.entries[slot].next_below) {
-    tables.entries[slot].lent = Access::kClosed;
-    const Slot child = tables.entries[slot].child;
-    if (tables.nodes[child].kind == NodeKind::kFolder) lend_nothing_below(tables, child);
-  }
+  std::vector<KernelEntry> keys;
+  keys.reserve(found.size());
+  for (LentEntry& each : found) keys.push_back(std::move(each.entry));
+  return keys;
 }
 
 std::vector<KernelEntry> NodeTable::all_lent() {
-  std::vector<LentEntry> found;
+  std::vector<KernelEntry> doors;
+  std::vector<KernelEntry> folders;
+  std::vector<KernelEntry> files;
   auto tables = tables_.lock();
-  for (const auto* views : {&tables->views, &tables->uri_views}) {
-    for (const auto& [root, view] : *views) {
-      if (view->is_for_servers()) add_view(*tables, root, view, found);
-    }
+  Turns turns(tables);
+  for (Slot slot = 1; slot < tables->entries.end(); ++slot) {
+    turns.next();
+    const Entry* entry = tables->entries.find(slot);
+    if (entry == nullptr || !is_lent(*entry)) continue;
+    const Node& child = tables->nodes[entry->child];
+    const bool is_folder = child.kind == NodeKind::kFolder;
+    auto& of_its_kind = child.is_view ? doors : is_folder ? folders : files;
+    of_its_kind.push_back(key_of(*tables, *entry));
   }
-  return keys_of(std::move(found));
+  std::ranges::move(folders, std::back_inserter(doors));
+  std::ranges::move(files, std::back_inserter(doors));
+  return doors;
 }
 
 std::vector<LentEntry> NodeTable::take_expired(Timestamp now) {
   std::vector<LentEntry> taken;
   auto tables = tables_.lock();
-  const auto end = tables->expiring.upper_bound(now);
-  for (auto listed = tables->expiring.begin(); listed != end; ++listed) {
-    const KernelEntry& key = listed->second;
-    if (node_of(*tables, key.parent) == nullptr) continue;
-    const Slot slot = find_entry(*tables, slot_of(key.parent), key.name);
+  Turns turns(tables);
+  while (!tables->expiring.empty() && tables->expiring.begin()->first <= now) {
+    if (turns.next()) continue;
+    const auto listed = tables->expiring.extract(tables->expiring.begin());
+    const KernelEntry& key = listed.mapped();
+    const Slot folder = slot_of(*tables, key.parent);
+    const Slot slot = folder == 0 ? 0 : find_entry(*tables, folder, key.name);
     if (slot == 0) continue;
     Entry& entry = tables->entries[slot];
     entry.listed_until = 0;
@@ -264,7 +276,6 @@ std::vector<LentEntry> NodeTable::take_expired(Timestamp now) {
     if (view == nullptr || !is_lent(entry)) continue;
     taken.push_back(copy(*tables, entry, view, is_door ? path : path.child(key.name)));
   }
-  tables->expiring.erase(tables->expiring.begin(), end);
   std::ranges::stable_sort(
       taken, {}, [](const LentEntry& lent) { return std::tuple(lent.view.get(), lent.path); });
   return taken;
@@ -278,8 +289,9 @@ Expiry NodeTable::next_expiry() {
 
 void NodeTable::rest_on(const KernelEntry& entry, const Loan& loan) {
   auto tables = tables_.lock();
-  if (node_of(*tables, entry.parent) == nullptr) return;
-  const Slot slot = find_entry(*tables, slot_of(entry.parent), entry.name);
+  const Slot folder = slot_of(*tables, entry.parent);
+  if (folder == 0) return;
+  const Slot slot = find_entry(*tables, folder, entry.name);
   if (slot == 0) return;
   const std::uint32_t until = tables->entries[slot].lent_until;
   const std::chrono::seconds left{until - std::min(until, steady_seconds())};

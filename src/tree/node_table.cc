@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <new>
 
 #include "tree/node_table_index.h"
 
@@ -19,18 +20,33 @@ NodeTable::NodeTable(std::chrono::seconds lent_for, std::chrono::seconds often,
                      std::chrono::nanoseconds fresh_for)
     : lent_for_(lent_for), often_(often), fresh_for_(fresh_for) {
   auto tables = tables_.lock();
-  const Slot root = tables->nodes.make();  // slot 1, birth 0: FUSE_ROOT_ID
+  const Slot root = tables->nodes.make();  // slot 1: FUSE_ROOT_ID
   tables->nodes[root].lookups = 1;         // the kernel's own, never forgotten
 }
 
-NodeId NodeTable::id_of(const Tables& tables, Slot slot) {
-  constexpr unsigned kSlotBits = 32;
-  return static_cast<NodeId>(tables.nodes[slot].birth) << kSlotBits | slot;
+Slot NodeTable::slot_of(Tables& tables, NodeId id) const {
+  const auto slot = static_cast<Slot>(ids_.number_of(id));
+  const Node* node = tables.nodes.find(slot);
+  return node != nullptr && node->id == id ? slot : 0;
 }
 
-NodeTable::Node* NodeTable::node_of(Tables& tables, NodeId id) {
-  Node* node = tables.nodes.find(slot_of(id));
-  return node != nullptr && id_of(tables, slot_of(id)) == id ? node : nullptr;
+NodeTable::Cursor::~Cursor() {
+  Cursor** link = &tables_.cursors;
+  while (*link != this) link = &(*link)->next_;
+  *link = next_;
+}
+
+bool NodeTable::Turns::next() {
+  const bool over = names_ == kAtOnce;
+  if (over) {
+    lock_.yield();
+    names_ = 0;
+  }
+  ++names_;
+  Effort& effort = lock_->effort;
+  ++effort.names;
+  effort.most_at_once = std::max(effort.most_at_once, names_);
+  return over;
 }
 
 std::pair<ViewPointer, StorePath> NodeTable::place_of(Tables& tables, Slot slot) {
@@ -56,12 +72,13 @@ std::optional<Address> NodeTable::address_of(const Tables& tables, Slot slot) {
 
 std::optional<Place> NodeTable::find(NodeId id) {
   auto tables = tables_.lock();
-  const Node* node = node_of(*tables, id);
-  if (node == nullptr) return std::nullopt;
+  const Slot slot = slot_of(*tables, id);
+  if (slot == 0) return std::nullopt;
+  const Node* node = &tables->nodes[slot];
   Place place{id,           node->kind,   nullptr,    StorePath(),
               std::nullopt, std::nullopt, node->last, node->handle};
-  if (!node->is_shared) std::tie(place.view, place.path) = place_of(*tables, slot_of(id));
-  if (place.view == nullptr) place.from = address_of(*tables, slot_of(id));
+  if (!node->is_shared) std::tie(place.view, place.path) = place_of(*tables, slot);
+  if (place.view == nullptr) place.from = address_of(*tables, slot);
   place.holds_steady = holds_steady(*node);
   if (node->kind == NodeKind::kFolder && node->entry != 0) {
     const Entry& entry = tables->entries[node->entry];
@@ -76,8 +93,8 @@ std::optional<Place> NodeTable::find(NodeId id) {
 Slot NodeTable::make_node(Tables& tables, NodeKind kind) {
   const Slot slot = tables.nodes.make();
   tables.nodes[slot].kind = kind;
-  tables.nodes[slot].birth = ++tables.last_birth;
-  tables.most = std::max(tables.most, tables.nodes.size());
+  constexpr unsigned kSlotBits = 32;
+  tables.nodes[slot].id = ids_.id_of(std::uint64_t{++tables.last_birth} << kSlotBits | slot);
   return slot;
 }
 
@@ -98,17 +115,27 @@ Slot NodeTable::make_entry(Tables& tables, Slot parent, std::string_view name, S
   entry.parent = parent;
   entry.child = child;
   entry.next_of_child = std::exchange(tables.nodes[child].entry, slot);
+  if (entry.next_of_child != 0) tables.entries[entry.next_of_child].previous_of_child = slot;
   entry.next_below = std::exchange(tables.nodes[parent].child, slot);
   if (entry.next_below != 0) tables.entries[entry.next_below].previous_below = slot;
   tables.by_name.insert(slot, ByName{tables});
+  tables.most = std::max(tables.most, tables.nodes.size() + tables.entries.size());
   return slot;
 }
 
 void NodeTable::erase_entry(Tables& tables, Slot slot) {
   const Entry& entry = tables.entries[slot];
-  Slot* at = &tables.nodes[entry.child].entry;
-  while (*at != slot) at = &tables.entries[*at].next_of_child;
-  *at = entry.next_of_child;
+  for (Cursor* cursor = tables.cursors; cursor != nullptr; cursor = cursor->next_) {
+    if (cursor->at == slot) cursor->at = entry.next_below;
+  }
+  if (entry.previous_of_child != 0) {
+    tables.entries[entry.previous_of_child].next_of_child = entry.next_of_child;
+  } else {
+    tables.nodes[entry.child].entry = entry.next_of_child;
+  }
+  if (entry.next_of_child != 0) {
+    tables.entries[entry.next_of_child].previous_of_child = entry.previous_of_child;
+  }
   if (!entry.is_former) tables.by_name.erase(slot, ByName{tables});
   if (entry.previous_below != 0) {
     tables.entries[entry.previous_below].next_below = entry.next_below;
@@ -137,8 +164,9 @@ std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std
                                                               NodeKind kind, ViewPointer view,
                                                               const Loan* loan) {
   auto tables = tables_.lock();
-  if (node_of(*tables, parent) == nullptr) return std::nullopt;
-  const Slot known = find_entry(*tables, slot_of(parent), name);
+  const Slot folder = slot_of(*tables, parent);
+  if (folder == 0) return std::nullopt;
+  const Slot known = find_entry(*tables, folder, name);
   if (known != 0) {
     const Slot child = tables->entries[known].child;
     const auto is_same_view = [&](const View& there) {
@@ -154,8 +182,8 @@ std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std
     auto& views = tables->views_like(*view);
     views.emplace(node, std::move(view));
   }
-  const Slot entry = known != 0 ? replace_entry(*tables, known, node)
-                                : make_entry(*tables, slot_of(parent), name, node);
+  const Slot entry =
+      known != 0 ? replace_entry(*tables, known, node) : make_entry(*tables, folder, name, node);
   return count(*tables, entry, node, loan);
 }
 
@@ -188,13 +216,14 @@ std::optional<NodeTable::Remembered> NodeTable::remember(NodeId parent, std::str
                                                          const Located& located, FileNode whose,
                                                          const Loan* loan) {
   auto tables = tables_.lock();
-  if (node_of(*tables, parent) == nullptr) return std::nullopt;
+  const Slot folder = slot_of(*tables, parent);
+  if (folder == 0) return std::nullopt;
   const Found& found = located.found;
   const NodeKind kind = found.type == Found::Type::kFile ? NodeKind::kFile : NodeKind::kFolder;
   const bool is_file = kind == NodeKind::kFile;
   const bool shared = whose == FileNode::kShared && is_file;
 
-  Slot entry = find_entry(*tables, slot_of(parent), name);
+  Slot entry = find_entry(*tables, folder, name);
   Slot node = entry != 0 ? tables->entries[entry].child : 0;
   NodeId before = 0;
   if (node != 0) {
@@ -227,7 +256,7 @@ std::optional<NodeTable::Remembered> NodeTable::remember(NodeId parent, std::str
     tables->nodes[node].last.settled = settled;
   }
   if (entry == 0) {
-    entry = make_entry(*tables, slot_of(parent), name, node);
+    entry = make_entry(*tables, folder, name, node);
   } else if (tables->entries[entry].child != node) {
     entry = replace_entry(*tables, entry, node);
   }
@@ -241,9 +270,11 @@ std::optional<NodeTable::Remembered> NodeTable::remember(NodeId parent, std::str
 
 bool NodeTable::note_change(NodeId id, const Found& now) {
   auto tables = tables_.lock();
-  Node* node = node_of(*tables, id);
-  if (node == nullptr || node->seen_changed == now.changed) return false;
-  if (now.settled) node->seen_changed = now.changed;
+  const Slot slot = slot_of(*tables, id);
+  if (slot == 0) return false;
+  Node& node = tables->nodes[slot];
+  if (node.seen_changed == now.changed) return false;
+  if (now.settled) node.seen_changed = now.changed;
   return true;
 }
 
@@ -255,50 +286,92 @@ NodeTable::Remembered NodeTable::count(Tables& tables, Slot entry, Slot node, co
 
 NodeTable::Forgotten NodeTable::forget(NodeId id, std::uint64_t count) {
   auto tables = tables_.lock();
-  Node* node = node_of(*tables, id);
-  if (node == nullptr || id == kRootNode) return {};
-  node->lookups -= std::min(node->lookups, count);
-  if (node->lookups > 0) return {};
+  const Slot slot = slot_of(*tables, id);
+  if (slot == 0 || id == kRootNode) return {};
+  std::uint64_t& lookups = tables->nodes[slot].lookups;
+  lookups -= std::min(lookups, count);
+  if (lookups > 0) return {};
+  Turns turns(tables);
+  forget_below(turns, *tables, id);
+  forget_names(turns, *tables, id);
+  constexpr std::size_t kMany = 20'000;
+  const std::size_t left = tables->nodes.size() + tables->entries.size();
+  const bool much = tables->most > kMany && left < tables->most / 4;
+  if (much) shrink(*tables);
+  return {slot_of(*tables, id) == 0, much};
+}
+
+void NodeTable::shrink(Tables& tables) noexcept {
+  tables.most = tables.nodes.size() + tables.entries.size();
+  try {
+    tables.views.rehash(0);
+    tables.uri_views.rehash(0);
+    tables.uri_files.rehash(0);
+  } catch (const std::bad_alloc&) {
+    return;  // as they are, they work too
+  }
+}
+
+void NodeTable::forget_below(Turns& turns, Tables& tables, NodeId folder) const {
   // An entry pins its folder in the kernel: without the folder, there are no entries. Those of
   // nodes that other folders share would keep the folder here as long as the file is known.
-  for (Slot entry = node->child; entry != 0;) {
-    const Slot next = tables->entries[entry].next_below;
-    if (tables->nodes[tables->entries[entry].child].is_shared) erase_entry(*tables, entry);
-    entry = next;
+  Cursor next(tables, tables.nodes[slot_of(tables, folder)].child);
+  while (next.at != 0) {
+    if (turns.next()) {
+      // Somebody may have looked the folder up again, and names in it.
+      const Slot slot = slot_of(tables, folder);
+      if (slot == 0 || tables.nodes[slot].lookups > 0) return;
+    }
+    const Slot entry = next.take();
+    if (entry != 0 && tables.nodes[tables.entries[entry].child].is_shared) {
+      erase_entry(tables, entry);
+    }
   }
-  release(*tables, slot_of(id));
-  constexpr std::size_t kMany = 50'000;
-  const std::size_t left = tables->nodes.size();
-  const bool much = tables->most > kMany && left < tables->most / 4;
-  if (much) tables->most = left;
-  return {node_of(*tables, id) == nullptr, much};
+}
+
+void NodeTable::forget_names(Turns& turns, Tables& tables, NodeId id) const {
+  while (const Slot slot = slot_of(tables, id)) {
+    const Node& node = tables.nodes[slot];
+    if (node.lookups > 0 || node.child != 0) return;
+    if (node.entry == 0) return erase_node(tables, slot);
+    const Slot folder = tables.entries[node.entry].parent;
+    erase_entry(tables, node.entry);
+    // A node with several entries is a shared file, and in as many folders: one at a time.
+    if (node.entry == 0) erase_node(tables, slot);
+    release(tables, folder);
+    turns.next();
+  }
+}
+
+void NodeTable::erase_node(Tables& tables, Slot slot) noexcept {
+  const Node& node = tables.nodes[slot];
+  retire(tables, slot);
+  if (node.is_view && tables.views.erase(slot) == 0) tables.uri_views.erase(slot);
+  tables.nodes.erase(slot);
 }
 
 void NodeTable::release(Tables& tables, Slot slot) noexcept {
   while (slot != 0) {
-    Node* node = tables.nodes.find(slot);
+    const Node* node = tables.nodes.find(slot);
     if (node == nullptr || node->lookups > 0 || node->child != 0) return;
     Slot above = 0;
     while (node->entry != 0) {
-      // A node with several entries is a shared file: the folders of the others have no more than
-      // this to lose.
       if (above != 0) release(tables, above);
       above = tables.entries[node->entry].parent;
       erase_entry(tables, node->entry);
     }
-    retire(tables, slot);
-    if (node->is_view && tables.views.erase(slot) == 0) tables.uri_views.erase(slot);
-    tables.nodes.erase(slot);
+    erase_node(tables, slot);
     slot = above;
   }
 }
 
 bool NodeTable::look_again(NodeId id, bool changed) {
   auto tables = tables_.lock();
-  Node* node = node_of(*tables, id);
-  if (node == nullptr) return false;
-  node->looks_again = changed && !node->looks_again;
-  return node->looks_again;
+  const Slot slot = slot_of(*tables, id);
+  if (slot == 0) return false;
+  Node& node = tables->nodes[slot];
+  node.looks_again = changed && !node.looks_again;
+  return node.looks_again;
 }
 
 std::size_t NodeTable::size() {

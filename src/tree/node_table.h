@@ -20,16 +20,11 @@
 #include "grantfs/policy.h"
 #include "grantfs/store_path.h"
 #include "store/store.h"
+#include "tree/node_ids.h"
 #include "tree/slab.h"
 #include "tree/view.h"
 
 namespace grantfs {
-
-/// How the kernel names an inode. Never used twice.
-using NodeId = std::uint64_t;
-
-/// FUSE_ROOT_ID in linux/fuse.h.
-inline constexpr NodeId kRootNode = 1;
 
 enum class NodeKind : std::uint8_t {
   kRoot,              ///< the mount point
@@ -122,9 +117,15 @@ struct LentEntry {
 /// takes its mark before it decides, and what it decided is not lent if a recall began meanwhile.
 ///
 /// No node holds a descriptor. At 20 bytes a name, a node with one entry takes about 220 bytes.
-/// Thread-safe.
+///
+/// Thread-safe. What goes over many names (forgetting a file that has many or a folder that holds
+/// many, collecting what is lent) hands the lock on after every kAtOnce of them: nobody waits for
+/// longer, however many there are.
 class NodeTable {
  public:
+  /// Names that are gone over before others have the lock.
+  static constexpr std::size_t kAtOnce = 128;
+
   /// `lent_for`: how long an entry counts as lent after it last was, unless it is lent for longer.
   /// `often`: names that are looked up again within this time, and again, are in steady use.
   /// `fresh_for`: how old may be what the kernel shows of a file.
@@ -173,9 +174,10 @@ class NodeTable {
 
   struct Forgotten {
     bool gone = false;  ///< the node has gone
-    bool much = false;  ///< so many have gone lately that memory might be given back
+    /// So many nodes and names have gone lately that memory might be given back.
+    bool much = false;
   };
-  /// Takes back `count` lookups (FUSE_FORGET).
+  /// Takes back `count` lookups (FUSE_FORGET). The cost follows the number of names that go.
   Forgotten forget(NodeId id, std::uint64_t count);
 
   /// True if an open that found the file `changed` should have the kernel look again: not if the
@@ -195,7 +197,8 @@ class NodeTable {
   /// Has an entry, and all below what it leads to, count as lent no more: the kernel is about to be
   /// told to forget it. What was lent below, folders before what is in them.
   std::vector<KernelEntry> take_back(const LentEntry& top);
-  /// Everything that is lent in the views for servers, folders before what is in them.
+  /// Everything that is lent, doors first and files last: what lies below a folder that is
+  /// forgotten needs no work any more.
   std::vector<KernelEntry> all_lent();
   /// Takes what is listed as expiring at or before `now`, folders before what is in them.
   std::vector<LentEntry> take_expired(Timestamp now);
@@ -211,6 +214,13 @@ class NodeTable {
 
   /// Nodes now, the root and other fixed ones included.
   std::size_t size();
+
+  /// How much was gone over since the start, and the most of it without others having the lock.
+  struct Effort {
+    std::size_t names = 0;
+    std::size_t most_at_once = 0;
+  };
+  Effort effort() { return tables_.lock()->effort; }
 
  private:
   /// A name of at most 255 bytes. Wiped when it goes: it may be a token.
@@ -240,9 +250,9 @@ class NodeTable {
     std::uint64_t lookups = 0;
     Found last{};
     FileHandle handle;
-    std::int64_t seen_changed = 0;         ///< by note_change(): Found::changed
-    std::int64_t made = 0;                 ///< of a file: steady_clock, nanoseconds
-    std::uint32_t birth = 0;               ///< upper half of its NodeId
+    std::int64_t seen_changed = 0;  ///< by note_change(): Found::changed
+    std::int64_t made = 0;          ///< of a file: steady_clock, nanoseconds
+    NodeId id = kRootNode;
     std::uint32_t holds_steady_since = 0;  ///< steady_clock, seconds
     std::uint32_t holds_steady_until = 0;
     Slot entry = 0;  ///< first of the entries that lead here
@@ -261,7 +271,8 @@ class NodeTable {
     Slot parent = 0;
     Slot child = 0;
     Slot next_of_child = 0;  ///< next entry that leads to the same node
-    Slot next_below = 0;     ///< next entry of the same folder
+    Slot previous_of_child = 0;
+    Slot next_below = 0;  ///< next entry of the same folder
     Slot previous_below = 0;
     Slot next_by_name = 0;
     std::uint32_t lent_until = 0;  ///< as far as we know; steady_clock, seconds
@@ -272,6 +283,7 @@ class NodeTable {
     bool leads_to_uri = false;     ///< see NodeTable::leads_to_uri()
   };
 
+  class Cursor;
   struct Tables {
     Slab<Node> nodes;
     Slab<Entry> entries;
@@ -289,24 +301,67 @@ class NodeTable {
     }
     std::multimap<Timestamp, KernelEntry> expiring;
     std::uint32_t last_birth = 0;
-    std::size_t most = 0;  ///< nodes there were since Forgotten::much last was true
+    std::size_t most = 0;  ///< nodes and entries there were since Forgotten::much last was true
+    Cursor* cursors = nullptr;  ///< all there are
+    Effort effort;
+  };
+  using Lock = Sync<Tables, YieldingMutex>::Lock;
+
+  /// The next of the entries of a folder, for who hands the lock on in between: it moves on when
+  /// that entry goes. To be made and destroyed under the lock.
+  class Cursor {
+   public:
+    Cursor(Tables& tables, Slot first)
+        : at(first), next_(std::exchange(tables.cursors, this)), tables_(tables) {}
+    ~Cursor();
+    Cursor(const Cursor&) = delete;
+    Cursor& operator=(const Cursor&) = delete;
+
+    /// The entry it is at, and on to the one after it; 0 at the end.
+    Slot take() { return at == 0 ? 0 : std::exchange(at, tables_.entries[at].next_below); }
+    Slot at;
+
+   private:
+    friend class NodeTable;
+    Cursor* next_;
+    Tables& tables_;
+  };
+
+  /// Counts what is gone over, and hands the lock on in time.
+  class Turns {
+   public:
+    explicit Turns(Lock& lock) : lock_(lock) {}
+    /// Before each name. True if others may have had the lock.
+    bool next();
+
+   private:
+    Lock& lock_;
+    std::size_t names_ = 0;
   };
 
   struct ByName;
   struct ByFile;
 
-  static NodeId id_of(const Tables& tables, Slot slot);
-  static Node* node_of(Tables& tables, NodeId id);
-  static Slot slot_of(NodeId id) { return static_cast<Slot>(id); }
-  static Slot make_node(Tables& tables, NodeKind kind);
+  static NodeId id_of(const Tables& tables, Slot slot) { return tables.nodes[slot].id; }
+  /// 0 if there is no such node.
+  Slot slot_of(Tables& tables, NodeId id) const;
+  Slot make_node(Tables& tables, NodeKind kind);
   static Slot find_entry(Tables& tables, Slot parent, std::string_view name);
   static Slot make_entry(Tables& tables, Slot parent, std::string_view name, Slot child);
   static void erase_entry(Tables& tables, Slot entry);
   /// Has the name lead to `child` from now on. What it led to keeps an entry, by which its path is
   /// known, for as long as it lives; what was lent was lent by name.
   static Slot replace_entry(Tables& tables, Slot former, Slot child);
+  /// Gives back what was needed for what has gone.
+  static void shrink(Tables& tables) noexcept;
+  /// Removes the node, which has no entries any more.
+  static void erase_node(Tables& tables, Slot node) noexcept;
   /// Removes the node, and then those above it, as far as nothing holds them any more.
   static void release(Tables& tables, Slot node) noexcept;
+  /// Removes the entries of a forgotten folder that lead to shared nodes.
+  void forget_below(Turns& turns, Tables& tables, NodeId folder) const;
+  /// The same for a forgotten node that may have many entries.
+  void forget_names(Turns& turns, Tables& tables, NodeId node) const;
   Remembered count(Tables& tables, Slot entry, Slot node, const Loan* loan);
   bool lend(Tables& tables, Slot entry, const Loan* loan);
   /// Notes a lookup; whether the name is in steady use.
@@ -326,21 +381,28 @@ class NodeTable {
   static void mark_lent(Entry& entry, Access access, std::chrono::seconds lent_for);
   static void rest_on(Tables& tables, Slot entry, const Loan& loan, std::chrono::seconds lent_for);
   static void lead_to_uri(Tables& tables, Slot file);
-  void add_below(Tables& tables, Slot folder, const ViewPointer& view, const StorePath& path,
-                 std::vector<LentEntry>& found) const;
-  static void lend_nothing_below(Tables& tables, Slot folder);
+  enum class Collect { kLeave, kTakeBack };
+  /// What add_below() goes through, and what becomes of it.
+  struct Below {
+    const ViewPointer& view;
+    StorePath path;
+    Collect collect;
+  };
+  static void add_below(Turns& turns, Tables& tables, Slot folder, const Below& below,
+                        std::vector<LentEntry>& found);
   static LentEntry copy(const Tables& tables, const Entry& entry, const ViewPointer& view,
                         const StorePath& path);
   /// Adds what is lent below, and the view's door before it.
-  void add_view(Tables& tables, Slot root, const ViewPointer& view,
-                std::vector<LentEntry>& found) const;
+  static void add_view(Turns& turns, Tables& tables, Slot root, const ViewPointer& view,
+                       std::vector<LentEntry>& found);
   static KernelEntry key_of(const Tables& tables, const Entry& entry);
 
   const std::chrono::seconds lent_for_;
   const std::chrono::seconds often_;
   const std::chrono::nanoseconds fresh_for_;
+  const NodeIds ids_;
   std::atomic<RecallMark> recalls_{0};
-  Sync<Tables> tables_;
+  Sync<Tables, YieldingMutex> tables_;
 };
 
 }  // namespace grantfs

@@ -1,9 +1,11 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
+#include <bit>
 #include <bitset>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <new>
 #include <utility>
@@ -55,10 +57,13 @@ class Slab {
     chunk.first_free = index;
     chunk.used[index] = false;
     --size_;
-    if (chunk.count-- == kItems) with_room_.push_back(number);
+    if (chunk.count-- == kItems) list_with_room(number);
     if (chunk.count > 0) return;
+    const std::uint32_t last = with_room_.back();
+    with_room_[chunk.listed_at] = last;
+    chunks_[last]->listed_at = chunk.listed_at;
+    with_room_.pop_back();
     chunks_[number].reset();
-    std::erase(with_room_, number);
     unused_.push_back(number);
   }
 
@@ -75,6 +80,8 @@ class Slab {
   }
 
   std::size_t size() const { return size_; }
+  /// No item has this slot, or one after it.
+  Slot end() const { return static_cast<Slot>(chunks_.size()) * kItems + 1; }
 
  private:
   static constexpr std::uint32_t kItems = 512;
@@ -91,6 +98,7 @@ class Slab {
     }
     std::uint32_t first_free = 0;
     std::uint32_t count = 0;
+    std::uint32_t listed_at = 0;  ///< where in with_room_, while it has room
     std::bitset<kItems> used;
     std::array<Cell, kItems> cells;
   };
@@ -104,8 +112,13 @@ class Slab {
     with_room_.reserve(chunks_.size());
     unused_.reserve(chunks_.size());
     chunks_[unused_.back()] = std::make_unique<Chunk>();
-    with_room_.push_back(unused_.back());
+    list_with_room(unused_.back());
     unused_.pop_back();
+  }
+
+  void list_with_room(std::uint32_t number) {
+    chunks_[number]->listed_at = static_cast<std::uint32_t>(with_room_.size());
+    with_room_.push_back(number);
   }
 
   std::vector<std::unique_ptr<Chunk>> chunks_;
@@ -119,13 +132,16 @@ class Slab {
 ///
 ///     Slot& link(Slot); std::size_t hash(Slot);
 ///
-/// One thread at a time.
+/// It grows and shrinks by a bucket or a few at a time (linear hashing: Litwin, "Linear Hashing: A
+/// New Tool for File and Table Addressing"), so that no call takes long however many items there
+/// are, and memory is given back as they go. One thread at a time.
 class SlotIndex {
  public:
   /// So that the next insert() cannot fail. std::bad_alloc.
   template <class Of>
   void make_room(Of of) {
-    if (size_ >= heads_.size()) resize(std::max(kFewest, heads_.size() * 2), of);
+    if (heads_.empty()) heads_.resize(kFewest);
+    if (size_ >= heads_.size()) split(of);
   }
 
   template <class Of>
@@ -138,17 +154,14 @@ class SlotIndex {
   /// The item must be there.
   template <class Of>
   void erase(Slot slot, Of of) noexcept {
-    Slot* at = &heads_[of.hash(slot) % heads_.size()];
+    Slot* at = &heads_[bucket_of(of.hash(slot))];
     while (*at != slot) at = &of.link(*at);
     *at = of.link(slot);
     of.link(slot) = 0;
     --size_;
     constexpr std::size_t kSparse = 8;
-    if (heads_.size() <= kFewest || size_ >= heads_.size() / kSparse) return;
-    try {
-      resize(heads_.size() / 2, of);
-    } catch (const std::bad_alloc&) {
-      return;  // as it is, it works too
+    for (std::size_t i = 0; i < 2 * kSparse; ++i) {
+      if (heads_.size() > kFewest && size_ < heads_.size() / kSparse) merge(of);
     }
   }
 
@@ -156,7 +169,7 @@ class SlotIndex {
   template <class Of, class IsWanted>
   Slot find(std::size_t hash, Of of, IsWanted is_wanted) const {
     if (heads_.empty()) return 0;
-    for (Slot slot = heads_[hash % heads_.size()]; slot != 0; slot = of.link(slot)) {
+    for (Slot slot = heads_[bucket_of(hash)]; slot != 0; slot = of.link(slot)) {
       if (is_wanted(slot)) return slot;
     }
     return 0;
@@ -165,22 +178,39 @@ class SlotIndex {
  private:
   static constexpr std::size_t kFewest = 64;
 
+  /// As many low bits of the hash as lead to a bucket that there is.
+  std::size_t bucket_of(std::size_t hash) const {
+    const std::size_t mask = std::bit_ceil(heads_.size()) - 1;
+    const std::size_t bucket = hash & mask;
+    return bucket < heads_.size() ? bucket : bucket & (mask >> 1U);
+  }
+
   template <class Of>
   void push(Slot slot, Of of) {
-    Slot& head = heads_[of.hash(slot) % heads_.size()];
+    Slot& head = heads_[bucket_of(of.hash(slot))];
     of.link(slot) = std::exchange(head, slot);
   }
-
   template <class Of>
-  void resize(std::size_t buckets, Of of) {
-    std::vector<Slot> before(buckets, 0);
-    before.swap(heads_);
-    for (Slot slot : before) {
-      while (slot != 0) push(std::exchange(slot, of.link(slot)), of);
-    }
+  void push_chain(Slot slot, Of of) {
+    while (slot != 0) push(std::exchange(slot, of.link(slot)), of);
   }
 
-  std::vector<Slot> heads_;
+  /// A bucket more, filled from the one that had its items.
+  template <class Of>
+  void split(Of of) {
+    const std::size_t from = heads_.size() - std::bit_floor(heads_.size());
+    heads_.push_back(0);
+    push_chain(std::exchange(heads_[from], 0), of);
+  }
+  /// A bucket less.
+  template <class Of>
+  void merge(Of of) noexcept {
+    const Slot chain = heads_.back();
+    heads_.pop_back();
+    push_chain(chain, of);
+  }
+
+  std::deque<Slot> heads_;
   std::size_t size_ = 0;
 };
 

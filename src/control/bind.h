@@ -15,14 +15,12 @@
 namespace grantfs {
 
 /// Binds the calling process's POSIX session, which it must lead, to the bearer of the token at
-/// every daemon that decides by `database`: those with a socket in `directory`, and the one at
-/// `socket`, if given. How many there were, at least one. Waits at most kAnswerTime for each.
+/// every daemon that decides by `database` (record.h). How many there were, at least one. Waits at
+/// most kAnswerTime for each.
 ///
 /// kConflict if the token is refused; kSystem if there is no daemon, or any of them cannot be asked
 /// or does not do it: then the caller may be bound at some, which is over when it ends.
-Result<std::size_t> bind_session(
-    const std::filesystem::path& database, const std::optional<std::filesystem::path>& socket,
-    std::string_view token, const std::filesystem::path& directory = control::kDefaultDirectory);
+Result<std::size_t> bind_session(const std::filesystem::path& database, std::string_view token);
 
 /// A POSIX session that is bound, and to which token.
 struct SessionBinding {
@@ -33,8 +31,6 @@ struct SessionBinding {
 };
 
 /// What is bound at any of those daemons, each once, by number; none if none of them answers.
-std::optional<std::vector<SessionBinding>> find_bindings(
-    const std::filesystem::path& database, const std::optional<std::filesystem::path>& socket,
-    const std::filesystem::path& directory = control::kDefaultDirectory);
+std::optional<std::vector<SessionBinding>> find_bindings(const std::filesystem::path& database);
 
 }  // namespace grantfs

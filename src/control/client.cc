@@ -19,12 +19,15 @@ namespace {
 using SteadyTime = std::chrono::steady_clock::time_point;
 using nlohmann::json;
 
-Error trouble(const std::filesystem::path& socket, std::string_view what) {
-  return {ErrorKind::kSystem, fmt::format("the daemon at {}: {}", quoted(socket.native()), what)};
+/// `name`: of the daemon.
+Error trouble(std::string_view name, std::string_view what) {
+  return {ErrorKind::kSystem, fmt::format("{}: {}", name, what)};
 }
 
-Error trouble(const std::filesystem::path& socket, int error) {
-  return trouble(socket, std::strerror(error));
+Error trouble(std::string_view name, int error) {
+  return trouble(name, error == EACCES ? "this user may not ask it; join the group that "
+                                         "administers the database"
+                                       : std::strerror(error));
 }
 
 /// Waits until the socket is ready. False at the deadline.
@@ -40,12 +43,13 @@ bool wait_for(const UniqueFd& fd, short events, SteadyTime deadline) {
   }
 }
 
-Result<UniqueFd> connect_by(const std::filesystem::path& socket, SteadyTime deadline) {
+Result<UniqueFd> connect_by(const std::filesystem::path& socket, std::string_view name,
+                            SteadyTime deadline) {
   constexpr std::chrono::milliseconds kPause{20};
   auto address = control::socket_address(socket);
   if (!address) return address.error();
   UniqueFd fd = control::new_socket();
-  if (!fd) return trouble(socket, errno);
+  if (!fd) return trouble(name, errno);
   while (true) {
     const int error = control::connect_to(fd, *address);
     if (error == 0) return fd;
@@ -54,33 +58,32 @@ Result<UniqueFd> connect_by(const std::filesystem::path& socket, SteadyTime dead
                    fmt::format("no daemon answers at {}", quoted(socket.native()))};
     }
     // A full queue: unix(7) lets nobody wait for it.
-    if (error != EAGAIN && error != EINTR) return trouble(socket, error);
+    if (error != EAGAIN && error != EINTR) return trouble(name, error);
     if (std::chrono::steady_clock::now() + kPause >= deadline) {
-      return trouble(socket, "it is too busy to answer");
+      return trouble(name, "it is too busy to answer");
     }
     std::this_thread::sleep_for(kPause);
   }
 }
 
-Result<void> send_line(const UniqueFd& fd, const std::string& line,
-                       const std::filesystem::path& socket, SteadyTime deadline) {
+Result<void> send_line(const UniqueFd& fd, const std::string& line, std::string_view name,
+                       SteadyTime deadline) {
   for (std::size_t sent = 0; sent < line.size();) {
     const ssize_t size = ::send(fd.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     if (size >= 0) {
       sent += static_cast<std::size_t>(size);
     } else if (errno == EAGAIN) {
-      if (!wait_for(fd, POLLOUT, deadline)) return trouble(socket, "it does not answer");
+      if (!wait_for(fd, POLLOUT, deadline)) return trouble(name, "it does not answer");
     } else if (errno == EPIPE || errno == ECONNRESET) {
       return {};  // it has said what it had to say
     } else if (errno != EINTR) {
-      return trouble(socket, errno);
+      return trouble(name, errno);
     }
   }
   return {};
 }
 
-Result<std::string> receive_line(const UniqueFd& fd, const std::filesystem::path& socket,
-                                 SteadyTime deadline) {
+Result<std::string> receive_line(const UniqueFd& fd, std::string_view name, SteadyTime deadline) {
   std::string line;
   std::array<char, 4096> buffer{};
   while (true) {
@@ -89,13 +92,13 @@ Result<std::string> receive_line(const UniqueFd& fd, const std::filesystem::path
       line.append(buffer.data(), static_cast<std::size_t>(size));
       const auto newline = line.find('\n');
       if (newline != std::string::npos) return line.substr(0, newline);
-      if (line.size() >= control::kMaxLineBytes) return trouble(socket, "its answer has no end");
+      if (line.size() >= control::kMaxLineBytes) return trouble(name, "its answer has no end");
     } else if (size == 0) {
-      return trouble(socket, "it hung up before it had answered");
+      return trouble(name, "it hung up before it had answered");
     } else if (errno == EAGAIN) {
-      if (!wait_for(fd, POLLIN, deadline)) return trouble(socket, "it does not answer");
+      if (!wait_for(fd, POLLIN, deadline)) return trouble(name, "it does not answer");
     } else if (errno != EINTR) {
-      return trouble(socket, errno);
+      return trouble(name, errno);
     }
   }
 }
@@ -113,20 +116,26 @@ std::int64_t number_field(const json& object, const char* key) {
 }  // namespace
 
 Result<json> ask_daemon(const std::filesystem::path& socket, const json& request,
-                        std::chrono::milliseconds time) {
+                        std::chrono::milliseconds time, std::string_view given_name) {
+  const std::string name = given_name.empty()
+                               ? fmt::format("the daemon at {}", quoted(socket.native()))
+                               : std::string(given_name);
   const SteadyTime deadline = std::chrono::steady_clock::now() + time;
-  auto fd = connect_by(socket, deadline);
+  auto fd = connect_by(socket, name, deadline);
+  if (!fd && fd.error().kind == ErrorKind::kNotFound && !given_name.empty()) {
+    return Error{ErrorKind::kNotFound, fmt::format("{}: nobody listens at its socket", name)};
+  }
   if (!fd) return fd.error();
   const std::string line = request.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
-  if (auto sent = send_line(*fd, line, socket, deadline); !sent) return sent.error();
-  auto answer = receive_line(*fd, socket, deadline);
+  if (auto sent = send_line(*fd, line, name, deadline); !sent) return sent.error();
+  auto answer = receive_line(*fd, name, deadline);
   if (!answer) return answer.error();
 
   json parsed = json::parse(*answer, nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object()) return trouble(socket, "its answer is not a JSON object");
+  if (!parsed.is_object()) return trouble(name, "its answer is not a JSON object");
   const auto ok = parsed.find("ok");
   if (ok == parsed.end() || !ok->is_boolean() || !ok->get<bool>()) {
-    Error refusal = trouble(socket, quoted(text_field(parsed, "error")));
+    Error refusal = trouble(name, quoted(text_field(parsed, "error")));
     const auto denied = parsed.find("denied");
     if (denied != parsed.end() && *denied == true) refusal.kind = ErrorKind::kConflict;
     return refusal;
@@ -134,11 +143,11 @@ Result<json> ask_daemon(const std::filesystem::path& socket, const json& request
   return parsed;
 }
 
-Result<DaemonStatus> ask_status(const std::filesystem::path& socket) {
-  auto answer = ask_daemon(socket, {{"command", "status"}});
+Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string_view name) {
+  auto answer = ask_daemon(socket, {{"command", "status"}}, control::kAnswerTime, name);
   if (!answer) return answer.error();
   DaemonStatus status;
-  status.control = socket;
+  status.control = text_field(*answer, "control");
   status.version = text_field(*answer, "version");
   status.pid = number_field(*answer, "pid");
   status.store = text_field(*answer, "store");
@@ -159,26 +168,24 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket) {
   status.uptime_seconds = number_field(*answer, "uptime_seconds");
   const auto counters = answer->find("counters");
   if (counters != answer->end() && counters->is_object()) {
-    for (const auto& [name, value] : counters->items()) {
-      if (value.is_number_integer()) status.counters.emplace_back(name, value.get<std::int64_t>());
+    for (const auto& [counter, value] : counters->items()) {
+      if (value.is_number_integer())
+        status.counters.emplace_back(counter, value.get<std::int64_t>());
     }
   }
   return status;
 }
 
-DaemonSearch find_daemons(const std::filesystem::path& database,
-                          const std::optional<std::filesystem::path>& socket,
-                          const std::filesystem::path& directory) {
+DaemonSearch find_daemons(const std::filesystem::path& database) {
   DaemonSearch search;
-  for (const control::Candidate& candidate : control::candidates(database, socket, directory)) {
-    auto status = ask_status(candidate.socket);
-    if (!status) {
-      const bool asked_for = socket && candidate.socket == *socket;
-      if (status.error().kind != ErrorKind::kNotFound || asked_for) {
-        search.troubles.push_back(status.error().message);
-      }
-    } else if (control::is_same_file(status->database, database)) {
+  const control::KnownDaemons known = control::known_daemons(database);
+  if (known.trouble) search.troubles.push_back(known.trouble->message);
+  for (const control::KnownDaemon& daemon : known.daemons) {
+    auto status = ask_status(daemon.socket, daemon.name());
+    if (status) {
       search.found.push_back(std::move(*status));
+    } else if (!daemon.has_gone()) {
+      search.troubles.push_back(status.error().message);
     }
   }
   return search;

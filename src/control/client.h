@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/protocol.h"
@@ -14,7 +15,7 @@ namespace grantfs {
 
 /// What a daemon says of itself.
 struct DaemonStatus {
-  std::filesystem::path control;  ///< the socket that it answered on
+  std::filesystem::path control;  ///< its control socket, as it sees it
   std::string version;
   std::int64_t pid = 0;
   std::filesystem::path store;
@@ -37,26 +38,25 @@ struct DaemonStatus {
 
 /// Asks the daemon at `socket` and waits for its answer, at most `time` in all. kNotFound if
 /// nobody listens there; kSystem if the answer does not come, is malformed, or is a refusal;
-/// kConflict if it says that what was asked for is denied.
+/// kConflict if it says that what was asked for is denied. Messages call it `name`; if that is
+/// empty, by its socket.
 Result<nlohmann::json> ask_daemon(const std::filesystem::path& socket,
                                   const nlohmann::json& request,
-                                  std::chrono::milliseconds time = control::kAnswerTime);
+                                  std::chrono::milliseconds time = control::kAnswerTime,
+                                  std::string_view name = {});
 
-/// The status of the daemon at `socket`; errors as ask_daemon().
-Result<DaemonStatus> ask_status(const std::filesystem::path& socket);
+/// The status of the daemon at `socket`; errors and `name` as ask_daemon().
+Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string_view name = {});
 
-/// Which daemons there are, and what stood in the way of asking others (a sentence for each).
-/// A socket that nobody listens on any more is no trouble.
+/// Which daemons there are, and what stood in the way of asking others, or of knowing whether there
+/// are others (a sentence for each).
 struct DaemonSearch {
   std::vector<DaemonStatus> found;
   std::vector<std::string> troubles;
 };
 
-/// The daemons that decide by `database` (the same file, by whatever name): of those with a socket
-/// in `directory`, and the one at `socket`, if given. Waits at most kAnswerTime for each, and not
-/// for those whose record names another database.
-DaemonSearch find_daemons(const std::filesystem::path& database,
-                          const std::optional<std::filesystem::path>& socket,
-                          const std::filesystem::path& directory = control::kDefaultDirectory);
+/// The daemons that decide by `database`, by whatever path that is named: those that have a record
+/// there (record.h). Waits at most kAnswerTime for each.
+DaemonSearch find_daemons(const std::filesystem::path& database);
 
 }  // namespace grantfs

@@ -98,8 +98,7 @@ Result<UniqueFd> lock_directory(const std::filesystem::path& directory) {
 
 }  // namespace
 
-Result<Listener> Listener::bind(const std::filesystem::path& socket, const DaemonRecord& record,
-                                gid_t group) {
+Result<Listener> Listener::bind(const std::filesystem::path& socket, gid_t group) {
   auto address = socket_address(socket);
   if (!address) return address.error();
   const std::filesystem::path directory = socket.has_parent_path() ? socket.parent_path() : ".";
@@ -111,10 +110,12 @@ Result<Listener> Listener::bind(const std::filesystem::path& socket, const Daemo
   auto lock = lock_directory(directory);
   if (!lock) return lock.error();
   if (auto clear = remove_stale(socket, *address); !clear) return clear.error();
-  // Before the socket: nobody may read the record of a predecessor and find us answering.
-  auto record_file = RecordFile::write(socket, record, group);
-  if (!record_file) return record_file.error();
+  return bind_new(socket, group);
+}
 
+Result<Listener> Listener::bind_new(const std::filesystem::path& socket, gid_t group) {
+  auto address = socket_address(socket);
+  if (!address) return address.error();
   UniqueFd fd = new_socket();
   if (!fd) return failed("cannot make the control socket", socket);
   // Linux gives the name the mode that the socket has (unix(7), "Pathname socket ownership and
@@ -129,7 +130,7 @@ Result<Listener> Listener::bind(const std::filesystem::path& socket, const Daemo
     ::unlink(socket.c_str());
     return error;
   }
-  return Listener(std::move(fd), socket, *status, std::move(*record_file));
+  return Listener(std::move(fd), socket, *status);
 }
 
 Listener::~Listener() {

@@ -6,19 +6,18 @@
 #include <filesystem>
 
 #include "base/unique_fd.h"
-#include "control/record.h"
 #include "grantfs/result.h"
 
 namespace grantfs::control {
 
-/// A Unix socket that listens, its name in the filesystem and the daemon's record beside it. The
-/// destructor removes both, unless the names stand for others by now. Movable; one thread at a
-/// time.
+/// A Unix socket that listens, and its name in the filesystem. The destructor removes that, unless
+/// it stands for another by now. Movable; one thread at a time.
 class Listener {
  public:
   /// See ControlServer::start. The socket is non-blocking; its mode is 0660, its group `group`.
-  static Result<Listener> bind(const std::filesystem::path& socket, const DaemonRecord& record,
-                               gid_t group);
+  static Result<Listener> bind(const std::filesystem::path& socket, gid_t group);
+  /// The same of a name that nobody else makes a socket of; kSystem if it is there already.
+  static Result<Listener> bind_new(const std::filesystem::path& socket, gid_t group);
   ~Listener();
   Listener(Listener&&) noexcept = default;
   Listener& operator=(Listener&&) = delete;
@@ -28,16 +27,9 @@ class Listener {
   int fd() const { return fd_.get(); }
 
  private:
-  Listener(UniqueFd fd, std::filesystem::path name, const struct stat& status, RecordFile record)
-      : record_(std::move(record)),
-        fd_(std::move(fd)),
-        name_(std::move(name)),
-        device_(status.st_dev),
-        inode_(status.st_ino) {}
+  Listener(UniqueFd fd, std::filesystem::path name, const struct stat& status)
+      : fd_(std::move(fd)), name_(std::move(name)), device_(status.st_dev), inode_(status.st_ino) {}
 
-  // Removed after the socket, whose name the destructor removes: a socket without a record would
-  // be asked which database it is for.
-  RecordFile record_;
   UniqueFd fd_;
   std::filesystem::path name_;
   dev_t device_;

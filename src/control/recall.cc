@@ -17,7 +17,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr Seconds kBeyondAllLeases{1e8};
 
 enum class Attitude {
-  kAway,  ///< nobody listens there, or it is another database's
+  kAway,  ///< it has gone
   kAcknowledged,
   kLendsNothing,
   kUnacknowledged,
@@ -34,63 +34,62 @@ SteadyTime lease_end(SteadyTime committed, Seconds lease) {
   return committed + span + kLeaseMargin;
 }
 
-Answer ask_recall(UnacknowledgedRecall details, SteadyTime committed) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-      lease_end(committed, details.lease) - std::chrono::steady_clock::now());
+/// Nobody listens at its socket, and yet it lives: it is starting, ending, or putting back what was
+/// taken from it. Asks until its lease is over; what came of it last.
+Result<nlohmann::json> ask_again(const control::KnownDaemon& daemon, SteadyTime until, Error last) {
+  constexpr std::chrono::milliseconds kPause{10};
+  while (!daemon.has_gone() && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(kPause);
+    auto answer =
+        ask_daemon(daemon.socket, {{"command", "recall"}}, control::kAnswerTime, daemon.name());
+    if (answer || answer.error().kind != ErrorKind::kNotFound) return answer;
+    last = answer.error();
+  }
+  return last;
+}
+
+/// Whether it has gone by now, or is about to: one that hung up may be.
+bool goes(const control::KnownDaemon& daemon) {
+  constexpr int kTries = 25;
+  constexpr std::chrono::milliseconds kPause{10};
+  for (int i = 0; i < kTries && !daemon.has_gone(); ++i) std::this_thread::sleep_for(kPause);
+  if (!daemon.has_gone()) return false;
+  std::this_thread::sleep_for(control::kDying);
+  return true;
+}
+
+Answer ask(const control::KnownDaemon& daemon, SteadyTime committed) {
+  const Seconds lease = daemon.record ? Seconds{daemon.record->lease_seconds} : kLongestLease;
+  const SteadyTime end = lease_end(committed, lease);
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
   // A moment in any case: a command may come late to this, and be answered all the same.
   const std::chrono::milliseconds moment = kLeaseMargin;
-  const auto answer = ask_daemon(details.control, {{"command", "recall"}},
-                                 std::clamp(left, moment, control::kAnswerTime));
+  auto answer = ask_daemon(daemon.socket, {{"command", "recall"}},
+                           std::clamp(left, moment, control::kAnswerTime), daemon.name());
+  if (!answer && answer.error().kind == ErrorKind::kNotFound && lease > Seconds{0}) {
+    answer = ask_again(daemon, std::min(end, committed + control::kAnswerTime), answer.error());
+  }
   if (answer) return {Attitude::kAcknowledged, {}};
-  if (answer.error().kind == ErrorKind::kNotFound) return {};
-  if (details.lease == Seconds{0}) return {Attitude::kLendsNothing, {}};
-  details.trouble = answer.error().message;
-  return {Attitude::kUnacknowledged, std::move(details)};
+  if (lease == Seconds{0}) return {Attitude::kLendsNothing, {}};
+  if (goes(daemon)) return {};
+  return {Attitude::kUnacknowledged, {daemon.name(), lease, answer.error().message}};
 }
 
-/// Of a daemon that keeps no record: one of an older kind, or its record was deleted.
-Answer ask_unrecorded(const std::filesystem::path& socket, const std::filesystem::path& database,
-                      SteadyTime committed) {
-  const auto status = ask_status(socket);
-  if (!status) {
-    if (status.error().kind == ErrorKind::kNotFound) return {};
-    return {Attitude::kUnacknowledged, {socket, {}, kDefaultLease, status.error().message}};
-  }
-  if (!control::is_same_file(status->database, database)) return {};
-  const Seconds unsaid = status->enforce == "open" ? Seconds{0} : kDefaultLease;
-  const Seconds lease = status->lease_seconds ? Seconds{*status->lease_seconds} : unsaid;
-  return ask_recall({socket, status->mountpoint, lease, {}}, committed);
-}
-
-Answer ask(const control::Candidate& candidate, const std::filesystem::path& database,
-           SteadyTime committed) {
-  const std::filesystem::path& socket = candidate.socket;
-  if (candidate.record) {
-    const Seconds lease{candidate.record->lease_seconds};
-    return ask_recall({socket, candidate.record->mountpoint, lease, {}}, committed);
-  }
-  if (!candidate.closed) return ask_unrecorded(socket, database, committed);
-  if (!control::may_be_for(socket, database)) return {};
-  return {Attitude::kUnacknowledged,
-          {socket, {}, kLongestLease, control::may_not_ask(socket).message}};
-}
-
-/// Asks every candidate, each on a thread of its own but the first.
-std::vector<Answer> ask_all(const std::vector<control::Candidate>& candidates,
-                            const std::filesystem::path& database, SteadyTime committed) {
-  std::vector<Answer> answers(candidates.size());
+/// Asks every daemon, each on a thread of its own but the first.
+std::vector<Answer> ask_all(const std::vector<control::KnownDaemon>& daemons,
+                            SteadyTime committed) {
+  std::vector<Answer> answers(daemons.size());
   const auto ask_one = [&](std::size_t i) {
     try {
-      answers[i] = ask(candidates[i], database, committed);
+      answers[i] = ask(daemons[i], committed);
     } catch (const std::exception& error) {  // out of memory: no reason to end, nor to trust
-      const auto& record = candidates[i].record;
-      const Seconds lease = record ? Seconds{record->lease_seconds} : kLongestLease;
-      answers[i] = {Attitude::kUnacknowledged, {candidates[i].socket, {}, lease, error.what()}};
+      answers[i] = {Attitude::kUnacknowledged, {"a daemon", kLongestLease, error.what()}};
     }
   };
   std::vector<std::jthread> threads;
   std::vector<std::size_t> here;
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
+  for (std::size_t i = 0; i < daemons.size(); ++i) {
     if (i == 0) {
       here.push_back(i);
       continue;
@@ -116,12 +115,14 @@ SteadyTime RecallOutcome::leases_end(SteadyTime committed) const {
   return end;
 }
 
-RecallOutcome recall(const std::filesystem::path& database,
-                     const std::optional<std::filesystem::path>& socket, SteadyTime committed,
-                     const std::filesystem::path& directory) {
-  const auto candidates = control::candidates(database, socket, directory);
+RecallOutcome recall(const std::filesystem::path& database, SteadyTime committed) {
+  const control::KnownDaemons known = control::known_daemons(database);
   RecallOutcome outcome;
-  for (Answer& answer : ask_all(candidates, database, committed)) {
+  if (known.trouble) {
+    outcome.unacknowledged.push_back(
+        {"a daemon that may run on it", kLongestLease, known.trouble->message});
+  }
+  for (Answer& answer : ask_all(known.daemons, committed)) {
     switch (answer.attitude) {
       case Attitude::kAway:
         break;

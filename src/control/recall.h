@@ -11,10 +11,6 @@
 
 namespace grantfs {
 
-/// What is assumed of a daemon that neither says nor has recorded how long its leases are: the
-/// default of the mount option lease=.
-inline constexpr std::chrono::duration<double> kDefaultLease{1};
-
 /// The longest lease that a daemon may have. Assumed of one whose record this process may not read.
 inline constexpr std::chrono::duration<double> kLongestLease{60};
 
@@ -23,8 +19,7 @@ inline constexpr std::chrono::milliseconds kLeaseMargin{50};
 
 /// A daemon that may still have lent what a commit took away.
 struct UnacknowledgedRecall {
-  std::filesystem::path control;     ///< its socket
-  std::filesystem::path mountpoint;  ///< empty if it is not known
+  std::string name;  ///< "the daemon of the mount at '/srv/view'"
   std::chrono::duration<double> lease{};
   std::string trouble;  ///< why it did not acknowledge; a sentence without a full stop
 };
@@ -44,16 +39,15 @@ struct RecallOutcome {
       std::chrono::steady_clock::time_point committed) const;
 };
 
-/// Asks the daemons that decide by `database` to recall what they have lent and commits up to now
-/// have taken away: those with a socket in `directory`, and the one at `socket`, if given. All at
-/// the same time; each is waited for until its own lease has run out since `committed`, when no
-/// answer matters any more, and for kAnswerTime at most. A daemon that has gone has lent nothing.
+/// Asks the daemons that decide by `database`, by whatever path that is named, to recall what they
+/// have lent and commits up to now have taken away. Those are the daemons that have a record at the
+/// database (record.h), wherever their sockets and namespaces are. All are asked at the same time;
+/// each is waited for until its own lease has run out since `committed`, when no answer matters any
+/// more, and for kAnswerTime at most. A daemon that has gone has lent nothing.
 ///
-/// With one daemon, this costs a look into `directory`, a small file read for each socket there,
-/// and one exchange over its socket. Safe to call from any thread.
+/// With one daemon, this costs a look into the folder of records, a small file read, and one
+/// exchange over its socket. Safe to call from any thread.
 RecallOutcome recall(const std::filesystem::path& database,
-                     const std::optional<std::filesystem::path>& socket,
-                     std::chrono::steady_clock::time_point committed,
-                     const std::filesystem::path& directory = control::kDefaultDirectory);
+                     std::chrono::steady_clock::time_point committed);
 
 }  // namespace grantfs

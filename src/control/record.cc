@@ -2,204 +2,190 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <string>
-#include <utility>
 
 #include "base/quote.h"
-#include "base/unique_fd.h"
 
 namespace grantfs::control {
 namespace {
 
 using nlohmann::json;
 
+constexpr mode_t kFolderMode = 0770;
 constexpr mode_t kPrivateMode = 0600;
 constexpr mode_t kRecordMode = 0640;
-
-/// Two paths of PATH_MAX, escaped and in hexadecimal, fit.
-constexpr std::size_t kMaxRecordBytes = std::size_t{64} * 1024;
 
 Error failed(std::string_view what, const std::filesystem::path& path, int error = errno) {
   return {ErrorKind::kSystem,
           fmt::format("{} {}: {}", what, quoted(path.native()), std::strerror(error))};
 }
 
-std::string to_hex(std::string_view bytes) {
-  std::string hex;
-  for (const char byte : bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-  return hex;
+/// Where the folder is, whatever path leads to the database.
+std::filesystem::path real_folder(const std::filesystem::path& database) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(database, error);
+  return record_folder(error ? database : real);
 }
 
-std::optional<std::string> from_hex(std::string_view hex) {
-  const auto digit = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-  };
-  if (hex.size() % 2 != 0) return std::nullopt;
-  std::string bytes;
-  for (std::size_t i = 0; i < hex.size(); i += 2) {
-    const int high = digit(hex[i]);
-    const int low = digit(hex[i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    bytes += static_cast<char>(high * 16 + low);
-  }
-  return bytes;
+UniqueFd open_folder(const std::filesystem::path& folder) {
+  return UniqueFd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-std::string to_text(const DaemonRecord& record) {
-  json document{{"database", record.database.native()},
-                {"mountpoint", record.mountpoint.native()},
-                {"pid", record.pid},
-                {"lease_seconds", record.lease_seconds}};
-  try {
-    return document.dump() + '\n';
-  } catch (const json::type_error&) {
-    // JSON holds Unicode alone, and the database must be known by its very bytes.
-    document["database_hex"] = to_hex(record.database.native());
-    return document.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
-  }
-}
-
-std::optional<DaemonRecord> from_text(const std::string& text) {
-  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object()) return std::nullopt;
-  const auto string_at = [&](const char* key) -> std::optional<std::string> {
-    const auto field = document.find(key);
-    if (field == document.end() || !field->is_string()) return std::nullopt;
-    return field->get<std::string>();
-  };
-  auto database = string_at("database");
-  const auto mountpoint = string_at("mountpoint");
-  const auto pid = document.find("pid");
-  const auto lease = document.find("lease_seconds");
-  if (!database || !mountpoint || pid == document.end() || !pid->is_number_integer() ||
-      lease == document.end() || !lease->is_number()) {
-    return std::nullopt;
-  }
-  if (const auto hex = string_at("database_hex")) {
-    database = from_hex(*hex);
-    if (!database) return std::nullopt;
-  }
-  DaemonRecord record{*database, *mountpoint, pid->get<std::int64_t>(), lease->get<double>()};
-  if (!std::isfinite(record.lease_seconds) || record.lease_seconds < 0) return std::nullopt;
-  return record;
-}
-
-/// The whole of a small regular file; empty text if it is larger than a record can be.
-Result<std::string> read_small_file(const std::filesystem::path& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!fd) {
-    const bool absent = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
-    Error error = failed("cannot read", path);
-    if (absent) error.kind = ErrorKind::kNotFound;
-    return error;
-  }
-  std::string text;
-  std::array<char, 4096> buffer{};
-  while (true) {
-    const ssize_t size = ::read(fd.get(), buffer.data(), buffer.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return failed("cannot read", path);
-    if (size == 0) return text;
-    text.append(buffer.data(), static_cast<std::size_t>(size));
-    if (text.size() > kMaxRecordBytes) return std::string();
-  }
-}
-
-/// Whether a record may take the name: nothing has it, or an older record, or what a crash of the
-/// machine has left of one.
-Result<void> check_replaceable(const std::filesystem::path& path,
-                               const std::filesystem::path& socket) {
-  struct stat status = {};
-  if (::lstat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT) return {};
-    return failed("cannot look at", path);
-  }
-  if (S_ISREG(status.st_mode) && (status.st_size == 0 || read_record(socket))) return {};
-  return Error{ErrorKind::kConflict,
-               fmt::format("{} is there already and is no record of a daemon; choose another "
-                           "control socket",
-                           quoted(path.native()))};
-}
-
-/// Everything about the new file but its name.
-Result<struct stat> fill(const UniqueFd& fd, const std::filesystem::path& path,
-                         const std::string& text, gid_t group) {
+Result<void> write_all(const UniqueFd& fd, const std::string& text,
+                       const std::filesystem::path& path) {
   for (std::size_t written = 0; written < text.size();) {
     const ssize_t size = ::write(fd.get(), text.data() + written, text.size() - written);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return failed("cannot write", path);
     written += static_cast<std::size_t>(size);
   }
-  struct stat status = {};
-  if (::fchown(fd.get(), static_cast<uid_t>(-1), group) != 0) {
-    return failed("cannot give to its group", path);
-  }
-  if (::fchmod(fd.get(), kRecordMode) != 0 || ::fstat(fd.get(), &status) != 0) {
-    return failed("cannot set the mode of", path);
-  }
-  return status;
+  return {};
+}
+
+/// A descriptor above those that a daemon opens later. The kernel closes them in order when a
+/// process ends, and the lock is not to end before the connection that lends.
+UniqueFd moved_up(UniqueFd fd) {
+  constexpr int kAbove = 512;
+  UniqueFd above(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kAbove));
+  return above ? std::move(above) : std::move(fd);
 }
 
 }  // namespace
 
-std::filesystem::path record_path(const std::filesystem::path& socket) {
-  std::filesystem::path path = socket;
-  if (path.extension() == ".sock") return path.replace_extension(".json");
-  return path += ".json";
+std::filesystem::path record_folder(const std::filesystem::path& database) {
+  return database.native() + ".daemons";
 }
 
-Result<DaemonRecord> read_record(const std::filesystem::path& socket) {
-  const std::filesystem::path path = record_path(socket);
-  const auto text = read_small_file(path);
-  if (!text) return text.error();
-  auto record = from_text(*text);
-  if (record) return std::move(*record);
-  return Error{ErrorKind::kNotFound,
-               fmt::format("{} is no record of a daemon", quoted(path.native()))};
+std::string record_name(std::string_view id) {
+  return fmt::format("{}.json", id);
 }
 
-Result<RecordFile> RecordFile::write(const std::filesystem::path& socket,
-                                     const DaemonRecord& record, gid_t group) {
-  const std::filesystem::path path = record_path(socket);
-  if (auto clear = check_replaceable(path, socket); !clear) return clear.error();
-  std::filesystem::path temporary = path;
-  temporary += ".new";
-  ::unlink(temporary.c_str());  // of a daemon that was killed while it wrote it
-  const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                           kPrivateMode));
-  if (!fd) return failed("cannot create", temporary);
-  auto status = fill(fd, temporary, to_text(record), group);
-  if (status && ::rename(temporary.c_str(), path.c_str()) != 0) {
-    status = failed("cannot rename to its place", temporary);
+std::string socket_name(std::string_view id) {
+  return fmt::format("{}.sock", id);
+}
+
+std::string new_record_id() {
+  std::uint64_t number = 0;
+  // Asked for so little, it does not fail, once the machine is up (getrandom(2)).
+  while (::getrandom(&number, sizeof number, 0) != sizeof number) {
   }
-  if (!status) {
-    ::unlink(temporary.c_str());
-    return status.error();
-  }
-  return RecordFile(path, *status);
+  return fmt::format("{:016x}", number);
 }
 
-RecordFile::RecordFile(RecordFile&& other) noexcept
-    : name_(std::move(other.name_)),
-      device_(other.device_),
-      inode_(other.inode_),
-      owned_(std::exchange(other.owned_, false)) {}
+std::string to_text(const DaemonRecord& record) {
+  const json document{{"mountpoint", record.mountpoint.native()},
+                      {"control", record.control.native()},
+                      {"pid", record.pid},
+                      {"lease_seconds", record.lease_seconds}};
+  // The paths are for people: JSON holds Unicode alone.
+  return document.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
+}
 
-RecordFile::~RecordFile() {
-  if (!owned_) return;
+std::optional<DaemonRecord> from_text(const std::string& text) {
+  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!document.is_object()) return std::nullopt;
+  const auto text_at = [&](const char* key) {
+    const auto field = document.find(key);
+    return field != document.end() && field->is_string() ? field->get<std::string>()
+                                                         : std::string();
+  };
+  const auto lease = document.find("lease_seconds");
+  if (lease == document.end() || !lease->is_number()) return std::nullopt;
+  const auto pid = document.find("pid");
+  DaemonRecord record{text_at("mountpoint"), text_at("control"), 0, lease->get<double>()};
+  if (pid != document.end() && pid->is_number_integer()) record.pid = pid->get<std::int64_t>();
+  if (!std::isfinite(record.lease_seconds) || record.lease_seconds < 0) return std::nullopt;
+  return record;
+}
+
+bool is_unlocked(const UniqueFd& record) {
+  // For a moment it is ours, then; shared, so that another who tries meanwhile finds the same.
+  if (::flock(record.get(), LOCK_SH | LOCK_NB) != 0) return false;
+  ::flock(record.get(), LOCK_UN);
+  return true;
+}
+
+Result<RecordFolder> RecordFolder::open(const std::filesystem::path& database) {
+  std::filesystem::path path = real_folder(database);
+  UniqueFd fd = open_folder(path);
+  if (fd) return RecordFolder(std::move(fd), std::move(path));
+  Error error = failed("cannot tell which daemons run on this database: cannot read", path);
+  if (errno == ENOENT) error.kind = ErrorKind::kNotFound;
+  return error;
+}
+
+Result<RecordFolder> RecordFolder::make(const std::filesystem::path& database, gid_t group) {
+  std::filesystem::path path = real_folder(database);
+  const bool made = ::mkdir(path.c_str(), kFolderMode & S_IRWXU) == 0;
+  if (!made && errno != EEXIST) return failed("cannot make", path);
+  UniqueFd fd = open_folder(path);
+  if (!fd) return failed("cannot open", path);
   struct stat status = {};
-  if (::lstat(name_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
-    ::unlink(name_.c_str());
+  if (::fstat(fd.get(), &status) != 0) return failed("cannot look at", path);
+  if (status.st_gid != group && ::fchown(fd.get(), static_cast<uid_t>(-1), group) != 0) {
+    return failed("cannot give to its group", path);
   }
+  // Not where it is so already: it need not be ours.
+  if ((status.st_mode & ACCESSPERMS) != kFolderMode && ::fchmod(fd.get(), kFolderMode) != 0) {
+    return failed("cannot set the mode of", path);
+  }
+  return RecordFolder(std::move(fd), std::move(path));
+}
+
+std::filesystem::path RecordFolder::short_path(std::string_view name) const {
+  constexpr std::size_t kLongest = 107;  // of a socket's path (unix(7))
+  std::filesystem::path plain = path_ / name;
+  if (plain.native().size() <= kLongest) return plain;
+  return fmt::format("/proc/self/fd/{}/{}", fd_.get(), name);
+}
+
+Result<std::unique_ptr<OwnRecord>> OwnRecord::write(const RecordFolder& folder,
+                                                    const std::string& id,
+                                                    const DaemonRecord& record, gid_t group) {
+  const std::string name = record_name(id);
+  const std::string temporary = '.' + name;
+  const std::filesystem::path path = folder.path() / name;
+  UniqueFd own_folder(::fcntl(folder.fd(), F_DUPFD_CLOEXEC, 0));
+  UniqueFd fd(::openat(folder.fd(), temporary.c_str(),
+                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kPrivateMode));
+  if (!own_folder || !fd) return failed("cannot create", path);
+  fd = moved_up(std::move(fd));
+  // From here on whatever is made is taken away again if the rest fails.
+  std::unique_ptr<OwnRecord> own(new OwnRecord(std::move(own_folder), std::move(fd), temporary));
+  // Before it has its name: nobody finds a record unlocked whose daemon lives.
+  if (::flock(own->file_.get(), LOCK_EX | LOCK_NB) != 0) return failed("cannot lock", path);
+  if (auto written = write_all(own->file_, to_text(record), path); !written) {
+    return written.error();
+  }
+  if (::fchown(own->file_.get(), static_cast<uid_t>(-1), group) != 0) {
+    return failed("cannot give to its group", path);
+  }
+  if (::fchmod(own->file_.get(), kRecordMode) != 0) return failed("cannot set the mode of", path);
+  if (::renameat(folder.fd(), temporary.c_str(), folder.fd(), name.c_str()) != 0) {
+    return failed("cannot rename to its place", path);
+  }
+  own->name_ = name;
+  return own;
+}
+
+OwnRecord::~OwnRecord() {
+  ::unlinkat(folder_.get(), name_.c_str(), 0);
+}
+
+bool OwnRecord::stands(const std::filesystem::path& database) const {
+  struct stat ours = {};
+  struct stat found = {};
+  const std::filesystem::path path = record_folder(database) / name_;
+  return ::fstat(file_.get(), &ours) == 0 && ::lstat(path.c_str(), &found) == 0 &&
+         ours.st_dev == found.st_dev && ours.st_ino == found.st_ino;
 }
 
 }  // namespace grantfs::control

@@ -1,59 +1,101 @@
 #pragma once
 
-#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 
+#include "base/unique_fd.h"
 #include "grantfs/result.h"
 
 namespace grantfs {
 
-/// What a daemon leaves in a file beside its control socket, for whoever finds that it does not
-/// answer. Nothing secret is in it.
+/// What a daemon leaves at its database, for whoever takes access away there. Nothing secret is in
+/// it.
 struct DaemonRecord {
-  std::filesystem::path database;  ///< canonical; the file it decides by
   std::filesystem::path mountpoint;
-  std::int64_t pid = 0;
-  double lease_seconds = 0;  ///< how long the kernel may be lent a decision; 0: not at all
+  std::filesystem::path control;  ///< the socket of control=, as the daemon sees it
+  std::int64_t pid = 0;           ///< as the daemon sees it
+  double lease_seconds = 0;       ///< how long the kernel may be lent a decision; 0: not at all
 };
 
 namespace control {
 
-/// Where the record of the daemon at `socket` lies: NAME.json beside NAME.sock; beside a socket
-/// with another ending, its whole name and .json.
-std::filesystem::path record_path(const std::filesystem::path& socket);
+/// A folder beside the database, `policy.db.daemons`, says which daemons run on it, wherever their
+/// sockets and namespaces are. Each has two files there, named by a random number:
+///
+///     7f3a9c0d12345678.json    its record, which it holds locked (flock(2)) as long as it runs
+///     7f3a9c0d12345678.sock    a control socket (protocol.h)
+///
+/// The kernel ends the lock with the process, and everybody on this machine who can see the folder
+/// sees the lock and reaches the socket: through a bind mount, another mount, network, process or
+/// user namespace, or another path. Names that begin with a dot are being made.
+///
+/// The folder has the group of the database's own directory, mode 0770: only who administers the
+/// policy can make a daemon up, or take one away; the daemon puts back what was taken.
+std::filesystem::path record_folder(const std::filesystem::path& database);
 
-/// The record of the daemon at `socket`, which need not be running any more. kNotFound if there is
-/// none or it makes no sense, kSystem if it may not be read. Safe to call from any thread.
-Result<DaemonRecord> read_record(const std::filesystem::path& socket);
-
-/// A daemon's own record in the filesystem. The destructor removes it, unless another has taken
-/// its place by now. Movable; one thread at a time.
-class RecordFile {
+/// The records of a database, for whoever reads them.
+class RecordFolder {
  public:
-  /// Writes the record of the daemon at `socket`, mode 0640 with the group `group`; whoever reads
-  /// meanwhile sees the one before or all of this one. Replaces the record of a daemon that is
-  /// gone; kConflict if something else has the name, kSystem if it cannot be written.
-  /// Two at a time for one socket must be kept apart by the caller.
-  static Result<RecordFile> write(const std::filesystem::path& socket, const DaemonRecord& record,
-                                  gid_t group);
-  ~RecordFile();
-  RecordFile(RecordFile&& other) noexcept;
-  RecordFile& operator=(RecordFile&&) = delete;
-  RecordFile(const RecordFile&) = delete;
-  RecordFile& operator=(const RecordFile&) = delete;
+  /// `database` by whatever path. kNotFound: no daemon ever ran on it. kSystem: this process may
+  /// not look.
+  static Result<RecordFolder> open(const std::filesystem::path& database);
+  /// The same, made if need be, with the group and mode as above.
+  static Result<RecordFolder> make(const std::filesystem::path& database, gid_t group);
+
+  int fd() const { return fd_.get(); }
+  const std::filesystem::path& path() const { return path_; }
+  /// A path to a name in it that is short enough for a socket, and good while this lives.
+  std::filesystem::path short_path(std::string_view name) const;
 
  private:
-  RecordFile(std::filesystem::path name, const struct stat& status)
-      : name_(std::move(name)), device_(status.st_dev), inode_(status.st_ino) {}
+  RecordFolder(UniqueFd fd, std::filesystem::path path)
+      : fd_(std::move(fd)), path_(std::move(path)) {}
 
-  std::filesystem::path name_;
-  dev_t device_;
-  ino_t inode_;
-  bool owned_ = true;
+  UniqueFd fd_;
+  std::filesystem::path path_;
 };
+
+/// A daemon's own record: written, locked, then given its name. The destructor removes it and then
+/// unlocks it. One thread at a time.
+class OwnRecord {
+ public:
+  /// kSystem if it cannot be written, or locked. `id` names it and is new.
+  static Result<std::unique_ptr<OwnRecord>> write(const RecordFolder& folder, const std::string& id,
+                                                  const DaemonRecord& record, gid_t group);
+  ~OwnRecord();
+  OwnRecord(const OwnRecord&) = delete;
+  OwnRecord& operator=(const OwnRecord&) = delete;
+
+  /// Whether whoever opens the folder of this database finds it.
+  bool stands(const std::filesystem::path& database) const;
+
+ private:
+  OwnRecord(UniqueFd folder, UniqueFd file, std::string name)
+      : folder_(std::move(folder)), file_(std::move(file)), name_(std::move(name)) {}
+
+  UniqueFd folder_;
+  UniqueFd file_;  ///< locked; never closed before
+  std::string name_;
+};
+
+/// Names of a daemon's two files, by its id.
+std::string record_name(std::string_view id);
+std::string socket_name(std::string_view id);
+/// A new id.
+std::string new_record_id();
+
+/// What is written in a record's file, and read from it; none if it makes no sense.
+std::string to_text(const DaemonRecord& record);
+std::optional<DaemonRecord> from_text(const std::string& text);
+
+/// Whether nobody holds a record locked: its daemon has gone. `record` is the open file.
+bool is_unlocked(const UniqueFd& record);
 
 }  // namespace control
 }  // namespace grantfs

@@ -1,78 +1,143 @@
 #include "control/search.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <thread>
 
 #include "base/quote.h"
 
 namespace grantfs::control {
 namespace {
 
-/// Every *.sock in the directory, sorted.
-std::vector<std::filesystem::path> sockets_in(const std::filesystem::path& directory) {
-  std::vector<std::filesystem::path> sockets;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (entry->path().extension() == ".sock") sockets.push_back(entry->path());
-  }
-  std::ranges::sort(sockets);
-  return sockets;
+/// Two paths of PATH_MAX, escaped, fit.
+constexpr std::size_t kMaxRecordBytes = std::size_t{64} * 1024;
+
+/// A record that is being made takes no longer than this to get its name, or its lock.
+constexpr std::time_t kMakingSeconds = 60;
+
+constexpr std::string_view kEnding = ".json";
+constexpr std::size_t kIdDigits = 16;
+
+bool is_id(std::string_view text) {
+  return text.size() == kIdDigits && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
-bool is_closed(const std::filesystem::path& socket) {
-  return ::faccessat(AT_FDCWD, socket.c_str(), W_OK, AT_EACCESS) != 0 && errno == EACCES;
+/// The names in the folder; an error number if it cannot be listed.
+Result<std::vector<std::string>, int> names_in(const RecordFolder& folder) {
+  // Its own place in the folder, whoever else lists it.
+  UniqueFd own(::openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!own) return errno;
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
+  if (stream == nullptr) return errno;
+  (void)own.release();  // the stream has it now
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(stream.get())) names.emplace_back(entry->d_name);
+  if (errno != 0) return errno;
+  std::ranges::sort(names);
+  return names;
 }
+
+std::optional<DaemonRecord> read_record(const UniqueFd& file) {
+  std::string text;
+  std::array<char, 4096> buffer{};
+  while (text.size() <= kMaxRecordBytes) {
+    const ssize_t size = ::read(file.get(), buffer.data(), buffer.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return std::nullopt;
+    if (size == 0) return from_text(text);
+    text.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+  return std::nullopt;
+}
+
+UniqueFd open_record(const RecordFolder& folder, const std::string& name) {
+  return UniqueFd(
+      ::openat(folder.fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+}
+
+/// Whether it was begun by a daemon that was killed before it had given it its name.
+bool was_left_unfinished(const UniqueFd& file) {
+  struct stat status = {};
+  return file && is_unlocked(file) && ::fstat(file.get(), &status) == 0 &&
+         status.st_mtime < std::time(nullptr) - kMakingSeconds;
+}
+
+class Search {
+ public:
+  explicit Search(KnownDaemons& known) : known_(known) {}
+
+  void look_at(const std::string& name) {
+    if (!name.ends_with(kEnding)) return;
+    std::string_view id = std::string_view(name).substr(0, name.size() - kEnding.size());
+    const bool unfinished = id.starts_with('.');
+    if (unfinished) id.remove_prefix(1);
+    if (!is_id(id)) return;
+    UniqueFd file = open_record(*known_.folder, name);
+    if (unfinished) {
+      if (was_left_unfinished(file)) stale_.push_back(name);
+    } else if (file && is_unlocked(file)) {
+      stale_.push_back(socket_name(id));
+      stale_.push_back(name);
+      someone_died_ = true;
+    } else if (file || errno != ENOENT) {
+      known_.daemons.push_back(
+          {known_.folder->short_path(socket_name(id)), file ? read_record(file) : std::nullopt,
+           file ? std::make_shared<const UniqueFd>(std::move(file)) : nullptr});
+    }
+  }
+
+  void remove_stale() {
+    if (someone_died_) std::this_thread::sleep_for(kDying);
+    for (const std::string& name : stale_) ::unlinkat(known_.folder->fd(), name.c_str(), 0);
+  }
+
+ private:
+  KnownDaemons& known_;
+  std::vector<std::string> stale_;
+  bool someone_died_ = false;
+};
 
 }  // namespace
 
-bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
-  struct stat first = {};
-  struct stat second = {};
-  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 &&
-         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-}
-
-bool may_be_for(const std::filesystem::path& socket, const std::filesystem::path& database) {
-  struct stat of_socket = {};
-  struct stat of_directory = {};
-  const auto directory = database.has_parent_path() ? database.parent_path() : ".";
-  return ::stat(socket.c_str(), &of_socket) == 0 && ::stat(directory.c_str(), &of_directory) == 0 &&
-         of_socket.st_gid == of_directory.st_gid;
-}
-
-Error may_not_ask(const std::filesystem::path& socket) {
-  return {ErrorKind::kSystem, fmt::format("the daemon at {}: this user may not ask it; join the "
-                                          "group that administers the database",
-                                          quoted(socket.native()))};
-}
-
-std::vector<Candidate> candidates(const std::filesystem::path& database,
-                                  const std::optional<std::filesystem::path>& socket,
-                                  const std::filesystem::path& directory) {
-  std::vector<std::filesystem::path> sockets = sockets_in(directory);
-  if (socket && std::ranges::none_of(sockets, [&](const std::filesystem::path& other) {
-        return is_same_file(*socket, other);
-      })) {
-    sockets.push_back(*socket);
+std::string KnownDaemon::name() const {
+  if (!record || record->mountpoint.empty()) {
+    return fmt::format("the daemon at {}", quoted(socket.native()));
   }
-  std::vector<Candidate> found;
-  for (std::filesystem::path& path : sockets) {
-    auto record = read_record(path);
-    if (record) {
-      if (!is_same_file(record->database, database)) continue;
-      found.push_back({std::move(path), std::move(*record), false});
-    } else {
-      const bool closed = record.error().kind == ErrorKind::kSystem || is_closed(path);
-      found.push_back({std::move(path), std::nullopt, closed});
-    }
+  return fmt::format("the daemon of the mount at {}", quoted(record->mountpoint.native()));
+}
+
+KnownDaemons known_daemons(const std::filesystem::path& database) {
+  KnownDaemons known;
+  auto folder = RecordFolder::open(database);
+  if (!folder) {
+    if (folder.error().kind != ErrorKind::kNotFound) known.trouble = folder.error();
+    return known;
   }
-  return found;
+  known.folder = std::move(*folder);
+  const auto names = names_in(*known.folder);
+  if (!names) {
+    known.trouble =
+        Error{ErrorKind::kSystem,
+              fmt::format("cannot tell which daemons run on this database: cannot list "
+                          "{}: {}",
+                          quoted(known.folder->path().native()), std::strerror(names.error()))};
+    return known;
+  }
+  Search search(known);
+  for (const std::string& name : *names) search.look_at(name);
+  search.remove_stale();
+  return known;
 }
 
 }  // namespace grantfs::control

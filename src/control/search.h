@@ -1,7 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "control/record.h"
@@ -9,29 +12,32 @@
 
 namespace grantfs::control {
 
-/// A control socket that may be a daemon's, and its record, if it has one that may be read.
-struct Candidate {
-  std::filesystem::path socket;
-  std::optional<DaemonRecord> record;
-  /// It has a record, or is a socket, that this process may not use.
-  bool closed = false;
+/// A daemon whose record was found, and that lived when it was looked for.
+struct KnownDaemon {
+  std::filesystem::path socket;          ///< beside its record; good while the KnownDaemons live
+  std::optional<DaemonRecord> record;    ///< none if it may not be read, or makes no sense
+  std::shared_ptr<const UniqueFd> file;  ///< the record; null if it may not be read
+
+  /// Whether it has gone since. A daemon whose record may not be read is taken to live.
+  bool has_gone() const { return file != nullptr && is_unlocked(*file); }
+  /// As a message names it: "the daemon of the mount at '/srv/view'".
+  std::string name() const;
 };
 
-/// Whether both names lead to one file. False if either leads to none.
-bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
+/// The kernel gives up a process's descriptors one after the other. For so long after its record is
+/// found unlocked, a daemon that was killed may still have its connection, and what it lent.
+inline constexpr std::chrono::milliseconds kDying{20};
 
-/// Whether a socket that may not be asked can be that of a daemon on `database`: daemons give
-/// theirs to the group of the database's directory.
-bool may_be_for(const std::filesystem::path& socket, const std::filesystem::path& database);
+/// Which daemons run on a database.
+struct KnownDaemons {
+  std::optional<RecordFolder> folder;
+  std::vector<KnownDaemon> daemons;  ///< by id
+  std::optional<Error> trouble;      ///< why there may be others that were not found
+};
 
-/// That this process may not ask the daemon there, and what to do; kSystem.
-Error may_not_ask(const std::filesystem::path& socket);
-
-/// The sockets that a daemon on `database` may have: every *.sock in `directory`, sorted by name,
-/// and `socket`, if given. Without those whose record names another database, which are not
-/// touched: one that hangs costs nothing.
-std::vector<Candidate> candidates(const std::filesystem::path& database,
-                                  const std::optional<std::filesystem::path>& socket,
-                                  const std::filesystem::path& directory);
+/// Looks into the record folder of `database`, by whatever path that is named. What daemons left
+/// that were killed is removed, where this process may. A daemon that is not found publishes its
+/// record later than this began, and so decides by everything that was committed before.
+KnownDaemons known_daemons(const std::filesystem::path& database);
 
 }  // namespace grantfs::control

@@ -250,11 +250,16 @@ ControlServer::~ControlServer() = default;
 
 Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesystem::path& socket,
                                                             gid_t gid_of_administrators,
-                                                            const DaemonRecord& record,
                                                             ControlHandler handler,
                                                             std::chrono::milliseconds client_time) {
-  auto listener = control::Listener::bind(socket, record, gid_of_administrators);
+  auto listener = control::Listener::bind(socket, gid_of_administrators);
   if (!listener) return listener.error();
+  return start(std::move(*listener), std::move(handler), client_time);
+}
+
+Result<std::unique_ptr<ControlServer>> ControlServer::start(control::Listener listener,
+                                                            ControlHandler handler,
+                                                            std::chrono::milliseconds client_time) {
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) {
     return Error{
@@ -263,7 +268,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesyste
   }
   try {
     return std::unique_ptr<ControlServer>(new ControlServer(std::make_unique<Impl>(
-        std::move(*listener), std::move(wake), std::move(handler), client_time)));
+        std::move(listener), std::move(wake), std::move(handler), client_time)));
   } catch (const std::system_error& error) {
     return Error{ErrorKind::kSystem,
                  fmt::format("cannot start the control thread: {}", error.what())};

@@ -8,9 +8,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "control/listener.h"
 #include "control/peer.h"
 #include "control/protocol.h"
-#include "control/record.h"
 #include "grantfs/result.h"
 
 namespace grantfs {
@@ -38,17 +38,20 @@ nlohmann::json control_error(std::string_view message);
 /// of the administrators, is the only check.
 ///
 /// Serves on a thread of its own, started here (so after the last fork) with all signals blocked,
-/// and joined by the destructor, which also removes the socket and the record if they are still
-/// its own, and hangs up on clients that wait for an answer.
+/// and joined by the destructor, which also removes the socket if it is still its own, and hangs up
+/// on clients that wait for an answer.
 class ControlServer {
  public:
-  /// Creates `socket`, and kDefaultDirectory if that is where it goes, and writes `record` beside
-  /// it (control::record_path()), for the case that we do not answer. A socket that nobody listens
-  /// on and its record are replaced. kInvalid if the path is too long for a socket, kConflict if a
+  /// Creates `socket`, and kDefaultDirectory if that is where it goes. A socket that nobody listens
+  /// on is replaced. kInvalid if the path is too long for a socket, kConflict if a
   /// daemon answers there or something else is in the way, kSystem otherwise.
   static Result<std::unique_ptr<ControlServer>> start(
-      const std::filesystem::path& socket, gid_t gid_of_administrators, const DaemonRecord& record,
-      ControlHandler handler, std::chrono::milliseconds client_time = control::kClientTime);
+      const std::filesystem::path& socket, gid_t gid_of_administrators, ControlHandler handler,
+      std::chrono::milliseconds client_time = control::kClientTime);
+  /// The same on a socket that is made already.
+  static Result<std::unique_ptr<ControlServer>> start(
+      control::Listener listener, ControlHandler handler,
+      std::chrono::milliseconds client_time = control::kClientTime);
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;

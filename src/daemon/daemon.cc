@@ -13,15 +13,18 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
 #include "base/log.h"
 #include "base/quote.h"
+#include "base/sync.h"
 #include "control/protocol.h"
 #include "control/server.h"
 #include "daemon/privileges.h"
+#include "daemon/record_keeper.h"
 #include "db/shm_guard.h"
 #include "fuse/mount.h"
 #include "grantfs/policy.h"
@@ -103,7 +106,9 @@ class Daemon {
         tree_(*policy_, store_, complete(std::move(tree_options))) {}
 
   ~Daemon() {
-    // They notify the mount, which goes first.
+    // They notify the mount, which goes first. The record of ours goes last: until then we may have
+    // lent something.
+    if (record_keeper_ != nullptr) record_keeper_->stop();
     if (store_watcher_ != nullptr) store_watcher_->stop();
     if (recaller_ != nullptr) recaller_->stop();
   }
@@ -115,15 +120,11 @@ class Daemon {
     // daemon that unmounts, instead of leaving a dead mount.
     std::optional<BlockedSignals> blocked(std::in_place);
     // First what can fail or take time: once mounted, nothing stands between the kernel and us.
-    const DaemonRecord record{plan_.database, plan_.mountpoint, ::getpid(),
-                              static_cast<double>(options_.lease.count())};
-    auto control =
-        ControlServer::start(options_.control.value_or(default_control_path(plan_.mountpoint)),
-                             administrators(plan_.database), record,
-                             [this](const auto& request, const auto& peer, const auto& reply) {
-                               answer(request, peer, reply);
-                             });
+    const ControlHandler handler = [this](const auto& request, const auto& peer,
+                                          const auto& reply) { answer(request, peer, reply); };
+    auto control = ControlServer::start(control_path_, administrators(plan_.database), handler);
     if (!control) return control.error();
+    publish(handler);
     if (plan_.dead_mount) {
       spdlog::warn("taking over {}, whose daemon is gone", quoted(plan_.mountpoint.native()));
       if (auto taken = take_over(plan_.mountpoint); !taken) return taken.error();
@@ -138,6 +139,7 @@ class Daemon {
                                           .io_uring = options_.io_uring});
     if (!mount) return mount.error();
     mount_ = std::move(*mount);
+    mount_->lend(record_trouble_.lock()->empty());
     auto recaller = Recaller::start(tree_, *policy_, *mount_, {});
     if (!recaller) return recaller.error();
     recaller_ = std::move(*recaller);
@@ -145,9 +147,11 @@ class Daemon {
         std::make_unique<StoreWatcher>(tree_, *recaller_, *mount_, options_.lease * kStoreLooks);
 
     serving_ = true;
+    record_keeper_->watch();
     std::thread readiness([&] { wait_until_answering(background); });
     auto ended = mount_->run([&] { blocked.reset(); });
     readiness.join();
+    record_keeper_->stop();
     store_watcher_->stop();
     // Whoever asks for a recall from here on is answered by the end of the mount.
     recaller_->stop();
@@ -156,6 +160,37 @@ class Daemon {
   }
 
  private:
+  /// Has us known at the database, before anything is lent.
+  void publish(const ControlHandler& handler) {
+    record_keeper_ = std::make_unique<RecordKeeper>(RecordKeeper::Options{
+        plan_.database,
+        [this] { return administrators(plan_.database); },
+        {plan_.mountpoint, control_path_, ::getpid(), static_cast<double>(options_.lease.count())},
+        handler,
+        [this](const std::string& trouble) { on_known(trouble); }});
+    record_keeper_->publish();
+  }
+
+  /// Whether those who take access away know of us; see RecordKeeper::Options::on_change.
+  void on_known(const std::string& trouble) {
+    const bool first = mount_ == nullptr;
+    *record_trouble_.lock() = trouble;
+    if (trouble.empty()) {
+      if (!first) spdlog::info("this daemon is known at its database again, and lends");
+    } else {
+      spdlog::warn(
+          "whoever takes access away cannot know of this daemon, so nothing is lent to the "
+          "kernel, and each open is slower: {}",
+          trouble);
+    }
+    if (first) return;
+    mount_->lend(trouble.empty());
+    if (trouble.empty()) return;
+    std::promise<void> forgotten;
+    recaller_->forget_everything([&] { forgotten.set_value(); });
+    forgotten.get_future().wait();
+  }
+
   /// Blocks until the kernel and libfuse have answered one statfs(2) of the mount point.
   void wait_until_answering(Background& background) {
     struct statfs status = {};
@@ -186,7 +221,9 @@ class Daemon {
       reply(control_error(
           fmt::format("unknown command; this daemon knows: {}", fmt::join(kCommands, ", "))));
     } else if (!serving_) {
-      reply(control_error("the daemon is starting"));
+      // What we are going to lend is decided after this, and so by all that is committed.
+      reply(command == "recall" ? nlohmann::json::object()
+                                : control_error("the daemon is starting"));
     } else if (command == "status") {
       reply(status());
     } else if (command == "bind") {
@@ -244,6 +281,7 @@ class Daemon {
             {"store", plan_.store.native()},
             {"mountpoint", plan_.mountpoint.native()},
             {"database", plan_.database.native()},
+            {"control", control_path_.native()},
             {"source", options_.source ? options_.source->native() : std::string()},
             {"enforce", enforcement_name()},
             {"enforce_because", why_not_by_lease()},
@@ -279,6 +317,9 @@ class Daemon {
 
   const MountPlan& plan_;
   const MountOptions& options_;
+  const std::filesystem::path control_path_ =
+      options_.control.value_or(default_control_path(plan_.mountpoint));
+  Sync<std::string> record_trouble_;  ///< why nobody knows of us; empty: they do
   std::atomic<bool> serving_{false};  ///< mount_ and recaller_ are there
   const Timestamp started_ = system_now();
   std::unique_ptr<Policy> policy_;
@@ -286,6 +327,7 @@ class Daemon {
   const Enforcement enforcement_;
   LinkUses link_uses_;
   Tree tree_;
+  std::unique_ptr<RecordKeeper> record_keeper_;  // before the mount, which goes first
   // Handlers tell the recaller what they lend until the mount has gone; see also ~Daemon().
   std::unique_ptr<Recaller> recaller_;
   std::unique_ptr<StoreWatcher> store_watcher_;

@@ -17,10 +17,6 @@
 namespace grantfs {
 namespace {
 
-double seconds(std::chrono::nanoseconds time) {
-  return std::chrono::duration<double>(time).count();
-}
-
 HandlerContext& context_of(fuse_req_t request) {
   return *static_cast<HandlerContext*>(fuse_req_userdata(request));
 }
@@ -121,8 +117,8 @@ void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
     fuse_entry_param reply = {};
     reply.ino = entry->node;
     reply.attr = entry->attributes;
-    reply.entry_timeout = seconds(entry->lent_for);
-    reply.attr_timeout = seconds(std::max(entry->lent_for, entry->attributes_lent_for));
+    reply.entry_timeout = context.timeout(entry->lent_for);
+    reply.attr_timeout = context.timeout(std::max(entry->lent_for, entry->attributes_lent_for));
     // A reply that did not arrive (the caller was interrupted) will not be forgotten either.
     if (fuse_reply_entry(request, &reply) != 0) context.tree.forget(entry->node, 1);
   });
@@ -149,7 +145,7 @@ void on_getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*info*/) {
   answer(request, Upcall::kGetattr, [&](HandlerContext& context) {
     auto attributes = context.tree.attributes(node);
     if (attributes) {
-      fuse_reply_attr(request, &attributes->shown, seconds(attributes->lent_for));
+      fuse_reply_attr(request, &attributes->shown, context.timeout(attributes->lent_for));
     } else {
       fuse_reply_err(request, attributes.error().value);
     }

@@ -37,6 +37,10 @@ struct HandlerContext {
   void count(Upcall kind) {
     upcalls[static_cast<std::size_t>(kind)].fetch_add(1, std::memory_order_relaxed);
   }
+  /// How long the kernel is told that it may keep what the tree lends for so long.
+  double timeout(std::chrono::nanoseconds lent_for) const {
+    return lends ? std::chrono::duration<double>(lent_for).count() : 0;
+  }
   std::uint64_t open_handles() { return files.size() + folders.size(); }
 
   Tree& tree;
@@ -44,6 +48,7 @@ struct HandlerContext {
   bool asks_at_open;      ///< as wanted, or because on_init found that it must be
   Connection connection;  ///< as of on_init, before anything else is asked
   std::atomic<bool> passthrough{false};
+  std::atomic<bool> lends{true};  ///< FuseMount::lend()
   std::array<std::atomic<std::uint64_t>, kUpcallNames.size()> upcalls{};
   HandleSet<OpenHandle> files;
   HandleSet<OpenFolder> folders;

@@ -197,6 +197,10 @@ Result<void> FuseMount::run(const std::function<void()>& on_signals_handled) {
   return session_->run(on_signals_handled);
 }
 
+void FuseMount::lend(bool lends) {
+  session_->context().lends = lends;
+}
+
 void FuseMount::stop(Error why) {
   session_->stop(std::move(why));
 }

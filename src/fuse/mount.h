@@ -66,6 +66,10 @@ class FuseMount final : public Kernel {
   /// be the one that the signals reach; `on_signals_handled` is called on it once they are.
   Result<void> run(const std::function<void()>& on_signals_handled);
 
+  /// Whether the kernel is lent anything from now on; at first it is. Whoever stops it has what was
+  /// lent recalled. Any thread.
+  void lend(bool lends);
+
   /// Has run() return `why`. Any thread.
   void stop(Error why);
 

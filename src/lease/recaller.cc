@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -100,7 +101,12 @@ void Recaller::catch_up(std::function<void()> done) {
 }
 
 void Recaller::forget(std::vector<KernelEntry> entries, std::function<void()> done) {
-  waiting_.lock()->push_back({std::move(entries), std::move(done)});
+  waiting_.lock()->push_back({std::move(entries), std::move(done), /*everything=*/false});
+  wake();
+}
+
+void Recaller::forget_everything(std::function<void()> done) {
+  waiting_.lock()->push_back({{}, std::move(done), /*everything=*/true});
   wake();
 }
 
@@ -115,7 +121,8 @@ void Recaller::run() {
     const auto begun = SteadyClock::now().time_since_epoch().count();
     follow_database();
     // What ends later than a lease is not listed as expiring, and by another clock it may be over.
-    if (std::exchange(clock_was_set_, false)) recall_everything();
+    const bool asked_to = std::ranges::any_of(served, &Waiting::everything);
+    if (std::exchange(clock_was_set_, false) || asked_to) recall_everything();
     const Timestamp now = options_.clock();
     if (const Expiry next = tree_.next_expiry(); next && *next <= now) {
       recall(tree_.withdraw_expired(now));

@@ -72,6 +72,9 @@ class Recaller {
   /// away, has been recalled. Any thread; `done` is called on the recalling one, and must be quick.
   void catch_up(std::function<void()> done);
 
+  /// Has the kernel forget everything that it was lent, and then calls `done`, as catch_up() does.
+  void forget_everything(std::function<void()> done);
+
   const RecallCounters& counters() const { return counters_; }
 
  private:
@@ -109,6 +112,7 @@ class Recaller {
   struct Waiting {
     std::vector<KernelEntry> entries;
     std::function<void()> done;
+    bool everything = false;
   };
   Sync<std::vector<Waiting>> waiting_;
   std::thread thread_;

@@ -1,6 +1,7 @@
 #include "grantfs/admin.h"
 
 #include "policy/admin_impl.h"
+#include "policy/database_file.h"
 #include "policy/schema.h"
 
 namespace grantfs {
@@ -10,6 +11,7 @@ Admin::~Admin() = default;
 
 Result<std::unique_ptr<Admin>> Admin::open(const std::filesystem::path& database, Clock clock) {
   if (auto secure = check_database_is_private(database); !secure) return secure.error();
+  if (auto one = check_has_one_name(database); !one) return one.error();
   auto connection = db::Connection::open(database, db::Mode::kWrite);
   if (!connection) return connection.error();
   connection->set_busy_timeout(kAdminBusyTimeoutMilliseconds);

@@ -45,6 +45,24 @@ Result<DatabaseFiles> identify_database(const std::filesystem::path& database,
   return files;
 }
 
+Result<void> check_has_one_name(const std::filesystem::path& database) {
+  struct statx status = {};
+  if (::statx(AT_FDCWD, database.c_str(), 0, STATX_NLINK | STATX_TYPE, &status) != 0) return {};
+  if (!S_ISREG(status.stx_mode)) return {};
+  if (status.stx_nlink > 1) {
+    return damaged(database,
+                   "has another name (a hard link), through which others would write past us; "
+                   "remove that: find DIRECTORY -samefile " +
+                       database.string());
+  }
+  if ((status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
+    return damaged(database,
+                   "is mounted by itself, and what SQLite keeps beside it is not; mount its "
+                   "directory instead");
+  }
+  return {};
+}
+
 DatabaseWatch::DatabaseWatch(std::filesystem::path database, DirectoryMay others)
     : database_(std::move(database)),
       others_(others),

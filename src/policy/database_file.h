@@ -72,6 +72,11 @@ class DatabaseWatch {
   Sync<State> state_;
 };
 
+/// The database must have one name: what SQLite keeps beside it (-wal, -shm), and the daemons that
+/// run on it, are found by that. kDatabase if it has hard links, or is a mount point by itself (a
+/// container that was given the file alone). Not there: no error here.
+Result<void> check_has_one_name(const std::filesystem::path& database);
+
 /// A read-only connection to the database, which must be `file` and fit to be believed: closed to
 /// others, ours, of our schema. kDatabase, kInvalid or kNotFound otherwise.
 Result<db::Connection> open_for_reading(const PolicyOptions& options, DatabaseFiles::File file);

@@ -1,9 +1,11 @@
 """Control sockets that answer as a daemon would."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import secrets
 import socket
 import threading
 
@@ -41,29 +43,24 @@ class FakeControl:
         self.thread.join()
 
 
-class StatusDaemon(FakeControl):
-    """Says where everything is."""
-
-    def __init__(self, path, status):
-        self.status = status
-        super().__init__(path)
-
-    def answer(self, command):
-        return {"ok": True, **self.status}
-
-
 class FakeDaemon(FakeControl):
-    """With a record beside the socket. Acknowledges a recall when `may_answer` is set."""
+    """Known at the database by a record that it holds locked. Acknowledges a recall when `may_answer` is set."""
 
-    def __init__(self, path, database, mountpoint="/srv/view", lease_seconds=30.0, answer=None):
-        self.record = pathlib.Path(path).with_suffix(".json")
-        self.record.write_text(json.dumps({"database": str(database), "mountpoint": mountpoint, "pid": os.getpid(),
-                                           "lease_seconds": lease_seconds}))
+    def __init__(self, database, mountpoint="/srv/view", lease_seconds=30.0, answer=None):
+        folder = pathlib.Path(f"{database}.daemons")
+        folder.mkdir(mode=0o770, exist_ok=True)
+        identity = secrets.token_hex(8)
+        self.record = folder / f"{identity}.json"
+        self.lock = open(self.record, "w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        self.lock.write(json.dumps({"mountpoint": mountpoint, "control": "/run/x.sock", "pid": os.getpid(),
+                                    "lease_seconds": lease_seconds}))
+        self.lock.flush()
         self.says = answer or {"ok": True}
         self.may_answer = threading.Event()
         self.asked = threading.Event()
         self.requests = []
-        super().__init__(path)
+        super().__init__(folder / f"{identity}.sock")
 
     def answer(self, command):
         if command != "status":  # which says whether there is a source
@@ -77,3 +74,4 @@ class FakeDaemon(FakeControl):
         super().close()
         self.path.unlink()
         self.record.unlink()
+        self.lock.close()

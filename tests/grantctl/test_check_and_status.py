@@ -5,7 +5,7 @@ import os
 import socket
 import time
 
-from fake_daemon import StatusDaemon
+from fake_daemon import FakeDaemon
 from grantctl_case import DENIED, DONE, TROUBLE, USAGE, Case
 
 
@@ -76,14 +76,12 @@ class WithDaemon(Case):
         os.mkfifo(self.store / "fifo")
         self.mount = self.top / "mount"
         self.mount.mkdir()
-        control = self.top / "x.sock"
-        daemon = StatusDaemon(control, {"version": "9.9", "pid": 7, "store": str(self.store), "mountpoint": str(self.mount),
+        daemon = FakeDaemon(self.database, answer={"ok": True, "version": "9.9", "pid": 7, "store": str(self.store), "mountpoint": str(self.mount),
                                   "database": str(self.database), "enforce": "open",
                                   "enforce_because": "the store is odd", "started": int(time.time()) - 90,
                                   "uptime_seconds": 90, "counters": {"lookups": 5}})
         self.addCleanup(daemon.close)
-        self.control = str(control)
-        self.environment["GRANTFS_CONTROL"] = self.control
+        self.control = str(daemon.path)
 
     def test_status_shows_the_daemon(self):
         daemon = self.json("status")["daemons"][0]
@@ -94,9 +92,16 @@ class WithDaemon(Case):
         self.assertIn("open (the store is odd)\n", text)
         self.assertEqual(daemon["enforce_because"], "the store is odd")
         self.assertRegex(text, r"(?m)^mountpoint +" + str(self.mount))
-        self.environment.pop("GRANTFS_CONTROL")
         self.environment.pop("GRANTFS_DB")
         self.assertIn("9.9", self.ok("status", "--control", self.control))
+        self.environment["GRANTFS_CONTROL"] = self.control
+        self.assertIn("9.9", self.ok("status"))
+
+    def test_a_daemon_that_is_named_must_decide_by_the_database_that_is_named(self):
+        self.ok("--db", self.database, "--control", self.control, "status")
+        other = self.top / "other" / "policy.db"
+        self.ok("--db", other, "init")
+        self.assertIn("not by", self.exits(TROUBLE, "--db", other, "--control", self.control, "status").stderr)
 
     def test_absolute_paths_below_store_and_mount_are_understood(self):
         for path in (self.store / "folder/file", self.mount / "public/folder/file", self.mount / "me/folder/file",
@@ -142,7 +147,7 @@ class WithDaemon(Case):
 
 class WithoutDaemon(Case):
     def test_status_is_trouble(self):
-        self.assertIn("no daemon answers", self.exits(TROUBLE, "status").stderr)
+        self.assertIn("no daemon runs on", self.exits(TROUBLE, "status").stderr)
         self.assertIn("no daemon answers", self.exits(TROUBLE, "--control", self.top / "none.sock", "status").stderr)
 
     def test_a_daemon_that_does_not_answer_is_waited_for_but_not_for_long(self):

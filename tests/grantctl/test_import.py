@@ -246,9 +246,7 @@ class Again(ImportCase):
 class Recalled(ImportCase):
     def setUp(self):
         super().setUp()
-        control = self.top / "x.sock"
-        self.environment["GRANTFS_CONTROL"] = str(control)
-        self.daemon = FakeDaemon(control, self.database)
+        self.daemon = FakeDaemon(self.database)
         self.daemon.may_answer.set()
         self.addCleanup(self.daemon.close)
 

@@ -192,9 +192,7 @@ class Keys(Case):
         self.exits(DONE, "check", "signature:-", "up/a", input=signed)
 
     def test_what_moves_or_drops_keys_alone_is_recalled(self):
-        control = self.top / "x.sock"
-        self.environment["GRANTFS_CONTROL"] = str(control)
-        daemon = FakeDaemon(control, self.database)
+        daemon = FakeDaemon(self.database)
         daemon.may_answer.set()
         self.addCleanup(daemon.close)
         self.key("--id", "k1", "--path", "up")

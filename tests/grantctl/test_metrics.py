@@ -12,9 +12,7 @@ COUNTERS = {"lookups": 12, "denials": 3, "nodes": 4, "upcalls_read": 5, "upcalls
 
 class Metrics(Case):
     def daemon(self, mountpoint):
-        control = self.top / "x.sock"
-        self.environment["GRANTFS_CONTROL"] = str(control)
-        daemon = FakeDaemon(control, self.database, mountpoint, answer={
+        daemon = FakeDaemon(self.database, mountpoint, answer={
             **STATUS, "mountpoint": mountpoint, "database": str(self.database), "counters": COUNTERS})
         daemon.may_answer.set()
         self.addCleanup(daemon.close)
@@ -41,4 +39,4 @@ class Metrics(Case):
         self.assertIn(r'grantfs_nodes{mountpoint="/a\"} 1\nforged{x=\"\\"} 4', self.ok("metrics"))
 
     def test_no_daemon(self):
-        self.assertIn("no daemon answers", self.exits(TROUBLE, "metrics").stderr)
+        self.assertIn("no daemon runs on", self.exits(TROUBLE, "metrics").stderr)

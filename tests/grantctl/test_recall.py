@@ -10,13 +10,8 @@ from grantctl_case import DENIED, DONE, GRANTCTL, Case
 
 
 class RecallCase(Case):
-    def setUp(self):
-        super().setUp()
-        self.control = self.top / "x.sock"
-        self.environment["GRANTFS_CONTROL"] = str(self.control)
-
     def daemon(self, answers=True, **kwargs):
-        daemon = FakeDaemon(self.control, kwargs.pop("database", self.database), **kwargs)
+        daemon = FakeDaemon(kwargs.pop("database", self.database), **kwargs)
         self.addCleanup(daemon.close)
         if answers:
             daemon.may_answer.set()
@@ -115,7 +110,7 @@ class WithADaemon(RecallCase):
 
     def test_one_on_another_database_is_left_alone(self):
         self.given()
-        other = self.top / "other.db"
+        other = self.database.with_name("other.db")
         other.touch()
         daemon = self.daemon(answers=False, database=other)
         self.assertIn("no daemon", self.exits(DONE, "revoke", "user:a", "granted").stderr)
@@ -128,19 +123,20 @@ class WithoutADaemon(RecallCase):
         for command in self.TAKING:
             with self.subTest(command):
                 done = self.exits(DONE, "--json", *command)
-                self.assertRegex(done.stderr, r"\Agrantctl: note: no daemon is running on this database.*\n\Z")
+                self.assertRegex(done.stderr, r"\Agrantctl: note: no daemon runs on this database.*\n\Z")
                 self.assertEqual(json.loads(done.stdout)["recall"], {"acknowledged": 0, "waited_seconds": 0.0})
 
-    def test_a_record_that_was_left_behind_is_no_daemon(self):
-        daemon = FakeDaemon(self.control, self.database)
+    def test_a_record_that_was_left_behind_is_no_daemon_and_is_removed(self):
+        daemon = FakeDaemon(self.database)
         left = daemon.record.read_text()
         daemon.close()
         daemon.record.write_text(left)
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self.control))
+        listener.bind(str(daemon.path))
         listener.close()
         self.given()
         self.assertIn("no daemon", self.exits(DONE, "revoke", "user:a", "granted").stderr)
+        self.assertEqual(list(daemon.record.parent.iterdir()), [])
 
     def test_a_grant_is_quiet(self):
         self.assertEqual(self.exits(DONE, "grant", "user:a", "x", "--expires", "1h").stderr, "")

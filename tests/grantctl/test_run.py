@@ -9,12 +9,10 @@ TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
 class RunCase(Case):
     def setUp(self):
         super().setUp()
-        self.control = self.top / "x.sock"
-        self.environment["GRANTFS_CONTROL"] = str(self.control)
         self.started = self.top / "started"
 
     def daemon(self, **answer):
-        daemon = FakeDaemon(self.control, self.database, answer=answer)
+        daemon = FakeDaemon(self.database, answer=answer)
         self.addCleanup(daemon.close)
         daemon.may_answer.set()
         return daemon
@@ -34,7 +32,7 @@ class RunCase(Case):
         for status, answer in ((DENIED, {"ok": False, "error": "the token is none", "denied": True}),
                                (TROUBLE, {"ok": False, "error": "unknown command"}), (TROUBLE, {"error": "x", "denied": 7})):
             with self.subTest(answer):
-                daemon = FakeDaemon(self.control, self.database, answer=answer)
+                daemon = FakeDaemon(self.database, answer=answer)
                 daemon.may_answer.set()
                 try:
                     self.assertIn(answer["error"], self.run_touch(status).stderr)
@@ -43,7 +41,7 @@ class RunCase(Case):
                 self.assertFalse(self.started.exists())
 
     def test_it_starts_nothing_without_a_daemon(self):
-        self.assertIn("no daemon answers", self.run_touch(TROUBLE).stderr)
+        self.assertIn("no daemon runs on", self.run_touch(TROUBLE).stderr)
         self.assertFalse(self.started.exists())
 
     def test_what_is_behind_the_dashes_is_the_commands_alone(self):

@@ -232,8 +232,8 @@ class Run(ProcessTest):
         finally:
             os.kill(self.site.daemon_pid, signal.SIGCONT)
         self.assertEqual((status, started.exists()), (3, False), said)
-        self.assertIn(str(self.site.control), said)
+        self.assertIn(str(self.site.mountpoint), said)
         self.site.umount()
         status, _, said = self.done("touch", str(started))
         self.assertEqual((status, started.exists()), (3, False), said)
-        self.assertIn("no daemon answers", said)
+        self.assertIn("no daemon runs on", said)

@@ -44,7 +44,7 @@ class ControlTest : public testing::Test {
   Result<std::unique_ptr<ControlServer>> start(
       std::chrono::milliseconds client_time = control::kClientTime) {
     return ControlServer::start(
-        socket_, ::getegid(), record_,
+        socket_, ::getegid(),
         [this](const nlohmann::json& request, const ControlPeer& /*peer*/,
                const ControlReply& reply) { answer(request, reply); },
         client_time);
@@ -101,7 +101,6 @@ class ControlTest : public testing::Test {
   TemporaryDirectory directory_;
   std::filesystem::path socket_ = directory_.path() / "x.sock";
   std::filesystem::path database_ = directory_.path() / "policy.db";
-  DaemonRecord record_{database_, "/m", 7, 0};
 };
 
 }  // namespace grantfs

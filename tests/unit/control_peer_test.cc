@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "control/bind.h"
+#include "control/publication.h"
 #include "control_fixture.h"
 
 namespace grantfs {
@@ -14,7 +15,7 @@ using nlohmann::json;
 class ControlPeerTest : public ControlTest {
  protected:
   Result<std::unique_ptr<ControlServer>> start_telling() {
-    return ControlServer::start(socket_, ::getegid(), record_,
+    return ControlServer::start(socket_, ::getegid(),
                                 [this](const json& request, const ControlPeer& peer,
                                        const ControlReply& reply) { tell(request, peer, reply); });
   }
@@ -74,23 +75,26 @@ TEST_F(ControlPeerTest, ByItsNumberOnlyWhileItIsConnected) {
 }
 
 TEST_F(ControlPeerTest, ASessionIsBoundAtEveryDaemonOrNot) {
-  const auto nowhere = bind_session(database_, std::nullopt, "secret-token", directory_.path());
+  const auto nowhere = bind_session(database_, "secret-token");
   ASSERT_FALSE(nowhere);
   EXPECT_EQ(nowhere.error().kind, ErrorKind::kSystem);
-  EXPECT_FALSE(find_bindings(database_, std::nullopt, directory_.path()));
-  std::ofstream(database_) << "";  // candidates are compared by file
-  auto server = start_telling();
-  ASSERT_TRUE(server);
-  auto bound = bind_session(database_, std::nullopt, "secret-token", directory_.path());
+  EXPECT_FALSE(find_bindings(database_));
+  std::ofstream(database_) << "";
+  auto published =
+      Publication::publish(database_, ::getegid(), {},
+                           [this](const json& request, const ControlPeer& peer,
+                                  const ControlReply& reply) { tell(request, peer, reply); });
+  ASSERT_TRUE(published) << published.error().message;
+  auto bound = bind_session(database_, "secret-token");
   ASSERT_TRUE(bound) << bound.error().message;
   EXPECT_EQ(*bound, 1U);
-  const auto bindings = find_bindings(database_, socket_, directory_.path());
+  const auto bindings = find_bindings(database_);
   ASSERT_TRUE(bindings);
   EXPECT_EQ(*bindings, (std::vector<SessionBinding>{{7, "x"}}));
   for (const bool denied : {false, true}) {
     refuses_ = true;
     denied_ = denied;
-    bound = bind_session(database_, std::nullopt, "secret-token", directory_.path());
+    bound = bind_session(database_, "secret-token");
     ASSERT_FALSE(bound);
     EXPECT_EQ(bound.error().kind, denied ? ErrorKind::kConflict : ErrorKind::kSystem);
     EXPECT_EQ(bound.error().message.find("secret"), std::string::npos);

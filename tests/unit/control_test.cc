@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "control/publication.h"
 #include "control_fixture.h"
 
 namespace grantfs {
@@ -175,25 +176,19 @@ TEST_F(ControlTest, AClientGivesUpOnADaemonThatDoesNotAnswer) {
   EXPECT_LT(std::chrono::steady_clock::now() - before, milliseconds{3000});
 }
 
-TEST_F(ControlTest, DaemonsAreFoundByTheFileTheyDecideBy) {
+TEST_F(ControlTest, DaemonsAreFoundAtTheDatabase) {
   std::ofstream(database_) << "x";
-  const auto other = directory_.path() / "other.db";
-  std::ofstream(other) << "x";
-  const auto alias = directory_.path() / "alias.db";
-  std::filesystem::create_symlink(database_, alias);
-  auto server = start();
-  ASSERT_TRUE(server);
-  EXPECT_EQ(find_daemons(database_, {}, directory_.path()).found.size(), 1U);
-  EXPECT_EQ(find_daemons(alias, {}, directory_.path()).found.size(), 1U);
-  EXPECT_EQ(find_daemons(alias, socket_, directory_.path()).found.size(), 1U);  // not twice
-  EXPECT_TRUE(find_daemons(other, {}, directory_.path()).found.empty());
-  const auto elsewhere = find_daemons(database_, socket_, directory_.path() / "none");
-  EXPECT_EQ(elsewhere.found.size(), 1U);
-}
-
-TEST_F(ControlTest, ADeadSocketIsTroubleOnlyIfItWasAskedFor) {
-  EXPECT_TRUE(find_daemons(database_, {}, directory_.path()).troubles.empty());
-  EXPECT_EQ(find_daemons(database_, socket_, directory_.path()).troubles.size(), 1U);
+  EXPECT_TRUE(find_daemons(database_).found.empty());
+  auto published = Publication::publish(
+      database_, ::getegid(), {"/srv/view", "/x.sock", 7, 1},
+      [this](const auto& request, const auto&, const auto& reply) { answer(request, reply); });
+  ASSERT_TRUE(published);
+  EXPECT_EQ(find_daemons(database_).found.size(), 1U);
+  (*published)->stop_answering();
+  const auto silent = find_daemons(database_);
+  EXPECT_TRUE(silent.found.empty());
+  ASSERT_EQ(silent.troubles.size(), 1U);
+  EXPECT_NE(silent.troubles[0].find("/srv/view"), std::string::npos);
 }
 
 }  // namespace

@@ -15,6 +15,14 @@ using grantfs::Result;
 
 namespace {
 
+/// The database that a symbolic link leads to: what must be closed to others is its directory.
+std::filesystem::path behind_links(const std::filesystem::path& database) {
+  std::error_code error;
+  if (!std::filesystem::is_symlink(database, error)) return database;
+  auto real = std::filesystem::canonical(database, error);
+  return error ? database : real;
+}
+
 /// That a database is missing or badly kept is trouble with the database, not with the request.
 Error database_trouble(Error error) {
   error.kind = ErrorKind::kDatabase;
@@ -38,10 +46,10 @@ int exit_status(const Error& error) {
 }
 
 Result<std::filesystem::path> Context::database() const {
-  if (!database_option.empty()) return std::filesystem::path(database_option);
+  if (!database_option.empty()) return behind_links(database_option);
   auto found = grantfs::default_database();
   if (!found) return database_trouble(found.error());
-  return found;
+  return behind_links(*found);
 }
 
 Result<std::unique_ptr<grantfs::Admin>> Context::open_admin() const {
@@ -92,27 +100,47 @@ Result<grantfs::DaemonSearch> Context::daemons() {
   if (!daemons_) {
     auto path = database();
     if (!path) return path.error();
-    daemons_ = grantfs::find_daemons(*path, control());
+    daemons_ = grantfs::find_daemons(*path);
   }
   return *daemons_;
 }
 
+Result<grantfs::DaemonStatus> Context::named_daemon(const std::filesystem::path& socket) const {
+  auto status = grantfs::ask_status(socket);
+  if (!status) return Error{ErrorKind::kSystem, status.error().message};
+  std::error_code error;
+  if (!database_option.empty() &&
+      !std::filesystem::equivalent(database_option, status->database, error)) {
+    return Error{ErrorKind::kSystem,
+                 fmt::format("the daemon at {} decides by {}, not by {}; leave out --db, or "
+                             "--control",
+                             socket.string(), status->database.string(), database_option)};
+  }
+  return status;
+}
+
 Result<std::vector<grantfs::DaemonStatus>> Context::running_daemons() {
-  const auto named = control();
-  if (named && database_option.empty()) {
-    auto status = grantfs::ask_status(*named);
-    if (!status) return Error{ErrorKind::kSystem, status.error().message};
+  if (const auto named = control()) {
+    auto status = named_daemon(*named);
+    if (!status) return status.error();
     return std::vector<grantfs::DaemonStatus>{std::move(*status)};
   }
   auto search = daemons();
   if (!search) return search.error();
-  for (const std::string& trouble : search->troubles) complain(trouble);
-  if (search->found.empty()) {
+  if (search->found.empty() && search->troubles.empty()) {
     return Error{ErrorKind::kSystem,
-                 fmt::format("no daemon answers for {}; start it with: grantfs STORE MOUNTPOINT "
+                 fmt::format("no daemon runs on {}; start it with: grantfs STORE MOUNTPOINT "
                              "-o db={}",
                              database()->string(), database()->string())};
   }
+  std::vector<std::string>& troubles = search->troubles;
+  std::optional<Error> last;
+  if (search->found.empty()) {
+    last = Error{ErrorKind::kSystem, std::move(troubles.back())};
+    troubles.pop_back();
+  }
+  for (const std::string& trouble : troubles) complain(trouble);
+  if (last) return std::move(*last);
   return std::move(search->found);
 }
 

@@ -48,11 +48,12 @@ class Context {
   std::optional<std::filesystem::path> control() const;
   /// The daemons on the database; asked once.
   grantfs::Result<grantfs::DaemonSearch> daemons();
-  /// The daemon at the control socket if that alone is named, else all those on the database; at
-  /// least one. What stands in the way of asking others is said on standard error.
+  /// The daemon at the control socket if one is named, else all those on the database; kSystem if
+  /// there is none. What stands in the way of asking others is said on standard error.
   grantfs::Result<std::vector<grantfs::DaemonStatus>> running_daemons();
 
  private:
+  grantfs::Result<grantfs::DaemonStatus> named_daemon(const std::filesystem::path& socket) const;
   grantfs::Result<std::optional<grantfs::SourceConfig>> source();
 
   std::optional<grantfs::DaemonSearch> daemons_;

@@ -34,8 +34,8 @@ void declare(CLI::App& app, Context& context) {
                  "/var/lib/grantfs/*/policy.db")
       ->type_name("PATH");
   app.add_option("--control", context.control_option,
-                 "A daemon's control socket besides those in /run/grantfs; default: "
-                 "$GRANTFS_CONTROL")
+                 "The control socket of the one daemon that status and metrics ask; default: "
+                 "$GRANTFS_CONTROL, else every daemon on the database")
       ->type_name("PATH");
   app.add_flag("--json", context.json, "Print the result as JSON");
   app.footer(kFooter);

@@ -8,11 +8,8 @@
 #include <cmath>
 #include <thread>
 
-#include "base/quote.h"
-
 namespace grantctl {
 
-using grantfs::quoted;
 using grantfs::RecallOutcome;
 using grantfs::UnacknowledgedRecall;
 
@@ -26,17 +23,13 @@ double rounded(Seconds span) {
 }
 
 void complain_of(const UnacknowledgedRecall& daemon, Seconds left) {
-  const std::string mount =
-      daemon.mountpoint.empty()
-          ? std::string("a daemon")
-          : fmt::format("the daemon of the mount at {}", quoted(daemon.mountpoint.native()));
   const std::string wait = left > Seconds{0}
                                ? fmt::format("waiting {:.1f} s until it has run out", left.count())
                                : std::string("it has run out meanwhile");
   complain(fmt::format(
       "the change is committed, but {} has not acknowledged it, and may have lent access for {:g} "
       "s: {} ({}); see whether it hangs or is stopped, and if so restart it",
-      mount, daemon.lease.count(), wait, daemon.trouble));
+      daemon.name, daemon.lease.count(), wait, daemon.trouble));
 }
 
 }  // namespace
@@ -46,12 +39,12 @@ Json recall_leases(Context& context, WithoutDaemon without_daemon) {
   RecallOutcome outcome;
   // The change was made through it, so it is known; if not any more, nobody can be asked.
   if (const auto database = context.database()) {
-    outcome = grantfs::recall(*database, context.control(), committed);
+    outcome = grantfs::recall(*database, committed);
   } else {
     complain(database.error().message);
   }
   if (!outcome.any() && without_daemon == WithoutDaemon::kSaySo) {
-    complain("note: no daemon is running on this database; nothing to recall");
+    complain("note: no daemon runs on this database that lends anything; nothing to recall");
   }
   Seconds waited{0};
   if (!outcome.unacknowledged.empty()) {

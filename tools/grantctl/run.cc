@@ -92,7 +92,6 @@ class HeldSignals {
 /// What the child needs.
 struct Launch {
   std::filesystem::path database;
-  std::optional<std::filesystem::path> control;
   const Secret& token;
   const HeldSignals& signals;
   const std::vector<std::string>& program;
@@ -115,7 +114,7 @@ struct Launch {
   if (::setsid() < 0) {
     give_up(report, kTrouble, fmt::format("cannot begin a session: {}", std::strerror(errno)));
   }
-  const auto bound = grantfs::bind_session(launch.database, launch.control, launch.token.view());
+  const auto bound = grantfs::bind_session(launch.database, launch.token.view());
   if (!bound) give_up(report, exit_status(bound.error()), bound.error().message);
   std::vector<char*> arguments;
   for (const std::string& word : launch.program) {
@@ -187,7 +186,7 @@ Result<int> run_program(Context& context, const std::string& session) {
                  fmt::format("cannot begin a process: {}", std::strerror(errno))};
   }
   if (child == 0) {
-    become({*database, context.control(), *token, signals, context.program}, reported);
+    become({*database, *token, signals, context.program}, reported);
   }
   *token = Secret();
   reported.reset();

@@ -38,7 +38,7 @@ using Bound = std::optional<std::map<std::string, std::vector<pid_t>>>;
 Bound bound_processes(const Context& context) {
   const auto database = context.database();
   if (!database) return std::nullopt;
-  const auto bindings = grantfs::find_bindings(*database, context.control());
+  const auto bindings = grantfs::find_bindings(*database);
   if (!bindings) return std::nullopt;
   std::map<std::string, std::vector<pid_t>> bound;
   for (const auto& binding : *bindings) bound[binding.id].push_back(binding.session);

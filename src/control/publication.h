@@ -1,0 +1,49 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "control/record.h"
+#include "control/server.h"
+#include "grantfs/result.h"
+
+namespace grantfs {
+
+/// That this daemon runs on a database, for everybody to find there: its record, locked, and a
+/// control socket beside it (control/record.h). One thread at a time.
+class Publication {
+ public:
+  /// Everything that the daemon lends from here on, it must decide anew: whoever did not find the
+  /// record has committed before. `database` is its real path. kSystem if the folder of records
+  /// cannot be written: then nobody who takes access away will know of this daemon.
+  static Result<std::unique_ptr<Publication>> publish(const std::filesystem::path& database,
+                                                      gid_t group, const DaemonRecord& record,
+                                                      ControlHandler handler);
+  /// Takes everything away; the record last, with its lock.
+  ~Publication();
+  Publication(const Publication&) = delete;
+  Publication& operator=(const Publication&) = delete;
+
+  /// Whether both are found by whoever looks for them at the database now.
+  bool stands() const;
+  /// Ends the socket; the record stays, and with it what is known of the lease.
+  void stop_answering() { server_.reset(); }
+
+ private:
+  Publication(std::filesystem::path database, std::string id, control::RecordFolder folder,
+              std::unique_ptr<control::OwnRecord> record)
+      : database_(std::move(database)),
+        id_(std::move(id)),
+        folder_(std::move(folder)),
+        record_(std::move(record)) {}
+
+  std::filesystem::path database_;
+  std::string id_;
+  control::RecordFolder folder_;  ///< the socket's path may lead through it
+  std::unique_ptr<control::OwnRecord> record_;
+  std::unique_ptr<ControlServer> server_;
+};
+
+}  // namespace grantfs

@@ -1,0 +1,87 @@
+#include "daemon/record_keeper.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/quiet_thread.h"
+
+namespace grantfs {
+namespace {
+
+constexpr std::chrono::milliseconds kLookEvery{1000};
+
+}  // namespace
+
+RecordKeeper::RecordKeeper(Options options)
+    : options_(std::move(options)),
+      events_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+RecordKeeper::~RecordKeeper() {
+  stop();
+}
+
+void RecordKeeper::publish() {
+  auto published =
+      Publication::publish(options_.database, options_.group(), options_.record, options_.handler);
+  const std::string trouble = published ? std::string() : published.error().message;
+  if (published) publication_ = std::move(*published);
+  if (published || trouble != trouble_) options_.on_change(trouble);
+  trouble_ = trouble;
+  renew_watches();
+}
+
+void RecordKeeper::watch() {
+  thread_ = start_quiet_thread([this] { run(); });
+}
+
+void RecordKeeper::stop() {
+  if (thread_.joinable()) {
+    const std::uint64_t one = 1;
+    while (::write(wake_.get(), &one, sizeof one) < 0 && errno == EINTR) {
+    }
+    thread_.join();
+  }
+  if (publication_ != nullptr) publication_->stop_answering();
+}
+
+void RecordKeeper::run() {
+  while (wait()) {
+    if (publication_ != nullptr && publication_->stands()) continue;
+    if (publication_ != nullptr) {
+      // Nothing may be lent by the time that the record, and with it the lock, has gone.
+      trouble_ = "its record was taken away";
+      options_.on_change(trouble_);
+      publication_.reset();
+    }
+    publish();
+  }
+}
+
+bool RecordKeeper::wait() {
+  std::array<pollfd, 2> polled{{{wake_.get(), POLLIN, 0}, {events_.get(), POLLIN, 0}}};
+  ::poll(polled.data(), polled.size(), static_cast<int>(kLookEvery.count()));
+  alignas(inotify_event) std::array<char, 4096> buffer{};
+  while (events_ && ::read(events_.get(), buffer.data(), buffer.size()) > 0) {
+  }
+  if (polled[0].revents != 0) return false;
+  renew_watches();
+  return true;
+}
+
+void RecordKeeper::renew_watches() {
+  if (!events_) return;
+  constexpr std::uint32_t kGoes = IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF;
+  // The same ones again unless other folders are at the paths by now.
+  const auto folder = control::record_folder(options_.database);
+  ::inotify_add_watch(events_.get(), folder.c_str(), kGoes | IN_ONLYDIR);
+  ::inotify_add_watch(events_.get(), folder.parent_path().c_str(), kGoes | IN_ONLYDIR);
+}
+
+}  // namespace grantfs

@@ -1,0 +1,165 @@
+"""Promise 2, of whichever daemon on a database: grantctl finds it by the database alone, wherever its socket and namespaces are."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import unittest
+
+from fixture import read
+from harness import GRANTCTL, MountTest, outcome, wait_for
+
+# A process that sees neither the machine's /run, network, nor processes.
+CONTAINER = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "sh", "-euc", 'mount -t tmpfs tmpfs /run; exec "$@"', "sh"]
+
+
+class KnownDaemons(MountTest):
+    ROUNDS = 10
+
+    def setUp(self):
+        super().setUp()
+        self.site.write("u/f", b"secret")
+        self.token = self.site.session("user:1")
+        self.records = self.site.db.with_name("policy.db.daemons")
+
+    def grantctl(self, *arguments, db=None, wrapper=(), cwd=None):
+        """Told of no control socket."""
+        environment = {"PATH": os.environ["PATH"], "GRANTFS_DB": str(db or self.site.db)}
+        done = subprocess.run([*wrapper, GRANTCTL, *arguments], env=environment, cwd=cwd, capture_output=True, text=True, timeout=100)
+        self.assertEqual(done.returncode, 0, (arguments, done.stdout, done.stderr))
+        return done
+
+    def mount(self, options="enforce=lease,lease=30", site=None):
+        site = site or self.site
+        site.mount(options)
+        return site.path("by-session", self.token, "u/f")
+
+    def assert_revoked(self, *paths, says="", **how):
+        """Rounds of granting, opening and revoking; nothing opens once revoke has returned."""
+        late = 0
+        for _ in range(self.ROUNDS):
+            self.grantctl("own", "user:1", "u")
+            for path in paths:
+                self.assertEqual(read(path), b"secret")
+            done = self.grantctl("--json", "revoke", "user:1", "u", **how)
+            late += sum(outcome(read, path) == "OK" for path in paths)
+            self.assertEqual(done.stderr, says)
+            self.assertEqual(json.loads(done.stdout)["recall"]["acknowledged"], len(paths))
+        self.assertEqual(late, 0)
+
+    def test_control_socket_elsewhere(self):
+        """Promise 2: a socket outside /run/grantfs, which nobody is told of."""
+        self.assert_revoked(self.mount())
+
+    def test_another_world(self):
+        """Promise 2: grantctl in a container that shares the folder of the policy alone, mounted elsewhere."""
+        path = self.mount()
+        elsewhere = self.site.root / "elsewhere"
+        elsewhere.mkdir()
+        script = f'mount --bind {self.site.db.parent} {elsewhere}; umount -l {self.site.mountpoint}; exec "$@"'
+        self.assert_revoked(path, db=elsewhere / "policy.db", wrapper=[*CONTAINER, "sh", "-euc", script, "sh"])
+
+    def test_a_user_namespace_of_its_own(self):
+        """Promise 2: grantctl as a root that is one there alone."""
+        self.assert_revoked(self.mount(), wrapper=["unshare", "--user", "--map-root-user"])
+
+    def test_other_paths(self):
+        """Promise 2: a symbolic link to the database or its folder, and a relative path."""
+        path = self.mount()
+        (self.site.root / "alias.db").symlink_to(self.site.db)
+        (self.site.root / "folder").symlink_to(self.site.db.parent)
+        for db in (self.site.root / "alias.db", self.site.root / "folder/policy.db"):
+            with self.subTest(db):
+                self.assert_revoked(path, db=db)
+        self.assert_revoked(path, db="../policy/policy.db", cwd=self.site.mountpoint.parent / "policy")
+
+    def test_several_daemons(self):
+        """Promise 2: two on one database, each with a store of its own."""
+        other = self.new_site()
+        other.db = self.site.db
+        other.write("u/f", b"secret")
+        self.assert_revoked(self.mount(), self.mount(site=other))
+        self.assertEqual(len(json.loads(self.grantctl("--json", "status").stdout)["daemons"]), 2)
+
+    def test_one_that_hangs_has_its_lease_waited_out(self):
+        """Promise 2: it cannot answer, and what it lent is over when grantctl returns."""
+        path = self.mount("enforce=lease,lease=1")
+        self.grantctl("own", "user:1", "u")
+        read(path)
+        os.kill(self.site.daemon_pid, signal.SIGSTOP)
+        try:
+            done = self.grantctl("--json", "revoke", "user:1", "u")
+        finally:
+            os.kill(self.site.daemon_pid, signal.SIGCONT)
+        self.assertEqual(outcome(read, path), "ENOENT")
+        self.assertIn(str(self.site.mountpoint), done.stderr)
+        self.assertGreaterEqual(json.loads(done.stdout)["recall"]["waited_seconds"], 1)
+
+    def record(self):
+        """The one record, once its socket is there too."""
+        names = [path for path in self.records.glob("*.json") if path.with_suffix(".sock").exists()]
+        return names[0] if len(names) == 1 else None
+
+    def test_a_record_that_is_taken_away_is_put_back(self):
+        """Promise 2: by deleting it, its socket, or the folder."""
+        path = self.mount()
+        for take in (lambda record: record.unlink(), lambda record: record.with_suffix(".sock").unlink(),
+                     lambda record: os.rename(self.records, self.site.root / "away")):
+            before = wait_for(self.record)
+            take(before)
+            wait_for(lambda: self.record() not in (None, before), what="another record")
+            self.assert_revoked(path)
+        self.assertIn("known at its database again", self.site.log())
+
+    def test_one_that_cannot_be_known_lends_nothing(self):
+        """Promise 2: where its record cannot be written, each open is decided anew; and it says so."""
+        self.records.write_text("in the way")
+        path = self.mount()
+        self.assertIn("nothing is lent", self.site.log())
+        self.grantctl("own", "user:1", "u")
+        self.assertEqual(read(path), b"secret")
+        self.site.sql("DELETE FROM owners")
+        self.assertEqual(outcome(read, path), "ENOENT")  # at once, and with nobody asked
+        self.grantctl("own", "user:1", "u")
+        before = self.site.counters()["lookups"]
+        for _ in range(5):
+            read(path)
+        self.assertGreaterEqual(self.site.counters()["lookups"] - before, 5)
+        self.records.unlink()
+        wait_for(self.record, what="a record, once there is room for it")
+        self.assert_revoked(path)
+
+    def test_one_that_was_killed_is_none(self):
+        """Promise 2: what it left is removed, and the next one is found."""
+        self.mount()
+        self.site.kill()
+        left = self.record()
+        self.grantctl("own", "user:1", "u")
+        self.assertIn("no daemon", self.grantctl("revoke", "user:1", "u").stderr)
+        self.assertFalse(left.exists())
+        self.site._clean_exit_expected = True
+        self.assert_revoked(self.mount())
+
+    def test_nothing_is_left_behind(self):
+        self.mount()
+        self.assertIsNotNone(self.record())
+        self.site.umount()
+        self.assertEqual(list(self.records.iterdir()), [])
+
+    def test_a_database_of_two_names_is_refused(self):
+        """Promise 2: who writes by the other name would be seen by nobody, SQLite's own -wal included."""
+        other = self.site.root / "other.db"
+        os.link(self.site.db, other)
+        for db in (self.site.db, other):
+            done = subprocess.run([GRANTCTL, "--db", db, "ls"], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 3)
+            self.assertIn("hard link" if db == self.site.db else "open to others", done.stderr)
+        self.site.mount(check=False)
+        self.assertIn("hard link", self.site.log())
+        other.unlink()
+        self.site.grantctl("ls")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -95,8 +95,14 @@ struct RowCounts {
   std::int64_t total() const { return owners + grants + members + sessions + links + signing_keys; }
 };
 
-/// What init() did.
+/// What init_database() did.
 enum class InitOutcome { kCreated, kMigrated, kAlreadyCurrent };
+struct Initialized {
+  InitOutcome outcome;
+  /// Migrated from a version in which a blank path was the whole store: what is on that now may
+  /// have come from a field that somebody left empty.
+  bool knew_blank_paths = false;
+};
 
 /// The rules that there are about a path, live ones alone: an expired grant lets nobody in.
 struct RulePresence {
@@ -109,7 +115,7 @@ struct RulePresence {
 /// 2770 (set-group-ID, closed to others), those above it with 0755; the file gets mode 0660,
 /// whatever the umask. kInvalid if the directory is open to others, kDatabase for a foreign or
 /// newer database, which is left as it was.
-Result<InitOutcome> init_database(const std::filesystem::path& database);
+Result<Initialized> init_database(const std::filesystem::path& database);
 
 /// Changes to a policy database. Each method is one transaction: all of it, or, on error, none.
 ///

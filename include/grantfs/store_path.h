@@ -10,7 +10,8 @@
 namespace grantfs {
 
 /// A place in the store, relative to its root: components separated by single slashes, none of
-/// them empty, "." or "..", no slash at either end. The empty path is the whole store.
+/// them empty, "." or "..", no slash at either end. The whole store is spelt "."; no text at all is
+/// no path, since a blank field of an application must not mean everything.
 /// Names are bytes, compared exactly: no encoding is assumed and none is normalised.
 /// A value type; safe to copy between threads.
 class StorePath {
@@ -20,6 +21,9 @@ class StorePath {
   /// Longest name in bytes (NAME_MAX in linux/limits.h).
   static constexpr std::size_t kMaxNameBytes = 255;
 
+  /// How databases, commands and signatures write the whole store.
+  static constexpr std::string_view kWholeStore = ".";
+
   /// The whole store.
   StorePath() = default;
   /// kInvalid, naming the offending component, unless `text` is already in canonical form.
@@ -27,7 +31,14 @@ class StorePath {
   /// Whether `name` can be one component of a path.
   static bool is_name(std::string_view name);
 
+  /// The components; none of the whole store, which is what is put before the name of a child.
   const std::string& text() const { return text_; }
+  /// As databases, commands and signatures write it: what parse() takes. A view into this object.
+  std::string_view spelling() const { return spelling_of(text_); }
+  /// The same of a text(), or of one of self_and_ancestors().
+  static std::string_view spelling_of(std::string_view text) {
+    return text.empty() ? kWholeStore : text;
+  }
   bool is_root() const { return text_.empty(); }
   /// The folder that holds this; the root's parent is the root.
   StorePath parent() const;
@@ -50,7 +61,7 @@ class StorePath {
   }
   /// True if `other` is this path or lies below it.
   bool covers(const StorePath& other) const;
-  /// This path and every folder above it, the root last. Views into this object's text.
+  /// The text() of this path and of every folder above it, the root last. Views into this object.
   std::vector<std::string_view> self_and_ancestors() const;
 
   friend bool operator==(const StorePath& a, const StorePath& b) { return a.text_ == b.text_; }

@@ -25,9 +25,9 @@ Staged staged(const PolicyRow& row) {
   const std::string_view principal = row.principal.text();
   switch (row.kind) {
     case Kind::kOwner:
-      return {row.path.text(), {}, principal, {}};
+      return {row.path.spelling(), {}, principal, {}};
     case Kind::kGrant:
-      return {principal, row.path.text(), kRightsNames.at(static_cast<std::size_t>(row.rights)),
+      return {principal, row.path.spelling(), kRightsNames.at(static_cast<std::size_t>(row.rights)),
               to_column(row.expires)};
     case Kind::kMember:
       return {principal, row.group->text(), {}, to_column(row.expires)};
@@ -43,11 +43,11 @@ Error contradiction(const PolicyRow& row, std::int64_t earlier, const ImportOpti
   std::string what;
   switch (row.kind) {
     case Kind::kOwner:
-      what = fmt::format("{} has another owner", quoted(row.path.text()));
+      what = fmt::format("{} has another owner", quoted(row.path.spelling()));
       break;
     case Kind::kGrant:
       what = fmt::format("the grant to {} on {} has other rights or another expiry",
-                         quoted(row.principal.text()), quoted(row.path.text()));
+                         quoted(row.principal.text()), quoted(row.path.spelling()));
       break;
     case Kind::kMember:
       what = fmt::format("{} is a member of {} with another expiry", quoted(row.principal.text()),
@@ -173,13 +173,13 @@ class Admin::Impl::Staging {
 
   Result<std::int64_t> put(db::Statement& stage, const PolicyRow& row, const Staged& values) {
     if (row.kind == Kind::kLink) {
-      return impl_->change(stage, values.first, row.principal.text(), row.path.text(),
+      return impl_->change(stage, values.first, row.principal.text(), row.path.spelling(),
                            to_column(row.expires), row.link->address, row.link->uses,
                            to_column(row.link->created), row.number);
     }
     if (row.kind == Kind::kKey) {
       const KeyRow& key = *row.key;
-      return impl_->change(stage, values.first, key.format, key.uri_prefix, row.path.text(),
+      return impl_->change(stage, values.first, key.format, key.uri_prefix, row.path.spelling(),
                            key.secret.view(), to_column(key.created), to_column(key.retired),
                            row.number);
     }
@@ -269,14 +269,23 @@ Result<void> Admin::for_each_row(const std::function<Result<void>(const PolicyRo
 }
 
 Result<RulePresence> Admin::rules_about(const StorePath& path) {
-  auto ranges = subtree_ranges(path);
-  // Of the whole store there is one range, for itself and all below it: none holds a zero byte.
-  if (path.is_root()) ranges = {{"", std::string(1, '\x01')}, {"\x01", ranges.front().end}};
-  auto here = impl_->any_rule(ranges.at(0));
+  const std::string spelt(path.spelling());
+  const PathRange itself{spelt, spelt + '\0'};
+  std::vector<PathRange> rest = subtree_ranges(path);
+  if (path.is_root()) {
+    rest = {{rest.front().begin, itself.begin}, {itself.end, rest.front().end}};
+  } else {
+    rest.erase(rest.begin());
+  }
+  auto here = impl_->any_rule(itself);
   if (!here) return here.error();
-  auto below = impl_->any_rule(ranges.at(1));
-  if (!below) return below.error();
-  return RulePresence{*here, *below};
+  RulePresence presence{*here, false};
+  for (const PathRange& range : rest) {
+    auto below = impl_->any_rule(range);
+    if (!below) return below.error();
+    presence.below |= *below;
+  }
+  return presence;
 }
 
 Result<bool> Admin::Impl::any_rule(const PathRange& range) {

@@ -55,7 +55,7 @@ Result<void> check_no_twin(Impl& impl, const NewSigningKey& key, std::string_vie
                         "with: grantctl key rm {}",
                         rows.text(0), quoted(rows.text(1)), rows.text(0))};
       },
-      format, key.secret, key.uri_prefix, key.path.text());
+      format, key.secret, key.uri_prefix, key.path.spelling());
 }
 
 Error no_such_key() {
@@ -76,7 +76,7 @@ Result<std::string> Admin::create_signing_key(const NewSigningKey& key) {
     auto added = impl_->change(
         "INSERT INTO signing_keys (id, format, uri_prefix, path, secret, created)"
         " VALUES (?1, ?2, nullif(?3, ''), ?4, CAST(?5 AS BLOB), ?6) ON CONFLICT (id) DO NOTHING",
-        id, format, key.uri_prefix, key.path.text(), key.secret, to_column(impl_->now()));
+        id, format, key.uri_prefix, key.path.spelling(), key.secret, to_column(impl_->now()));
     if (!added) return added.error();
     if (*added == 0) {
       return Error{ErrorKind::kConflict,

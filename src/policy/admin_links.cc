@@ -11,7 +11,7 @@ Result<TokenHash> Admin::create_link(const Principal& principal, const StorePath
     auto added = impl_->change(
         "INSERT INTO links (id, principal, path, expires, address, uses, created)"
         " VALUES (?1, ?2, ?3, ?4, nullif(?5, ''), ?6, ?7) ON CONFLICT (id) DO NOTHING",
-        id.hex(), principal.text(), path.text(), to_column(terms.expires), address, terms.uses,
+        id.hex(), principal.text(), path.spelling(), to_column(terms.expires), address, terms.uses,
         to_column(impl_->now()));
     if (!added) return added.error();
     if (*added == 0) {
@@ -72,7 +72,7 @@ Result<std::optional<Principal>> Admin::nearest_owner(const StorePath& path) {
             owner = std::move(*principal);
             return {};
           },
-          at);
+          StorePath::spelling_of(at));
       if (!done) return done.error();
       if (owner) break;
     }

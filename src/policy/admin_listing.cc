@@ -35,7 +35,9 @@ Result<std::vector<Rule>> Admin::rules(const StorePath& path,
   // The folders above cover the path; each is a range that holds itself alone.
   std::vector<PathRange> ranges = subtree_ranges(path);
   for (const std::string_view above : path.self_and_ancestors()) {
-    if (above != path.text()) ranges.push_back({std::string(above), std::string(above) + '\0'});
+    if (above == path.text()) continue;
+    const std::string spelt(StorePath::spelling_of(above));
+    ranges.push_back({spelt, spelt + '\0'});
   }
 
   return impl_->read([&]() -> Result<std::vector<Rule>> {

@@ -49,7 +49,7 @@ Result<std::vector<std::optional<Principal>>> Admin::own(const Principal& princi
     for (const StorePath& path : paths) {
       std::optional<Principal> previous;
       {
-        db::Rows rows = find->run(path.text());
+        db::Rows rows = find->run(path.spelling());
         auto row = rows.next();
         if (!row) return row.error();
         if (*row) {
@@ -62,7 +62,7 @@ Result<std::vector<std::optional<Principal>>> Admin::own(const Principal& princi
         displaced.emplace_back();
         continue;
       }
-      auto done = set->execute(path.text(), principal.text(), to_column(impl_->now()));
+      auto done = set->execute(path.spelling(), principal.text(), to_column(impl_->now()));
       if (!done) return done.error();
       displaced.push_back(std::move(previous));
     }
@@ -75,7 +75,7 @@ Result<void> Admin::grant(const Principal& principal, const StorePath& path, Exp
     auto done = impl_->change(
         "INSERT INTO grants (principal, path, expires, created) VALUES (?1, ?2, ?3, ?4)"
         " ON CONFLICT (principal, path) DO UPDATE SET expires = excluded.expires",
-        principal.text(), path.text(), to_column(expires), to_column(impl_->now()));
+        principal.text(), path.spelling(), to_column(expires), to_column(impl_->now()));
     if (!done) return done.error();
     return {};
   });
@@ -86,11 +86,11 @@ Result<RowCounts> Admin::revoke(const Principal& principal, const StorePath& pat
     RowCounts counts;
     auto owned =
         impl_->count_change(counts.owners, "DELETE FROM owners WHERE path = ?1 AND principal = ?2",
-                            path.text(), principal.text());
+                            path.spelling(), principal.text());
     if (!owned) return owned.error();
     auto granted =
         impl_->count_change(counts.grants, "DELETE FROM grants WHERE path = ?1 AND principal = ?2",
-                            path.text(), principal.text());
+                            path.spelling(), principal.text());
     if (!granted) return granted.error();
     return counts;
   });

@@ -73,7 +73,7 @@ Result<void> set_write_ahead_log(db::Connection& connection,
 
 }  // namespace
 
-Result<InitOutcome> init_database(const std::filesystem::path& database) {
+Result<Initialized> init_database(const std::filesystem::path& database) {
   if (!database.has_filename()) {
     return Error{ErrorKind::kInvalid,
                  fmt::format("{} names no file; write for example /var/lib/grantfs/NAME/policy.db",
@@ -93,8 +93,10 @@ Result<InitOutcome> init_database(const std::filesystem::path& database) {
   if (!steps) return steps.error();
   // Only now is the database known to be ours to change.
   if (auto set = set_write_ahead_log(*connection, database); !set) return set.error();
-  if (*steps == 0) return InitOutcome::kAlreadyCurrent;
-  return *steps == current_schema_version() ? InitOutcome::kCreated : InitOutcome::kMigrated;
+  if (*steps == 0) return Initialized{InitOutcome::kAlreadyCurrent};
+  const std::int64_t from = current_schema_version() - *steps;
+  if (from == 0) return Initialized{InitOutcome::kCreated};
+  return Initialized{InitOutcome::kMigrated, from < kFirstSchemaWithoutBlankPaths};
 }
 
 }  // namespace grantfs

@@ -141,7 +141,8 @@ std::optional<StorePath> path_of_uri(std::string_view uri, std::string_view uri_
   std::string path = base.text();
   if (!path.empty()) path += '/';
   auto parsed = StorePath::parse(path.append(rest));
-  if (!parsed) return std::nullopt;
+  // The URI "/prefix/." names nothing, whatever the spelling of the whole store.
+  if (!parsed || parsed->is_root()) return std::nullopt;
   return std::move(*parsed);
 }
 

@@ -11,15 +11,16 @@ Result<std::vector<Rule>> Reader::rules_at(const Holding& holding, std::string_v
   std::vector<Rule> rules;
   auto principal = Principal::parse(holding.principal);
   if (!principal) return damaged(options_.database, principal.error().message);
-  auto store_path = StorePath::parse(path);
+  const std::string_view spelt = StorePath::spelling_of(path);
+  auto store_path = StorePath::parse(spelt);
   if (!store_path) return damaged(options_.database, store_path.error().message);
-  db::Rows owner = statements_.owner_at.run(path);
+  db::Rows owner = statements_.owner_at.run(spelt);
   auto owned = owner.next();
   if (!owned) return owned.error();
   if (*owned && owner.text(0) == holding.principal) {
     rules.push_back({Rule::Kind::kOwner, *principal, *store_path, std::nullopt});
   }
-  db::Rows grant = statements_.grant_at.run(holding.principal, path);
+  db::Rows grant = statements_.grant_at.run(holding.principal, spelt);
   auto granted = grant.next();
   if (!granted) return granted.error();
   if (*granted) {
@@ -63,12 +64,13 @@ Result<Explanation> Reader::explain(const Identity& identity, const StorePath& p
         }
       }
     }
-    db::Rows owner = statements_.owner_at.run(ancestor);
+    const std::string_view spelt = StorePath::spelling_of(ancestor);
+    db::Rows owner = statements_.owner_at.run(spelt);
     auto owned = owner.next();
     if (!owned) return owned.error();
     if (*owned && !result.owner) {
       auto principal = Principal::parse(owner.text(0));
-      auto owned_path = StorePath::parse(ancestor);
+      auto owned_path = StorePath::parse(spelt);
       if (!principal) return damaged(options_.database, principal.error().message);
       if (!owned_path) return damaged(options_.database, owned_path.error().message);
       result.owner = Rule{Rule::Kind::kOwner, *principal, *owned_path, std::nullopt};

@@ -35,8 +35,9 @@ struct Range {
 };
 
 inline Range below(const StorePath& folder) {
-  // '0' follows '/' in ASCII. Below the root lies every path but the empty one; no path is longer
-  // than StorePath::kMaxBytes, so none sorts after one byte more of the highest byte.
+  // '0' follows '/' in ASCII. Below the root lies every path but its own spelling, which is in the
+  // midst of this range: a live rule on it is found before anybody asks what lies below. No path is
+  // longer than StorePath::kMaxBytes, so none sorts after one byte more of the highest byte.
   if (folder.is_root())
     return {std::string(1, '\x01'), std::string(StorePath::kMaxBytes + 1, '\xff')};
   return {folder.text() + '/', folder.text() + '0'};

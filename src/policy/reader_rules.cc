@@ -10,7 +10,7 @@ Result<std::optional<Decision>> Reader::covered(const Holdings& holdings, const 
                                                 Timestamp now) {
   using Answer = std::optional<Decision>;
   for (const std::string_view ancestor : path.self_and_ancestors()) {
-    db::Rows owner = statements_.owner_at.run(ancestor);
+    db::Rows owner = statements_.owner_at.run(StorePath::spelling_of(ancestor));
     auto owned = owner.next();
     if (!owned) return owned.error();
     if (*owned) {
@@ -21,7 +21,8 @@ Result<std::optional<Decision>> Reader::covered(const Holdings& holdings, const 
       }
     }
     for (const Holding& holding : holdings) {
-      db::Rows grant = statements_.grant_at.run(holding.principal, ancestor);
+      db::Rows grant =
+          statements_.grant_at.run(holding.principal, StorePath::spelling_of(ancestor));
       auto granted = grant.next();
       if (!granted) return granted.error();
       if (!*granted) continue;

@@ -7,6 +7,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <set>
+#include <string>
 
 #include "policy/feed_schema.h"
 
@@ -101,6 +104,31 @@ constexpr const char* kVersion1 =
   "length(CAST(id AS BLOB)) = 64 AND length(id) = 64 AND instr(id, char(0)) = 0 AND" \
   " id NOT GLOB '*[^0-9a-f]*'"
 
+#define LINK_ADDRESS                                                               \
+  "address   TEXT CHECK (address IS NULL OR (length(address) BETWEEN 2 AND 64 AND" \
+  "              instr(address, char(0)) = 0 AND address NOT GLOB '*[^0-9a-f.:/]*'))"
+#define LINK_USES                            \
+  "uses      INTEGER CHECK (uses IS NULL OR" \
+  "              (typeof(uses) = 'integer' AND uses BETWEEN 1 AND 1000000000))"
+#define KEY_ID                                                                         \
+  "id         TEXT NOT NULL PRIMARY KEY CHECK (length(CAST(id AS BLOB)) BETWEEN 1 AND" \
+  " 32 AND"                                                                            \
+  "               instr(id, char(0)) = 0 AND id NOT GLOB '*[^A-Za-z0-9]*')"
+#define KEY_FORMAT                                                                      \
+  "format     TEXT NOT NULL CHECK (format = 'hmac-sha256' OR (format GLOB 'md5:?*' AND" \
+  "               length(CAST(format AS BLOB)) <= 4096 AND instr(format, char(0)) = 0))"
+#define KEY_URI_PREFIX                                                     \
+  "uri_prefix TEXT CHECK (uri_prefix IS NULL OR (uri_prefix GLOB '/*' AND" \
+  "               length(CAST(uri_prefix AS BLOB)) <= 4096 AND"            \
+  "               instr(uri_prefix, char(0)) = 0))"
+#define KEY_SECRET                                                                     \
+  "secret     BLOB NOT NULL CHECK (typeof(secret) = 'blob' AND length(secret) <= 1024" \
+  " AND"                                                                               \
+  "               length(secret) >= iif(format = 'hmac-sha256', 32, 1))"
+#define KEY_RETIRED                              \
+  "retired    INTEGER CHECK (retired IS NULL OR" \
+  "               (typeof(retired) = 'integer' AND retired BETWEEN 0 AND 99999999999))"
+
 // An expression of nginx's secure_link_md5 is at most as long as a line of its configuration.
 constexpr const char kLinksAndKeys[] =
     "CREATE TABLE links ("
@@ -108,10 +136,8 @@ constexpr const char kLinksAndKeys[] =
     "  principal TEXT NOT NULL CHECK (" IS_PRINCIPAL("principal") "),"
     "  path      TEXT NOT NULL CHECK (" PATH_IS_CANONICAL "),"
     "  " EXPIRES ","
-    "  address   TEXT CHECK (address IS NULL OR (length(address) BETWEEN 2 AND 64 AND"
-    "              instr(address, char(0)) = 0 AND address NOT GLOB '*[^0-9a-f.:/]*')),"
-    "  uses      INTEGER CHECK (uses IS NULL OR"
-    "              (typeof(uses) = 'integer' AND uses BETWEEN 1 AND 1000000000)),"
+    "  " LINK_ADDRESS ","
+    "  " LINK_USES ","
     "  " CREATED
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX links_by_principal ON links (principal);"
@@ -119,23 +145,102 @@ constexpr const char kLinksAndKeys[] =
     "CREATE INDEX links_by_expires ON links (expires) WHERE expires IS NOT NULL;"
 
     "CREATE TABLE signing_keys ("
-    "  id         TEXT NOT NULL PRIMARY KEY CHECK (length(CAST(id AS BLOB)) BETWEEN 1 AND 32 AND"
-    "               instr(id, char(0)) = 0 AND id NOT GLOB '*[^A-Za-z0-9]*'),"
-    "  format     TEXT NOT NULL CHECK (format = 'hmac-sha256' OR (format GLOB 'md5:?*' AND"
-    "               length(CAST(format AS BLOB)) <= 4096 AND instr(format, char(0)) = 0)),"
-    "  uri_prefix TEXT CHECK (uri_prefix IS NULL OR (uri_prefix GLOB '/*' AND"
-    "               length(CAST(uri_prefix AS BLOB)) <= 4096 AND"
-    "               instr(uri_prefix, char(0)) = 0)),"
+    "  " KEY_ID ","
+    "  " KEY_FORMAT ","
+    "  " KEY_URI_PREFIX ","
     "  path       TEXT NOT NULL CHECK (" PATH_IS_CANONICAL "),"
-    "  secret     BLOB NOT NULL CHECK (typeof(secret) = 'blob' AND length(secret) <= 1024 AND"
-    "               length(secret) >= iif(format = 'hmac-sha256', 32, 1)),"
+    "  " KEY_SECRET ","
     "  " CREATED ","
-    "  retired    INTEGER CHECK (retired IS NULL OR"
-    "               (typeof(retired) = 'integer' AND retired BETWEEN 0 AND 99999999999)),"
+    "  " KEY_RETIRED ","
     "  CHECK (format = 'hmac-sha256' OR uri_prefix IS NOT NULL)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX signing_keys_by_path ON signing_keys (path);";
 
+// Version 5: the whole store is spelt '.', and what is blank is no path for any writer. SQLite
+// cannot alter a CHECK, so the tables are made anew, by way of a temporary one each: renaming one
+// into place would put its name in quotes, and rewrite the triggers and views that name it. Indexes
+// and triggers go with the table; migrate_schema() makes them again.
+#define IS_PATH                                                       \
+  "path TEXT NOT NULL CONSTRAINT path_is_canonical CHECK (path = '.'" \
+  " OR (path <> '' AND " PATH_IS_CANONICAL "))"
+#define SAVED(table, columns)                                      \
+  "CREATE TEMP TABLE saved AS SELECT " columns " FROM main." table \
+  ";"                                                              \
+  "UPDATE temp.saved SET path = '.' WHERE path = '';"              \
+  "DROP TABLE main." table ";"
+#define RESTORED(table, columns)                             \
+  "INSERT INTO main." table " (" columns ") SELECT " columns \
+  " FROM temp.saved;"                                        \
+  "DROP TABLE temp.saved;"
+#define OWNER_COLUMNS "path, principal, created"
+#define GRANT_COLUMNS "id, principal, path, rights, expires, created"
+#define LINK_COLUMNS "id, principal, path, expires, address, uses, created"
+#define KEY_COLUMNS "id, format, uri_prefix, path, secret, created, retired"
+
+constexpr const char* kWholeStoreIsADot =
+    // clang-format off
+    SAVED("owners", OWNER_COLUMNS)
+    "CREATE TABLE owners ("
+    "  " IS_PATH " PRIMARY KEY,"
+    "  principal TEXT NOT NULL CHECK (" IS_PRINCIPAL("principal") "),"
+    "  " CREATED
+    ") STRICT, WITHOUT ROWID;"
+    RESTORED("owners", OWNER_COLUMNS)
+
+    SAVED("grants", GRANT_COLUMNS)
+    "CREATE TABLE grants ("
+    "  id        INTEGER PRIMARY KEY,"
+    "  principal TEXT NOT NULL CHECK (" IS_PRINCIPAL("principal") "),"
+    "  " IS_PATH ","
+    "  rights    TEXT NOT NULL DEFAULT 'read' CHECK (rights IN ('read', 'write', 'own')),"
+    "  " EXPIRES ","
+    "  " CREATED ","
+    "  UNIQUE (principal, path)"
+    ") STRICT;"
+    RESTORED("grants", GRANT_COLUMNS)
+
+    SAVED("links", LINK_COLUMNS)
+    "CREATE TABLE links ("
+    "  id        TEXT NOT NULL PRIMARY KEY CHECK (" IS_TOKEN_HASH "),"
+    "  principal TEXT NOT NULL CHECK (" IS_PRINCIPAL("principal") "),"
+    "  " IS_PATH ","
+    "  " EXPIRES ","
+    "  " LINK_ADDRESS ","
+    "  " LINK_USES ","
+    "  " CREATED
+    ") STRICT, WITHOUT ROWID;"
+    RESTORED("links", LINK_COLUMNS)
+
+    SAVED("signing_keys", KEY_COLUMNS)
+    "CREATE TABLE signing_keys ("
+    "  " KEY_ID ","
+    "  " KEY_FORMAT ","
+    "  " KEY_URI_PREFIX ","
+    "  " IS_PATH ","
+    "  " KEY_SECRET ","
+    "  " CREATED ","
+    "  " KEY_RETIRED ","
+    "  CHECK (format = 'hmac-sha256' OR uri_prefix IS NOT NULL)"
+    ") STRICT, WITHOUT ROWID;"
+    RESTORED("signing_keys", KEY_COLUMNS)
+
+    "UPDATE changes SET path = '.' WHERE path = '';";
+// clang-format on
+
+#undef IS_PATH
+#undef SAVED
+#undef RESTORED
+#undef OWNER_COLUMNS
+#undef GRANT_COLUMNS
+#undef LINK_COLUMNS
+#undef KEY_COLUMNS
+#undef LINK_ADDRESS
+#undef LINK_USES
+#undef KEY_ID
+#undef KEY_FORMAT
+#undef KEY_URI_PREFIX
+#undef KEY_SECRET
+#undef KEY_RETIRED
 #undef IS_TOKEN_HASH
 #undef PATH_IS_CANONICAL
 #undef IS_NAMED
@@ -154,7 +259,8 @@ consteval std::array<char, N + M - 1> joined(const char (&first)[N], const char 
 
 constexpr auto kVersion3 = joined(kLinksAndKeys, kLinksAndKeysFeed);
 
-constexpr std::array kMigrations{kVersion1, kFeedSchema, kVersion3.data(), kUrisFeed};
+constexpr std::array kMigrations{kVersion1, kFeedSchema, kVersion3.data(), kUrisFeed,
+                                 kWholeStoreIsADot};
 
 Result<std::int64_t> schema_version(db::Connection& connection,
                                     const std::filesystem::path& database) {
@@ -179,6 +285,68 @@ Error newer_schema(const std::filesystem::path& database, std::int64_t version) 
   return {ErrorKind::kDatabase,
           fmt::format("{} has schema {}, newer than this program's {}; upgrade grantfs",
                       database.string(), version, current_schema_version())};
+}
+
+/// The SQL of each by its name.
+using Objects = std::map<std::string, std::string>;
+
+Result<Objects> indexes_and_triggers(db::Connection& connection) {
+  auto statement = connection.prepare(
+      "SELECT name, sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql NOTNULL");
+  if (!statement) return statement.error();
+  Objects found;
+  db::Rows rows = statement->run();
+  while (true) {
+    auto row = rows.next();
+    if (!row) return row.error();
+    if (!*row) return found;
+    found.emplace(rows.text(0), rows.text(1));
+  }
+}
+
+/// "TABLE.COLUMN" of every table.
+Result<std::set<std::string>> columns(db::Connection& connection) {
+  auto statement = connection.prepare(
+      "SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_xinfo(t.name) c"
+      " WHERE t.type = 'table'");
+  if (!statement) return statement.error();
+  std::set<std::string> found;
+  db::Rows rows = statement->run();
+  while (true) {
+    auto row = rows.next();
+    if (!row) return row.error();
+    if (!*row) return found;
+    found.emplace(rows.text(0));
+  }
+}
+
+/// A migration that makes a table anew copies the columns it knows: no other may be lost.
+Result<void> check_columns_kept(db::Connection& connection, const std::set<std::string>& before) {
+  auto after = columns(connection);
+  if (!after) return after.error();
+  for (const std::string& column : before) {
+    if (after->contains(column)) continue;
+    return Error{ErrorKind::kDatabase,
+                 fmt::format("{} is not a column of this program's; move it to a table of your "
+                             "own first",
+                             column)};
+  }
+  return {};
+}
+
+/// Those that went with their tables when a migration made these anew; foreign ones too.
+Result<void> make_again(db::Connection& connection, const Objects& before) {
+  auto after = indexes_and_triggers(connection);
+  if (!after) return after.error();
+  for (const auto& [name, sql] : before) {
+    if (after->contains(name)) continue;
+    if (auto made = connection.execute(sql.c_str()); !made) {
+      return Error{ErrorKind::kDatabase,
+                   fmt::format("{} does not fit the tables of this version: {}; drop it first",
+                               name, made.error().message)};
+    }
+  }
+  return {};
 }
 
 bool is_empty(db::Connection& connection) {
@@ -223,8 +391,14 @@ Result<int> migrate_schema(db::Connection& connection, const std::filesystem::pa
   if (version == newest) return 0;
 
   for (std::int64_t step = version; step < newest; ++step) {
+    auto before = indexes_and_triggers(connection);
+    if (!before) return before.error();
+    auto known = columns(connection);
+    if (!known) return known.error();
     auto done = connection.execute(migrations[static_cast<std::size_t>(step)]);
     if (!done) return done.error();
+    if (auto kept = check_columns_kept(connection, *known); !kept) return kept.error();
+    if (auto kept = make_again(connection, *before); !kept) return kept.error();
   }
   auto mark = connection.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('schema', ?)");
   if (!mark) return mark.error();

@@ -21,6 +21,9 @@ inline std::int64_t current_schema_version() {
   return static_cast<std::int64_t>(schema_migrations().size());
 }
 
+/// From this version on, the path of the whole store is "."; before, it was an empty text.
+inline constexpr std::int64_t kFirstSchemaWithoutBlankPaths = 5;
+
 /// Is this a policy database that a program of our schema may use? kDatabase, saying what it is
 /// instead: not ours, older (run `grantctl init`), newer (upgrade the program).
 Result<void> check_schema(db::Connection& connection, const std::filesystem::path& database);

@@ -57,7 +57,7 @@ Hmac hmac_of(std::string_view payload, std::string_view secret) {
 std::string payload_of(const SignatureClaims& claims) {
   return fmt::format("{} {} {} {}", claims.key_id, claims.expires.time_since_epoch().count(),
                      claims.address.empty() ? kNoAddress : std::string_view(claims.address),
-                     claims.path.text());
+                     claims.path.spelling());
 }
 
 /// Up to the next space, which goes too; none if there is no space.
@@ -137,13 +137,13 @@ Result<std::string> sign(const SignatureClaims& claims, std::string_view secret)
   bytes += payload;
   std::string token = to_base64(bytes);
   if (token.size() > StorePath::kMaxNameBytes) {
-    const std::size_t others = bytes.size() - claims.path.text().size();
+    const std::size_t others = bytes.size() - claims.path.spelling().size();
     const std::size_t most = StorePath::kMaxNameBytes * 3 / 4 - others;
     return Error{ErrorKind::kInvalid,
                  fmt::format("{} has {} bytes, and {} are the most that this signature has room "
                              "for, since it is one name of 255; sign a folder above it, or make a "
                              "link",
-                             quoted(claims.path.text()), claims.path.text().size(), most)};
+                             quoted(claims.path.spelling()), claims.path.spelling().size(), most)};
   }
   return token;
 }

@@ -16,7 +16,8 @@ Result<StorePath> StorePath::parse(std::string_view text) {
     return Error{ErrorKind::kInvalid, fmt::format("{} is not a path in the store: {}",
                                                   quoted(text.substr(0, kMaxBytes)), why)};
   };
-  if (text.empty()) return StorePath();
+  if (text == kWholeStore) return StorePath();
+  if (text.empty()) return refuse("it is empty; the whole store is written .");
   if (text.size() > kMaxBytes) return refuse(fmt::format("it is longer than {} bytes", kMaxBytes));
   if (text.front() == '/') return refuse("it begins with '/'; write it relative to the store");
   if (text.back() == '/') return refuse("it ends with '/'");

@@ -30,7 +30,7 @@ def measure(bench):
                 os.close(os.open(f"{path}/{number:04}", os.O_CREAT | os.O_WRONLY, 0o600))
         token = token_of("memory")
         site.sql("INSERT INTO sessions (id, principal) VALUES (?, 'user:memory')", (harness.token_id(token),))
-        site.sql("INSERT INTO grants (principal, path) VALUES ('user:memory', '')")
+        site.sql("INSERT INTO grants (principal, path) VALUES ('user:memory', '.')")
         mount_best(site)
         pid = site.daemon_pid
         bench.running.descriptors.watch("memory", pid)

@@ -35,7 +35,7 @@ class Backup(Case):
         with sqlite3.connect(self.database) as connection:  # any bytes are a secret, and any name a path
             connection.execute("INSERT INTO signing_keys (id, format, path, secret, created) VALUES ('k0', 'hmac-sha256', CAST(x'c3a92c220a' AS TEXT), ?, 7)",
                                (bytes(range(64)),))
-            connection.execute("INSERT INTO links (id, principal, path, created) VALUES (?, 'public', '', 5)", ("0" * 64,))
+            connection.execute("INSERT INTO links (id, principal, path, created) VALUES (?, 'public', '.', 5)", ("0" * 64,))
         connection.close()
 
     def renew(self):

@@ -108,7 +108,7 @@ class WithDaemon(Case):
                      self.mount / "by-uid/1000/folder/file", str(self.store) + "//folder/./file/"):
             with self.subTest(path):
                 self.assertEqual(self.json("grant", "user:a", path)["path"], "folder/file")
-        self.assertEqual(self.json("grant", "user:a", self.store)["path"], "")
+        self.assertEqual(self.json("grant", "user:a", self.store)["path"], ".")
 
     def test_symbolic_links_are_followed_above_the_store_but_not_in_it(self):
         (self.top / "alias").symlink_to(self.store)

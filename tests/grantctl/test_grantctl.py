@@ -157,7 +157,7 @@ class Arguments(Case):
             self.ok("own", "user:a", path)
         self.assertEqual(self.rules(), [("x/y", "user:a", "own")])
         self.ok("grant", "public", ".")
-        self.assertEqual(self.rules(), [("", "public", "read"), ("x/y", "user:a", "own")])
+        self.assertEqual(self.rules(), [(".", "public", "read"), ("x/y", "user:a", "own")])
 
     def test_bad_paths_are_usage_errors(self):
         for path in ("", "..", "a/../b", "/etc/passwd", "x" * 5000):

@@ -58,7 +58,7 @@ class Csv(ImportCase):
         self.assertIsNone(counts["recall"])
         self.assertEqual(self.policy(),
                          ([("a", "user:1")],
-                          [("group:staff", "a/b", "read", 1896091200), ("public", "", "write", 1893456000),
+                          [("group:staff", "a/b", "read", 1896091200), ("public", ".", "write", 1893456000),
                            ("uid:7", "old", "read", 1)],
                           [("user:2", "group:staff", None)]))
 
@@ -321,7 +321,7 @@ class Export(ImportCase):
     def random_policy(self, seed):
         random.seed(seed)
         names = [bytes(random.choice(b"ab,\"\n\r '\xff\xc3\xa9.%") for _ in range(random.randint(1, 6))) for _ in range(40)]
-        paths = [b"/".join(random.sample(names, random.randint(1, 4))) for _ in range(60)] + [b""]
+        paths = [b"/".join(random.sample(names, random.randint(1, 4))) for _ in range(60)] + [b"."]
         paths = [path for path in paths if not {b".", b".."} & set(path.split(b"/"))]
         text = "CAST(? AS TEXT)"
         connection = sqlite3.connect(self.database)

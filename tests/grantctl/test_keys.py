@@ -29,7 +29,7 @@ class Keys(Case):
         for shown in (self.ok("key", "ls"), self.ok("--json", "key", "ls"), self.ok("ls")):
             self.assertNotIn(secret, shown)
         self.assertEqual([(row["id"], row["path"], row["retired"]) for row in self.json("key", "ls")["keys"]],
-                         sorted([(key, "up", None), ("K2", "", None)], key=lambda row: row[0]))
+                         sorted([(key, "up", None), ("K2", ".", None)], key=lambda row: row[0]))
 
     def test_a_secret_is_never_an_argument(self):
         done = self.exits(USAGE, "key", "create", "--secret", SECRET)
@@ -157,7 +157,7 @@ class Keys(Case):
         before = self.json("sign", "up/a/f", "--key", "m1", "--expires", "2030-01-31T12:00:00Z")
         counts = self.json("mv", "up", "down")
         self.assertEqual((counts["owners"], counts["links"], counts["signing_keys"]), (1, 1, 3))
-        self.assertEqual(self.paths(), {"on": "down", "below": "down/a", "beside": "upper", "above": "", "m1": "down/a"})
+        self.assertEqual(self.paths(), {"on": "down", "below": "down/a", "beside": "upper", "above": ".", "m1": "down/a"})
         # A URI keeps its place in the site and leads to the new one in the store; a signature names the old path, and ends.
         after = self.json("sign", "down/a/f", "--key", "m1", "--expires", "2030-01-31T12:00:00Z")
         self.assertEqual((after["door"], after["rest"]), (before["door"], before["rest"]))
@@ -186,8 +186,8 @@ class Keys(Case):
         signed = self.ok("sign", "up/a", "--key", "above", "--expires", "1h").strip()
         counts = self.json("drop", "up")
         self.assertEqual((counts["links"], counts["signing_keys"]), (2, 2))
-        self.assertEqual(self.paths(), {"beside": "upper", "above": ""})
-        self.assertEqual(sorted(link["path"] for link in self.json("link", "ls")["links"]), ["", "upper"])
+        self.assertEqual(self.paths(), {"beside": "upper", "above": "."})
+        self.assertEqual(sorted(link["path"] for link in self.json("link", "ls")["links"]), [".", "upper"])
         # As the manual says: what a key above signed counts on, for whatever comes to that path.
         self.exits(DONE, "check", "signature:-", "up/a", input=signed)
 

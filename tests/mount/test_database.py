@@ -338,7 +338,7 @@ class Replaced(DatabaseTest):
 class Locked(DatabaseTest):
     def test_by_a_writer_that_takes_its_time(self):
         """Promise 10: BEGIN EXCLUSIVE, with changes not committed: readers go on with the last commit."""
-        holder, locked = self.hold("BEGIN EXCLUSIVE", "DELETE FROM owners", f"INSERT INTO grants (principal, path) VALUES ('uid:{self.alice}', '')")
+        holder, locked = self.hold("BEGIN EXCLUSIVE", "DELETE FROM owners", f"INSERT INTO grants (principal, path) VALUES ('uid:{self.alice}', '.')")
         self.assertTrue(locked, holder.stderr)
         started = time.monotonic()
         for _ in range(5):

@@ -90,7 +90,7 @@ class Owners(TwoUsersTest):
 
     def test_a_grant_on_the_whole_store_shows_the_whole_store(self):
         """Promise 1: the empty path is the store."""
-        self.grant(f"uid:{self.stranger}", "")
+        self.grant(f"uid:{self.stranger}", ".")
         stranger = self.actor(self.stranger)
         self.assertEqual(stranger.call(names, self.site.path("me")), ["alice", "bob", "nobody", "open"])
         self.assertEqual(stranger.call(read, self.site.path("me", "bob/secret.txt")), SECRET)

@@ -117,7 +117,7 @@ class Shown(LinkTest):
         self.site.sql("UPDATE links SET path = 'alice/report.txt'")
         self.site.recall()
         self.assertEqual(read(self.by_link(token, "report.txt")), REPORT)
-        self.site.sql("UPDATE links SET path = ''")
+        self.site.sql("UPDATE links SET path = '.'")
         self.site.recall()
         self.assertEqual(names(self.by_link(token)), ["alice", "open"])
         self.assertEqual(outcome(read, self.by_link(token, "report.txt")), "ENOENT")

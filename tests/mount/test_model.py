@@ -167,14 +167,14 @@ class ModelTest(MountTest):
             self.model.grants[principal, path] = None
             return
         expires = self.expiry()
-        self.execute("INSERT OR REPLACE INTO grants (principal, path, expires) VALUES (?, ?, ?)", principal, path, expires)
+        self.execute("INSERT OR REPLACE INTO grants (principal, path, expires) VALUES (?, ?, ?)", principal, path or ".", expires)
         self.model.grants[principal, path] = expires
 
     def revoke(self, *_):
         if not self.model.grants:
             return
         principal, path = self.chance.choice(sorted(self.model.grants))
-        self.execute("DELETE FROM grants WHERE principal = ? AND path = ?", principal, path)
+        self.execute("DELETE FROM grants WHERE principal = ? AND path = ?", principal, path or ".")
         del self.model.grants[principal, path]
 
     def own(self, principal, path, _):
@@ -224,7 +224,7 @@ class ModelTest(MountTest):
     def make_link(self, *_):
         token, path, principal, expires = *map(self.chance.choice, (LINKS, LINKED, USERS)), self.expiry()
         self.execute("INSERT OR REPLACE INTO links (id, principal, path, expires) VALUES (?, ?, ?, ?)", token_id(token),
-                     principal, path, expires)
+                     principal, path or ".", expires)
         self.model.links[token] = principal, path, expires
 
     def end_link(self, *_):

@@ -361,7 +361,7 @@ class Lent(Signed):
         self.assertEqual(outcome(read, url), "EISDIR")
         self.site.grantctl("key", "rm", "k8")
         self.assertEqual(read(url), FILM)
-        self.site.sql("UPDATE signing_keys SET path = '' WHERE id = 'k2'")
+        self.site.sql("UPDATE signing_keys SET path = '.' WHERE id = 'k2'")
         wait_for(lambda: read(url) == b"very important\n", what="the other file")
         self.site.grantctl("key", "rm", "k2")
         self.assertIn(outcome(read, url), ("EACCES", "EISDIR"))  # the way there may be lent yet, an empty folder

@@ -20,7 +20,9 @@ class AdminTest : public testing::Test {
   }
 
   static Principal principal(std::string_view text) { return Principal::parse(text).value(); }
-  static StorePath path(std::string_view text) { return StorePath::parse(text).value(); }
+  static StorePath path(std::string_view text) {
+    return StorePath::parse(StorePath::spelling_of(text)).value();
+  }
 
   void own(std::string_view who, std::string_view at) {
     ASSERT_TRUE(admin_->own(principal(who), {path(at)}));

@@ -37,7 +37,7 @@ class FeedOracleTest : public PolicyTest {
     return pick(std::vector<const char*>(choices));
   }
 
-  std::string any_path() { return pick({"''", "'a'", "'a/b'", "'a/b/c'", "'a/d'", "'e'"}); }
+  std::string any_path() { return pick({"'.'", "'a'", "'a/b'", "'a/b/c'", "'a/d'", "'e'"}); }
   std::string any_principal() {
     return pick({"'user:a'", "'user:b'", "'group:g'", "'group:h'", "'uid:7'", "'public'"});
   }

@@ -311,13 +311,115 @@ TEST_F(FeedSchema, ADatabaseOfVersionOneIsMigratedInPlace) {
 
   auto outcome = init_database(old);
   ASSERT_TRUE(outcome) << outcome.error().message;
-  EXPECT_EQ(*outcome, InitOutcome::kMigrated);
+  EXPECT_EQ(outcome->outcome, InitOutcome::kMigrated);
   EXPECT_TRUE(Policy::open({.database = old}));
   EXPECT_EQ(*connection->query_integer("SELECT count(*) FROM grants"), 3);
   EXPECT_EQ(*connection->query_integer("SELECT count(*) FROM changes"), 0);
   ASSERT_TRUE(connection->execute("DELETE FROM grants WHERE id = 2"));
   EXPECT_EQ(*connection->query_integer("SELECT count(*) FROM changes WHERE path = 'q'"), 1);
-  EXPECT_EQ(*init_database(old), InitOutcome::kAlreadyCurrent);
+  EXPECT_EQ(init_database(old)->outcome, InitOutcome::kAlreadyCurrent);
+}
+
+using Rows = std::vector<std::string>;
+
+/// Every row of a query, its columns as SQL would write them.
+Rows rows_of(db::Connection& connection, const std::string& sql) {
+  Rows found;
+  auto statement = connection.prepare(sql);
+  EXPECT_TRUE(statement) << statement.error().message;
+  db::Rows rows = statement->run();
+  while (rows.next().value()) {
+    std::string line;
+    for (int i = 0; i < rows.columns(); ++i) line += std::string(rows.text(i)) + '|';
+    found.push_back(line);
+  }
+  return found;
+}
+
+/// Whole stores spelt as before version 5, and what must not be touched.
+constexpr const char* kVersion4Rows =
+    "INSERT INTO owners (path, principal, created) VALUES ('', 'user:a', 5), ('p', 'user:b', 6);"
+    "INSERT INTO grants (id, principal, path, rights, expires, created) VALUES"
+    " (7, 'user:a', '', 'own', 1999999999, 8), (9, 'user:b', CAST(x'ff2f61' AS TEXT), 'read', NULL,"
+    " 10);"
+    "INSERT INTO links (id, principal, path, uses, created) VALUES"
+    " (printf('%064d', 1), 'user:a', '', 3, 11), (printf('%064d', 2), 'user:a', 'p', NULL, 12);"
+    "INSERT INTO signing_keys (id, format, uri_prefix, path, secret, created) VALUES"
+    " ('k1', 'hmac-sha256', NULL, '', zeroblob(32), 13), ('k2', 'md5:$uri', '/s', 'p', x'61', 14);"
+    "INSERT INTO changes (path) VALUES (''), ('p'); DELETE FROM changes WHERE path = 'p';"
+    "CREATE INDEX foreign_index ON grants (created);"
+    "CREATE TABLE own_table (x); CREATE VIEW own_view AS SELECT path FROM grants;"
+    "CREATE TRIGGER own_trigger AFTER INSERT ON own_table BEGIN"
+    " DELETE FROM grants WHERE path = NEW.x; END;";
+
+TEST_F(FeedSchema, TheWholeStoreIsSpeltAnewAndEverythingElseIsKept) {
+  const auto old = directory_.path() / "old.db";
+  auto connection = db::Connection::open(old, db::Mode::kCreate);
+  ASSERT_TRUE(connection);
+  ASSERT_TRUE(migrate_schema(*connection, old, schema_migrations().first(4)));
+  ASSERT_TRUE(connection->execute(kVersion4Rows));
+  // The same of both: a blank path counts as what it is to become.
+  const auto tables = {
+      "SELECT iif(path = '', '.', path), principal, created FROM owners ORDER BY path",
+      "SELECT id, principal, iif(path = '', '.', path), rights, expires, created FROM grants"
+      " ORDER BY id",
+      "SELECT id, principal, iif(path = '', '.', path), expires, address, uses, created FROM links"
+      " ORDER BY id",
+      "SELECT id, format, uri_prefix, iif(path = '', '.', path), hex(secret), created, retired"
+      " FROM signing_keys ORDER BY id",
+      "SELECT seq, iif(path = '', '.', path), principal, token FROM changes ORDER BY seq",
+      "SELECT * FROM sqlite_sequence"};
+  std::vector<Rows> before;
+  for (const char* sql : tables) before.push_back(rows_of(*connection, sql));
+  const Rows objects = rows_of(*connection,
+                               "SELECT type, name, sql FROM sqlite_schema WHERE type <> 'table'"
+                               " AND sql NOTNULL ORDER BY name");
+
+  ASSERT_TRUE(migrate_schema(*connection, old, schema_migrations()));
+  std::vector<Rows> after;
+  for (const char* sql : tables) after.push_back(rows_of(*connection, sql));
+  EXPECT_EQ(after, before);
+  EXPECT_EQ(*connection->query_integer("SELECT (SELECT count(*) FROM owners WHERE path = '.') +"
+                                       " (SELECT count(*) FROM grants WHERE path = '.') +"
+                                       " (SELECT count(*) FROM links WHERE path = '.') +"
+                                       " (SELECT count(*) FROM signing_keys WHERE path = '.') +"
+                                       " (SELECT count(*) FROM changes WHERE path = '.')"),
+            5);
+  EXPECT_EQ(rows_of(*connection,
+                    "SELECT type, name, sql FROM sqlite_schema WHERE type <> 'table'"
+                    " AND sql NOTNULL ORDER BY name"),
+            objects);
+  // What init makes of nothing is what it makes of an older one, by the letter.
+  EXPECT_EQ(rows_of(*connection,
+                    "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+                    " WHERE name NOT GLOB 'own_*' AND name NOT GLOB 'foreign_*'"
+                    " ORDER BY type, name"),
+            rows_of(connection_,
+                    "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+                    " ORDER BY type, name"));
+  EXPECT_EQ(*connection->query_integer("PRAGMA application_id"), kApplicationId);
+  EXPECT_EQ(rows_of(*connection, "PRAGMA integrity_check"), Rows{"ok|"});
+  for (const char* blank : {"UPDATE owners SET path = ''", "UPDATE grants SET path = ''",
+                            "UPDATE links SET path = ''", "UPDATE signing_keys SET path = ''"}) {
+    auto refused = connection->execute(blank);
+    ASSERT_FALSE(refused) << blank;
+    EXPECT_NE(refused.error().message.find("path_is_canonical"), std::string::npos)
+        << refused.error().message;
+  }
+}
+
+TEST_F(FeedSchema, AColumnThatWouldBeLostLeavesTheDatabaseAsItWas) {
+  const auto old = directory_.path() / "old.db";
+  auto connection = db::Connection::open(old, db::Mode::kCreate);
+  ASSERT_TRUE(connection);
+  ASSERT_TRUE(migrate_schema(*connection, old, schema_migrations().first(4)));
+  ASSERT_TRUE(connection->execute("ALTER TABLE grants ADD COLUMN note TEXT"));
+  auto refused = migrate_schema(*connection, old, schema_migrations());
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("grants.note"), std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(*connection->query_integer("SELECT value FROM meta WHERE key = 'schema'"), 4);
+  EXPECT_EQ(*connection->query_integer("SELECT count(*) FROM pragma_table_info('grants')"), 7);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ class FeedTest : public PolicyTest {
  protected:
   FeedTest() {
     sql("INSERT INTO owners (path, principal) VALUES ('a', 'user:a'), ('b/c', 'user:b');"
-        "INSERT INTO grants (principal, path) VALUES ('user:a', 'g'), ('public', '');"
+        "INSERT INTO grants (principal, path) VALUES ('user:a', 'g'), ('public', '.');"
         "INSERT INTO members (member, parent) VALUES ('user:a', 'group:g'), ('public', 'group:h');"
         "INSERT INTO sessions (id, principal) VALUES ('" +
         kSession.hex() + "', 'user:a')");
@@ -59,7 +59,7 @@ TEST_F(FeedTest, EachLossIsNamedOnce) {
   sql("DELETE FROM owners WHERE path = 'a'");
   EXPECT_EQ(losses(), "/a");
   EXPECT_EQ(losses(), "");
-  sql("DELETE FROM grants WHERE path = ''");
+  sql("DELETE FROM grants WHERE path = '.'");
   EXPECT_EQ(losses(), "/");
   sql("DELETE FROM members WHERE member = 'public'");
   EXPECT_EQ(losses(), "public");
@@ -191,8 +191,9 @@ TEST_F(FeedTest, ASequenceThatWentBackIsUnexplained) {
 }
 
 TEST_F(FeedTest, RowsThatCannotBeUnderstoodAreUnexplained) {
-  for (const char* row : {"(path) VALUES ('../x')", "(principal) VALUES ('nobody')",
-                          "(token) VALUES ('abc')", "(seq, path) VALUES (1000, 'a')"}) {
+  for (const char* row :
+       {"(path) VALUES ('../x')", "(path) VALUES ('')", "(principal) VALUES ('nobody')",
+        "(token) VALUES ('abc')", "(seq, path) VALUES (1000, 'a')"}) {
     sql(fmt::format("INSERT INTO changes {}", row));
     EXPECT_EQ(losses(), "unexplained") << row;
     EXPECT_EQ(losses(), "") << row;

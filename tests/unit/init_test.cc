@@ -42,7 +42,7 @@ TEST_F(Init, MakesEverythingWithItsModeWhateverTheUmask) {
     const auto database = directory.path() / "a/b/policy.db";
     auto outcome = init_database(database);
     ASSERT_TRUE(outcome) << outcome.error().message;
-    EXPECT_EQ(*outcome, InitOutcome::kCreated);
+    EXPECT_EQ(outcome->outcome, InitOutcome::kCreated);
     EXPECT_EQ(mode_of(directory.path() / "a"), 0755U);
     EXPECT_EQ(mode_of(directory.path() / "a/b"), 02770U);
     EXPECT_EQ(mode_of(database), 0660U);
@@ -67,7 +67,7 @@ TEST_F(Init, IsHarmlessTheSecondTime) {
   ASSERT_TRUE((*admin)->grant(Principal::everyone(), StorePath(), std::nullopt));
   auto again = init_database(database_);
   ASSERT_TRUE(again) << again.error().message;
-  EXPECT_EQ(*again, InitOutcome::kAlreadyCurrent);
+  EXPECT_EQ(again->outcome, InitOutcome::kAlreadyCurrent);
   EXPECT_EQ((*admin)->rules(StorePath(), std::nullopt)->size(), 1U);
 }
 

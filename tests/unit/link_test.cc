@@ -24,7 +24,7 @@ class LinkTest : public PolicyTest {
     sql(
         fmt::format("REPLACE INTO links (id, principal, path, expires, address, uses)"
                     " VALUES ('{}', 'user:a', '{}', {})",
-                    kLink.hex(), path, rest));
+                    kLink.hex(), StorePath::spelling_of(path), rest));
   }
   static Identity from(const char* address) {
     return LinkBearer{kLink, Address::parse(address).value()};
@@ -134,9 +134,10 @@ TEST_F(LinkTest, RandomLinksAreDecidedListedAndExplainedByTheirPrincipalsRules) 
                       i == 0   ? "public"
                       : i == 1 ? "user:a"
                                : "user:b",
-                      any()));
+                      StorePath::spelling_of(any())));
     }
-    sql(fmt::format("REPLACE INTO owners (path, principal) VALUES ('{}', 'user:a')", any()));
+    sql(fmt::format("REPLACE INTO owners (path, principal) VALUES ('{}', 'user:a')",
+                    StorePath::spelling_of(any())));
     const std::string shared = any();
     link(shared);
     sql("COMMIT");

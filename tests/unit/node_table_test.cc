@@ -33,8 +33,8 @@ Located folder() {
 }
 
 ViewPointer link_view(const std::string& token, const char* root) {
-  return std::make_shared<View>(
-      View{LinkBearer{TokenHash::of(token)}, 0, StorePath::parse(root).value()});
+  return std::make_shared<View>(View{LinkBearer{TokenHash::of(token)}, 0,
+                                     StorePath::parse(StorePath::spelling_of(root)).value()});
 }
 
 class NodeTableTest : public testing::Test {
@@ -727,7 +727,8 @@ TEST_F(NodeTableTest, AViewMayBeginDeepInTheStore) {
 
   const auto along = [&](const char* path) {
     std::string text;
-    for (const auto& chain : table_.lent_along(StorePath::parse(path).value())) {
+    for (const auto& chain :
+         table_.lent_along(StorePath::parse(StorePath::spelling_of(path)).value())) {
       for (const LentEntry& lent : chain) {
         text += fmt::format("{}:{} ", lent.path.text(), static_cast<int>(lent.lent));
       }

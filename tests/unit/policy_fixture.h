@@ -41,7 +41,9 @@ class PolicyTest : public testing::Test {
   }
 
   static Principal principal(const std::string& text) { return Principal::parse(text).value(); }
-  static StorePath path(const std::string& text) { return StorePath::parse(text).value(); }
+  static StorePath path(const std::string& text) {
+    return StorePath::parse(StorePath::spelling_of(text)).value();
+  }
   static Identity named(const std::string& text) { return Named{principal(text)}; }
 
   Access decide(const Identity& identity, const std::string& at) {

@@ -94,12 +94,12 @@ class PolicyOracleTest : public PolicyTest {
         "INSERT OR REPLACE INTO members (member, parent, expires) VALUES (?, ?, ?)");
     for (int i = std::uniform_int_distribution(0, 4)(random_); i > 0; --i) {
       const std::string path = any_path(), principal = pick(kPrincipals);
-      EXPECT_TRUE(own->execute(path, principal));
+      EXPECT_TRUE(own->execute(StorePath::spelling_of(path), principal));
       world.owners[path] = principal;
     }
     for (int i = std::uniform_int_distribution(0, 8)(random_); i > 0; --i) {
       const Row row{pick(kPrincipals), any_path(), any_expiry()};
-      EXPECT_TRUE(grant->execute(row.a, row.b, row.expires));
+      EXPECT_TRUE(grant->execute(row.a, StorePath::spelling_of(row.b), row.expires));
       world.grants[{row.a, row.b}] = row;
     }
     for (int i = std::uniform_int_distribution(0, 6)(random_); i > 0; --i) {

@@ -74,7 +74,7 @@ inline std::vector<std::string> bad_principals() {
 
 /// The same for paths.
 inline std::vector<std::string> good_paths() {
-  return {"",
+  return {".",
           "a",
           "a/b/c",
           "...",
@@ -89,11 +89,14 @@ inline std::vector<std::string> good_paths() {
 }
 
 inline std::vector<std::string> bad_paths() {
-  return {"/",
+  return {"",
+          "/",
           "/a",
           "a/",
           "a//b",
-          ".",
+          "./",
+          "/.",
+          "./.",
           "..",
           "./a",
           "a/.",

@@ -186,7 +186,8 @@ TEST_F(CurrentSchema, ATimeAsTextOfDigitsIsStoredAsANumber) {
 TEST_F(CurrentSchema, IdsOfSessionsAndLinksAreHashes) {
   const std::string good = TokenHash::of("x").hex();
   const auto takes_id = [&](const std::string& id) {
-    const bool link = takes("INSERT INTO links (id, principal, path) VALUES (?, 'user:a', '')", id);
+    const bool link =
+        takes("INSERT INTO links (id, principal, path) VALUES (?, 'user:a', '.')", id);
     const bool session = takes("INSERT INTO sessions (id, principal) VALUES (?, 'user:a')", id);
     EXPECT_EQ(link, session) << quoted(id);
     return session;

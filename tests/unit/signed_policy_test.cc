@@ -196,7 +196,7 @@ TEST_F(NestedPrefixes, TheKeyWithTheLongestPrefixDecidesAlone) {
   sql("DELETE FROM signing_keys");
   add("within", "/s/vip", "vip");  // whatever the order, and the slash at the end
   add("outer", "/s", "up");
-  add("root", "/", "");
+  add("root", "/", ".");
   EXPECT_EQ(file_of("/s/vip/a"), "vip/a");
   EXPECT_EQ(file_of("/s/a"), "up/a");
   EXPECT_EQ(file_of("/a"), "a");

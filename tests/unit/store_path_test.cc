@@ -16,7 +16,7 @@ TEST(StorePath, CanonicalPathsAreReadAsTheyAre) {
   for (const std::string& text : samples::good_paths()) {
     auto parsed = StorePath::parse(text);
     ASSERT_TRUE(parsed) << quoted(text);
-    EXPECT_EQ(parsed->text(), text);
+    EXPECT_EQ(parsed->spelling(), text);
   }
 }
 
@@ -28,9 +28,11 @@ TEST(StorePath, EverythingElseIsRefusedAsInvalid) {
   }
 }
 
-TEST(StorePath, TheEmptyPathIsTheWholeStore) {
+TEST(StorePath, ADotIsTheWholeStoreAndNothingAtAllIsNoPath) {
   EXPECT_TRUE(StorePath().is_root());
-  EXPECT_EQ(path(""), StorePath());
+  EXPECT_EQ(path("."), StorePath());
+  EXPECT_EQ(StorePath().spelling(), ".");
+  EXPECT_FALSE(StorePath::parse(""));
   EXPECT_EQ(StorePath().parent(), StorePath());
   EXPECT_EQ(StorePath().name(), "");
   EXPECT_EQ(StorePath().child("a").text(), "a");

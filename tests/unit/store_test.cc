@@ -29,7 +29,9 @@ class StoreTest : public testing::Test {
   void write(const std::string& name, const std::string& text) {
     std::ofstream(root_ / name) << text;
   }
-  static StorePath path(const std::string& text) { return StorePath::parse(text).value(); }
+  static StorePath path(const std::string& text) {
+    return StorePath::parse(StorePath::spelling_of(text)).value();
+  }
 
   Result<OpenedFile, Errno> open(const std::string& text) {
     auto located = store_->locate(path(text));

@@ -207,7 +207,7 @@ Json signature_json(const Explanation::Signed& signature) {
   Json object;
   object["key"] = signature.claims.key_id;
   object["genuine"] = signature.is_genuine;
-  put_bytes(object, "path", signature.claims.path.text());
+  put_bytes(object, "path", signature.claims.path.spelling());
   object["expires"] = to_json(signature.claims.expires);
   object["until"] = to_json(signature.until);
   object["address"] = nullptr;
@@ -218,7 +218,7 @@ Json signature_json(const Explanation::Signed& signature) {
 Json link_json(const Explanation::Link& link) {
   Json object;
   put_bytes(object, "principal", link.principal.text());
-  put_bytes(object, "path", link.path.text());
+  put_bytes(object, "path", link.path.spelling());
   object["expires"] = to_json(link.expires);
   object["address"] = nullptr;
   if (!link.address.empty()) put_bytes(object, "address", link.address);
@@ -232,7 +232,7 @@ void print_json(const Asker& asker, const grantfs::StorePath& path, const Explan
   Json document;
   document["verdict"] = verdict.word;
   put_bytes(document, "identity", asker.name);
-  put_bytes(document, "path", path.text());
+  put_bytes(document, "path", path.spelling());
   document["reasons"] = verdict.reasons;
   document["session"] = nullptr;
   if (explanation.session) {

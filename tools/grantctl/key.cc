@@ -28,7 +28,7 @@ struct KeyCreateArguments {
   std::string format{kSignature};
   std::string expression;
   std::string uri_prefix;
-  std::string path;
+  std::optional<std::string> path;  ///< none: the whole store
   std::string secret;
 };
 
@@ -79,8 +79,8 @@ Result<int> run_key_create(Context& context, const KeyCreateArguments& arguments
   }
   auto expression = chosen_expression(arguments);
   if (!expression) return expression.error();
-  auto path = arguments.path.empty() ? Result<grantfs::StorePath>(grantfs::StorePath())
-                                     : parse_path(context, arguments.path);
+  auto path = arguments.path ? parse_path(context, *arguments.path)
+                             : Result<grantfs::StorePath>(grantfs::StorePath());
   if (!path) return path.error();
 
   const bool given = arguments.secret == "-";
@@ -116,7 +116,7 @@ Result<int> run_key_create(Context& context, const KeyCreateArguments& arguments
     document["id"] = *id;
     if (!given) document["secret"] = secret.view();
     document["format"] = arguments.format;
-    put_bytes(document, "path", path->text());
+    put_bytes(document, "path", path->spelling());
     document["recall"] = std::move(recall);
     print(document);
   } else if (given) {
@@ -145,7 +145,7 @@ Result<int> run_key_ls(Context& context) {
       Json object;
       object["id"] = key.id;
       object["format"] = key.expression ? kMd5 : kSignature;
-      put_bytes(object, "path", key.path.text());
+      put_bytes(object, "path", key.path.spelling());
       object["expression"] = nullptr;
       object["uri_prefix"] = nullptr;
       if (key.expression) {

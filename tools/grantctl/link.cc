@@ -25,7 +25,7 @@ Json link_json(const grantfs::Link& link, grantfs::Timestamp now) {
   Json object;
   object["id"] = link.id.hex();
   put_bytes(object, "principal", link.principal.text());
-  put_bytes(object, "path", link.path.text());
+  put_bytes(object, "path", link.path.spelling());
   object["expires"] = to_json(link.expires);
   object["expired"] = !grantfs::is_live(link.expires, now);
   object["address"] = nullptr;

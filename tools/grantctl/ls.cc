@@ -10,7 +10,7 @@ namespace {
 
 struct LsArguments {
   std::string holder;
-  std::string path;
+  std::optional<std::string> path;
 };
 
 Result<int> run_ls(Context& context, const LsArguments& arguments) {
@@ -21,8 +21,8 @@ Result<int> run_ls(Context& context, const LsArguments& arguments) {
     holder = std::move(*principal);
   }
   grantfs::StorePath path;
-  if (!arguments.path.empty()) {
-    auto parsed = parse_path(context, arguments.path);
+  if (arguments.path) {
+    auto parsed = parse_path(context, *arguments.path);
     if (!parsed) return parsed.error();
     path = std::move(*parsed);
   }

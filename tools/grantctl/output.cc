@@ -99,7 +99,7 @@ Json to_json(const grantfs::RowCounts& counts) {
 
 Json to_json(const grantfs::Rule& rule, grantfs::Timestamp now) {
   Json object;
-  put_bytes(object, "path", rule.path.text());
+  put_bytes(object, "path", rule.path.spelling());
   put_bytes(object, "principal", rule.principal.text());
   object["right"] = rule.kind == grantfs::Rule::Kind::kOwner ? "own" : "read";
   if (rule.kind == grantfs::Rule::Kind::kSource) object["source"] = true;
@@ -120,7 +120,7 @@ std::string percent_encoded(std::string_view path) {
 }
 
 std::string shown(const grantfs::StorePath& path) {
-  return path.is_root() ? "." : path.text();
+  return std::string(path.spelling());
 }
 
 std::string shown(const grantfs::Expiry& expires, grantfs::Timestamp now) {

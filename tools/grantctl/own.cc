@@ -42,7 +42,7 @@ Result<int> run_own(Context& context, const OwnArguments& arguments) {
     const auto& previous = displaced->at(i);
     if (context.json) {
       Json entry;
-      put_bytes(entry, "path", paths[i].text());
+      put_bytes(entry, "path", paths[i].spelling());
       entry["displaced"] = nullptr;
       if (previous) put_bytes(entry, "displaced", previous->text());
       owned.push_back(std::move(entry));

@@ -60,6 +60,7 @@ Result<StorePath> to_store_path(std::string_view text, Components::const_iterato
     if (!joined.empty()) joined += '/';
     joined += *component;
   }
+  if (joined.empty()) return StorePath();  // "." and "./", the store itself, a view's door
   auto path = StorePath::parse(joined);
   if (!path) {
     return refusal(text, fmt::format("is not a path in the store: it has a component '..', or "

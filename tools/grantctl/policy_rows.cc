@@ -26,9 +26,6 @@ namespace {
 constexpr std::array<std::string_view, 5> kKindNames{"own", "grant", "member", "link", "key"};
 constexpr std::array<std::string_view, 3> kRightsNames{"read", "write", "own"};
 
-/// The whole store. An empty value is more likely to be one that is missing.
-constexpr std::string_view kWholeStore = ".";
-
 template <class Enum, std::size_t N>
 std::optional<Enum> named_value(const std::array<std::string_view, N>& names,
                                 std::string_view name) {
@@ -57,7 +54,7 @@ std::string to_csv(const PolicyRow& row) {
   const auto time = [](const Expiry& at) {
     return at ? grantfs::format_timestamp(*at) : std::string();
   };
-  const std::string path = row.path.is_root() ? std::string(kWholeStore) : row.path.text();
+  const std::string path(row.path.spelling());
   std::string line = fmt::format(
       "{},{},{},{},{},{},", kKindNames.at(static_cast<std::size_t>(row.kind)),
       row.kind == Kind::kKey ? std::string() : csv_value(row.principal.text()),
@@ -217,7 +214,7 @@ Result<StorePath> RowReader::read_path() const {
     }
     path.remove_prefix(format_.strip_prefix.size());
   }
-  if (path == kWholeStore) return StorePath();
+  if (!format_.strip_prefix.empty() && path == StorePath::kWholeStore) path = {};
   if (path.empty()) {
     return at_row(fmt::format("path {} is the whole store; leave the row out", quoted(*text)));
   }

@@ -34,7 +34,7 @@ class Findings {
     ++unclaimed_;
     if (!json_) return print_line("unclaimed  " + grantfs::escaped(file.text()));
     Json object;
-    put_bytes(object, "path", file.text());
+    put_bytes(object, "path", file.spelling());
     element(object, unclaimed_ == 1);
   }
   /// From here on, rules that name nothing.
@@ -50,7 +50,7 @@ class Findings {
                                     grantfs::escaped(row.principal.text())));
     }
     Json object;
-    put_bytes(object, "path", row.path.text());
+    put_bytes(object, "path", row.path.spelling());
     put_bytes(object, "principal", row.principal.text());
     object["right"] = owner ? "own" : "read";
     element(object, missing_ == 1);

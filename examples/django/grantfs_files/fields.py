@@ -57,6 +57,11 @@ def remove_link(identifier, path):
 class PrivateFieldFile(FieldFile):
     """`url` is for whoever has a session and may see the file. Changes count once the transaction commits."""
 
+    def _require_file(self):
+        super()._require_file()
+        if not storage.names_a_file(self.name):
+            raise ValueError(f"{self.name!r} is no file")
+
     @property
     def rule_path(self):
         self._require_file()

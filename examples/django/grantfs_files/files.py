@@ -30,6 +30,8 @@ def settle_file(label, field_name, name, using):
     It reads them while no other writer can change the policy, so whoever settles last has seen the last state.
     Returns what it ended.
     """
+    if not storage.names_a_file(name):
+        return []
     model = apps.get_model(label)
     field, path = model._meta.get_field(field_name), storage.rule_path(name)
     with policy.writing() as rules:
@@ -68,7 +70,7 @@ def row_will_be_saved(sender, instance, using, update_fields, **_):
     before = sender._base_manager.using(using).filter(pk=instance.pk).first() if instance.pk is not None else None
     for field in private_fields(sender) if before is not None else ():
         old, new = getattr(before, field.name), getattr(instance, field.name)
-        if not old:
+        if not storage.names_a_file(old.name):
             continue
         path = storage.rule_path(old.name)
         if (update_fields is None or field.name in update_fields) and (old.name != new.name or not new._committed):
@@ -91,6 +93,6 @@ def row_deleted(sender, instance, using, **_):
     """The rules go at once; the file when the transaction has committed."""
     for field in private_fields(sender):
         name = getattr(instance, field.name).name
-        if name:
+        if storage.names_a_file(name):
             policy.write(lambda rules: rules.drop(storage.rule_path(name)))
             settle_after_commit(sender, field, name, using)

@@ -37,6 +37,11 @@ def own_folder(path):
     return None
 
 
+def names_a_file(name):
+    """Whether a field holds one: "." is the whole store to the policy, and no file of anybody's."""
+    return bool(name) and name != "."
+
+
 @deconstructible
 class PrivateStorage(FileSystemStorage):
     """The store beneath grantfs. url() needs no view: the web server serves it to whoever may see it."""

@@ -48,6 +48,19 @@ class Sync(PolicyCase):
         self.assertEqual(self.sync(), [])
         self.assertTrue(self.may_read(self.principal(self.bob), self.name))
 
+    def test_a_row_without_a_file_owns_nothing(self):
+        """Least of all the whole store, which is "." to the policy."""
+        for name in ("", "."):
+            with self.subTest(name=name):
+                Picture.objects.filter(pk=self.picture.pk).update(file=name)
+                call_command("grantfs_sync", stdout=io.StringIO())
+                blank = Picture.objects.get(pk=self.picture.pk)
+                blank.save()
+                self.assertEqual(self.rows("SELECT path FROM owners WHERE path IN ('', '.')"), [])
+                for give in (lambda: blank.file.share_with(self.bob), blank.file.create_link):
+                    self.assertRaises(ValueError, give)
+                self.assertEqual(self.rows("SELECT path FROM grants UNION SELECT path FROM links"), [])
+
     def test_a_password_updated_in_bulk_ends_sessions(self):
         token, other = self.login(self.alice), self.login(self.bob, Client())
         self.picture.file.share_with(self.bob)

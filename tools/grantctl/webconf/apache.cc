@@ -123,9 +123,9 @@ constexpr std::string_view kApacheKey = R"conf(    # @title@: the token is in th
     # Behind a proxy of your own, use mod_remoteip.
     <LocationMatch "(?s)^@pattern@(?<grantfs_path>.*)$">
         Alias "@mount@/from/%{REMOTE_ADDR}/by-@name@/%{env:MATCH_GRANTFS_PATH}"
-        # The URL is the key: it is not told to other sites, and is in no log.
-        Header always set Referrer-Policy no-referrer
     </LocationMatch>
+    # The URL is the key: it is not told to other sites, and is in no log.
+    Header always set Referrer-Policy no-referrer "expr=%{REQUEST_URI} =~ m#^@pattern@#"
     Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@pattern@#"
     # 410: it has expired. 403: there is no such @noun@, or it was taken back.
     RewriteCond "@mount@/from/%{REMOTE_ADDR}/by-@name@/$1" !-d

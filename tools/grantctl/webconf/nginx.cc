@@ -80,6 +80,7 @@ server {
     server_tokens off;
     sendfile on;
     absolute_redirect off;
+    recursive_error_pages off;
     add_header Cache-Control no-store always;
     add_header X-Content-Type-Options nosniff always;
 %secret_urls|    add_header Referrer-Policy no-referrer always;
@@ -191,6 +192,7 @@ constexpr std::string_view kNginxServing = R"conf(
         expires off;
         disable_symlinks off;
         autoindex_format html;
+        recursive_error_pages off;
 )conf";
 
 /// In the locations that say why one of these URLs is refused.
@@ -199,6 +201,7 @@ constexpr std::string_view kNginxRefusing =
         add_header X-Content-Type-Options nosniff always;
         add_header Referrer-Policy no-referrer always;
         expires off;
+        recursive_error_pages off;
         access_log @log@ grantfs;
         error_log /dev/null emerg;
 )conf";

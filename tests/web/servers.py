@@ -5,6 +5,7 @@ import os
 import pathlib
 import pwd
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -43,15 +44,28 @@ def exchange(port, data, *, unix=None):
     with socket.socket(family) as connection:
         connection.settimeout(START_SECONDS)
         connection.connect(unix or ("127.0.0.1", port))
-        answer = b""
-        try:
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
-            while piece := connection.recv(1 << 16):
-                answer += piece
-        except (ConnectionResetError, BrokenPipeError):
-            pass  # a server that has refused need not read on
-        return answer
+        return _exchange(connection, data, lambda: connection.shutdown(socket.SHUT_WR))
+
+
+def exchange_tls(port, data):
+    """The same over TLS."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), START_SECONDS) as plain, context.wrap_socket(plain) as connection:
+        connection.settimeout(1)  # half of a connection cannot be closed: what is unfinished is given up
+        return _exchange(connection, data, lambda: None)
+
+
+def _exchange(connection, data, finish):
+    answer = b""
+    try:
+        connection.sendall(data)
+        finish()
+        while piece := connection.recv(1 << 16):
+            answer += piece
+    except (ConnectionError, TimeoutError, ssl.SSLError):
+        pass  # a server that has refused need not read on
+    return answer
 
 
 def ask(connection, port, path, *, method="GET", headers=(), token=None):

@@ -18,6 +18,8 @@ import webm
 from browser import Browser
 from django_site import DJANGO, PYTHON, DjangoSite, password
 from harness import wait_for
+from servers import exchange, exchange_tls
+from test_key_logs import malformed
 
 FILM_SECONDS = 40
 PRIVATE = re.compile(r"/private/|/shared/")
@@ -245,9 +247,39 @@ class InABrowser(unittest.TestCase):
         before = len(self.site.nginx_lines())
         for asked in (address, link):
             self.assertEqual(self.other.fetch(asked)[0], 403 if asked == address else 200)
-        path, linked = address.removeprefix(self.site.url), r"/shared/-/D\xC3\xA4mmerung am See.jpg"  # as nginx writes a decoded name
+        # As nginx writes a decoded name.
+        name = r"D\xC3\xA4mmerung am See.jpg"
+        path, linked = f"{address.removeprefix(self.site.url).rpartition('/')[0]}/{name}", f"/shared/-/{name}"
         for line, asked, status in zip(self.site.nginx_lines()[before:], (path, linked), (403, 200), strict=True):
             self.assertRegex(line, rf'^127\.0\.0\.1 \[\d{{4}}-\d\d-\d\dT\S+\] "GET {re.escape(asked)}" {status} \d+ "-"$')
+
+    def test_no_request_that_nginx_cannot_take_leaves_a_token_in_a_log(self):
+        self.login(self.mine, "anna")
+        self.upload("Dusk", "Dämmerung am See.jpg")
+        self.open_picture("Dusk")
+        link = self.make_link()
+        url, port = link.removeprefix(self.site.url), int(self.site.url.rpartition(":")[2])
+        token = url.split("/")[2]
+        for bytes_of in malformed(url):
+            if "Connection: close" in bytes_of:
+                exchange_tls(port, bytes_of.encode("latin-1"))
+            exchange(port, bytes_of.encode("latin-1"))  # plain, to a port of TLS
+        self.assertEqual(self.other.fetch(link)[0], 200)
+        lines = b"".join((self.site.folder / "nginx" / name).read_bytes() for name in ("site.log", "error.log")).splitlines()
+        self.assertEqual([line for line in lines if token.encode() in line.lower()][:3], [])
+
+    def test_a_host_that_was_made_up_reaches_no_page(self):
+        self.login(self.mine, "anna")
+        self.upload("Dusk", "Dämmerung am See.jpg")
+        self.open_picture("Dusk")
+        host = self.site.url.removeprefix("https://")
+        port = int(host.rpartition(":")[2])
+        for request_for, status in ((f"GET / HTTP/1.1\r\nHost: {host}", (200, 302)), (f"GET https://{host}/ HTTP/1.1\r\nHost: evil.example", (200, 302)),
+                                    ("GET / HTTP/1.1\r\nHost: evil.example", (400,))):
+            answer = exchange_tls(port, f"{request_for}\r\nConnection: close\r\n\r\n".encode())
+            with self.subTest(request_for):
+                self.assertIn(int(answer.split()[1]), status)
+                self.assertNotIn(b"evil.example", answer)
 
     def test_a_deleted_picture_is_gone_for_everybody(self):
         self.login(self.mine, "anna")

@@ -68,11 +68,24 @@ constexpr std::string_view kCookieNote =
     R"conf(%cookie|#
 %cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:
 %cookie|#
-%cookie|#   Set-Cookie: @cookie@=TOKEN; Secure; HttpOnly; SameSite=Lax; Path=/
-%cookie|#
-%cookie|# __Host- means that no other host of your domain can plant one. A browser accepts such a cookie
-%cookie|# over https only; curl sends it anywhere. It is a cookie of its own, not the application's session:
-%cookie|# if it ever leaks, it opens files and nothing else.
+%of_one_host|#   Set-Cookie: @cookie@=TOKEN; Secure; HttpOnly; SameSite=Lax; Path=/
+%of_one_host|#
+%of_one_host|# __Host- means that no other host of your domain can plant one, nor get it: the application must answer
+%of_one_host|# at this host too, if only with its login. Where it has a host of its own, write this with --cookie
+%of_one_host|# __Secure-files, and set, with the domain that both have in common:
+%of_one_host|#
+%of_one_host|#   Set-Cookie: __Secure-files=TOKEN; Domain=example.org; Secure; HttpOnly; SameSite=Lax; Path=/
+%of_one_host|#
+%of_one_host|# Any host of that domain gets that one, and can plant one that shows somebody else's files.
+%of_one_host|#
+%of_domain|#   Set-Cookie: @cookie@=TOKEN; Domain=example.org; Secure; HttpOnly; SameSite=Lax; Path=/
+%of_domain|#
+%of_domain|# Domain is what this host and the application's have in common: any host of it gets the cookie, and can
+%of_domain|# plant one that shows somebody else's files. Where the application answers at this host itself, leave
+%of_domain|# --cookie out: the name __Host-files is safe from that.
+%of_domain|#
+%cookie|# A browser accepts such a cookie over https only; curl sends it anywhere. It is a cookie of its own, not
+%cookie|# the application's session: if it ever leaks, it opens files and nothing else.
 )conf";
 
 /// A page that leads to the login page at once; it holds no double quote and no '$'.
@@ -88,7 +101,10 @@ std::string login_page(std::string_view url) {
 std::string fill(std::string_view text, const Site& site, Values values) {
   const Flags flags(site);
   const std::string cookie = flags.cookie ? site.cookie : "";
-  const std::string note = fill(kCookieNote, {{"cookie", cookie}});
+  const bool of_one_host = cookie.starts_with("__Host-");
+  const std::string note = fill(kCookieNote, {{"cookie", cookie},
+                                              {"of_one_host", flag(of_one_host)},
+                                              {"of_domain", flag(flags.cookie && !of_one_host)}});
   const std::string page = login_page(site.login);
   values.insert(values.end(), {{"attach", flag(flags.attach)},
                                {"cookie", cookie},

@@ -102,9 +102,28 @@ class WebconfCheck(unittest.TestCase):
         self.assertEqual(check(self.folder).returncode, USAGE)
         self.assertEqual(check().returncode, USAGE)
 
+    def test_other_servers_are_named_and_not_read(self):
+        for server, name in (("apache", "Apache"), ("caddy", "Caddy"), ("lighttpd", "lighttpd")):
+            for options in ((), ("--kind", "cookie", "--kind", "link"), ("--kind", "public")):
+                written = subprocess.run([GRANTCTL, "webconf", server, *options], capture_output=True, check=True).stdout
+                done = check(self.write(written, server))
+                self.assertEqual((done.returncode, done.stdout), (USAGE, b""))
+                self.assertIn(f"is a configuration of {name}: webconf check reads nginx's alone".encode(), done.stderr)
+        for file, name in (("apache2.conf", "Apache"), ("Caddyfile", "Caddy"), ("lighttpd.conf", "lighttpd")):
+            folder = self.write("", f"{file}.d/{file}").parent
+            self.assertIn(f"is a folder of {name}: webconf check reads nginx's alone".encode(), check(folder).stderr)
+
+    def test_a_program_is_noted_and_no_finding(self):
+        path = self.write("server {\n  location / {\n    content_by_lua_block { ngx.say('}') -- }\n }\n  }\n}\n")
+        done = check(path)
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        self.assertIn(f"{path}:3: content_by_lua_block is a program, which is not judged".encode(), done.stderr)
+        (note,) = json.loads(check("--json", path).stdout)["notes"]
+        self.assertEqual(note["line"], 3)
+
     def test_quotes_escapes_and_comments_are_nginxs(self):
         path = self.write('server { # } { "\n  location / { return 404; }\n  location "/a b/" {\n    alias \'/srv/files/by-session/${arg_t}/\';'
-                          '\n    error_log /dev/null;# x\n  }\n  add_header X "a;b}#\\"{";\n}\n')
+                          '\n    access_log off;error_log /dev/null;# x\n  }\n  add_header X "a;b}#\\"{";\n}\n')
         status, found = findings(path)
         self.assertEqual([(finding["line"], finding["rule"]) for finding in found], [(4, "unchecked-variable")])
 

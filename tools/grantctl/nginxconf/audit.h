@@ -3,21 +3,40 @@
 #include <string>
 #include <vector>
 
+#include "grantfs/result.h"
 #include "nginxconf/parser.h"
+#include "nginxconf/trees.h"
 
 namespace grantctl::nginxconf {
 
 /// Something unsafe: where, what, and what to do about it.
 struct Finding {
   Place place;
-  std::string rule;  ///< unchecked-variable, off-by-slash, exposed-view, file-cache or token-log
+  /// unchecked-variable, empty-identity, off-by-slash, exposed-view, store-served, file-cache,
+  /// token-log, ssi or not-judged
+  std::string rule;
   std::string what;
   std::string advice;
 };
 
-/// What is unsafe in a configuration that serves a mount of grantfs, in the order of its lines.
-/// Mounts are `mount`, if not empty, and whatever a path in it shows to be one, by a view's name.
-/// Without `http {}` around it, the configuration is one that is included there.
-std::vector<Finding> audit(const Directive& top, const std::string& mount);
+/// What is not unsafe, but must be known.
+struct Note {
+  Place place;
+  std::string what;
+};
+
+struct Report {
+  std::vector<Finding> findings;  ///< in the order of servers and locations
+  std::vector<Note> notes;
+  std::size_t steps = 0;  ///< what it took; a measure without unit
+};
+
+/// What is unsafe in a configuration that serves a mount of grantfs. Each value that reaches a path
+/// is followed to where it is from; what has no proof that it is harmless is reported.
+///
+/// Mounts are those in `trees`, and whatever a path in the configuration shows to be one, by a
+/// view's name. Without `http {}` around it, the configuration is one that is included there.
+/// kInvalid, with file and line, if it is beyond the bounds of what is judged.
+grantfs::Result<Report> audit(const Directive& top, std::vector<Tree> trees);
 
 }  // namespace grantctl::nginxconf

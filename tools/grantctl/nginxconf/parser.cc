@@ -10,6 +10,8 @@
 #include <sstream>
 
 #include "base/quote.h"
+#include "nginxconf/other_servers.h"
+#include "nginxconf/programs.h"
 #include "nginxconf/tokens.h"
 
 namespace grantctl::nginxconf {
@@ -20,9 +22,6 @@ using grantfs::Result;
 
 namespace {
 
-constexpr std::size_t kLargestFileBytes = std::size_t{8} << 20U;
-constexpr unsigned kDeepest = 50;  // blocks, and files that include files
-
 Error trouble_at(const Place& place, std::string_view what) {
   return {ErrorKind::kInvalid,
           fmt::format("{}:{}: {}", grantfs::escaped(place.file), place.line, what)};
@@ -30,6 +29,15 @@ Error trouble_at(const Place& place, std::string_view what) {
 
 Result<std::string> read_whole(const std::filesystem::path& file) {
   std::error_code unknown;
+  if (std::filesystem::is_directory(file, unknown)) {
+    const std::string other = other_server_in(file);
+    return Error{ErrorKind::kInvalid,
+                 other.empty()
+                     ? fmt::format("{} is a folder: give the main configuration in it",
+                                   grantfs::quoted(file.native()))
+                     : fmt::format("{} is a folder of {}: webconf check reads nginx's alone",
+                                   grantfs::quoted(file.native()), other)};
+  }
   if (!std::filesystem::is_regular_file(file, unknown)) {
     return Error{ErrorKind::kInvalid, fmt::format("{} is no file", grantfs::quoted(file.native()))};
   }
@@ -41,10 +49,6 @@ Result<std::string> read_whole(const std::filesystem::path& file) {
     return Error{
         ErrorKind::kInvalid,
         fmt::format("cannot read {}: {}", grantfs::quoted(file.native()), std::strerror(errno))};
-  }
-  if (text.view().size() > kLargestFileBytes) {
-    return Error{ErrorKind::kInvalid, fmt::format("{} is too large for a configuration",
-                                                  grantfs::quoted(file.native()))};
   }
   return std::move(text).str();
 }
@@ -62,19 +66,34 @@ class Parser {
  public:
   explicit Parser(const std::filesystem::path& main) : folder_(main.parent_path()) {}
 
-  /// Appends the directives of a file.
-  Result<void> read(const std::filesystem::path& file, std::vector<Directive>& into) {
-    if (depth_ == kDeepest) {
-      return Error{ErrorKind::kInvalid, fmt::format("files include one another too deeply, down to "
-                                                    "{}",
-                                                    grantfs::quoted(file.native()))};
+  /// Appends the directives of a file, which is included at `from`.
+  Result<void> read(const std::filesystem::path& file, const Place& from,
+                    std::vector<Directive>& into) {
+    if (includes_ == kDeepestIncludes) {
+      return trouble_at(from, fmt::format("files include one another more than {} deep, down to {}",
+                                          kDeepestIncludes, grantfs::quoted(file.native())));
+    }
+    if (++files_ > kMostFiles) {
+      return trouble_at(from, fmt::format("more than {} files are included", kMostFiles));
     }
     auto text = read_whole(file);
     if (!text) return text.error();
-    ++depth_;
+    bytes_ += text->size();
+    if (bytes_ > kMostBytes) {
+      return trouble_at(from, fmt::format("with {} the configuration is larger than {} MiB",
+                                          grantfs::quoted(file.native()), kMostBytes >> 20U));
+    }
+    if (includes_ == 0) {
+      if (const auto other = other_server(*text); !other.empty()) {
+        return Error{ErrorKind::kInvalid,
+                     fmt::format("{} is a configuration of {}: webconf check reads nginx's alone",
+                                 grantfs::quoted(file.native()), other)};
+      }
+    }
+    ++includes_;
     Tokenizer tokens(*text);
     auto done = block(tokens, file, into, /*inner=*/false);
-    --depth_;
+    --includes_;
     return done;
   }
 
@@ -102,6 +121,10 @@ class Parser {
       Directive directive;
       directive.name = std::move(token->text);
       directive.place = place;
+      if (++directives_ > kMostDirectives) {
+        return trouble_at(
+            place, fmt::format("the configuration has more than {} directives", kMostDirectives));
+      }
       if (auto done = rest(tokens, file, directive); !done) return done;
       auto done = directive.name == "include" && !directive.has_block
                       ? include(directive, file, into)
@@ -122,11 +145,21 @@ class Parser {
         case Token::Kind::kSemicolon:
           return {};
         case Token::Kind::kOpen: {
-          if (depth_ == kDeepest) return trouble_at(directive.place, "blocks too deep");
           directive.has_block = true;
-          ++depth_;
+          if (holds_program(directive.name)) {
+            auto program = tokens.program();
+            if (!program) return trouble_at(directive.place, program.error().message);
+            directive.arguments.push_back(std::move(*program));
+            return {};
+          }
+          if (blocks_ == kDeepestBlocks) {
+            return trouble_at(directive.place, fmt::format("blocks stand in one another more than "
+                                                           "{} deep",
+                                                           kDeepestBlocks));
+          }
+          ++blocks_;
           auto done = block(tokens, file, directive.block, /*inner=*/true);
-          --depth_;
+          --blocks_;
           return done;
         }
         case Token::Kind::kClose:
@@ -150,13 +183,17 @@ class Parser {
                                                      grantfs::quoted(wanted.native())));
     }
     for (const auto& path : found) {
-      if (auto done = read(path, into); !done) return done;
+      if (auto done = read(path, directive.place, into); !done) return done;
     }
     return {};
   }
 
   std::filesystem::path folder_;
-  unsigned depth_ = 0;
+  unsigned includes_ = 0;
+  unsigned blocks_ = 0;
+  std::size_t files_ = 0;
+  std::size_t bytes_ = 0;
+  std::size_t directives_ = 0;
 };
 
 }  // namespace
@@ -173,7 +210,7 @@ Result<Directive> parse_file(const std::filesystem::path& file) {
   Directive top;
   top.has_block = true;
   top.place = {file.native(), 1};
-  if (auto done = Parser(file).read(file, top.block); !done) return done.error();
+  if (auto done = Parser(file).read(file, top.place, top.block); !done) return done.error();
   return top;
 }
 

@@ -1,180 +1,181 @@
 #include "nginxconf/pattern.h"
 
 #include <algorithm>
+#include <optional>
+
+#include "nginxconf/pattern_nodes.h"
 
 namespace grantctl::nginxconf {
 
 namespace {
 
-bool is_plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-' || c == '=' || c == '~' || c == '@';
-}
+using Node = PatternNode;
 
-/// One past the ']' of the class that begins at `at`; npos if it is not closed.
-std::size_t end_of_class(std::string_view pattern, std::size_t at) {
-  std::size_t i = at + 1;
-  if (i < pattern.size() && pattern[i] == '^') ++i;
-  if (i < pattern.size() && pattern[i] == ']') ++i;
-  for (; i < pattern.size(); ++i) {
-    if (pattern[i] == '\\') {
-      ++i;
-    } else if (pattern[i] == ']') {
-      return i + 1;
-    }
+/// What alternatives may match. `is_optional`: they may be left out, and with them their groups.
+Language language_of(const std::vector<Sequence>& alternatives, bool is_optional,
+                     std::vector<Group>& groups);
+
+Language language_of(const Node& node, bool is_optional, std::vector<Group>& groups) {
+  is_optional = is_optional || node.least == 0 || node.kind == Node::Kind::kNothing;
+  Language one = exactly("");
+  switch (node.kind) {
+    case Node::Kind::kCharacters:
+      one = one_of(node.characters);
+      break;
+    case Node::Kind::kGroup:
+      one = language_of(node.alternatives, is_optional, groups);
+      break;
+    case Node::Kind::kNothing:
+      language_of(node.alternatives, is_optional, groups);
+      break;
+    case Node::Kind::kStart:
+    case Node::Kind::kEnd:
+      break;
+    case Node::Kind::kUnknown:
+      one = anything();
+      break;
   }
-  return std::string_view::npos;
+  if (node.group && node.kind == Node::Kind::kGroup) {
+    groups[*node.group].language = is_optional ? either(one, exactly("")) : one;
+  }
+  return repeated(one, node.least, node.most);
 }
 
-/// [a-z0-9_-], and nothing that it could hide; dots too if `dots`.
-bool is_plain_class(std::string_view members, bool dots) {
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    if (members[i] == '\\') {
-      ++i;
-      if (i == members.size() || std::string_view("wd-").find(members[i]) == members.npos)
-        return false;
-      continue;
+Language language_of(const std::vector<Sequence>& alternatives, bool is_optional,
+                     std::vector<Group>& groups) {
+  std::optional<Language> all;
+  for (const Sequence& sequence : alternatives) {
+    Language whole = exactly("");
+    for (const Node& node : sequence) {
+      whole =
+          concatenated(whole, language_of(node, is_optional || alternatives.size() > 1, groups));
     }
-    if (dots && members[i] == '.') continue;
-    if (!is_plain(members[i])) return false;
-    if (i + 2 < members.size() && members[i + 1] == '-') {
-      for (int c = members[i]; c <= members[i + 2]; ++c) {
-        if (!is_plain(static_cast<char>(c))) return false;
+    all = all ? either(*all, whole) : whole;
+  }
+  return all.value_or(exactly(""));
+}
+
+/// Where a node stands: its sequence, and where that stands in turn.
+struct Position {
+  const Sequence* sequence = nullptr;
+  std::size_t index = 0;
+  const Position* around = nullptr;
+};
+
+/// Says of each group whether it begins and ends where components of a path do.
+class Boundaries {
+ public:
+  explicit Boundaries(std::vector<Group>& groups) : groups_(groups) {}
+
+  void visit(const std::vector<Sequence>& alternatives, const Position* around) {
+    for (const Sequence& sequence : alternatives) {
+      for (std::size_t i = 0; i < sequence.size(); ++i) {
+        const Node& node = sequence[i];
+        const Position here{&sequence, i, around};
+        if (node.group && node.kind == Node::Kind::kGroup) {
+          Group& group = groups_[*node.group];
+          group.begins_component = node.most <= 1 && (begins_with_slash(node) || begins(here));
+          group.ends_component =
+              node.most <= 1 && (ends({&sequence, i + 1, around}) || takes_all(node, here));
+          group.is_between_slashes = i > 0 && sequence[i - 1].is_slash() &&
+                                     i + 1 < sequence.size() && sequence[i + 1].is_slash();
+          group.is_far_in =
+              around != nullptr ||
+              std::any_of(sequence.begin(), sequence.begin() + static_cast<std::ptrdiff_t>(i),
+                          [](const Node& before) {
+                            return before.kind != Node::Kind::kStart && !before.literal;
+                          });
+        }
+        if (node.kind == Node::Kind::kGroup || node.kind == Node::Kind::kNothing) {
+          visit(node.alternatives,
+                node.kind == Node::Kind::kGroup && node.most <= 1 ? &here : &kNowhere);
+        }
       }
-      i += 2;
     }
   }
-  return !members.empty();
-}
 
-/// One past the ')' that closes the group whose '(' is at `at`.
-std::size_t end_of_group(std::string_view pattern, std::size_t at) {
-  unsigned open = 0;
-  for (std::size_t i = at; i < pattern.size(); ++i) {
-    if (pattern[i] == '\\') {
-      ++i;
-    } else if (pattern[i] == '[') {
-      i = end_of_class(pattern, i);
-      if (i == pattern.npos) return i;
-      --i;
-    } else if (pattern[i] == '(') {
-      ++open;
-    } else if (pattern[i] == ')' && --open == 0) {
-      return i + 1;
+ private:
+  static inline const Position kNowhere{};
+
+  static bool begins_with_slash(const Node& group) {
+    return std::ranges::all_of(group.alternatives, [](const Sequence& sequence) {
+      return !sequence.empty() && sequence.front().is_slash();
+    });
+  }
+
+  bool begins(const Position& here) {
+    if (--steps_left_ == 0 || here.sequence == nullptr) return false;
+    if (here.index == 0) return here.around != nullptr && begins(*here.around);
+    const Node& before = (*here.sequence)[here.index - 1];
+    if (before.kind == Node::Kind::kStart || before.is_slash()) return true;
+    return before.kind == Node::Kind::kGroup && before.least == 1 && before.most == 1 &&
+           std::ranges::all_of(before.alternatives, [](const Sequence& sequence) {
+             return !sequence.empty() && sequence.back().is_slash();
+           });
+  }
+
+  /// Whether what follows from there on begins with a slash or is the end.
+  bool ends(const Position& next) {
+    if (steps_left_ == 0 || --steps_left_ == 0 || next.sequence == nullptr) return false;
+    if (next.index == next.sequence->size()) {
+      return next.around != nullptr && next.around->sequence != nullptr &&
+             ends({next.around->sequence, next.around->index + 1, next.around->around});
     }
+    const Node& node = (*next.sequence)[next.index];
+    const Position behind{next.sequence, next.index + 1, next.around};
+    if (node.kind == Node::Kind::kEnd) return true;
+    const bool own = node.literal == '/' ||
+                     (node.kind == Node::Kind::kGroup &&
+                      std::ranges::all_of(node.alternatives, [&](const Sequence& sequence) {
+                        return ends({&sequence, 0, &next});
+                      }));
+    return own && (node.least > 0 || ends(behind));
   }
-  return pattern.npos;
-}
 
-/// What opens a group behind its '(': "" for (x), "?:" for (?:x), "?<name>" for (?<name>x).
-std::string_view opening(std::string_view group) {
-  if (!group.starts_with('?')) return {};
-  if (group.starts_with("?:")) return group.substr(0, 2);
-  const bool named = group.starts_with("?<") || group.starts_with("?P<") || group.starts_with("?'");
-  const bool looks_behind = group.starts_with("?<=") || group.starts_with("?<!");
-  if (!named || looks_behind) return group.substr(0, 1);
-  const auto end = group.find_first_of(">'", group.find_first_of("<'") + 1);
-  return end == group.npos ? group.substr(0, 1) : group.substr(0, end + 1);
-}
-
-std::string name_in(std::string_view opened) {
-  const auto begin = opened.find_first_of("<'");
-  if (begin == opened.npos) return {};
-  return std::string(opened.substr(begin + 1, opened.size() - begin - 2));
-}
-
-/// Whether the first character of all that it matches is surely a plain one, no dot.
-bool begins_plain(std::string_view pattern) {
-  std::size_t end = 1;
-  if (pattern.starts_with('[')) {
-    end = end_of_class(pattern, 0);
-    if (end == pattern.npos || !is_plain_class(pattern.substr(1, end - 2), /*dots=*/false))
-      return false;
-  } else if (pattern.empty() || !is_plain(pattern[0])) {
-    return false;
+  /// The last of the pattern, greedy, and no end is said: it takes all up to a slash, or all.
+  static bool takes_all(const Node& group, const Position& here) {
+    if (here.around != nullptr || here.index + 1 != here.sequence->size()) return false;
+    if (group.alternatives.size() != 1 || group.alternatives[0].size() != 1) return false;
+    const Node& inner = group.alternatives[0][0];
+    std::bitset<256> wanted = inner.characters;
+    wanted.set('/');
+    wanted.set('\n');
+    return inner.kind == Node::Kind::kCharacters && !inner.lazy && inner.most > 1 && wanted.all();
   }
-  const bool may_be_missing =
-      pattern.size() > end && std::string_view("*?{").find(pattern[end]) != pattern.npos;
-  return !may_be_missing && pattern.find('|') == pattern.npos;
-}
 
-bool matches_plain(std::string_view pattern, bool dots) {
-  if (pattern.empty()) return false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '[') {
-      const auto end = end_of_class(pattern, i);
-      if (end == pattern.npos || !is_plain_class(pattern.substr(i + 1, end - i - 2), dots))
-        return false;
-      i = end - 1;
-    } else if (c == '(') {
-      const auto end = end_of_group(pattern, i);
-      const auto opened = opening(pattern.substr(i + 1));
-      if (end == pattern.npos || opened == "?") return false;
-      const auto begin = i + 1 + opened.size();
-      if (!matches_plain(pattern.substr(begin, end - 1 - begin), dots)) return false;
-      i = end - 1;
-    } else if (c == '{') {
-      const auto end = pattern.find('}', i);
-      if (end == pattern.npos ||
-          pattern.substr(i + 1, end - i - 1).find_first_not_of("0123456789,") != pattern.npos) {
-        return false;
-      }
-      i = end;
-    } else if (c == '\\') {
-      ++i;
-      if (i == pattern.size()) return false;
-      const std::string_view known = dots ? "wd-." : "wd-";
-      if (known.find(pattern[i]) == known.npos) return false;
-    } else if (!is_plain(c) && std::string_view("+*?|").find(c) == std::string_view::npos) {
-      return false;
-    }
-  }
-  return true;
-}
+  std::vector<Group>& groups_;
+  unsigned steps_left_ = 100000;
+};
 
 }  // namespace
 
-std::vector<Group> groups(std::string_view pattern) {
-  std::vector<Group> found;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] == '\\') {
-      ++i;
-    } else if (pattern[i] == '[') {
-      const auto end = end_of_class(pattern, i);
-      if (end == pattern.npos) return found;
-      i = end - 1;
-    } else if (pattern[i] == '(') {
-      const auto opened = opening(pattern.substr(i + 1));
-      const bool captures = opened.empty() || opened.size() > 2;
-      const auto end = end_of_group(pattern, i);
-      if (end == pattern.npos) return found;
-      if (!captures) continue;
-      const auto begin = i + 1 + opened.size();
-      found.push_back({name_in(opened), std::string(pattern.substr(begin, end - 1 - begin)),
-                       i > 0 && pattern[i - 1] == '/'});
-    }
+Pattern understand(std::string_view text, bool* is_too_deep) {
+  Pattern pattern;
+  pattern.whole = anything();
+  if (text.size() > kLongestPattern) {
+    if (is_too_deep != nullptr) *is_too_deep = true;
+    return pattern;
   }
-  return found;
-}
-
-bool matches_plain_names(std::string_view pattern) {
-  return matches_plain(pattern, begins_plain(pattern));
-}
-
-bool admits_plain_names_only(std::string_view pattern) {
-  if (!pattern.starts_with('^')) return false;
-  const bool dollar = pattern.ends_with('$');
-  if (!dollar && !pattern.ends_with("\\z")) return false;
-  const auto body = pattern.substr(1, pattern.size() - (dollar ? 2 : 3));
-  // ^a|b$ anchors neither.
-  unsigned open = 0;
-  for (const char c : body) {
-    if (c == '(') ++open;
-    if (c == ')' && open > 0) --open;
-    if (c == '|' && open == 0) return false;
+  const auto nodes = nodes_of(text, pattern.groups);
+  if (!nodes) {
+    if (is_too_deep != nullptr) *is_too_deep = true;
+    pattern.groups.clear();
+    return pattern;
   }
-  return matches_plain_names(body);
+  const std::vector<Sequence>& alternatives = *nodes;
+  pattern.whole = language_of(alternatives, /*is_optional=*/false, pattern.groups);
+  Boundaries(pattern.groups).visit(alternatives, nullptr);
+  if (alternatives.size() != 1) return pattern;
+  Sequence only = alternatives.front();
+  std::erase_if(only, [](const Node& node) { return node.kind == Node::Kind::kNothing; });
+  pattern.at_start = !only.empty() && only.front().kind == Node::Kind::kStart;
+  pattern.at_end = !only.empty() && only.back().kind == Node::Kind::kEnd;
+  for (const Node& node : only) {
+    if (node.kind == Node::Kind::kStart) continue;
+    if (!node.literal || node.least != 1 || node.most != 1) break;
+    pattern.prefix += *node.literal;
+  }
+  return pattern;
 }
 
 }  // namespace grantctl::nginxconf

@@ -116,4 +116,47 @@ Result<Token> Tokenizer::next() {
   return token;
 }
 
+/// [[ ... ]] and [==[ ... ]==]; false if none begins here.
+bool Tokenizer::skip_long_bracket() {
+  if (!looking_at("[")) return false;
+  std::size_t level = 0;
+  while (at_ + 1 + level < text_.size() && text_[at_ + 1 + level] == '=') ++level;
+  if (at_ + 1 + level >= text_.size() || text_[at_ + 1 + level] != '[') return false;
+  const std::string end = "]" + std::string(level, '=') + "]";
+  const auto found = text_.find(end, at_ + level + 2);
+  const auto stop = found == text_.npos ? text_.size() : found + end.size();
+  while (at_ < stop) take();
+  return true;
+}
+
+void Tokenizer::skip_quoted(char quote) {
+  while (at_ < text_.size()) {
+    const char c = take();
+    if (c == quote || c == '\n') return;
+    if (c == '\\' && at_ < text_.size()) take();
+  }
+}
+
+Result<std::string> Tokenizer::program() {
+  const std::size_t begin = at_;
+  for (unsigned open = 1; at_ < text_.size();) {
+    if (looking_at("--")) {
+      at_ += 2;
+      if (skip_long_bracket()) continue;
+      while (at_ < text_.size() && text_[at_] != '\n') ++at_;
+      continue;
+    }
+    if (skip_long_bracket()) continue;
+    const char c = take();
+    if (c == '"' || c == '\'') {
+      skip_quoted(c);
+    } else if (c == '{') {
+      ++open;
+    } else if (c == '}' && --open == 0) {
+      return std::string(text_.substr(begin, at_ - 1 - begin));
+    }
+  }
+  return Error{ErrorKind::kInvalid, "the '{' of a program is not closed"};
+}
+
 }  // namespace grantctl::nginxconf

@@ -21,11 +21,17 @@ class Tokenizer {
   explicit Tokenizer(std::string_view text) : text_(text) {}
   /// kInvalid, without file and line, if a quote is not closed or something follows one.
   grantfs::Result<Token> next();
+  /// The text of a program in Lua, up to the '}' that closes it and no further: braces in its
+  /// strings and comments are none (Lua 5.1 manual, 2.1). kInvalid if none closes it.
+  grantfs::Result<std::string> program();
   /// The line that is being read.
   unsigned line() const { return line_; }
 
  private:
   char take();
+  bool looking_at(std::string_view what) const { return text_.substr(at_).starts_with(what); }
+  bool skip_long_bracket();
+  void skip_quoted(char quote);
   void skip_space_and_comments();
   void take_escaped(std::string& word);
   grantfs::Result<Token> quoted_word(Token token);

@@ -1,3 +1,5 @@
+#include "webconf/check.h"
+
 #include <fmt/format.h>
 
 #include <memory>
@@ -7,7 +9,7 @@
 #include "nginxconf/audit.h"
 #include "nginxconf/parser.h"
 #include "output.h"
-#include "webconf/check.h"
+#include "webconf/known_trees.h"
 
 namespace grantctl {
 
@@ -18,38 +20,60 @@ namespace {
 
 struct ConfCheckArguments {
   std::string file;
-  std::string mount = "/srv/files";
+  std::vector<std::string> mounts;
+  std::vector<std::string> stores;
 };
 
-void print_findings(const std::vector<nginxconf::Finding>& findings, bool json) {
-  if (json) {
-    Json document;
-    document["findings"] = Json::array();
-    for (const auto& finding : findings) {
-      Json row;
-      put_bytes(row, "file", finding.place.file);
-      row["line"] = finding.place.line;
-      row["rule"] = finding.rule;
-      put_bytes(row, "what", finding.what);
-      put_bytes(row, "advice", finding.advice);
-      document["findings"].push_back(row);
-    }
-    print(document);
-    return;
+Json place_json(const nginxconf::Place& place) {
+  Json row;
+  put_bytes(row, "file", place.file);
+  row["line"] = place.line;
+  return row;
+}
+
+void print_json(const nginxconf::Report& report) {
+  Json document;
+  document["findings"] = Json::array();
+  for (const auto& finding : report.findings) {
+    Json row = place_json(finding.place);
+    row["rule"] = finding.rule;
+    put_bytes(row, "what", finding.what);
+    put_bytes(row, "advice", finding.advice);
+    document["findings"].push_back(row);
   }
-  for (const auto& finding : findings) {
+  document["notes"] = Json::array();
+  for (const auto& note : report.notes) {
+    Json row = place_json(note.place);
+    put_bytes(row, "what", note.what);
+    document["notes"].push_back(row);
+  }
+  print(document);
+}
+
+void print_report(const nginxconf::Report& report) {
+  for (const auto& finding : report.findings) {
     print_line(fmt::format("{}:{}: {}: {}; {}", escaped(finding.place.file), finding.place.line,
                            finding.rule, escaped(finding.what), escaped(finding.advice)));
   }
-  if (findings.empty()) print_line("nothing unsafe found");
+  for (const auto& note : report.notes) {
+    complain(
+        fmt::format("{}:{}: {}", escaped(note.place.file), note.place.line, escaped(note.what)));
+  }
+  if (report.findings.empty()) print_line("nothing unsafe found");
 }
 
-Result<int> run_webconf_check(const Context& context, const ConfCheckArguments& arguments) {
+Result<int> run_webconf_check(Context& context, const ConfCheckArguments& arguments) {
   auto configuration = nginxconf::parse_file(arguments.file);
   if (!configuration) return configuration.error();
-  const auto findings = nginxconf::audit(*configuration, arguments.mount);
-  print_findings(findings, context.json);
-  return findings.empty() ? kDone : kDenied;
+  const auto report =
+      nginxconf::audit(*configuration, known_trees(context, arguments.mounts, arguments.stores));
+  if (!report) return report.error();
+  if (context.json) {
+    print_json(*report);
+  } else {
+    print_report(*report);
+  }
+  return report->findings.empty() ? kDone : kDenied;
 }
 
 }  // namespace
@@ -63,9 +87,17 @@ void add_webconf_check(CLI::App& webconf, Context& context) {
       .add_option("FILE", arguments->file, "nginx's main configuration, or one that it includes")
       ->required();
   command
-      .add_option("--mount", arguments->mount,
-                  "where grantfs is mounted; default: /srv/files, and what paths in FILE show")
-      ->type_name("DIR");
+      .add_option(
+          "--mount", arguments->mounts,
+          "where grantfs is mounted; may be repeated; default: /srv/files; besides: what is "
+          "mounted now, and what paths in FILE show")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+  command
+      .add_option("--store", arguments->stores,
+                  "a private store; may be repeated; besides: what running daemons say")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
   on_run(command, context,
          [arguments](Context& shared) { return run_webconf_check(shared, *arguments); });
 }

@@ -1,0 +1,208 @@
+#include "nginxconf/auditor.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "nginxconf/builtins.h"
+#include "nginxconf/programs.h"
+#include "nginxconf/slashes.h"
+
+namespace grantctl::nginxconf {
+
+Auditor::Auditor(const Directive& top, std::vector<Tree> trees, Cost& cost)
+    : top_(top),
+      trees_(std::move(trees)),
+      folder_(std::filesystem::path(top.place.file).parent_path()),
+      variables_(top, cost),
+      map_(top, variables_),
+      leaks_(top, variables_) {}
+
+Report Auditor::run() {
+  for (const Site& site : map_.sites()) judge_site(site);
+  judge_caches_in_front();
+  report_.notes = notes_of_programs(top_);
+  return std::move(report_);
+}
+
+void Auditor::report(Finding finding) {
+  auto key = std::tuple(finding.place.file, finding.place.line, finding.rule, finding.what);
+  if (known_.insert(std::move(key)).second) report_.findings.push_back(std::move(finding));
+}
+
+void Auditor::report_fault(const Directive& directive, const Fault& fault) {
+  report({directive.place, fault.rule,
+          fmt::format("{} {} leads {}", directive.name, fmt::join(directive.arguments, " "),
+                      fault.what),
+          fault.advice});
+}
+
+void Auditor::report_unchecked(const Directive& directive, const std::string& name) {
+  const bool is_number = name.size() == 1 && name[0] >= '0' && name[0] <= '9';
+  report({directive.place, "unchecked-variable",
+          fmt::format("{} takes ${}, which the client chooses: with \"../\" in it, it leads to "
+                      "any file that nginx may read",
+                      directive.name, name),
+          is_number ? std::string("capture letters and digits alone, or whole components, from a "
+                                  "'/' to a '/' or the end")
+                    : fmt::format("take it through a map that lets in a pattern only: map ${} "
+                                  "$checked {{ default _anon; "
+                                  "\"~^(?<token>[A-Za-z0-9_-]{{16,255}})$\" $token; }}",
+                                  name)});
+}
+
+void Auditor::check_text(const Directive& directive, const Value& value, const Access& access) {
+  for (const Alternative& alternative : value) {
+    const std::string name = unchecked_in(alternative, access);
+    if (!name.empty()) report_unchecked(directive, name);
+  }
+}
+
+void Auditor::judge_site(const Site& site) {
+  Frame before;
+  before.set("uri", *builtin("uri"));
+  take_server_name(site, before);
+  const Outcome outcome = run_rewriting(*site.server, before, variables_);
+  const Access access(map_, site, site.scope, outcome.frame, variables_,
+                      {nullptr, outcome.is_guarded, outcome.certificate_verified, false});
+  for (const Target& target : outcome.targets) {
+    check_text(*target.directive, target.uri, access);
+    follow_uri(target.uri, {site, outcome.frame, target.directive, {}, {}, 0});
+  }
+  for (const Spot& spot : site.spots) {
+    if (!variables_.step(spot.block->place)) return;
+    judge_spot(site, spot, outcome);
+  }
+  const bool is_covered = std::ranges::any_of(site.spots, [](const Spot& spot) {
+    return !is_pattern_location(*spot.block) && key_of(*spot.block) == "/" &&
+           spot.block->arguments.front() != "=";
+  });
+  if (is_covered || outcome.is_answered) return;
+  const Value uri = uri_of(nullptr, variables_);
+  const Visit visit{site, nullptr, *site.server, site.scope, outcome.frame, uri, access};
+  serve(visit);
+}
+
+void Auditor::take_server_name(const Site& site, Frame& frame) {
+  for (const Directive* names : site.scope.all("server_name")) {
+    for (const std::string& name : names->arguments) {
+      if (!name.starts_with('~')) continue;
+      // A server may answer for names that nobody has, too.
+      for (auto& [group, value] :
+           variables_.captured(name.substr(1), *builtin("host"), names->place).named) {
+        join(value, constant(""));
+        frame.set(group, value);
+      }
+    }
+  }
+}
+
+Frame Auditor::entry(const Spot& spot, const Value& uri, const Frame& before) {
+  Frame frame(&before);
+  frame.numbers = before.numbers;
+  frame.set("uri", uri);
+  frame.set("document_uri", uri);
+  for (const Spot* around = spot.around; around != nullptr; around = around->around) {
+    take_location_captures(*around, frame, /*with_numbers=*/false);
+  }
+  take_location_captures(spot, frame, /*with_numbers=*/true);
+  return frame;
+}
+
+void Auditor::take_location_captures(const Spot& spot, Frame& frame, bool with_numbers) {
+  if (!is_pattern_location(*spot.block)) return;
+  const auto captured =
+      variables_.captured(key_of(*spot.block), *builtin("uri"), spot.block->place);
+  for (const auto& [name, value] : captured.named) frame.set(name, value);
+  if (with_numbers) frame.numbers = captured.numbers;
+}
+
+void Auditor::take_subrequest(const Scope& scope, Frame& frame) {
+  for (const Directive* set : scope.all("auth_request_set")) {
+    if (set->arguments.size() != 2) continue;
+    const std::string& name = set->arguments[0];
+    frame.set(name.starts_with('$') ? name.substr(1) : name,
+              variables_.of(set->arguments[1], frame, set->place));
+  }
+}
+
+void Auditor::judge_spot(const Site& site, const Spot& spot, const Outcome& server) {
+  if (auto finding = off_by_slash(spot, trees_)) report(std::move(*finding));
+  const Value uri = uri_of(&spot, variables_);
+  const Frame before = entry(spot, uri, server.frame);
+  Outcome outcome = run_rewriting(*spot.block, before, variables_);
+  outcome.certificate_verified = outcome.certificate_verified || server.certificate_verified;
+  outcome.is_guarded = outcome.is_guarded || server.is_guarded;
+  visit_block(site, spot, uri, outcome, nullptr, {}, 0);
+}
+
+void Auditor::visit_block(const Site& site, const Spot& spot, const Value& uri, Outcome& outcome,
+                          const Directive* via, const Passed& passed, unsigned depth) {
+  take_subrequest(spot.scope, outcome.frame);
+  const Passed ways{passed.before, outcome.is_guarded, outcome.certificate_verified,
+                    passed.certificate_failed};
+  const Access access(map_, site, spot.scope, outcome.frame, variables_, ways);
+  const Visit visit{site, &spot, *spot.block, spot.scope, outcome.frame, uri, access, via, depth};
+  const bool is_reached = via != nullptr || !spot.scope.is_internal;
+  if (outcome.is_answered) {
+    if (is_reached) go_on(visit, {});
+  } else if (is_reached) {
+    serve(visit);
+  } else if (!hands_on(*spot.block)) {
+    check_texts(visit);
+  }
+  for (const Target& target : outcome.targets) {
+    check_text(*target.directive, target.uri, access);
+    if (!target.stays) {
+      if (is_reached) {
+        follow_uri(target.uri, {site, outcome.frame, target.directive, passed, {}, depth});
+      }
+    } else if (is_reached) {
+      stay(visit, target);
+    }
+  }
+  for (const Variant& variant : outcome.variants) {
+    if (!is_reached) break;
+    const Scope inner = spot.scope.within(*variant.block);
+    const Access inner_access(map_, site, inner, variant.frame, variables_, ways);
+    serve({site, &spot, *variant.block, inner, variant.frame, uri, inner_access, via, depth});
+  }
+}
+
+void Auditor::stay(const Visit& visit, const Target& target) {
+  const Scope scope = target.inside == nullptr ? visit.scope : visit.scope.within(*target.inside);
+  // nginx refuses an alias there.
+  if (scope.root == nullptr || scope.root->name != "root") return;
+  const Directive& block = target.inside == nullptr ? visit.block : *target.inside;
+  serve({visit.site, visit.spot, block, scope, visit.frame, target.uri, visit.access,
+         target.directive, visit.depth});
+}
+
+void Auditor::check_texts(const Visit& visit) {
+  for (const Lookup& text : path_texts(visit.scope, visit.block, visit.frame, variables_)) {
+    check_text(*text.directive, text.path, visit.access);
+  }
+}
+
+void Auditor::judge_caches_in_front() {
+  for (const Site& site : map_.sites()) {
+    for (const Spot& spot : site.spots) {
+      for (const std::string_view name : {"proxy_cache", "proxy_store"}) {
+        const std::string word = spot.scope.word(name);
+        if (word.empty() || word == "off" || !hands_on(*spot.block)) continue;
+        for (const Site* behind : map_.behind(spot)) {
+          if (!private_sites_.contains(behind)) continue;
+          report({spot.scope.find(name)->place, "file-cache",
+                  fmt::format("{} keeps what the server in line {} answers: it is served on after "
+                              "a revocation, and to others",
+                              name, behind->server->place.line),
+                  fmt::format("write in that location: {} off;", name)});
+        }
+      }
+    }
+  }
+}
+
+}  // namespace grantctl::nginxconf

@@ -483,6 +483,10 @@ class Site:
         os.kill(pid, signal.SIGKILL)
         self.wait_for_exit(pid)
 
+    def expect_failure(self):
+        """That the daemon ends with an error is what is tested."""
+        self._clean_exit_expected = False
+
     def wait_for_exit(self, pid, timeout=PATIENCE_SECONDS):
         if self._popen is not None and self._popen.pid == pid:
             try:

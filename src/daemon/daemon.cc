@@ -124,13 +124,21 @@ class Daemon {
                                           const auto& reply) { answer(request, peer, reply); };
     auto control = ControlServer::start(control_path_, administrators(plan_.database), handler);
     if (!control) return control.error();
+    auto beneath = look_beneath(plan_.mountpoint);
+    if (!beneath) return beneath.error();
+    if (beneath->admits_others) {
+      spdlog::warn(
+          "whenever nothing is mounted at {}, a web server finds an empty folder there and answers "
+          "404; to have it refuse instead: umount {}; chmod 000 {}",
+          quoted(plan_.mountpoint.native()), plan_.mountpoint.native(), plan_.mountpoint.native());
+    }
     publish(handler);
     if (plan_.dead_mount) {
       spdlog::warn("taking over {}, whose daemon is gone", quoted(plan_.mountpoint.native()));
-      if (auto taken = take_over(plan_.mountpoint); !taken) return taken.error();
     }
 
     auto mount = FuseMount::mount(tree_, {.mountpoint = plan_.mountpoint,
+                                          .over_dead_mount = plan_.dead_mount,
                                           .source = plan_.store,
                                           .kernel_options = options_.kernel_options,
                                           .threads = options_.threads,

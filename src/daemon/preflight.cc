@@ -1,5 +1,6 @@
 #include "daemon/preflight.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include <system_error>
 
 #include "base/quote.h"
+#include "base/unique_fd.h"
 #include "fuse/mount.h"
 
 namespace grantfs {
@@ -69,18 +71,10 @@ std::optional<std::string> type_mounted_on(const fs::path& path) {
   return type;
 }
 
-/// Takes away what a dead daemon left.
-Result<void> detach(const fs::path& mountpoint) {
-  if (::umount2(mountpoint.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return {};
-  return Error{ErrorKind::kSystem,
-               fmt::format("{} holds the mount of a daemon that is gone, and it cannot be taken "
-                           "away: {}; run: umount -l {}",
-                           in_quotes(mountpoint), std::strerror(errno), mountpoint.native())};
-}
-
-Result<void> check_empty(const fs::path& mountpoint) {
+/// `seen_as`: where to look.
+Result<void> check_empty(const fs::path& mountpoint, const fs::path& seen_as) {
   std::error_code error;
-  const bool empty = fs::is_empty(mountpoint, error);
+  const bool empty = fs::is_empty(seen_as, error);
   if (!error && empty) return {};
   return invalid(
       fmt::format("the mount point {} is not empty: what is in it would be hidden, and "
@@ -139,7 +133,7 @@ Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
     return invalid(fmt::format("{} has a grantfs mounted already; unmount it first: umount {}",
                                in_quotes(mountpoint), mountpoint.native()));
   }
-  if (auto empty = check_empty(mountpoint); !empty) return empty.error();
+  if (auto empty = check_empty(mountpoint, mountpoint); !empty) return empty.error();
   return mountpoint;
 }
 
@@ -201,9 +195,23 @@ Result<void> check_source(const MountPlan& plan, const fs::path& database) {
   return check_outside(real, plan.store, plan.mountpoint);
 }
 
-Result<void> take_over(const fs::path& mountpoint) {
-  if (auto gone = detach(mountpoint); !gone) return gone;
-  return check_empty(mountpoint);
+Result<Underlying> look_beneath(const fs::path& mountpoint) {
+  const auto fail = [&] {
+    return Error{ErrorKind::kSystem, fmt::format("cannot look at the directory {} itself: {}",
+                                                 in_quotes(mountpoint), std::strerror(errno))};
+  };
+  // In a copy of the parent's mount, nothing is mounted on what is in it.
+  const UniqueFd parent(
+      ::open_tree(AT_FDCWD, mountpoint.parent_path().c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  if (!parent) return fail();
+  const UniqueFd folder(::openat(parent.get(), mountpoint.filename().c_str(),
+                                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status = {};
+  if (!folder || ::fstat(folder.get(), &status) != 0) return fail();
+  if (auto empty = check_empty(mountpoint, fmt::format("/proc/self/fd/{}", folder.get())); !empty) {
+    return empty.error();
+  }
+  return Underlying{(status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0};
 }
 
 }  // namespace grantfs

@@ -14,7 +14,7 @@ struct MountPlan {
   std::filesystem::path mountpoint;
   std::filesystem::path database;
   std::optional<SourceConfig> source{};
-  bool dead_mount = false;  ///< a dead daemon's mount is on the mount point still: take_over()
+  bool dead_mount = false;  ///< a dead daemon's mount is on the mount point still
 };
 
 /// Checks everything that can be checked before mounting and says what is wrong, naming it:
@@ -28,8 +28,15 @@ Result<MountPlan> plan_mount(const std::filesystem::path& store,
 /// Where the database of a source may not lie: where a database of ours may not.
 Result<void> check_source(const MountPlan& plan, const std::filesystem::path& database);
 
-/// Takes away the mount that a dead daemon left, and checks that the directory beneath is empty.
-/// The last step before mounting: until then whoever asks is refused, not shown the directory.
-Result<void> take_over(const std::filesystem::path& mountpoint);
+/// What is to be known of the directory at a mount point, whatever is mounted on it.
+struct Underlying {
+  /// Whether others than root may pass it. Then, while nothing is mounted, a web server finds that
+  /// files are missing (404); otherwise, that it may not look (403).
+  bool admits_others = false;
+};
+
+/// Looks at the directory itself, beneath a dead mount too, without taking that away. kInvalid if
+/// it is not empty; kSystem if it cannot be told. Takes CAP_SYS_ADMIN.
+Result<Underlying> look_beneath(const std::filesystem::path& mountpoint);
 
 }  // namespace grantfs

@@ -1,20 +1,24 @@
 #include "fuse/mount.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "base/quote.h"
 #include "base/sync.h"
 #include "fuse/handlers.h"
+#include "fuse/kernel_mount.h"
 
 namespace grantfs {
 namespace {
@@ -34,16 +38,6 @@ class Arguments {
   fuse_args arguments_ = FUSE_ARGS_INIT(0, nullptr);
 };
 
-/// A comma or a backslash in a value, as libfuse's option parser wants it.
-std::string escape_option(std::string_view value) {
-  std::string escaped;
-  for (const char c : value) {
-    if (c == ',' || c == '\\') escaped += '\\';
-    escaped += c;
-  }
-  return escaped;
-}
-
 #if defined(FUSE_CAP_OVER_IO_URING)
 /// The kernel's side of io_uring can be switched off, and is by default.
 bool kernel_has_io_uring() {
@@ -53,16 +47,8 @@ bool kernel_has_io_uring() {
 }
 #endif
 
-std::string join_options(const FuseOptions& options) {
-  std::string joined =
-      "ro,nosuid,nodev,noexec,allow_other,default_permissions,subtype=grantfs,fsname=" +
-      escape_option(options.source);
-  for (const std::string& option : options.kernel_options) joined += ',' + escape_option(option);
-#if defined(FUSE_CAP_OVER_IO_URING)
-  if (options.io_uring != Use::kNo && kernel_has_io_uring()) joined += ",io_uring";
-#endif
-  return joined;
-}
+/// How long umount(8) with -f may take from ending the connection to taking the mount away.
+constexpr std::chrono::milliseconds kForcedUnmount{500};
 
 /// A notification failed because the mount has gone: there is nothing to forget any more.
 bool is_over(int error) {
@@ -98,22 +84,30 @@ class FuseMount::Session {
     }
     Arguments arguments;
     arguments.add("grantfs");
-    arguments.add("-o" + join_options(options_));
+#if defined(FUSE_CAP_OVER_IO_URING)
+    if (options_.io_uring != Use::kNo && kernel_has_io_uring()) arguments.add("-oio_uring");
+#endif
     const fuse_lowlevel_ops ops = handlers();
     session_ = fuse_session_new(arguments.get(), &ops, sizeof ops, &context_);
     if (session_ == nullptr) {
-      return Error{ErrorKind::kSystem, "libfuse refuses the mount options; it says why above"};
+      return Error{ErrorKind::kSystem, "libfuse refuses its options; it says why above"};
     }
-    if (fuse_session_mount(session_, options_.mountpoint.c_str()) != 0) {
-      return Error{
-          ErrorKind::kSystem,
-          fmt::format("cannot mount on {}; libfuse says why above (is /dev/fuse there, and "
-                      "do we run as root?)",
-                      quoted(options_.mountpoint))};
+    nowhere_ = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!nowhere_) return Error{ErrorKind::kSystem, "cannot open /dev/null"};
+    auto made = KernelMount::make({options_.source, options_.kernel_options});
+    if (!made) return made.error();
+    mount_.emplace(std::move(*made));
+    UniqueFd device = mount_->take_device();
+    // Where it is told a descriptor, libfuse leaves mounting and unmounting to us.
+    const std::string name = fmt::format("/dev/fd/{}", device.get());
+    if (fuse_session_mount(session_, name.c_str()) != 0) {
+      return Error{ErrorKind::kSystem, "libfuse does not take the connection; it says why above"};
     }
-    mounted_ = true;
+    (void)device.release();  // fuse_session_destroy() closes it
     context_.backings.use(fuse_session_fd(session_));
-    return {};
+    const auto place =
+        options_.over_dead_mount ? KernelMount::Place::kDead : KernelMount::Place::kFree;
+    return mount_->attach(options_.mountpoint, place);
   }
 
   Result<void> run(const std::function<void()>& on_signals_handled) {
@@ -128,25 +122,32 @@ class FuseMount::Session {
     if (options_.threads > 0) fuse_loop_cfg_set_max_threads(config.get(), options_.threads);
     // Positive: ended by a signal, as asked. Negative: an error.
     const int result = fuse_session_loop_mt(session_, config.get());
+    std::optional<Error> told = *stopped_for_.lock();
+    if (result <= 0 && !told && stays_mounted()) {
+      end_connection();
+      mount_.reset();
+      return Error{ErrorKind::kSystem,
+                   fmt::format("somebody ended the connection of {} to the kernel (abort in "
+                               "/sys/fs/fuse/connections){}; the mount stays, and refuses "
+                               "everything until grantfs is started again",
+                               quoted(options_.mountpoint), reason(result))};
+    }
+    unmount();
+    if (told) return std::move(*told);
     // umount(8) with requests still queued: whoever had taken one up reads ECONNABORTED
     // (fuse_dev_do_read() in the kernel's fs/fuse/dev.c), the others ENODEV.
-    const bool unmounted_by_others = result == -ECONNABORTED && !is_dead_mount(options_.mountpoint);
-    unmount();
-    if (stopped_for_.lock()->has_value()) return **stopped_for_.lock();
-    if (result < 0 && !unmounted_by_others) {
+    if (result < 0 && result != -ECONNABORTED) {
       return Error{ErrorKind::kSystem,
                    fmt::format("the connection to the kernel broke: {}", std::strerror(-result))};
     }
     return {};
   }
 
-  /// The descriptor of /dev/fuse goes with it: whoever uses that must have finished.
   void unmount() {
-    if (!std::exchange(mounted_, false)) return;
-    context_.workers.finish();
-    context_.files.clear();
-    context_.backings.clear();
-    fuse_session_unmount(session_);
+    if (!mount_) return;
+    end_connection();
+    mount_->detach();
+    mount_.reset();
   }
 
   void stop(Error why) {
@@ -157,10 +158,40 @@ class FuseMount::Session {
     (void)::statfs(options_.mountpoint.c_str(), &status);
   }
 
-  fuse_session* get() { return session_; }
-  HandlerContext& context() { return context_; }
+  fuse_session* get() {
+    return session_;
+  }
+  HandlerContext& context() {
+    return context_;
+  }
 
  private:
+  static std::string reason(int result) {
+    return result < 0 ? fmt::format(": {}", std::strerror(-result)) : std::string();
+  }
+
+  /// Whether the mount is there still, though nobody answers for it: somebody has ended the
+  /// connection. umount -f does that too, and then unmounts.
+  bool stays_mounted() const {
+    constexpr std::chrono::milliseconds kPause{10};
+    const auto until = std::chrono::steady_clock::now() + kForcedUnmount;
+    while (mount_->is_there()) {
+      if (std::chrono::steady_clock::now() > until) return true;
+      std::this_thread::sleep_for(kPause);
+    }
+    return false;
+  }
+
+  /// With the last descriptor of /dev/fuse, the connection goes: requests that nobody will answer
+  /// any more fail, and notifications of files that are being read return. Its number leads
+  /// nowhere from then on, and belongs to the session still.
+  void end_connection() {
+    context_.workers.finish();
+    context_.files.clear();
+    context_.backings.clear();
+    ::dup3(nowhere_.get(), fuse_session_fd(session_), O_CLOEXEC);
+  }
+
   static bool has_io_uring() {
 #if defined(FUSE_CAP_OVER_IO_URING)
     return kernel_has_io_uring();
@@ -180,7 +211,8 @@ class FuseMount::Session {
   HandlerContext context_;
   Sync<std::optional<Error>> stopped_for_;
   fuse_session* session_ = nullptr;
-  bool mounted_ = false;
+  std::optional<KernelMount> mount_;
+  UniqueFd nowhere_;  ///< /dev/null: opened early, since later there may be no descriptor
   bool handles_signals_ = false;
 };
 

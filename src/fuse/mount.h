@@ -38,7 +38,9 @@ inline constexpr std::array kUpcallNames{"lookup",  "getattr", "readlink", "open
 
 struct FuseOptions {
   std::string mountpoint;  ///< absolute
-  std::string source;      ///< as /proc/self/mounts shows it
+  /// The mount of a daemon that is gone is there, and is taken away once this one is beneath it.
+  bool over_dead_mount = false;
+  std::string source;  ///< as /proc/self/mounts shows it
   /// Passed to the kernel besides what is implied (ro, nosuid, nodev, noexec, allow_other,
   /// default_permissions): security labels such as context=.
   std::vector<std::string> kernel_options;
@@ -64,6 +66,7 @@ class FuseMount final : public Kernel {
 
   /// Answers requests until unmounted or signalled; then the mount is gone. The calling thread must
   /// be the one that the signals reach; `on_signals_handled` is called on it once they are.
+  /// kSystem if the connection ends and the mount does not: it stays, and refuses everything.
   Result<void> run(const std::function<void()>& on_signals_handled);
 
   /// Whether the kernel is lent anything from now on; at first it is. Whoever stops it has what was

@@ -1,11 +1,26 @@
 """Promise 9: a dead daemon opens nothing, exposes nothing, and is taken over by the next."""
 
 import os
+import subprocess
+import tempfile
 
+import syscalls
 from fixture import REPORT, TwoUsersTest, read
 from harness import as_user, decided_anew, mounts, outcome
 
 DEAD = ("ENOTCONN", "ECONNABORTED")  # the second while a connection over io_uring ends
+
+UNDER_WAY = ("EIO",)  #: what requests come to that a daemon had taken up when it was killed
+
+
+def what_shows(path, until):
+    """What opening and looking at a path came to, without pause until that file exists: outcomes and how many."""
+    counts = {}
+    while not os.path.exists(until):
+        for function in (read, os.stat):
+            result = outcome(function, path)
+            counts[result] = counts.get(result, 0) + 1
+    return counts
 
 
 class Death(TwoUsersTest):
@@ -85,3 +100,116 @@ class Death(TwoUsersTest):
         self.site.kill()
         self.assertEqual(self.site.sql("PRAGMA integrity_check"), [("ok",)])
         self.site.grantctl("grant", "user:x", "alice")
+
+
+class Uncovered(TwoUsersTest):
+    """Promise 9: the directory underneath never shows, as an empty folder in which everything is missing."""
+
+    def shown_during(self, action):
+        """What www-data saw of a public file while `action` ran."""
+        end = self.site.root / f"end{len(os.listdir(self.site.root))}"
+        watcher = self.actor(33)
+        path = self.site.path("public", "open/welcome.txt")
+        watcher.start(what_shows, str(path), str(end))
+        try:
+            action()
+            self.assertEqual(outcome(read, path), "OK")
+        finally:
+            end.touch()
+        return watcher.finish()
+
+    def die_and_come_back(self):
+        for _ in range(10):
+            self.site.kill()
+            self.site.mount()
+
+    def test_while_a_dead_mount_is_taken_over(self):
+        shown = self.shown_during(self.die_and_come_back)
+        self.assertLessEqual(set(shown), {"OK", *DEAD, *UNDER_WAY})
+        self.assertGreater(shown["OK"], 0)
+
+    def test_while_a_dead_mount_that_is_shared_is_taken_over(self):
+        """As under systemd, which has every mount be shared."""
+        self.site.umount()
+        syscalls.mount(self.site.root, self.site.root, flags=syscalls.MS_BIND)
+        self.addCleanup(outcome, syscalls.umount2, self.site.root, syscalls.MNT_DETACH)
+        self.addCleanup(self.site.umount)
+        syscalls.mount("none", self.site.root, flags=syscalls.MS_SHARED)
+        self.site.mount()
+        self.assertLessEqual(set(self.shown_during(self.die_and_come_back)), {"OK", *DEAD, *UNDER_WAY})
+
+    def test_while_it_is_restarted(self):
+        """A mount point of mode 000 refuses, and does not say that files are missing."""
+        def restart():
+            for _ in range(5):
+                self.site.terminate()
+                self.site.mount()
+
+        self.site.umount()
+        self.site.mountpoint.chmod(0)
+        before = self.site.log()
+        self.site.mount()
+        self.assertLessEqual(set(self.shown_during(restart)), {"OK", "EACCES", *DEAD, *UNDER_WAY})
+        self.assertNotIn("chmod 000", self.site.log().removeprefix(before))
+
+    def test_a_mount_point_that_others_may_pass_is_warned_of(self):
+        self.site.umount()
+        self.site.mountpoint.chmod(0o755)
+        self.site.mount()
+        self.assertIn(f"umount {self.site.mountpoint}; chmod 000 {self.site.mountpoint}", self.site.log())
+
+    def test_what_lies_beneath_a_dead_mount_is_not_uncovered(self):
+        """The next daemon refuses to hide it, and the dead mount stays."""
+        self.site.kill()
+        inside = f"umount -l {self.site.mountpoint} && touch {self.site.mountpoint}/file"
+        subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", inside], check=True)
+        refused = self.site.mount(check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("is not empty", refused.stderr)
+        self.assertIn(outcome(os.stat, self.site.mountpoint), DEAD)
+        syscalls.umount2(self.site.mountpoint, syscalls.MNT_DETACH)
+        os.unlink(self.site.mountpoint / "file")
+
+
+class Aborted(TwoUsersTest):
+    def abort(self):
+        """As an administrator does who wants rid of a mount that hangs."""
+        minor = os.stat(self.site.mountpoint).st_dev & 0xff | os.stat(self.site.mountpoint).st_dev >> 12 & ~0xff
+        pid = self.site.daemon_pid
+        self.site.expect_failure()
+        control = tempfile.mkdtemp(dir=self.site.root)
+        syscalls.mount("fusectl", control, "fusectl")
+        self.addCleanup(outcome, syscalls.umount2, control, syscalls.MNT_DETACH)
+        with open(f"{control}/{minor}/abort", "w", encoding="ascii") as file:
+            file.write("1")
+        return self.site.wait_for_exit(pid)
+
+    def test_it_is_said_and_the_next_daemon_takes_over(self):
+        """Promise 9: it is a failure, so that who watches over the daemon starts it again."""
+        for again in range(2):
+            with self.subTest(again):
+                self.assertEqual(self.abort(), 1)
+                self.assertIn("somebody ended the connection", self.site.log())
+                self.assertNotIn("' is unmounted", self.site.log())
+                self.assertIn(outcome(os.stat, self.site.mountpoint), DEAD)
+                self.site.mount()
+                self.assertEqual(outcome(read, self.site.path("public", "open/welcome.txt")), "OK")
+
+    def test_a_forced_umount_is_an_umount(self):
+        """umount -f ends the connection first."""
+        pid = self.site.daemon_pid
+        subprocess.run(["umount", "-f", self.site.mountpoint], check=True)
+        self.assertEqual(self.site.wait_for_exit(pid), 0)
+        self.assertIn("' is unmounted", self.site.log())
+        self.assertEqual(mounts(self.site.mountpoint), [])
+
+    def test_what_was_mounted_over_it_stays(self):
+        """It takes away its own mount, or none."""
+        syscalls.mount("tmpfs", self.site.mountpoint, "tmpfs")
+        self.addCleanup(outcome, syscalls.umount2, self.site.mountpoint, syscalls.MNT_DETACH)
+        (self.site.mountpoint / "another's").touch()
+        self.site.terminate()
+        self.assertEqual(os.listdir(self.site.mountpoint), ["another's"])
+        syscalls.umount2(self.site.mountpoint)
+        self.assertIn(outcome(os.stat, self.site.mountpoint), DEAD)
+        syscalls.umount2(self.site.mountpoint, syscalls.MNT_DETACH)

@@ -84,6 +84,27 @@ UNSAFE = {
         'map $remote_user $user { default alice; "bob" bob; }\n' + server("location /p/ { " + BASIC + " alias {mnt}/by-user/$user/; }"),
         (f"/p/{F}", basic("carol", "carols"))),
     "a constant user": (server("location /p/ { alias {mnt}/by-user/alice/; }"), (f"/p/{F}", {})),
+    "a constant user behind what anybody passes": (
+        server('location /p/ { if ($arg_key = "") { return 403; } alias {mnt}/by-user/alice/; }'), (f"/p/{F}?key=1", {})),
+    "a constant user behind a short word": (
+        server("location /p/ { if ($arg_key != open) { return 403; } alias {mnt}/by-user/alice/; }"), (f"/p/{F}?key=open", {})),
+    "a constant user for whoever names himself": (
+        server('location /p/ { if ($remote_user = "") { return 401; } alias {mnt}/by-user/alice/; }'), (f"/p/{F}", basic("x"))),
+    "auth_request whose refusal is made an answer": (
+        USER_MAP + server("location = /auth { internal; proxy_pass http://127.0.0.1:{back}; proxy_intercept_errors on; error_page 401 =204 @fine; }\n"
+                          "location @fine { return 204; } location /p/ { auth_request /auth; alias {mnt}/by-user/$user/; }")
+        + "server { listen 127.0.0.1:{back}; return 401; }", (f"/p/{F}", basic("alice"))),
+    "auth_request to whom a visitor names": (
+        USER_MAP
+        + server("location = /auth { internal; proxy_pass http://$http_x_at; }\n"
+                 "location /p/ { auth_request /auth; alias {mnt}/by-user/$user/; }")
+        + "server { listen 127.0.0.1:{back}; return 204; }", (f"/p/{F}", {**basic("alice"), "X-At": "127.0.0.1:{back}"})),
+    "a signature of something else": (
+        server('location ~ ^/p/([a-z]+)/(.*)$ { secure_link $arg_md5; secure_link_md5 "secret"; if ($secure_link = "") { return 403; }\n'
+               "alias {mnt}/by-user/$1/$2; }"), (f"/p/alice/{F}?md5=Xr4ilOzQ4PCOq3aQ0qbuaQ", {})),
+    "a signature that is not asked for": (
+        server('location ~ ^/p/([a-z]+)/(.*)$ { secure_link $arg_md5; secure_link_md5 "$uri secret"; alias {mnt}/by-user/$1/$2; }'),
+        (f"/p/alice/{F}", {})),
     "a certificate that nobody verifies": (
         'map $ssl_client_s_dn $user { default _nobody; "~(?:^|,)CN=(?<cn>[a-z]+)(?:,|$)" $cn; }\n'
         "server { listen {port} ssl; " + CERTIFICATE + " ssl_verify_client optional_no_ca;\n"
@@ -107,6 +128,11 @@ UNSAFE = {
         + server("location /p/ { rewrite ^/p/a/(.*)$ /$1 break; root {mnt}/by-user/$user; }"), (f"/p/a/{F}", {})),
     "an if that says who": (
         server("location /p/ { set $u _nobody; if ($arg_u = alice) { set $u alice; } alias {mnt}/by-user/$u/; }"), (f"/p/{F}?u=alice", {})),
+    "an if on what it sets": (
+        server("location /p/ { set $u _nobody; if ($u = _nobody) { set $u $arg_u; } alias {mnt}/by-user/$u/; }"), (f"/p/{F}?u=alice", {})),
+    "a named group that did not match": (
+        server('location /p/ { if ($cookie_files ~ "^(?<t>[a-z0-9]+)$") { set $x 1; } auth_basic x; auth_basic_user_file {work}/users;\n'
+               "alias {mnt}/by-user/$t/; }"), (f"/p/alice/{F}", basic("bob", "bobs"))),
     "a map from an argument to a view": (
         "map $arg_v $view { default public; a by-user/alice; }\n" + server("location /p/ { alias {mnt}/$view/; }"), (f"/p/{F}?v=a", {})),
     "a map to alice's token": (
@@ -153,6 +179,8 @@ UNSAFE = {
         server("location ~ ^/p(.*)$ { alias {mnt}/public/$1; }"), (f"/p../by-user/alice/{F}", {})),
     "a captured part cut short": (
         server("location ~ ^/p/([a-z.]+)[0-9](.*)$ { alias {mnt}/public/$1/$2; }"), (f"/p/..0by-user/alice/{F}", {})),
+    "the end of a captured part": (
+        server("location ~ ^/p/(.+)\\.html$ { alias {mnt}/public/$1/by-user/alice/secret.txt; }"), ("/p/...html", {})),
     "a pattern without an end": (
         server('location /p/ { if ($cookie_t !~ "^[a-z]+") { return 403; } alias {mnt}/public/$cookie_t/; }'),
         (f"/p/{F}", {"Cookie": "t=x/../../by-user/alice"})),
@@ -303,8 +331,7 @@ SAFE = {
     "users by a map": 'map $remote_user $user { default ""; bob bob; carol "bob"; }\n'
     + server('location /p/ { ' + BASIC + ' if ($user = "") { return 403; } alias {mnt}/by-user/$user/; }'),
     "a default that is set": 'map $remote_user $user { default ""; bob bob; }\n'
-    + server('location /p/ { ' + BASIC + ' if ($user = "") { set $user _nobody; } alias {mnt}/by-user/$user/; }') if False else
-    USER_MAP + server("location /p/ { " + BASIC + " set $u $user; alias {mnt}/by-user/$u/; }"),
+    + server("location /p/ { " + BASIC + ' set $u $user; if ($u = "") { set $u _nobody; } alias {mnt}/by-user/$u/; }'),
     "his own folder alone": USER_MAP + server("location ~ ^/p/([a-z]+)/(.*)$ { " + BASIC + " if ($user != $1) { return 403; } alias {mnt}/by-user/$1/$2; }"),
     "a user behind a password by try_files": USER_MAP + server("location /in/ { internal; alias {mnt}/by-user/$user/; }\n"
                                                                "location /p/ { " + BASIC + " root {www}; try_files $uri /in$uri; }"),
@@ -324,6 +351,20 @@ SAFE = {
     "a certificate that a map asks for": 'map "$ssl_client_verify:$ssl_client_s_dn" $user { default _nobody; "~^SUCCESS:CN=(?<cn>[a-z]+)$" $cn; }\n'
     "server { listen {port} ssl; " + CERTIFICATE + " ssl_verify_client optional_no_ca; ssl_client_certificate {work}/cert.pem;\n"
     "location /p/ { alias {mnt}/by-user/$user/; } }",
+    "a signature of the path": server('location ~ ^/p/([a-z]+)/(.*)$ { secure_link $arg_md5; secure_link_md5 "$uri secret";\n'
+                                      'if ($secure_link = "") { return 403; } alias {mnt}/by-user/$1/$2; }'),
+    "a constant user behind a secret": server("location /p/ { if ($http_x_key != KrtKNkLNZrwyr8Vg71) { return 403; } alias {mnt}/by-user/alice/; }"),
+    "a constant user behind a secret in a map": 'map $http_x_key $known { default 0; "KrtKNkLNZrwyr8Vg71" 1; }\n'
+    + server("location /p/ { if ($known = 0) { return 403; } alias {mnt}/by-user/alice/; }"),
+    "a constant user behind a password": server("location /p/ { " + BASIC.replace("users", "one-user") + " alias {mnt}/by-user/alice/; }"),
+    "a captured end that goes on": server("location ~ ^/p(.*)$ { alias {mnt}/public/x$1; }"),
+    "an old name for a new one": server("rewrite ^/old(.*)$ /p$1 last; rewrite ^/(.*)\\.php$ /p/$1.html last;\n"
+                                        "rewrite ^(/download/.*)/media/(.*)\\..*$ $1/mp3/$2.mp3 last; location /p/ { alias {mnt}/public/; }"),
+    "a front controller": "server { listen {port}; root {work}/sites; location / { if (!-e $request_filename) { rewrite ^/(.*)$ /index.php?q=$1 last; } }\n"
+    "location ~ \\.php$ { fastcgi_split_path_info ^(.+\\.php)(/.+)$; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; fastcgi_pass 127.0.0.1:{back}; } }",
+    "subdomains": 'server { listen {port}; set $sub ""; if ($host ~* "^([a-z0-9-\\.]+)\\.example\\.com$") { set $sub $1; } root {work}/sites/$sub; location / { } }',
+    "maintenance": "server { listen {port}; root {work}/sites; if (-f $document_root/maintenance.html) { return 503; } error_page 503 @maintenance;\n"
+    "location @maintenance { rewrite ^(.*)$ /maintenance.html break; } location / { try_files $uri $uri.html $uri/ =404; } }",
     "a key that one must know": 'map $http_x_api_key $user { default _nobody; "KrtKNkLNZrwyr8Vg71" bob; }\n'
     + server("location /p/ { alias {mnt}/by-user/$user/; }"),
     "users by address": "geo $user { default _nobody; 192.0.2.7 alice; }\n" + server("location /p/ { alias {mnt}/by-user/$user/; }"),

@@ -48,6 +48,7 @@ class World:
         (self.work / "www/to-mnt").symlink_to(self.work / "mnt")
         words = "".join(f"{user}:{{PLAIN}}{user}s\n" for user in ("alice", "bob", "carol"))
         self.write("users", words.encode())
+        self.write("one-user", b"alice:{PLAIN}alices\n")
         for name, subject in (("cert", "/CN=server"), ("alice", "/CN=alice")):
             key = "key" if name == "cert" else "alice-key"
             subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -103,8 +104,8 @@ class Running:
 
     def ask(self, path, headers):
         """The body of an answer."""
-        headers = {name: value.replace("{token}", TOKEN) for name, value in headers.items()}
-        path = path.replace("{token}", TOKEN).replace("{evil}", str(self.values["evil"]))
+        headers = {name: filled(value, self.values) for name, value in headers.items()}
+        path = filled(path, self.values)
         who = headers.pop("certificate", None)
         if self.is_tls:
             context = ssl.create_default_context()

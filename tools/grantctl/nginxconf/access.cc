@@ -29,6 +29,24 @@ bool is_for(const Directive& rule, std::string_view whom) {
 
 }  // namespace
 
+bool is_named_by_visitor(const Alternative& url, const Access& access) {
+  bool has_scheme = false;
+  for (const Piece& piece : url.text) {
+    if (!piece.is_literal) {
+      return std::ranges::any_of(piece.from, [&](const Source& source) {
+        return source.first != Origin::kUnknown && !access.proves(source);
+      });
+    }
+    std::string_view rest = piece.literal;
+    if (const auto scheme = rest.find("://"); scheme != rest.npos) {
+      has_scheme = true;
+      rest.remove_prefix(scheme + 3);
+    }
+    if ((has_scheme || !rest.empty()) && rest.find('/') != rest.npos) return false;
+  }
+  return false;
+}
+
 Access::Access(const SiteMap& map, const Site& site, const Scope& scope, const Frame& frame,
                Variables& variables, const Passed& passed)
     : map_(map),
@@ -78,6 +96,18 @@ bool Access::asks_subrequest() const {
     }
   }
   if (asked == nullptr || !hands_on(*asked->block)) return false;
+  for (const Directive* page : asked->scope.all("error_page")) {
+    // A refusal that is made an answer of its own.
+    const bool is_of_refusals = std::ranges::any_of(
+        page->arguments, [](const std::string& word) { return word == "401" || word == "403"; });
+    if (is_of_refusals && asked->scope.is_on("proxy_intercept_errors")) return false;
+  }
+  const Directive* pass = asked->block->find("proxy_pass");
+  if (pass != nullptr && !pass->arguments.empty()) {
+    for (const Alternative& url : variables_.of(pass->arguments[0], frame_, pass->place)) {
+      if (is_named_by_visitor(url, *this)) return false;
+    }
+  }
   return !is_satisfied_otherwise(/*by_password=*/true, /*by_subrequest=*/false);
 }
 
@@ -126,8 +156,19 @@ bool Access::asks_for_anything() const {
       (scope_.find("auth_basic_user_file") != nullptr || scope_.find("auth_request") != nullptr)) {
     return true;
   }
+  return asks_for_jwt();
+}
+
+bool Access::asks_for_jwt() const {
   const std::string jwt = scope_.word("auth_jwt");
-  return !jwt.empty() && jwt != "off";
+  return !jwt.empty() && jwt != "off" && scope_.word("satisfy") != "any";
+}
+
+/// Somebody who knows the secret has signed the path as a whole.
+bool Access::has_signed_path() const {
+  const std::string signed_text = scope_.word("secure_link_md5");
+  return passed_.is_signed && (signed_text.find("$uri") != std::string::npos ||
+                               signed_text.find("$request_uri") != std::string::npos);
 }
 
 bool Access::is_address_chosen() const {
@@ -162,7 +203,7 @@ bool Access::sets_header(const Spot& front, const std::string& variable) const {
     const Frame nothing;
     const Outcome outcome = run_rewriting(*front.block, nothing, variables_);
     const Access access(map_, *site, front.scope, outcome.frame, variables_,
-                        {nullptr, false, outcome.certificate_verified, false});
+                        {nullptr, false, false, outcome.certificate_verified, false});
     const auto sources = sources_of(variables_.of(words[1], outcome.frame, header->place));
     return std::ranges::all_of(sources, [&](const Source& source) {
       return source.first != Origin::kHeader && source.first != Origin::kAddress
@@ -202,7 +243,9 @@ bool Access::proves_here(const Source& source) const {
     case Origin::kCertificate:
       return verifies_certificates() || !takes_unverified_certificates();
     case Origin::kSubrequest:
-      return asks_subrequest();
+      return source.second.starts_with("jwt_") ? asks_for_jwt() : asks_subrequest();
+    case Origin::kUrl:
+      return has_signed_path();
     case Origin::kHeader:
       return trusts_header(source.second);
     default:

@@ -12,10 +12,15 @@ class Access;
 /// What the way to a block has made sure of, besides what is in force there.
 struct Passed {
   const Access* before = nullptr;     ///< where whoever comes was let in already; null: nowhere
-  bool is_guarded = false;            ///< an `if` sends some away
+  bool is_guarded = false;            ///< an `if` lets through only whom it knows
+  bool is_signed = false;             ///< an `if` sends away who has no signature
   bool certificate_verified = false;  ///< an `if` sends away who has no verified certificate
   bool certificate_failed = false;    ///< nginx came here because it is not verified
 };
+
+/// Whether the visitor says which server requests are handed on to. `url` is what stands in
+/// proxy_pass.
+bool is_named_by_visitor(const Alternative& url, const Access& access);
 
 /// What nginx has made sure of about whoever is answered from a block.
 class Access {
@@ -40,6 +45,8 @@ class Access {
   bool proves_here(const Source& source) const;
   bool asks_for_password() const;
   bool asks_subrequest() const;
+  bool has_signed_path() const;
+  bool asks_for_jwt() const;
   bool verifies_certificates() const;
   bool takes_unverified_certificates() const;
   bool admits_some_addresses() const;

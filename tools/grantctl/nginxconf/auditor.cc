@@ -65,8 +65,9 @@ void Auditor::judge_site(const Site& site) {
   before.set("uri", *builtin("uri"));
   take_server_name(site, before);
   const Outcome outcome = run_rewriting(*site.server, before, variables_);
-  const Access access(map_, site, site.scope, outcome.frame, variables_,
-                      {nullptr, outcome.is_guarded, outcome.certificate_verified, false});
+  const Access access(
+      map_, site, site.scope, outcome.frame, variables_,
+      {nullptr, outcome.is_guarded, outcome.is_signed, outcome.certificate_verified, false});
   for (const Target& target : outcome.targets) {
     check_text(*target.directive, target.uri, access);
     follow_uri(target.uri, {site, outcome.frame, target.directive, {}, {}, 0});
@@ -135,14 +136,15 @@ void Auditor::judge_spot(const Site& site, const Spot& spot, const Outcome& serv
   Outcome outcome = run_rewriting(*spot.block, before, variables_);
   outcome.certificate_verified = outcome.certificate_verified || server.certificate_verified;
   outcome.is_guarded = outcome.is_guarded || server.is_guarded;
+  outcome.is_signed = outcome.is_signed || server.is_signed;
   visit_block(site, spot, uri, outcome, nullptr, {}, 0);
 }
 
 void Auditor::visit_block(const Site& site, const Spot& spot, const Value& uri, Outcome& outcome,
                           const Directive* via, const Passed& passed, unsigned depth) {
   take_subrequest(spot.scope, outcome.frame);
-  const Passed ways{passed.before, outcome.is_guarded, outcome.certificate_verified,
-                    passed.certificate_failed};
+  const Passed ways{passed.before, outcome.is_guarded, outcome.is_signed,
+                    outcome.certificate_verified, passed.certificate_failed};
   const Access access(map_, site, spot.scope, outcome.frame, variables_, ways);
   const Visit visit{site, &spot, *spot.block, spot.scope, outcome.frame, uri, access, via, depth};
   const bool is_reached = via != nullptr || !spot.scope.is_internal;

@@ -77,7 +77,6 @@ class Auditor {
   /// Whoever answers may send nginx on by X-Accel-Redirect: it must not be whom a visitor names.
   void judge_handing_on(const Visit& visit);
   static std::string prefix_of(const Spot* spot);
-  static bool is_named_by_visitor(const Alternative& url, const Access& access);
   void go_on(const Visit& visit, const Sources& tokens);
   void follow_name(const std::string& name, const Value& uri, const Departure& departure);
   void follow_uri(const Value& uri, const Departure& departure);

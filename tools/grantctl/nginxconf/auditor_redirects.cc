@@ -16,7 +16,7 @@ void Auditor::go_on(const Visit& visit, const Sources& tokens) {
         visit.site,
         visit.frame,
         next.directive,
-        {next.is_after_access ? &visit.access : nullptr, false, false, next.is_certificates},
+        {next.is_after_access ? &visit.access : nullptr, false, false, false, next.is_certificates},
         next.is_early ? tokens : Sources(),
         visit.depth};
     if (next.name.empty()) {

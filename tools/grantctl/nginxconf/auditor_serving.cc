@@ -57,6 +57,8 @@ void Auditor::judge_path(const Visit& visit, const Lookup& lookup, const Alterna
 
 bool Auditor::is_answered_elsewhere(const Visit& visit, const Fault& fault) {
   if (fault.only_below.empty() || visit.via != nullptr) return false;
+  // "//mnt/" is another location then, and the same file.
+  if (visit.scope.word("merge_slashes") == "off") return false;
   std::string url = fault.only_below;
   std::size_t own = 0;
   if (visit.spot != nullptr) {
@@ -129,24 +131,6 @@ std::string Auditor::prefix_of(const Spot* spot) {
   const bool has_prefix =
       spot != nullptr && !is_pattern_location(*spot->block) && !is_named_location(*spot->block);
   return has_prefix ? key_of(*spot->block) : "";
-}
-
-bool Auditor::is_named_by_visitor(const Alternative& url, const Access& access) {
-  bool has_scheme = false;
-  for (const Piece& piece : url.text) {
-    if (!piece.is_literal) {
-      return std::ranges::any_of(piece.from, [&](const Source& source) {
-        return source.first != Origin::kUnknown && !access.proves(source);
-      });
-    }
-    std::string_view rest = piece.literal;
-    if (const auto scheme = rest.find("://"); scheme != rest.npos) {
-      has_scheme = true;
-      rest.remove_prefix(scheme + 3);
-    }
-    if ((has_scheme || !rest.empty()) && rest.find('/') != rest.npos) return false;
-  }
-  return false;
 }
 
 }  // namespace grantctl::nginxconf

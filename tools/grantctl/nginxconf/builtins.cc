@@ -158,7 +158,8 @@ std::optional<Value> builtin(const std::string& name) {
     return varying(language, {{Origin::kServer, name}}, name);
   }
   if (name.starts_with("ssl_client_")) return any(Origin::kCertificate);
-  if (name.starts_with("upstream_") || name.starts_with("sent_")) return any(Origin::kSubrequest);
+  if (name.starts_with("jwt_claim_") || name.starts_with("upstream_") || name.starts_with("sent_"))
+    return any(Origin::kSubrequest);
   if (name.starts_with("geoip_") || name.starts_with("geoip2_")) return any(Origin::kServer);
   return std::nullopt;
 }

@@ -319,6 +319,20 @@ void judge_tree(const Tree& tree, const Alternative& path, const std::vector<Com
   }
 }
 
+/// Whether a constant makes a name, and no "." or "..", of what stands behind it.
+bool is_glued_before(const Piece& piece) {
+  if (!piece.is_literal) return false;
+  const auto name = piece.literal.substr(piece.literal.rfind('/') + 1);
+  return name.find_first_not_of('.') != name.npos;
+}
+
+/// The same of what stands before it.
+bool is_glued_behind(const Piece& piece) {
+  if (!piece.is_literal) return false;
+  const auto name = piece.literal.substr(0, piece.literal.find('/'));
+  return name.find_first_not_of('.') != name.npos;
+}
+
 }  // namespace
 
 Judgement judge(const Alternative& path, const std::vector<Tree>& trees, const Access& access) {
@@ -329,12 +343,20 @@ Judgement judge(const Alternative& path, const std::vector<Tree>& trees, const A
 }
 
 std::string unchecked_in(const Alternative& path, const Access& access) {
+  for (std::size_t i = 0; i < path.text.size(); ++i) {
+    const Piece& piece = path.text[i];
+    const Language language = language_in(piece, access);
+    if (piece.is_literal || !language.may_hold('/') || !language.may_climb()) continue;
+    const bool is_part = language.is_cut_before || language.is_cut_behind;
+    const bool before = !language.is_cut_before || (i > 0 && is_glued_before(path.text[i - 1]));
+    const bool behind =
+        !language.is_cut_behind || (i + 1 < path.text.size() && is_glued_behind(path.text[i + 1]));
+    if (!is_part || !before || !behind) return piece.name;
+  }
   for (const Component& component : components_of(path.text)) {
     Language whole = exactly("");
     for (const Piece& piece : component.pieces) {
-      const Language language = language_in(piece, access);
-      if (!piece.is_literal && language.may_hold('/') && language.may_climb()) return piece.name;
-      whole = concatenated(whole, language);
+      whole = concatenated(whole, language_in(piece, access));
     }
     const Piece* varying = component.varying();
     if (varying != nullptr && !component.spans && whole.may_climb()) return varying->name;

@@ -14,6 +14,10 @@ struct Language {
   bool may_be_dots = false;  ///< the whole is ".."
   /// Components of a path that nginx has normalised, and whole ones: none is "." or "..".
   bool whole_components = false;
+  /// Such a part of a normalised path, but its first or its last component may be cut: "..x" may
+  /// have become "..". What stands right before or behind it in a path makes it harmless.
+  bool is_cut_before = false;
+  bool is_cut_behind = false;
   bool begins_with_slash = false;  ///< unless it is empty
 
   bool may_hold(char c) const { return characters.test(static_cast<unsigned char>(c)); }

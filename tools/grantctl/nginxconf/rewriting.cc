@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 namespace grantctl::nginxconf {
 
@@ -111,6 +112,11 @@ class Runner {
     const auto captured =
         variables_.captured(words[0], known("uri", directive.place), directive.place);
     const Frame::Numbers numbers = frame().numbers;
+    std::map<std::string, Value> named;
+    for (const auto& [name, value] : captured.named) {
+      const Value* before = frame().find(name);
+      named[name] = before == nullptr ? constant("") : *before;
+    }
     take_captures(captured);
     const std::string flag = words.size() > 2 ? words[2] : "";
     const bool redirects = flag == "redirect" || flag == "permanent" ||
@@ -126,35 +132,35 @@ class Runner {
     }
     // Whether it matched is not known: both may be.
     for (std::size_t i = 0; i < numbers.size(); ++i) join(frame().numbers[i], numbers[i]);
+    for (auto& [name, before] : named) {
+      join(before, captured.named.at(name));
+      frame().set(name, std::move(before));
+    }
     if (flag == "break" || flag == "last") may_be_left_ = true;
   }
 
   void run_if(const Directive& directive) {
     const Condition condition = condition_of(directive);
     const Frame::Numbers numbers = frame().numbers;
+    const auto named = named_before(condition, directive.place);
     const auto undo = suppose(condition, /*holds=*/true, directive.place);
-    // Inside.
     std::map<std::string, Value> changes;
-    auto* const outer_changes = changes_;
-    changes_ = &changes;
-    const bool was_left = may_be_left_;
-    const bool had_broken = has_broken_;
-    has_broken_ = false;
-    const Directive* const around = inside_;
-    if (has_settings(directive)) inside_ = &directive;
-    const bool goes_on = run(directive);
-    inside_ = around;
-    const bool broke = has_broken_;
-    has_broken_ = had_broken;
-    changes_ = outer_changes;
-    if (has_settings(directive) && variables_.step(directive.place, frame().size())) {
-      outcome_.variants.push_back({&directive, frame()});
-    }
-    may_be_left_ = was_left || may_be_left_ || broke;
+    const bool goes_on = run_inside(directive, changes);
+    std::map<std::string, Value> inner;
+    for (const auto& [name, before] : changes) inner[name] = known(name, directive.place);
     take_back(undo);
+    // What was supposed of a variable that is set inside was put back by this.
+    for (const auto& [name, value] : undo) {
+      if (changes.contains(name)) changes[name] = known(name, directive.place);
+    }
     const Frame::Numbers inner_numbers = frame().numbers;
     frame().numbers = numbers;
     for (std::size_t i = 0; i < numbers.size(); ++i) join(frame().numbers[i], inner_numbers[i]);
+    for (const auto& [name, before] : named) {
+      Value either = known(name, directive.place);
+      join(either, before);
+      put(name, std::move(either));
+    }
     if (!goes_on) {
       for (auto& [name, value] : changes) put(name, std::move(value));
       note_guard(directive, condition);
@@ -162,17 +168,41 @@ class Runner {
       return;
     }
     for (auto& [name, before] : changes) {
-      Value either = known(name, directive.place);
+      Value either = inner[name];
       // if ($x = "") { set $x ...; }: what it was before, it was not empty.
-      join(either,
-           condition.operation == "=" && condition.operand.empty() && condition.variable == name
-               ? not_empty(before)
-               : before);
-      if (outer_changes != nullptr && !outer_changes->contains(name)) {
-        outer_changes->emplace(name, before);
-      }
+      const bool is_filled = condition.operation == "=" && condition.operand.empty();
+      join(either, is_filled && condition.variable == name ? not_empty(before) : before);
       put(name, std::move(either));
     }
+  }
+
+  /// False if nothing behind it is reached; `changes` are the values before of what it sets.
+  bool run_inside(const Directive& directive, std::map<std::string, Value>& changes) {
+    auto* const outer_changes = std::exchange(changes_, &changes);
+    const Directive* const around = inside_;
+    const bool had_broken = std::exchange(has_broken_, false);
+    if (has_settings(directive)) inside_ = &directive;
+    const bool goes_on = run(directive);
+    inside_ = around;
+    may_be_left_ = may_be_left_ || has_broken_;
+    has_broken_ = had_broken;
+    changes_ = outer_changes;
+    if (has_settings(directive) && variables_.step(directive.place, frame().size())) {
+      outcome_.variants.push_back({&directive, frame()});
+    }
+    return goes_on;
+  }
+
+  /// What the named groups of a condition's pattern were before; "" if they were nothing.
+  std::map<std::string, Value> named_before(const Condition& condition, const Place& place) {
+    std::map<std::string, Value> before;
+    if (condition.operation.find('~') == std::string::npos) return before;
+    for (const Group& group : variables_.pattern(condition.operand, place).groups) {
+      if (group.name.empty()) continue;
+      const Value* value = frame().find(group.name);
+      before[group.name] = value == nullptr ? constant("") : *value;
+    }
+    return before;
   }
 
   static bool has_settings(const Directive& block) {
@@ -187,17 +217,51 @@ class Runner {
     const Directive* answer = directive.find("return");
     if (answer == nullptr || answer->arguments.empty() || may_be_left_) return;
     const std::string& code = answer->arguments[0];
-    const bool refuses = code == "401" || code == "403" || code == "404" || code == "410" ||
-                         code == "444" || code.starts_with("30");
-    static const std::set<std::string_view> kHarmless = {
-        "request_method", "http_user_agent", "scheme", "https", "http_referer", "invalid_referer"};
-    if (refuses && !condition.variable.empty() && !kHarmless.contains(condition.variable)) {
-      outcome_.is_guarded = true;
+    const bool refuses = code.starts_with('4') || code.starts_with("30");
+    if (!refuses || condition.variable.empty()) return;
+    const bool is_unequal = condition.operation == "!=";
+    if (condition.variable == "ssl_client_verify") {
+      const bool does_not_match = condition.operation == "!~" && condition.operand == "^SUCCESS$";
+      if ((is_unequal && condition.operand == "SUCCESS") || does_not_match) {
+        outcome_.certificate_verified = true;
+      }
+      return;
     }
-    if (condition.variable != "ssl_client_verify") return;
-    const bool is_other = condition.operation == "!=" && condition.operand == "SUCCESS";
-    const bool does_not_match = condition.operation == "!~" && condition.operand == "^SUCCESS$";
-    if (is_other || does_not_match) outcome_.certificate_verified = true;
+    if (condition.variable == "secure_link") {
+      const bool is_empty = condition.operation == "=" && condition.operand.empty();
+      outcome_.is_signed =
+          outcome_.is_signed || is_empty || (is_unequal && condition.operand == "1");
+    }
+    if (lets_through_the_known_only(condition, directive.place)) outcome_.is_guarded = true;
+  }
+
+  /// Whether whoever gets past a condition that sends away is known by where he comes from, by a
+  /// signature, or by a secret.
+  bool lets_through_the_known_only(const Condition& condition, const Place& place) {
+    Value value = known(condition.variable, place);
+    const bool is_plain = condition.operand.find('$') == condition.operand.npos;
+    if (condition.operation == "!=" && is_plain && is_secret_word(condition.operand, value)) {
+      return true;
+    }
+    if ((condition.operation == "=" || condition.operation == "!=") && is_plain) {
+      const bool passes_equal = condition.operation == "!=";
+      std::erase_if(value, [&](const Alternative& alternative) {
+        const auto text = alternative.constant();
+        return text && (*text == condition.operand) != passes_equal;
+      });
+    }
+    return std::ranges::all_of(value, [](const Alternative& alternative) {
+      return std::ranges::all_of(alternative.text, [](const Piece& piece) {
+        return are_known(piece.from) && (piece.is_secret || are_known(piece.chosen_by));
+      });
+    });
+  }
+
+  static bool are_known(const Sources& sources) {
+    return std::ranges::all_of(sources, [](const Source& source) {
+      return source.first == Origin::kAddress || source.first == Origin::kVerifiedCertificate ||
+             (source.first == Origin::kServer && source.second == "secure_link");
+    });
   }
 
   using Undo = std::vector<std::pair<std::string, std::optional<Value>>>;

@@ -29,7 +29,8 @@ struct Outcome {
   std::vector<Target> targets;
   std::vector<Variant> variants;
   bool is_answered = false;           ///< by a `return` that is always reached
-  bool is_guarded = false;            ///< some are sent away by an `if`
+  bool is_guarded = false;            ///< only whom an `if` knows by more than his word gets on
+  bool is_signed = false;             ///< who has no signature of secure_link is sent away
   bool certificate_verified = false;  ///< who has none that is verified is sent away
 };
 

@@ -115,7 +115,10 @@ Language Alternative::language() const {
     const Language& language = piece.language;
     const bool begins = after_slash || language.begins_with_slash;
     is_whole = is_whole && (!language.whole_components || begins) &&
-               (piece.is_literal ? keeps_components(piece.literal) : !language.may_climb());
+               (piece.is_literal
+                    ? keeps_components(piece.literal)
+                    : !language.may_climb() ||
+                          (language.is_cut_before && !after_slash && !language.is_cut_behind));
     after_slash = piece.is_literal && piece.literal.ends_with('/');
     whole = concatenated(whole, language);
   }

@@ -47,13 +47,17 @@ Value verified(Value value) {
 }
 
 /// One group of a match in `subject`.
-Value of_group(const Group& group, const Language& subject, const Sources& from) {
+Value of_group(const Group& group, const Language& subject, const Sources& from,
+               bool merges_slashes) {
   Language language = with_characters_of(group.language, subject);
   if (subject.whole_components && group.begins_component && group.ends_component) {
     language.whole_components = true;
     language.may_be_dot = language.may_be_dots = false;
     // nginx makes one slash of several.
-    if (group.is_between_slashes) language.may_be_empty = false;
+    if (group.is_between_slashes && merges_slashes) language.may_be_empty = false;
+  } else if (subject.whole_components) {
+    language.is_cut_before = !group.begins_component;
+    language.is_cut_behind = !group.ends_component;
   }
   if (!subject.may_be_dots && !subject.may_hold('/')) language.may_be_dots = false;
   Value value = varying(language, from, group.name);
@@ -138,6 +142,9 @@ void Variables::collect(const Directive& block, const Directive* map) {
       collect(directive, directive.name == "map" ? &directive : nullptr);
       continue;
     }
+    if (directive.name == "merge_slashes" && !words.empty() && words[0] == "off") {
+      merges_slashes_ = false;
+    }
     if (directive.name == "set" && words.size() == 2) set_.insert(without_dollar(words[0]));
     if (directive.name == "auth_request_set" && words.size() == 2) {
       definitions_[without_dollar(words[0])].push_back(&directive);
@@ -185,7 +192,7 @@ Captured Variables::captured(const std::string& text, const Value& subject, cons
   Captured captured;
   captured.numbers[0] = varying(with_characters_of(parsed.whole, language), from, "0");
   for (std::size_t i = 0; i < parsed.groups.size(); ++i) {
-    Value value = of_group(parsed.groups[i], language, from);
+    Value value = of_group(parsed.groups[i], language, from, merges_slashes_);
     if (!parsed.groups[i].name.empty()) captured.named[parsed.groups[i].name] = value;
     if (i + 1 >= captured.numbers.size()) continue;
     value[0].text[0].name = std::to_string(i + 1);

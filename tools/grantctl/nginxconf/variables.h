@@ -107,6 +107,7 @@ class Variables {
   std::set<std::string> under_way_;
   bool used_frame_ = false;  ///< what is being looked up depends on where
   unsigned depth_ = 0;
+  bool merges_slashes_ = true;  ///< everywhere
 };
 
 /// Whether a map's key is one that nobody says who was not told it.

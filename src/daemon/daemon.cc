@@ -360,6 +360,8 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
   RepeatedWarning policy_trouble(kWarnAboutPolicyEvery);
   TreeOptions tree_options{.denial = options.denial,
                            .server_group = options.server_group,
+                           .by_user_group = options.by_user,
+                           .views = options.views,
                            .key = *key,
                            .spare_descriptors = std::min(TreeOptions().spare_descriptors,
                                                          descriptors / kDescriptorsForEachSpare),

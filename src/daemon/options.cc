@@ -1,6 +1,7 @@
 #include "daemon/options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <grp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -24,7 +25,7 @@ Error bad_value(std::string_view option, std::string_view value, std::string_vie
   return invalid(fmt::format("option {}={}: write {}", option, quoted(value), accepted));
 }
 
-Result<gid_t> find_group(std::string_view name) {
+Result<gid_t> find_group(std::string_view option, std::string_view name) {
   std::vector<char> buffer(4096);
   group entry{};
   group* found = nullptr;
@@ -36,9 +37,9 @@ Result<gid_t> find_group(std::string_view name) {
   }
   if (found == nullptr) {
     return invalid(
-        fmt::format("option server_group={}: there is no such group on this machine "
+        fmt::format("option {}={}: there is no such group on this machine "
                     "(getent group shows those there are)",
-                    quoted(name)));
+                    option, quoted(name)));
   }
   return entry.gr_gid;
 }
@@ -58,6 +59,35 @@ Result<void> take_use(std::string_view option, std::string_view value, std::stri
     return bad_value(option, value, fmt::format("auto, {} or {}", yes, no));
   }
   use = value == "auto" ? Use::kAuto : value == yes ? Use::kYes : Use::kNo;
+  return {};
+}
+
+Result<void> take_views(std::string_view list, MountOptions& options) {
+  const std::vector<std::string_view> all = Tree::all_views();
+  std::vector<std::string> views;
+  for (bool more = true; more;) {
+    const auto colon = list.find(':');
+    const std::string_view name = list.substr(0, colon);
+    more = colon != std::string_view::npos;
+    if (more) list.remove_prefix(colon + 1);
+    if (std::ranges::find(all, name) == all.end()) {
+      return bad_value("views", name, fmt::format("any of {}", fmt::join(all, ", ")));
+    }
+    views.emplace_back(name);
+  }
+  options.views = std::move(views);
+  return {};
+}
+
+/// What one option says of another.
+Result<void> check_together(const MountOptions& options) {
+  const bool names_by_user =
+      options.views && std::ranges::find(*options.views, "by-user") != options.views->end();
+  if (names_by_user && !options.by_user) {
+    return invalid(
+        "option views=: by-user is there with by_user=GROUP alone, which names the group trusted "
+        "to have authenticated the user");
+  }
   return {};
 }
 
@@ -101,10 +131,22 @@ const std::vector<KnownOption>& known_options() {
        }},
       {"server_group", "GROUP", "only members of this system group may pass the doors for servers",
        [](std::string_view value, MountOptions& options) -> Result<void> {
-         auto gid = find_group(value);
+         auto gid = find_group("server_group", value);
          if (!gid) return gid.error();
          options.server_group = *gid;
          return {};
+       }},
+      {"by_user", "GROUP",
+       "there is by-user, for members of this system group, who are trusted to know the user",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         auto gid = find_group("by_user", value);
+         if (!gid) return gid.error();
+         options.by_user = *gid;
+         return {};
+       }},
+      {"views", "NAME[:NAME...]", "what there is at the root; default: all but by-user",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         return take_views(value, options);
        }},
       {"deny", "hide|forbid", "refuse a denied name as missing (hide, the default) or as forbidden",
        [](std::string_view value, MountOptions& options) -> Result<void> {
@@ -261,6 +303,7 @@ Result<MountOptions> parse_mount_options(std::string_view list) {
       return unknown_option(name);
     }
   }
+  if (auto together = check_together(options); !together) return together.error();
   return options;
 }
 

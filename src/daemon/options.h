@@ -34,6 +34,8 @@ struct MountOptions {
   Denial denial = Denial::kHide;
   std::chrono::seconds use_window{600};  ///< how long one use of a link lasts
   std::optional<gid_t> server_group;
+  std::optional<gid_t> by_user;  ///< the group that may pass by-user; none: no by-user
+  std::optional<std::vector<std::string>> views;  ///< at the root, besides by-user; none: all
   std::optional<LogSink> log;
   spdlog::level::level_enum log_level = spdlog::level::info;
   unsigned threads = 0;                     ///< 0: libfuse's choice

@@ -10,17 +10,34 @@
 namespace grantfs {
 namespace {
 
-constexpr std::string_view kMeName = "me";
-constexpr std::string_view kByUidName = "by-uid";
-constexpr std::string_view kByProcessName = "by-process";
 constexpr std::string_view kBySessionName = "by-session";
 constexpr std::string_view kByUserName = "by-user";
 constexpr std::string_view kByLinkName = "by-link";
 constexpr std::string_view kBySignatureName = "by-signature";
 constexpr std::string_view kByMd5Name = "by-md5";
-constexpr std::string_view kFromName = "from";
 constexpr std::string_view kExpiredName = "expired";
-constexpr std::string_view kPublicName = "public";
+constexpr std::string_view kByUidName = "by-uid";
+constexpr std::string_view kByProcessName = "by-process";
+
+/// What there can be at the mount's root. `public` is a view itself; the others hold views, or lead
+/// to one.
+struct AtRoot {
+  std::string_view name;
+  NodeKind kind;
+};
+constexpr std::array kAtRoot{
+    AtRoot{"me", NodeKind::kMe},
+    AtRoot{kByUidName, NodeKind::kByUid},
+    AtRoot{kByProcessName, NodeKind::kByProcess},
+    AtRoot{kBySessionName, NodeKind::kBySession},
+    AtRoot{kByLinkName, NodeKind::kByLink},
+    AtRoot{kBySignatureName, NodeKind::kBySignature},
+    AtRoot{kByMd5Name, NodeKind::kByMd5},
+    AtRoot{"from", NodeKind::kFrom},
+    AtRoot{kExpiredName, NodeKind::kExpired},
+    AtRoot{kByUserName, NodeKind::kByUser},
+    AtRoot{"public", NodeKind::kFolder},
+};
 
 /// May be passed, but neither listed nor watched: inotify(7) needs read permission.
 constexpr mode_t kUnlistableMode = S_IFDIR | 0711;
@@ -78,38 +95,35 @@ std::uint64_t fixed_number(NodeKind kind) {
 
 }  // namespace
 
+std::vector<std::string_view> Tree::all_views() {
+  std::vector<std::string_view> names;
+  for (const AtRoot& there : kAtRoot) names.push_back(there.name);
+  return names;
+}
+
+bool Tree::shows(std::string_view view) const {
+  if (view == kByUserName) return options_.by_user_group.has_value();
+  return !options_.views || std::ranges::find(*options_.views, view) != options_.views->end();
+}
+
 Result<Entry, Errno> Tree::lookup_at_root(std::string_view name) {
-  if (name == kMeName) return enter(kRootNode, name, NodeKind::kMe);
-  if (name == kByUidName) return enter(kRootNode, name, NodeKind::kByUid);
-  if (name == kByProcessName) return enter(kRootNode, name, NodeKind::kByProcess);
-  if (name == kBySessionName) return enter(kRootNode, name, NodeKind::kBySession);
-  if (name == kByUserName && options_.server_group) {
-    return enter(kRootNode, name, NodeKind::kByUser);
-  }
-  if (name == kByLinkName) return enter(kRootNode, name, NodeKind::kByLink);
-  if (name == kBySignatureName) return enter(kRootNode, name, NodeKind::kBySignature);
-  if (name == kByMd5Name) return enter(kRootNode, name, NodeKind::kByMd5);
-  if (name == kFromName) return enter(kRootNode, name, NodeKind::kFrom);
-  if (name == kExpiredName) return enter(kRootNode, name, NodeKind::kExpired);
-  if (name == kPublicName) return enter_view(kRootNode, name, Anyone{});
-  return Errno{ENOENT};
+  const auto* const there = std::ranges::find(kAtRoot, name, &AtRoot::name);
+  if (there == kAtRoot.end() || !shows(name)) return Errno{ENOENT};
+  if (there->kind == NodeKind::kFolder) return enter_view(kRootNode, name, Anyone{});
+  return enter(kRootNode, name, there->kind);
 }
 
 Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_root() const {
-  std::vector<FixedFolder::Item> items{
-      {".", InodeNumbers::kRoot, S_IFDIR},
-      {"..", InodeNumbers::kRoot, S_IFDIR},
-      {kMeName, InodeNumbers::kMe, S_IFLNK},
-      {kByUidName, InodeNumbers::kByUid, S_IFDIR},
-      {kByProcessName, InodeNumbers::kByProcess, S_IFDIR},
-      {kBySessionName, InodeNumbers::kBySession, S_IFDIR},
-      {kByLinkName, InodeNumbers::kByLink, S_IFDIR},
-      {kBySignatureName, InodeNumbers::kBySignature, S_IFDIR},
-      {kByMd5Name, InodeNumbers::kByMd5, S_IFDIR},
-      {kFromName, InodeNumbers::kFrom, S_IFDIR},
-      {kExpiredName, InodeNumbers::kExpired, S_IFDIR},
-      {kPublicName, numbers_.of_folder(View{Anyone{}}, StorePath()), S_IFDIR}};
-  if (options_.server_group) items.push_back({kByUserName, InodeNumbers::kByUser, S_IFDIR});
+  std::vector<FixedFolder::Item> items{{".", InodeNumbers::kRoot, S_IFDIR},
+                                       {"..", InodeNumbers::kRoot, S_IFDIR}};
+  for (const AtRoot& there : kAtRoot) {
+    if (!shows(there.name)) continue;
+    const bool is_view = there.kind == NodeKind::kFolder;
+    items.push_back(
+        {there.name,
+         is_view ? numbers_.of_folder(View{Anyone{}}, StorePath()) : fixed_number(there.kind),
+         static_cast<mode_t>(there.kind == NodeKind::kMe ? S_IFLNK : S_IFDIR)});
+  }
   return std::unique_ptr<OpenFolder>(std::make_unique<FixedFolder>(std::move(items)));
 }
 
@@ -149,6 +163,11 @@ Result<Entry, Errno> Tree::lookup_process(std::string_view name, NodeId parent,
 }
 
 Result<void> Tree::bind(pid_t pid, UniqueFd leader, std::string_view token) {
+  if (!shows(kByProcessName)) {
+    return Error{ErrorKind::kInvalid,
+                 "the mount has no by-process, in which a bound process would see its view (mount "
+                 "option views=)"};
+  }
   auto process = std::make_shared<BoundProcess>(
       pid, std::move(leader),
       SessionBearer{TokenHash::of(token), std::string(token), std::nullopt});
@@ -188,16 +207,16 @@ Result<Entry, Errno> Tree::lookup_address(std::string_view name, NodeId parent) 
 }
 
 Result<Entry, Errno> Tree::lookup_below_address(std::string_view name, const Place& parent) {
-  if (name == kBySessionName) return enter(parent.id, name, NodeKind::kBySession, parent.from);
-  if (name == kByLinkName) return enter(parent.id, name, NodeKind::kByLink, parent.from);
-  if (name == kBySignatureName) return enter(parent.id, name, NodeKind::kBySignature, parent.from);
-  if (name == kByMd5Name) return enter(parent.id, name, NodeKind::kByMd5, parent.from);
-  if (name == kExpiredName) return enter(parent.id, name, NodeKind::kExpired, parent.from);
-  return Errno{ENOENT};
+  constexpr std::array kBelow{kBySessionName, kByLinkName, kBySignatureName, kByMd5Name,
+                              kExpiredName};
+  if (std::ranges::find(kBelow, name) == kBelow.end() || !shows(name)) return Errno{ENOENT};
+  const auto* const there = std::ranges::find(kAtRoot, name, &AtRoot::name);
+  return enter(parent.id, name, there->kind, parent.from);
 }
 
 Result<Entry, Errno> Tree::lookup_expired(std::string_view token, const Place& parent) {
-  if (token == kByMd5Name) return enter(parent.id, token, NodeKind::kExpiredMd5, parent.from);
+  if (token == kByMd5Name && shows(token))
+    return enter(parent.id, token, NodeKind::kExpiredMd5, parent.from);
   if (!StorePath::is_name(token)) return Errno{ENOENT};
   auto expired = policy_.has_expired(TokenHash::of(token));
   if (auto signature = Signature::parse(token); expired && !*expired && signature) {
@@ -322,8 +341,11 @@ struct stat Tree::fixed_attributes(NodeKind kind, const std::optional<Address>& 
     case NodeKind::kByProcess:
       shown.st_mode = kUnlistableMode;
       break;
-    case NodeKind::kBySession:
     case NodeKind::kByUser:
+      shown.st_mode = kServersOnlyMode;
+      shown.st_gid = options_.by_user_group.value_or(0);
+      break;
+    case NodeKind::kBySession:
     case NodeKind::kByLink:
     case NodeKind::kBySignature:
     case NodeKind::kByMd5:

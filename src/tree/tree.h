@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,9 +38,13 @@ enum class Denial {
 
 struct TreeOptions {
   Denial denial = Denial::kHide;
-  /// Group whose members alone may pass the doors for servers; none: whoever has a token, and then
-  /// there is no by-user.
+  /// Group whose members alone may pass the doors for servers; none: whoever has a token.
   std::optional<gid_t> server_group{};
+  /// Group whose members alone may pass by-user, being trusted to have authenticated the user;
+  /// none: then there is no by-user.
+  std::optional<gid_t> by_user_group{};
+  /// What there is at the root besides by-user, of all_views(); none: everything.
+  std::optional<std::vector<std::string>> views{};
   /// Counts how often links are used; none: a link that may be used so often only is closed.
   LinkUses* link_uses = nullptr;
   FileIdKey key{};     ///< of inode numbers
@@ -106,6 +111,9 @@ struct Attributes {
 class Tree {
  public:
   Tree(Policy& policy, const Store& store, TreeOptions options);
+
+  /// The names there can be at the root, by-user included.
+  static std::vector<std::string_view> all_views();
 
   /// From now on as if TreeOptions::share_files were false. Before the first lookup only.
   void decide_every_open() { options_.share_files = false; }
@@ -174,8 +182,8 @@ class Tree {
 
   /// Binds the session that the process `leader` leads (a pidfd; `pid` is its number) to the bearer
   /// of the token: its processes see that view as by-process. kNotFound if the token has no live
-  /// session, or one that is bound to an address; kDatabase on trouble; else as
-  /// BoundProcesses::bind().
+  /// session, or one that is bound to an address; kInvalid if there is no by-process; kDatabase on
+  /// trouble; else as BoundProcesses::bind().
   Result<void> bind(pid_t pid, UniqueFd leader, std::string_view token);
   std::vector<BoundProcesses::Binding> bindings() { return processes_.list(); }
 
@@ -189,6 +197,8 @@ class Tree {
   /// we take it for ended.
   static constexpr std::chrono::seconds kLeastLateness{10};
 
+  /// Whether the root has this one of all_views().
+  bool shows(std::string_view view) const;
   Result<Entry, Errno> lookup_at_root(std::string_view name);
   Result<Entry, Errno> lookup_user(std::string_view name, NodeId parent, const Caller& caller);
   Result<Entry, Errno> lookup_process(std::string_view name, NodeId parent, const Caller& caller);

@@ -68,6 +68,19 @@ class WebconfCheck(unittest.TestCase):
                 written = subprocess.run([GRANTCTL, "webconf", "nginx", *options], capture_output=True, check=True).stdout
                 self.assertEqual(findings(self.write(written)), (DONE, []))
 
+    def test_it_says_which_mount_option_by_user_needs(self):
+        """What webconf writes for it says so too, in every server's configuration."""
+        for server in ("nginx", "apache", "caddy"):
+            written = subprocess.run([GRANTCTL, "webconf", server, "--kind", "remote-user"], capture_output=True, check=True).stdout
+            self.assertRegex(written, rb"(?s)mount\s.{0,6}with by_user=[a-z-]+", server)
+            if server == "nginx":
+                path = self.write(written)
+                self.assertIn(b"the mount option by_user=GROUP", check(path).stderr)
+                (note,) = json.loads(check("--json", path).stdout)["notes"]
+                self.assertIn("by_user=GROUP", note["what"])
+        plain = self.write(subprocess.run([GRANTCTL, "webconf", "nginx"], capture_output=True, check=True).stdout)
+        self.assertEqual(json.loads(check("--json", plain).stdout)["notes"], [])
+
     def test_a_finding_names_file_line_and_what_to_do(self):
         path = self.write("server {\n\n  location /x/ { alias /srv/files/by-session/$cookie_t/; error_log /dev/null; }\n}\n")
         done = check(path)

@@ -195,8 +195,16 @@ class Doors(TwoUsersTest):
                 self.assertEqual(as_user(uid, outcome, os.listdir, self.site.path(view)), "EACCES")
 
     def test_there_is_no_view_that_was_not_asked_for(self):
-        """Promise 1: by-user is there with server_group= alone."""
+        """Promise 1: by-user is there with by_user= alone; of the others those that views= names."""
         self.assert_absent(self.site.path("by-user"))
+        self.site.umount()
+        self.site.mount("views=by-session:from:public")
+        self.assertEqual(names(self.site.mountpoint), ["by-session", "from", "public"])
+        for path in ("me", "by-uid", "by-process", "by-link", "by-signature", "by-md5", "expired", "by-user", f"by-uid/{self.alice}",
+                     "from/192.0.2.1/by-link", "from/192.0.2.1/expired", "from/192.0.2.1/by-md5"):
+            self.assert_absent(self.site.path(path))
+        for path in ("by-session", self.by_session(self.alice_token), "from/192.0.2.1/by-session", "public"):
+            self.assertEqual(outcome(os.stat, self.site.path(path)), "OK")
 
 
 class ServerGroup(TwoUsersTest):

@@ -57,7 +57,7 @@ class Upcalls(LeaseTest):
     def test_a_hot_request_by_link_and_by_user_costs_none(self):
         """Promise 13: a link, from an address too; a user whom a server authenticated."""
         self.site.umount()
-        self.site.mount(self.OPTIONS + ",server_group=www-data")
+        self.site.mount(self.OPTIONS + ",server_group=www-data,by_user=www-data")
         link = self.site.grantctl("link", "create", "alice/deep").stdout.strip()
         bound = self.site.grantctl("link", "create", "alice/deep", "--address", "192.0.2.0/24").stdout.strip()
         self.grant("user:a", "alice/deep")

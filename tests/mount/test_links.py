@@ -387,14 +387,30 @@ class ByUser(LinkTest):
 
     def serving(self):
         self.site.umount()
-        self.site.mount("server_group=www-data")
+        self.site.mount("server_group=www-data,by_user=www-data")
 
     def by_user(self, name, *parts):
         return str(self.site.path("by-user", name, *parts))
 
-    def test_there_is_none_without_a_server_group(self):
-        self.assert_absent(self.site.path("by-user"))
-        self.assertNotIn("by-user", names(self.site.mountpoint))
+    def test_there_is_none_that_was_not_asked_for(self):
+        """Promise 1: the group that may use tokens is not trusted with names."""
+        for options in ("", "server_group=www-data", "views=by-session:public"):
+            self.site.umount()
+            self.site.mount(options)
+            server = self.actor(self.account.pw_uid, gid=self.group)
+            self.assertEqual(server.outcome(os.stat, str(self.site.path("by-user"))), "ENOENT")
+            self.assertEqual(server.outcome(os.stat, self.by_user("alice", "alice/hers.txt")), "ENOENT")
+            self.assertNotIn("by-user", names(self.site.mountpoint))
+
+    def test_its_group_may_be_another_than_that_of_tokens(self):
+        self.site.umount()
+        self.site.mount("server_group=www-data,by_user=daemon")
+        trusted = grp.getgrnam("daemon").gr_gid
+        server, authenticator = self.actor(self.account.pw_uid, gid=self.group), self.actor(self.stranger, gid=trusted)
+        self.assertEqual(server.outcome(read, self.by_user("alice", "alice/hers.txt")), "EACCES")
+        self.assertEqual(authenticator.outcome(read, self.by_user("alice", "alice/hers.txt")), "OK")
+        self.assertEqual(authenticator.outcome(os.stat, str(self.site.path("by-session", self.alice_token))), "EACCES")
+        self.assertEqual(server.outcome(os.stat, str(self.site.path("by-session", self.alice_token))), "OK")
 
     def test_servers_alone_pass(self):
         self.serving()

@@ -39,7 +39,7 @@ def make_site():
                  ("group", "add", "group:family", "user:alice"), ("grant", "group:family", "album"),
                  ("grant", "public", "public-files")):
         site.grantctl(*rule)
-    site.mount("server_group=www-data")
+    site.mount("server_group=www-data,by_user=www-data")
     return site
 
 

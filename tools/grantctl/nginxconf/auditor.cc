@@ -5,12 +5,29 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 
 #include "nginxconf/builtins.h"
 #include "nginxconf/programs.h"
 #include "nginxconf/slashes.h"
 
 namespace grantctl::nginxconf {
+
+namespace {
+
+/// The first directive with a path that leads into by-user; null if there is none.
+const Directive* first_by_user(const Directive& directive) {
+  const bool leads_there = std::ranges::any_of(directive.arguments, [](std::string_view argument) {
+    return argument.find("/by-user/") != argument.npos;
+  });
+  if (leads_there) return &directive;
+  for (const Directive& inner : directive.block) {
+    if (const Directive* found = first_by_user(inner)) return found;
+  }
+  return nullptr;
+}
+
+}  // namespace
 
 Auditor::Auditor(const Directive& top, std::vector<Tree> trees, Cost& cost)
     : top_(top),
@@ -24,6 +41,11 @@ Report Auditor::run() {
   for (const Site& site : map_.sites()) judge_site(site);
   judge_caches_in_front();
   report_.notes = notes_of_programs(top_);
+  if (const Directive* by_user = first_by_user(top_)) {
+    report_.notes.push_back({by_user->place,
+                             "by-user is there with the mount option by_user=GROUP alone, GROUP "
+                             "being one of those that nginx runs with"});
+  }
   return std::move(report_);
 }
 

@@ -72,7 +72,8 @@ Listen @listen@
 %cookie|    </LocationMatch>
 %remote_user|    # The user whom Apache has authenticated, if it is a plain name: this pattern keeps "../" out of the path.
 %remote_user|    # LA-U looks ahead, since a file is chosen before the user is known; who may have it is decided again then.
-%remote_user|    # grantfs takes the server's word for the user, so mount with server_group=.
+%remote_user|    # grantfs takes the server's word for the user, and has by-user only for a group that is trusted so far:
+%remote_user|    # mount with by_user=www-data, if that is Apache's group.
 %remote_user|    RewriteEngine On
 %remote_user|    RewriteRule "^" - [E=GRANTFS_VIEW:_none]
 %remote_user|    RewriteCond "%{LA-U:REMOTE_USER}" "^([A-Za-z0-9][A-Za-z0-9_@.-]{0,127})$"

@@ -40,7 +40,7 @@ http://@address@ {
 
 %cookie|	# What the session may see. 403: no session, or one that has ended. 404: not there, or not yours.
 %remote_user|	# What the user may see. 401: log in. 404: not there, or not yours. grantfs takes the server's word for
-%remote_user|	# the user, so mount with server_group=.
+%remote_user|	# the user, and has by-user only for a group that is trusted so far: mount with by_user=caddy.
 %session|	handle_path @location@* {
 %cookie|		# The first cookie of that name, in whichever header line; and the token, if it holds one and nothing
 %cookie|		# else. That pattern is what keeps "../" out of the path: never put a raw cookie or query into one.

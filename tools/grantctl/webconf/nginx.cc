@@ -24,8 +24,9 @@ constexpr std::string_view kNginx =
 %remote_user|
 %remote_user|# The user whom nginx has authenticated, if it is a plain name: this pattern keeps "../" out of the path.
 %remote_user|# Else a tab, which no user's name is.
-%remote_user|# grantfs takes the server's word for it, so mount with server_group=. With client certificates, map
-%remote_user|# what you trust of $ssl_client_s_dn here, and have ssl_verify_client on in place of auth_basic.
+%remote_user|# grantfs takes the server's word for it, and has by-user only for a group that is trusted so far: mount
+%remote_user|# with by_user=www-data, if that is nginx's group. With client certificates, map what you trust of
+%remote_user|# $ssl_client_s_dn here, and have ssl_verify_client on in place of auth_basic.
 %remote_user|map $remote_user $grantfs_user {
 %remote_user|    default "\t";
 %remote_user|    "~^(?<grantfs_name>[A-Za-z0-9][A-Za-z0-9_@.-]{0,127})$" $grantfs_name;

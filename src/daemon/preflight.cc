@@ -6,17 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <system_error>
 
 #include "base/quote.h"
 #include "base/unique_fd.h"
+#include "daemon/mount_table.h"
 #include "fuse/mount.h"
 
 namespace grantfs {
@@ -34,41 +32,10 @@ std::string in_quotes(const fs::path& path) {
   return quoted(path.native());
 }
 
-bool lies_inside(const fs::path& inner, const fs::path& outer) {
-  const auto [outer_end, inner_end] =
-      std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
-  return outer_end == outer.end();
-}
-
-/// Undoes the octal escapes of /proc/self/mountinfo (space, tab, newline, backslash; proc(5)).
-std::string unescape_mount(std::string_view text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
-                                 (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
-
-/// Type of the filesystem mounted last on exactly this path; none if nothing is.
-std::optional<std::string> type_mounted_on(const fs::path& path) {
-  std::ifstream mounts("/proc/self/mountinfo");
-  std::optional<std::string> type;
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream fields(line);
-    std::string id, parent, device, root, point, field, found;
-    fields >> id >> parent >> device >> root >> point;
-    while (fields >> field && field != "-") {
-    }
-    fields >> found;
-    if (unescape_mount(point) == path.native()) type = found;
-  }
-  return type;
+/// Whether what shows at the path is a grantfs.
+bool is_ours(const MountTable& table, const fs::path& path) {
+  const auto* mount = table.mounted_on(path);
+  return mount != nullptr && mount->type == kFilesystemType;
 }
 
 /// `seen_as`: where to look.
@@ -114,7 +81,7 @@ Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
   fs::path mountpoint = parent / absolute.filename();
 
   if (is_dead_mount(mountpoint)) {
-    if (type_mounted_on(mountpoint) != kFilesystemType) {
+    if (!is_ours(MountTable::read(), mountpoint)) {
       return invalid(fmt::format("{} is a dead mount, and not one of grantfs; unmount it first",
                                  in_quotes(mountpoint)));
     }
@@ -129,7 +96,7 @@ Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
   if (!fs::is_directory(mountpoint, error)) {
     return invalid(fmt::format("the mount point {} is not a directory", in_quotes(mountpoint)));
   }
-  if (type_mounted_on(mountpoint) == kFilesystemType) {
+  if (is_ours(MountTable::read(), mountpoint)) {
     return invalid(fmt::format("{} has a grantfs mounted already; unmount it first: umount {}",
                                in_quotes(mountpoint), mountpoint.native()));
   }
@@ -139,13 +106,14 @@ Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
 
 Result<void> check_outside(const fs::path& database, const fs::path& store,
                            const fs::path& mountpoint) {
-  if (lies_inside(database, store)) {
+  const MountTable table = MountTable::read();
+  if (table.lies_inside(database, store)) {
     return invalid(
         fmt::format("the database {} lies inside the store {}, whose contents it decides "
                     "about; keep it elsewhere, as in /var/lib/grantfs",
                     in_quotes(database), in_quotes(store)));
   }
-  if (lies_inside(database, mountpoint)) {
+  if (table.lies_inside(database, mountpoint)) {
     return invalid(
         fmt::format("the database {} lies inside the mount point {}, which would hide it; "
                     "keep it elsewhere, as in /var/lib/grantfs",
@@ -170,11 +138,18 @@ Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountp
     return invalid(
         fmt::format("no policy database at {}: {}", in_quotes(database_given), error.message()));
   }
-  if (lies_inside(*mountpoint, *store)) {
+  const MountTable table = MountTable::read();
+  if (table.leads_through(*store, kFilesystemType)) {
+    return invalid(fmt::format(
+        "the store {} is, or lies in, a mount of grantfs: it would show what one "
+        "identity may read to others; name the directory that holds the files themselves",
+        in_quotes(*store)));
+  }
+  if (table.lies_inside(*mountpoint, *store)) {
     return invalid(fmt::format("the mount point {} lies inside the store {}; mount it elsewhere",
                                in_quotes(*mountpoint), in_quotes(*store)));
   }
-  if (lies_inside(*store, *mountpoint)) {
+  if (table.lies_inside(*store, *mountpoint)) {
     return invalid(
         fmt::format("the store {} lies inside the mount point {}, which would hide it; "
                     "mount elsewhere",

@@ -20,7 +20,7 @@ struct MountPlan {
 /// Checks everything that can be checked before mounting and says what is wrong, naming it:
 /// the store must be a directory; the mount point an empty one that nothing of ours is mounted on;
 /// neither store, mount point nor database may lie inside another where that would expose or hide
-/// it.
+/// it, be it by bind mounts; nor may the store be on a mount of ours.
 Result<MountPlan> plan_mount(const std::filesystem::path& store,
                              const std::filesystem::path& mountpoint,
                              const std::filesystem::path& database);

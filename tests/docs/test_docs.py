@@ -91,6 +91,23 @@ class Migration(unittest.TestCase):
                     self.assertTrue("://" in target or ((TOP / page).parent / target).exists())
 
 
+class Programs(unittest.TestCase):
+    """What stands in the way of whoever finds a fault of memory in what runs as root."""
+
+    def test_they_are_built_hardened(self):
+        for name in ("grantfs", "grantctl"):
+            with self.subTest(name):
+                said = run("readelf", "--wide", "--file-header", "--program-headers", "--dynamic", "--dyn-syms", BUILD / name)
+                self.assertEqual(said.returncode, 0, said.stderr)
+                self.assertRegex(said.stdout, r"(?m)^  Type: +DYN", "at another address each time (PIE)")
+                self.assertIn(" GNU_RELRO ", said.stdout)
+                self.assertRegex(said.stdout, r"\(FLAGS_1\).* NOW")
+                self.assertRegex(said.stdout, r"(?m)^  GNU_STACK .* RW +0x", "no code on the stack")
+                self.assertIn(" __stack_chk_fail@", said.stdout, "-fstack-protector-strong")
+                self.assertRegex(said.stdout, r" __\w+_chk@", "-D_FORTIFY_SOURCE=2")
+                self.assertNotIn("(TEXTREL)", said.stdout)
+
+
 class Help(unittest.TestCase):
     def options(self, text):
         """The options that a help text defines: at the start of its lines."""

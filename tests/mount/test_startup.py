@@ -10,8 +10,9 @@ import socket
 import sqlite3
 import subprocess
 
+import syscalls
 from fixture import REPORT, PolicyTest, TwoUsersTest, names, read
-from harness import BUILD, GRANTFS, MOUNT_HELPER, PATIENCE_SECONDS, as_user, decided_anew, mounts, outcome, wait_for
+from harness import BUILD, GRANTFS, MOUNT_HELPER, PATIENCE_SECONDS, Site, as_user, decided_anew, mounts, outcome, wait_for
 
 
 class Refusals(PolicyTest):
@@ -129,6 +130,37 @@ class Refusals(PolicyTest):
         hidden.symlink_to(inside / "policy.db")
         self.assert_refused(db=hidden)
 
+    def test_a_store_in_a_mount_of_grantfs(self):
+        """What one identity may read would be shown to others: the mount itself, a folder in it, through links and bind mounts."""
+        self.site.write("open/file", b"x")
+        self.own("public", "open")
+        self.site.mount()
+        other = Site()
+        self.addCleanup(other.close)
+        link, bound = other.root / "link", other.root / "bound"
+        link.symlink_to(self.site.path("public/open"))
+        bound.mkdir()
+        syscalls.mount(self.site.path("public"), bound, flags=syscalls.MS_BIND)
+        self.addCleanup(syscalls.umount2, bound, syscalls.MNT_DETACH)
+        for store in (self.site.mountpoint, self.site.path("public"), self.site.path("public/open"), link, bound, bound / "open"):
+            with self.subTest(store):
+                done = self.grantfs(store, other.mountpoint, "-o", f"db={other.db},control={other.control}")
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn("mount of grantfs", done.stderr)
+
+    def test_a_mount_point_in_the_store_by_a_bind_mount(self):
+        """And the store in the mount point, and the database in the store."""
+        inner, bound = self.site.store / "deep/mnt", self.site.root / "bound"
+        inner.mkdir(parents=True)
+        bound.mkdir()
+        syscalls.mount(self.site.store / "deep", bound, flags=syscalls.MS_BIND)
+        self.addCleanup(syscalls.umount2, bound, syscalls.MNT_DETACH)
+        self.known_mounts = [str(bound)]
+        self.assert_refused("inside", self.site.store, mountpoint=bound / "mnt")
+        shutil.copy(self.site.db, inner / "policy.db")
+        os.chmod(inner, 0o700)
+        self.assert_refused("inside", self.site.store, db=bound / "mnt/policy.db")
+
     def test_an_unknown_option_names_the_nearest(self):
         """A slip of the finger is answered with what was meant."""
         for slip, meant in (("bd=/x", "db"), ("servergroup=x", "server_group"), ("server_grop=x", "server_group"), ("denny=hide", "deny"),
@@ -144,6 +176,9 @@ class Refusals(PolicyTest):
                               ("loglevel=loud", ("loglevel", "debug")), ("log=paper", ("log", "stderr")),
                               ("threads=0", ("threads",)), ("threads=-1", ("threads",)), ("threads=x", ("threads",)),
                               ("threads=99999999999", ("threads",)), ("server_group=no-such-group", ("server_group", "no-such-group")),
+                              ("by_user=no-such-group", ("by_user", "no-such-group")), ("by_user=", ("by_user",)),
+                              ("views=by-sesion", ("views", "by-sesion", "by-session")), ("views=", ("views",)),
+                              ("views=public:", ("views",)), ("views=public:by-user", ("views", "by_user=GROUP")),
                               ("control=", ("control",)), (f"control=/{'x' * 200}", ("control",))):
             with self.subTest(option):
                 self.assert_refused(options=option, says=words)

@@ -8,7 +8,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -117,12 +119,17 @@ Result<void> KernelMount::attach(const std::filesystem::path& mountpoint, Place 
   return {};
 }
 
-bool KernelMount::is_there() const {
-  return !mountpoint_.empty() && mount_id(AT_FDCWD, mountpoint_.c_str(), 0) == id_;
+bool KernelMount::exists() const {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    if (line.starts_with(fmt::format("{} ", id_))) return true;
+  }
+  return false;
 }
 
 void KernelMount::detach() {
-  if (is_there()) ::umount2(mountpoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  const bool is_there = !mountpoint_.empty() && mount_id(AT_FDCWD, mountpoint_.c_str(), 0) == id_;
+  if (is_there) ::umount2(mountpoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
 }  // namespace grantfs

@@ -39,9 +39,10 @@ class KernelMount {
   /// The connection's descriptor of /dev/fuse, once: nobody else closes it.
   UniqueFd take_device() { return std::move(device_); }
 
-  /// Whether this very mount is what is at its mount point. Asks no daemon.
-  bool is_there() const;
-  /// Takes it away if it is there, though it be in use (MNT_DETACH).
+  /// Whether it is mounted still, wherever by now. Looks at a list only: a look at the mount itself
+  /// would have it be in use, and umount(8) refused.
+  bool exists() const;
+  /// Takes it away, though it be in use (MNT_DETACH), if it is what is at its mount point.
   void detach();
 
  private:

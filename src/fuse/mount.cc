@@ -175,7 +175,7 @@ class FuseMount::Session {
   bool stays_mounted() const {
     constexpr std::chrono::milliseconds kPause{10};
     const auto until = std::chrono::steady_clock::now() + kForcedUnmount;
-    while (mount_->is_there()) {
+    while (mount_->exists()) {
       if (std::chrono::steady_clock::now() > until) return true;
       std::this_thread::sleep_for(kPause);
     }

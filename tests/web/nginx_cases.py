@@ -268,6 +268,7 @@ UNSAFE = {
     "the store inside, and an error": (
         server("location /in/ { internal; alias {store}/; } location ~ ^/p(/.*)$ { root {www}; error_page 404 = /in$1; }"),
         (f"/p/alice/{F}", {})),
+    "the mount by a relative path": (server("location /p/ { root mnt; rewrite ^/p/(.*)$ /$1 break; }"), (f"/p/by-user/alice/{F}", {})),
     "the policy's folder": (server("location /p/ { alias {policy}/; }"), ("/p/policy.db", {})),
 }
 
@@ -362,6 +363,10 @@ SAFE = {
                                         "rewrite ^(/download/.*)/media/(.*)\\..*$ $1/mp3/$2.mp3 last; location /p/ { alias {mnt}/public/; }"),
     "a front controller": "server { listen {port}; root {work}/sites; location / { if (!-e $request_filename) { rewrite ^/(.*)$ /index.php?q=$1 last; } }\n"
     "location ~ \\.php$ { fastcgi_split_path_info ^(.+\\.php)(/.+)$; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; fastcgi_pass 127.0.0.1:{back}; } }",
+    "pictures by what the browser takes": 'map $http_accept $webp { default ""; "~*webp" ".webp"; }\n'
+    + server("location ~* ^(?<path>.+)\\.(?<ext>png|jpe?g)$ { root {work}/sites; try_files $path$webp.$ext $uri =404; }"),
+    "arguments behind a path": "server { listen {port}; root {work}/sites; location / { try_files $uri $uri/ /index.php$is_args$args; } "
+    "location ~ \\.php$ { return 404; } }",
     "subdomains": 'server { listen {port}; set $sub ""; if ($host ~* "^([a-z0-9-\\.]+)\\.example\\.com$") { set $sub $1; } root {work}/sites/$sub; location / { } }',
     "maintenance": "server { listen {port}; root {work}/sites; if (-f $document_root/maintenance.html) { return 503; } error_page 503 @maintenance;\n"
     "location @maintenance { rewrite ^(.*)$ /maintenance.html break; } location / { try_files $uri $uri.html $uri/ =404; } }",

@@ -89,7 +89,7 @@ class Running:
         self.work = world.work
 
     def __enter__(self):
-        self.process = subprocess.Popen(["nginx", "-c", self.conf, "-e", self.work / "start.log"], stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(["nginx", "-p", self.work, "-c", self.conf, "-e", self.work / "start.log"], stderr=subprocess.PIPE)
         try:
             wait_for_port(self.values["port"], self.process)
         except BaseException:

@@ -176,6 +176,7 @@ void Auditor::visit_block(const Site& site, const Spot& spot, const Value& uri, 
     serve(visit);
   } else if (!hands_on(*spot.block)) {
     check_texts(visit);
+    check_unreached(visit);
   }
   for (const Target& target : outcome.targets) {
     check_text(*target.directive, target.uri, access);
@@ -202,6 +203,19 @@ void Auditor::stay(const Visit& visit, const Target& target) {
   const Directive& block = target.inside == nullptr ? visit.block : *target.inside;
   serve({visit.site, visit.spot, block, scope, visit.frame, target.uri, visit.access,
          target.directive, visit.depth});
+}
+
+/// What an application may send nginx to is its to say; but the store it must not have at all.
+void Auditor::check_unreached(const Visit& visit) {
+  for (const Lookup& lookup : lookups(visit.scope, visit.uri, visit.frame, variables_)) {
+    for (const Alternative& path : lookup.path) {
+      for (const auto& way : {path.text, resolved(path.text, folder_)}) {
+        for (const Fault& fault : judge({way}, trees_, visit.access).faults) {
+          if (fault.rule == "store-served") report_fault(*lookup.directive, fault);
+        }
+      }
+    }
+  }
 }
 
 void Auditor::check_texts(const Visit& visit) {

@@ -14,6 +14,7 @@ void Auditor::serve(const Visit& visit) {
   if (visit.access.refuses_all()) return;
   const bool stays = visit.via != nullptr && visit.via->name == "rewrite";
   if (hands_on(answering) || hands_on(visit.block)) {
+    if (!stays) check_texts(visit);
     judge_handing_on(visit);
     go_on(visit, {});
     return;

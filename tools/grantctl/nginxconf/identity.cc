@@ -319,18 +319,37 @@ void judge_tree(const Tree& tree, const Alternative& path, const std::vector<Com
   }
 }
 
-/// Whether a constant makes a name, and no "." or "..", of what stands behind it.
-bool is_glued_before(const Piece& piece) {
-  if (!piece.is_literal) return false;
-  const auto name = piece.literal.substr(piece.literal.rfind('/') + 1);
-  return name.find_first_not_of('.') != name.npos;
+bool is_no_name(const Language& part) {
+  return part.may_be_empty || part.may_be_dot || part.may_be_dots;
 }
 
-/// The same of what stands before it.
-bool is_glued_behind(const Piece& piece) {
-  if (!piece.is_literal) return false;
-  const auto name = piece.literal.substr(0, piece.literal.find('/'));
-  return name.find_first_not_of('.') != name.npos;
+/// Whether what stands before a piece, since the last slash, makes it a name that is not "..".
+bool is_glued_before(const std::vector<Piece>& path, std::size_t at) {
+  Language part = exactly("");
+  while (at-- > 0) {
+    const Piece& piece = path[at];
+    const auto slash = piece.is_literal ? piece.literal.rfind('/') : std::string::npos;
+    if (!piece.is_literal && piece.language.may_hold('/')) return false;
+    part = concatenated(
+        slash == std::string::npos ? piece.language : exactly(piece.literal.substr(slash + 1)),
+        part);
+    if (slash != std::string::npos) break;
+  }
+  return !is_no_name(part);
+}
+
+/// The same of what stands behind it, up to the next slash.
+bool is_glued_behind(const std::vector<Piece>& path, std::size_t at) {
+  Language part = exactly("");
+  while (++at < path.size()) {
+    const Piece& piece = path[at];
+    const auto slash = piece.is_literal ? piece.literal.find('/') : std::string::npos;
+    if (!piece.is_literal && piece.language.may_hold('/')) return false;
+    part = concatenated(part, slash == std::string::npos ? piece.language
+                                                         : exactly(piece.literal.substr(0, slash)));
+    if (slash != std::string::npos) break;
+  }
+  return !is_no_name(part);
 }
 
 }  // namespace
@@ -348,9 +367,8 @@ std::string unchecked_in(const Alternative& path, const Access& access) {
     const Language language = language_in(piece, access);
     if (piece.is_literal || !language.may_hold('/') || !language.may_climb()) continue;
     const bool is_part = language.is_cut_before || language.is_cut_behind;
-    const bool before = !language.is_cut_before || (i > 0 && is_glued_before(path.text[i - 1]));
-    const bool behind =
-        !language.is_cut_behind || (i + 1 < path.text.size() && is_glued_behind(path.text[i + 1]));
+    const bool before = !language.is_cut_before || is_glued_before(path.text, i);
+    const bool behind = !language.is_cut_behind || is_glued_behind(path.text, i);
     if (!is_part || !before || !behind) return piece.name;
   }
   for (const Component& component : components_of(path.text)) {

@@ -34,12 +34,13 @@ Value without_prefix(const Value& uri, const std::string& prefix) {
 
 bool is_file_test(const std::string& word) {
   static const std::set<std::string_view> kTests = {"-f", "-d", "-e", "-x"};
-  const std::string_view test = std::string_view(word).substr(word.find_first_not_of("(!"));
-  return word.find_first_not_of("(!") != word.npos && kTests.contains(test);
+  const auto begin = word.find_first_not_of("(!");
+  return begin != word.npos && kTests.contains(std::string_view(word).substr(begin));
 }
 
+/// The path alone: what stands behind '?', or behind $is_args, which is one, is none.
 std::string without_query(const std::string& uri) {
-  return uri.substr(0, uri.find('?'));
+  return uri.substr(0, std::min({uri.find('?'), uri.find("$is_args"), uri.find("${is_args}")}));
 }
 
 }  // namespace
@@ -140,6 +141,11 @@ std::vector<Lookup> path_texts(const Scope& scope, const Directive& block, const
     if (text.find('$') == text.npos) return;
     found.push_back({&directive, variables.of(without_query(text), frame, directive.place)});
   };
+  const std::string store = scope.word("proxy_store");
+  if (hands_on(block)) {
+    if (!store.empty() && store != "on" && store != "off") add(*scope.find("proxy_store"), store);
+    return found;
+  }
   if (scope.root != nullptr) add(*scope.root, scope.root->arguments[0]);
   if (scope.try_files != nullptr) {
     for (const std::string& text : scope.try_files->arguments) {
@@ -154,8 +160,6 @@ std::vector<Lookup> path_texts(const Scope& scope, const Directive& block, const
   if (const Directive* index = scope.find("index")) {
     for (const std::string& name : index->arguments) add(*index, name);
   }
-  const std::string store = scope.word("proxy_store");
-  if (!store.empty() && store != "on" && store != "off") add(*scope.find("proxy_store"), store);
   for (const Directive& directive : block.block) {
     if (directive.name == "if" && directive.arguments.size() >= 2 &&
         is_file_test(directive.arguments[0])) {

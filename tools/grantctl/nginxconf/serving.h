@@ -37,7 +37,8 @@ struct Onward {
 std::vector<Onward> onward(const Scope& scope, const Directive& block, const Frame& frame,
                            Variables& variables);
 
-/// The texts of a block that are paths, each with its directive.
+/// The texts of a block that are paths, each with its directive; of one that hands on, what it
+/// stores.
 std::vector<Lookup> path_texts(const Scope& scope, const Directive& block, const Frame& frame,
                                Variables& variables);
 

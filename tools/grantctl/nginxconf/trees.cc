@@ -144,8 +144,17 @@ std::vector<Piece> resolved(const std::vector<Piece>& path, const std::string& f
   const std::size_t slash = path.size() == 1 ? text.size() : text.rfind('/');
   if (slash == text.npos || slash == 0) return path;
   std::filesystem::path fixed = text.substr(0, slash);
-  if (fixed.is_relative()) fixed = std::filesystem::path(folder) / fixed;
   std::error_code failed;
+  if (fixed.is_relative()) {
+    const std::filesystem::path own = folder.empty() ? "." : folder;
+    for (const auto& prefix : {own, own / "..", std::filesystem::path("/usr/share/nginx"),
+                               std::filesystem::path("/etc/nginx")}) {
+      if (!std::filesystem::exists(prefix / fixed, failed)) continue;
+      fixed = prefix / fixed;
+      break;
+    }
+    if (fixed.is_relative()) fixed = own / fixed;
+  }
   const auto real = std::filesystem::weakly_canonical(fixed, failed);
   if (failed) return path;
   std::vector<Piece> same = path;

@@ -49,7 +49,8 @@ struct Reach {
 std::vector<Reach> ways_into(const Tree& tree, const std::vector<Component>& path);
 
 /// The same path, its constant beginning as the machine resolves it now (realpath(3)): symbolic
-/// links, and "." and "..". What is not there stays as it is. Relative ones are in `folder`.
+/// links, and "." and "..". What is not there stays as it is. Relative ones are
+/// in `folder`, or in one of the folders above it or of nginx's, where they are there.
 std::vector<Piece> resolved(const std::vector<Piece>& path, const std::string& folder);
 
 }  // namespace grantctl::nginxconf

@@ -217,6 +217,9 @@ UNSAFE = {
     "internal by a rewrite of the server": (
         "server { listen {port}; root {mnt}; location / { return 404; } location /by-user/ { internal; } rewrite ^/p(/.*)$ $1 break; }",
         (f"/p/by-user/alice/{F}", {})),
+    "all to one program, but for what is served before": (
+        server("location ~ \\.txt$ { root {www}; } location ~ \\.php(?:$|/) { fastcgi_pass 127.0.0.1:{back}; }\n"
+               "location /p/ { root {www}; try_files $uri /d.php$arg_u; }"), (f"/p/x?u=/../../mnt/by-user/alice/{F}", {})),
     "internal by an index": (
         server("location /in/ { internal; alias {mnt}/by-user/; } location /p/ { alias {www}/; index /in/$arg_u; }"),
         (f"/p/?u=alice/{F}", {})),
@@ -367,6 +370,8 @@ SAFE = {
     + server("location ~* ^(?<path>.+)\\.(?<ext>png|jpe?g)$ { root {work}/sites; try_files $path$webp.$ext $uri =404; }"),
     "arguments behind a path": "server { listen {port}; root {work}/sites; location / { try_files $uri $uri/ /index.php$is_args$args; } "
     "location ~ \\.php$ { return 404; } }",
+    "all to one program": "server { listen {port}; root {work}/sites; location ~ \\.php(?:$|/) { fastcgi_pass 127.0.0.1:{back}; }\n"
+    "location ~ \\.(?:css|js)$ { try_files $uri /index.php$request_uri; } location / { try_files $uri $uri/ /index.php$request_uri; } }",
     "subdomains": 'server { listen {port}; set $sub ""; if ($host ~* "^([a-z0-9-\\.]+)\\.example\\.com$") { set $sub $1; } root {work}/sites/$sub; location / { } }',
     "maintenance": "server { listen {port}; root {work}/sites; if (-f $document_root/maintenance.html) { return 503; } error_page 503 @maintenance;\n"
     "location @maintenance { rewrite ^(.*)$ /maintenance.html break; } location / { try_files $uri $uri.html $uri/ =404; } }",

@@ -34,7 +34,7 @@ class World:
         self.work.chmod(0o755)
         for path in ("mnt/by-user/alice", "mnt/by-user/bob", "mnt/public", "mnt/me", f"mnt/by-session/{TOKEN}", f"mnt/by-session/{BOBS}",
                      f"mnt/by-link/{TOKEN}", "mnt/public/x", "mnt/by-signature", f"mnt/from/192.0.2.9/by-session/{TOKEN}",
-                     "mnt/from/127.0.0.1/by-session", "store/alice", "policy", "www", "sites/127.0.0.1/html"):
+                     "mnt/from/127.0.0.1/by-session", "store/alice", "policy", "www/d.php", "sites/127.0.0.1/html"):
             (self.work / path).mkdir(parents=True, exist_ok=True)
         for path in ("mnt/by-user/alice", f"mnt/by-session/{TOKEN}", f"mnt/from/192.0.2.9/by-session/{TOKEN}", "store/alice"):
             self.write(f"{path}/secret.txt", SECRET)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <regex>
 #include <string_view>
 
 #include "nginxconf/builtins.h"
@@ -75,11 +76,46 @@ void Auditor::report_unchecked(const Directive& directive, const std::string& na
                                   name)});
 }
 
-void Auditor::check_text(const Directive& directive, const Value& value, const Access& access) {
+/// `site_of_uri`: it is no path yet, but a URI that the site goes on with; else null.
+void Auditor::check_text(const Directive& directive, const Value& value, const Access& access,
+                         const Site* site_of_uri) {
   for (const Alternative& alternative : value) {
     const std::string name = unchecked_in(alternative, access);
-    if (!name.empty()) report_unchecked(directive, name);
+    if (name.empty()) continue;
+    if (site_of_uri != nullptr && is_handed_on(*site_of_uri, alternative)) continue;
+    report_unchecked(directive, name);
   }
+}
+
+/// Whether another server is asked for a URI whatever follows its constant beginning, as with
+/// /index.php$request_uri: the first location with a pattern that may match it hands on, and does.
+bool Auditor::is_handed_on(const Site& site, const Alternative& uri) {
+  constexpr std::size_t kLongest = 200;
+  if (uri.text.empty() || !uri.text[0].is_literal || uri.text[0].literal.size() > kLongest) {
+    return false;
+  }
+  // A control character stands for what follows, so that no $ matches before it.
+  const bool goes_on_with_slash = uri.text.size() > 1 && uri.text[1].name == "request_uri";
+  const std::string begin = uri.text[0].literal + (goes_on_with_slash ? "/" : "") + "\x01";
+  for (const Spot& spot : site.spots) {
+    if (!variables_.step(spot.block->place)) return false;
+    const std::string& key = key_of(*spot.block);
+    if (spot.block->arguments.front() == "^~" && begin.starts_with(key)) return false;
+    if (!is_pattern_location(*spot.block) || key.size() > kLongest) continue;
+    try {
+      if (std::regex_search(begin, std::regex(key))) return hands_on(*spot.block);
+    } catch (const std::regex_error&) {
+      return false;
+    }
+    // One that may match because of what follows.
+    const bool is_harmless = hands_on(*spot.block) || spot.block->find("return") != nullptr;
+    const Pattern& pattern = variables_.pattern(key, spot.block->place);
+    const auto length = std::min(pattern.prefix.size(), begin.size() - 1);
+    const bool is_other = pattern.at_start && spot.block->arguments[0] == "~" &&
+                          pattern.prefix.substr(0, length) != begin.substr(0, length);
+    if (!is_harmless && !is_other) return false;
+  }
+  return false;
 }
 
 void Auditor::judge_site(const Site& site) {
@@ -91,7 +127,7 @@ void Auditor::judge_site(const Site& site) {
       map_, site, site.scope, outcome.frame, variables_,
       {nullptr, outcome.is_guarded, outcome.is_signed, outcome.certificate_verified, false});
   for (const Target& target : outcome.targets) {
-    check_text(*target.directive, target.uri, access);
+    check_text(*target.directive, target.uri, access, target.stays ? nullptr : &site);
     follow_uri(target.uri, {site, outcome.frame, target.directive, {}, {}, 0});
   }
   for (const Spot& spot : site.spots) {
@@ -179,7 +215,7 @@ void Auditor::visit_block(const Site& site, const Spot& spot, const Value& uri, 
     check_unreached(visit);
   }
   for (const Target& target : outcome.targets) {
-    check_text(*target.directive, target.uri, access);
+    check_text(*target.directive, target.uri, access, target.stays ? nullptr : &site);
     if (!target.stays) {
       if (is_reached) {
         follow_uri(target.uri, {site, outcome.frame, target.directive, passed, {}, depth});
@@ -220,7 +256,7 @@ void Auditor::check_unreached(const Visit& visit) {
 
 void Auditor::check_texts(const Visit& visit) {
   for (const Lookup& text : path_texts(visit.scope, visit.block, visit.frame, variables_)) {
-    check_text(*text.directive, text.path, visit.access);
+    check_text(*text.directive, text.path, visit.access, text.is_uri ? &visit.site : nullptr);
   }
 }
 

@@ -48,7 +48,9 @@ class Auditor {
   void report(Finding finding);
   void report_fault(const Directive& directive, const Fault& fault);
   void report_unchecked(const Directive& directive, const std::string& name);
-  void check_text(const Directive& directive, const Value& value, const Access& access);
+  void check_text(const Directive& directive, const Value& value, const Access& access,
+                  const Site* site_of_uri);
+  bool is_handed_on(const Site& site, const Alternative& uri);
   void judge_site(const Site& site);
   void take_server_name(const Site& site, Frame& frame);
   /// What holds when a request comes to a location.

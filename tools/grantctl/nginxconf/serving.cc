@@ -137,9 +137,10 @@ std::vector<Onward> onward(const Scope& scope, const Directive& block, const Fra
 std::vector<Lookup> path_texts(const Scope& scope, const Directive& block, const Frame& frame,
                                Variables& variables) {
   std::vector<Lookup> found;
-  const auto add = [&](const Directive& directive, const std::string& text) {
+  const auto add = [&](const Directive& directive, const std::string& text, bool is_uri = false) {
     if (text.find('$') == text.npos) return;
-    found.push_back({&directive, variables.of(without_query(text), frame, directive.place)});
+    found.push_back(
+        {&directive, variables.of(without_query(text), frame, directive.place), is_uri});
   };
   const std::string store = scope.word("proxy_store");
   if (hands_on(block)) {
@@ -149,13 +150,14 @@ std::vector<Lookup> path_texts(const Scope& scope, const Directive& block, const
   if (scope.root != nullptr) add(*scope.root, scope.root->arguments[0]);
   if (scope.try_files != nullptr) {
     for (const std::string& text : scope.try_files->arguments) {
-      if (!text.starts_with("http")) add(*scope.try_files, text);
+      const bool is_last = &text == &scope.try_files->arguments.back();
+      if (!text.starts_with("http")) add(*scope.try_files, text, is_last);
     }
   }
   for (const Directive* page : scope.all("error_page")) {
     if (page->arguments.size() < 2) continue;
     const std::string& uri = page->arguments.back();
-    if (uri.starts_with('/') || uri.starts_with("$")) add(*page, uri);
+    if (uri.starts_with('/') || uri.starts_with("$")) add(*page, uri, true);
   }
   if (const Directive* index = scope.find("index")) {
     for (const std::string& name : index->arguments) add(*index, name);

@@ -17,6 +17,7 @@ Value uri_of(const Spot* spot, Variables& variables);
 struct Lookup {
   const Directive* directive;
   Value path;
+  bool is_uri = false;  ///< that nginx goes on with
 };
 
 /// The paths that a block looks up for a URI: by root or alias, or what try_files tries.

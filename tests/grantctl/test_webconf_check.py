@@ -126,6 +126,18 @@ class WebconfCheck(unittest.TestCase):
             folder = self.write("", f"{file}.d/{file}").parent
             self.assertIn(f"is a folder of {name}: webconf check reads nginx's alone".encode(), check(folder).stderr)
 
+    @unittest.skipIf(os.geteuid() != 0, "mounts: run it as root")
+    def test_a_store_is_known_where_else_it_is_mounted(self):
+        path = self.write("")
+        for name in ("store/part", "whole", "some", "else"):
+            (self.folder / name).mkdir(parents=True)
+        path.write_text("server { listen 80;\n" + "".join(f"location /{name}/ {{ alias {self.folder}/{name}/; }}\n" for name in ("whole", "some", "else")) + "}")
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", 'mount --bind "$1/store" "$1/whole" && mount --bind "$1/store/part" "$1/some" && '
+             'exec "$2" webconf check --json --store "$1/store" "$3"', "sh", self.folder, GRANTCTL, path], capture_output=True, timeout=30)
+        self.assertEqual([(finding["line"], finding["rule"]) for finding in json.loads(done.stdout)["findings"]],
+                         [(2, "store-served"), (3, "store-served")], done.stderr)
+
     def test_a_program_is_noted_and_no_finding(self):
         path = self.write("server {\n  location / {\n    content_by_lua_block { ngx.say('}') -- }\n }\n  }\n}\n")
         done = check(path)

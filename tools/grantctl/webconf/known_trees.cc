@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <system_error>
 
@@ -40,15 +41,61 @@ std::string without_octal(const std::string& text) {
   return plain;
 }
 
-void add_mounted(std::vector<Tree>& trees) {
+/// A line of mountinfo, as far as it matters here.
+struct Mounted {
+  std::string device;  ///< major:minor
+  std::string root;    ///< what of the file system is mounted
+  std::string point;
+  bool is_grantfs = false;
+};
+
+std::vector<Mounted> read_mounts() {
+  std::vector<Mounted> mounts;
   std::ifstream table("/proc/self/mountinfo");
   for (std::string line; std::getline(table, line);) {
-    const auto dash = line.find(" - ");
-    if (dash == line.npos || !line.substr(dash + 3).starts_with("fuse.grantfs ")) continue;
     std::istringstream words(line);
-    std::string word;
-    for (int i = 0; i < 5; ++i) words >> word;
-    add_tree(trees, Tree::Kind::kMount, without_octal(word));
+    std::string ignored;
+    Mounted mounted;
+    if (!(words >> ignored >> ignored >> mounted.device >> mounted.root >> mounted.point)) continue;
+    mounted.root = without_octal(mounted.root);
+    mounted.point = without_octal(mounted.point);
+    const auto dash = line.find(" - ");
+    mounted.is_grantfs = dash != line.npos && line.substr(dash + 3).starts_with("fuse.grantfs ");
+    mounts.push_back(std::move(mounted));
+  }
+  return mounts;
+}
+
+/// The rest of a path below a folder, with its slash; nothing if it is not there or below.
+std::optional<std::string> below(const std::string& folder, const std::string& path) {
+  if (folder == "/") return path == "/" ? "" : path;
+  if (!path.starts_with(folder)) return std::nullopt;
+  const std::string rest = path.substr(folder.size());
+  if (!rest.empty() && rest[0] != '/') return std::nullopt;
+  return rest;
+}
+
+/// Adds where else a folder, or a part of it, is mounted (mount --bind).
+void add_other_mounts(std::vector<Tree>& trees, const std::vector<Mounted>& mounts) {
+  const std::vector<Tree> known = trees;
+  for (const Tree& tree : known) {
+    if (tree.kind == Tree::Kind::kMount) continue;
+    const Mounted* on = nullptr;
+    for (const Mounted& mounted : mounts) {
+      const bool deeper = on == nullptr || mounted.point.size() >= on->point.size();
+      if (below(mounted.point, tree.path) && deeper) on = &mounted;
+    }
+    if (on == nullptr) continue;
+    const std::string inside =
+        (on->root == "/" ? "" : on->root) + below(on->point, tree.path).value_or("");
+    for (const Mounted& other : mounts) {
+      if (other.device != on->device) continue;
+      if (const auto rest = below(other.root, inside)) {
+        add_tree(trees, tree.kind, other.point + *rest);
+      } else if (below(inside, other.root)) {
+        add_tree(trees, tree.kind, other.point);
+      }
+    }
   }
 }
 
@@ -66,7 +113,11 @@ std::vector<Tree> known_trees(Context& context, const std::vector<std::string>& 
   if (mounts.empty()) add_tree(trees, Tree::Kind::kMount, "/srv/files");
   for (const std::string& mount : mounts) add_tree(trees, Tree::Kind::kMount, mount);
   for (const std::string& store : stores) add_tree(trees, Tree::Kind::kStore, store);
-  add_mounted(trees);
+  const auto mounts_now = read_mounts();
+  for (const Mounted& mounted : mounts_now) {
+    if (mounted.is_grantfs && mounted.root == "/")
+      add_tree(trees, Tree::Kind::kMount, mounted.point);
+  }
   if (const auto socket = context.control()) {
     if (const auto status = grantfs::ask_status(*socket)) add_daemon(trees, *status);
   }
@@ -83,6 +134,7 @@ std::vector<Tree> known_trees(Context& context, const std::vector<std::string>& 
       for (const auto& daemon : search->found) add_daemon(trees, daemon);
     }
   }
+  add_other_mounts(trees, mounts_now);
   return trees;
 }
 

@@ -306,7 +306,7 @@ class Daemon {
   TreeOptions complete(TreeOptions options) {
     options.lease = options_.lease;
     options.link_uses = &link_uses_;
-    options.share_files = enforcement_ == Enforcement::kLease;
+    options.reads_by_node = enforcement_ == Enforcement::kLease;
     options.on_lent = [this](std::chrono::seconds longest) { recaller_->lent(longest); };
     options.vouch = [this] { recaller_->vouch(); };
     options.on_changed = [this](NodeId node) { store_watcher_->forget_file(node); };

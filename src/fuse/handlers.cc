@@ -334,11 +334,12 @@ void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
 void on_readdir(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t offset,
                 fuse_file_info* info) {
   answer(request, Upcall::kReaddir, [&](HandlerContext& /*context*/) {
+    const Caller caller = caller_of(request);
     std::vector<char> buffer(size);
     std::size_t used = 0;
     std::string name;
     auto read = decltype(HandlerContext::folders)::get(info->fh)->read(
-        offset, [&](const FolderEntry& entry) {
+        caller, offset, [&](const FolderEntry& entry) {
           struct stat shown = {};  // of which the kernel is told the number and the type alone
           shown.st_ino = entry.inode;
           shown.st_mode = entry.type;

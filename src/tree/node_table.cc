@@ -294,7 +294,7 @@ NodeTable::Forgotten NodeTable::forget(NodeId id, std::uint64_t count) {
   Turns turns(tables);
   forget_below(turns, *tables, id);
   forget_names(turns, *tables, id);
-  constexpr std::size_t kMany = 20'000;
+  constexpr std::size_t kMany = 5'000;
   const std::size_t left = tables->nodes.size() + tables->entries.size();
   const bool much = tables->most > kMany && left < tables->most / 4;
   if (much) shrink(*tables);

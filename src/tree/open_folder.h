@@ -16,6 +16,7 @@
 #include "grantfs/policy.h"
 #include "grantfs/result.h"
 #include "store/store.h"
+#include "tree/caller.h"
 #include "tree/inode_numbers.h"
 #include "tree/view.h"
 
@@ -32,8 +33,8 @@ struct FolderEntry {
 /// Takes an entry; false if there is no room for it, and it must be offered again.
 using FolderSink = std::function<bool(const FolderEntry&)>;
 
-/// A listing under way, as one open file description has it. What is in it was decided when it was
-/// opened: like any handle it stays usable. Thread-safe.
+/// A listing under way, as one open file description has it. Unlike an open file it tells nothing
+/// more once access is lost: every read() is decided anew. Thread-safe.
 class OpenFolder {
  public:
   OpenFolder() = default;
@@ -42,19 +43,22 @@ class OpenFolder {
   OpenFolder& operator=(const OpenFolder&) = delete;
 
   /// Hands out entries from `offset` (0, or a FolderEntry::next) until the sink is full or the
-  /// folder ends.
-  Result<void, Errno> read(off_t offset, const FolderSink& sink) {
+  /// folder ends. From the beginning it is what there is now; going on, of what there was at the
+  /// beginning, what may still be seen. Refused as Tree::open_folder() would be now; ENOENT also if
+  /// the path leads to another folder than at the beginning.
+  Result<void, Errno> read(const Caller& caller, off_t offset, const FolderSink& sink) {
     const std::lock_guard guard(mutex_);
-    return read_locked(offset, sink);
+    return read_locked(caller, offset, sink);
   }
 
  private:
-  virtual Result<void, Errno> read_locked(off_t offset, const FolderSink& sink) = 0;
+  virtual Result<void, Errno> read_locked(const Caller& caller, off_t offset,
+                                          const FolderSink& sink) = 0;
 
   std::mutex mutex_;
 };
 
-/// Entries given beforehand: the mount's own folders.
+/// Entries given beforehand: the mount's own folders, and those of views of URIs.
 class FixedFolder final : public OpenFolder {
  public:
   struct Item {
@@ -62,12 +66,17 @@ class FixedFolder final : public OpenFolder {
     std::uint64_t inode;
     mode_t type;
   };
-  explicit FixedFolder(std::vector<Item> items) : items_(std::move(items)) {}
+  using Decide = std::function<Result<void, Errno>(const Caller&)>;
+  /// `decide`: whether the caller may list it now; none: everybody may.
+  explicit FixedFolder(std::vector<Item> items, Decide decide = {})
+      : items_(std::move(items)), decide_(std::move(decide)) {}
 
  private:
-  Result<void, Errno> read_locked(off_t offset, const FolderSink& sink) override;
+  Result<void, Errno> read_locked(const Caller& caller, off_t offset,
+                                  const FolderSink& sink) override;
 
   std::vector<Item> items_;
+  Decide decide_;
 };
 
 /// The descriptors of listings under way: those used last. A listing that lost its descriptor
@@ -90,54 +99,62 @@ class FolderStreams {
   Sync<std::list<Kept>> streams_;  ///< oldest first
 };
 
+/// A folder of the store, as a view shows it now.
+struct FolderSight {
+  Located located;
+  Access access;  ///< kRead: as a whole
+};
+
+/// The decisions on what a view shows of one folder: the policy's newest commit at each call.
+/// Refusals as of Tree::open_folder(). Thread-safe.
+class FolderDecisions {
+ public:
+  FolderDecisions() = default;
+  virtual ~FolderDecisions() = default;
+  FolderDecisions(const FolderDecisions&) = delete;
+  FolderDecisions& operator=(const FolderDecisions&) = delete;
+
+  /// One decision, and one resolution in the store.
+  virtual Result<FolderSight, Errno> look(const Caller& caller) = 0;
+  /// The names of a folder that is seen in part; kRead if it is seen as a whole by now.
+  virtual Result<Listing, Errno> list() = 0;
+  /// One decision on a name.
+  virtual Result<Access, Errno> access_to(std::string_view name) = 0;
+};
+
 /// What the store has in a folder.
 struct FolderOfView {
   const Store& store;
   std::shared_ptr<FolderStreams> streams;
-  Located located;
   ViewPointer view;
   StorePath path;
   InodeNumbers numbers;
+  std::unique_ptr<FolderDecisions> decisions;
 };
 
-/// A folder of the store.
-class StoreFolder : public OpenFolder {
+/// A folder of the store. Each read() costs one decision. While a folder is seen in part it costs a
+/// list of its names besides at the beginning, and a decision on each name when going on.
+class StoreFolder final : public OpenFolder {
  public:
-  explicit StoreFolder(FolderOfView of) : of_(std::move(of)) { of_.located.fd.reset(); }
+  explicit StoreFolder(FolderOfView of) : of_(std::move(of)) {}
   ~StoreFolder() override { of_.streams->take(this); }
 
- protected:
-  const FolderOfView& of() const { return of_; }
-
  private:
-  Result<void, Errno> read_locked(off_t offset, const FolderSink& sink) final;
-  virtual Result<void, Errno> read_stream(Store::Folder& stream, off_t offset,
-                                          const FolderSink& sink) = 0;
+  Result<void, Errno> read_locked(const Caller& caller, off_t offset,
+                                  const FolderSink& sink) override;
+  /// Starts anew with what there is now.
+  Result<void, Errno> begin(FolderSight now);
+  /// Whatever the store has there, as far as it may be seen.
+  Result<void, Errno> read_whole(Store::Folder& stream, off_t offset, const FolderSink& sink);
+  /// Of the names listed, those that the store has.
+  Result<void, Errno> read_names(Store::Folder& stream, off_t offset, const FolderSink& sink);
+  /// What may be seen of a name now, if it was `listed` at the beginning.
+  Result<Access, Errno> access_to(std::string_view name, Access listed);
 
   FolderOfView of_;
-};
-
-/// A folder that is readable as a whole: whatever the store has there, read as it is asked for.
-class WholeFolder final : public StoreFolder {
- public:
-  using StoreFolder::StoreFolder;
-
- private:
-  Result<void, Errno> read_stream(Store::Folder& stream, off_t offset,
-                                  const FolderSink& sink) override;
-};
-
-/// A folder of which the policy shows some names: those of them that the store has.
-class PartialFolder final : public StoreFolder {
- public:
-  PartialFolder(FolderOfView of, std::vector<ListedName> names)
-      : StoreFolder(std::move(of)), names_(std::move(names)) {}
-
- private:
-  Result<void, Errno> read_stream(Store::Folder& stream, off_t offset,
-                                  const FolderSink& sink) override;
-
-  std::vector<ListedName> names_;
+  std::optional<Located> located_;  ///< the folder as of the beginning, without its descriptor
+  std::optional<std::vector<ListedName>> names_;  ///< none: seen as a whole
+  bool decides_each_ = false;                     ///< less may be seen by now than at the beginning
 };
 
 }  // namespace grantfs

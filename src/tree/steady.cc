@@ -18,7 +18,7 @@ constexpr seconds kLongestLeaseToExtend{10};
 }  // namespace
 
 void Tree::lend_steadily() {
-  lends_steadily_ = options_.share_files && options_.vouch != nullptr &&
+  lends_steadily_ = options_.reads_by_node && options_.vouch != nullptr &&
                     options_.lease.count() > 0 && options_.lease <= kLongestLeaseToExtend;
 }
 

@@ -17,10 +17,6 @@ constexpr mode_t kUserDoorMode = S_IFDIR | 0500;
 /// clock ticks, 10 ms at the most (CONFIG_HZ).
 constexpr std::chrono::milliseconds kExpiryMargin{50};
 
-bool is_folder(NodeKind kind) {
-  return kind != NodeKind::kFile && kind != NodeKind::kMe && kind != NodeKind::kMarker;
-}
-
 }  // namespace
 
 Tree::Tree(Policy& policy, const Store& store, TreeOptions options)
@@ -111,6 +107,7 @@ void Tree::rest() {
   pinned_.clear();
   recent_.clear();
   streams_->clear();
+  if (forgot_.exchange(false)) ::malloc_trim(0);
 }
 
 Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, const Caller& caller) {
@@ -188,8 +185,13 @@ Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view 
 }
 
 FileNode Tree::file_node(const View& view) const {
-  if (!options_.share_files) return FileNode::kOfName;
-  return view.is_for_servers() ? FileNode::kShared : FileNode::kOfVersion;
+  if (!options_.reads_by_node) return FileNode::kOfName;
+  // Whoever may open a node can watch (inotify(7)) and lock (flock(2)) it, and so see what all do
+  // who have it.
+  const bool is_by_user = std::holds_alternative<Named>(view.identity);
+  const bool shared = options_.server_group && view.is_behind_servers_door() &&
+                      (!is_by_user || options_.by_user_group == options_.server_group);
+  return shared ? FileNode::kShared : FileNode::kOfVersion;
 }
 
 void Tree::tell_of_change(NodeId node) const {
@@ -197,7 +199,7 @@ void Tree::tell_of_change(NodeId node) const {
 }
 
 void Tree::keep_at_hand(NodeId node, Located located) {
-  if (!options_.share_files) {
+  if (!options_.reads_by_node) {
     recent_.keep(node, std::move(located));
   } else if (pinned_.find(node) == nullptr) {
     pinned_.keep(node, std::make_shared<UniqueFd>(std::move(located.fd)));
@@ -214,6 +216,7 @@ bool Tree::forget(NodeId node, std::uint64_t count) {
   const auto forgotten = nodes_.forget(node, count);
   if (forgotten.much) ::malloc_trim(0);
   if (!forgotten.gone) return false;
+  forgot_ = true;
   files_.drop(node);
   opened_.drop(node);
   pinned_.drop(node);
@@ -270,7 +273,7 @@ Attributes Tree::attributes_of_file(const Place& place) {
   }
   const auto found = examine(place);
   const bool same = found && found->id == place.last.id;
-  if (same && options_.share_files && nodes_.note_change(place.id, *found)) {
+  if (same && options_.reads_by_node && nodes_.note_change(place.id, *found)) {
     tell_of_change(place.id);
   }
   Attributes shown{file_attributes(place.view == nullptr ? 0 : place.view->shown_owner,
@@ -350,38 +353,6 @@ Result<std::shared_ptr<OpenedFile>, Errno> Tree::open(NodeId node, const Caller&
   auto admitted = admit(node, caller);
   if (!admitted) return admitted.error();
   return share_admitted(node, *admitted, FileLeases::kAwait);
-}
-
-Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_folder(NodeId node, const Caller& caller) {
-  counters_.opendirs.fetch_add(1, std::memory_order_relaxed);
-  const auto place = nodes_.find(node);
-  if (!place || !is_folder(place->kind)) return fail(ESTALE);
-  if (place->kind == NodeKind::kRoot) return open_root();
-  // Whose views there are is nobody's business, root's included.
-  if (place->kind != NodeKind::kFolder || !place->view->admits(caller)) return deny(EACCES);
-
-  if (place->view->is_of_uris()) return open_uri(*place);
-  if (std::holds_alternative<LinkBearer>(place->view->identity)) {
-    auto decision = decide(*place->view, place->path);  // the list says nothing of uses
-    if (!decision) return decision.error();
-  }
-  auto listing = policy_.list(place->view->identity, place->path);
-  if (!listing) {
-    tell(listing.error());
-    return fail(EACCES);
-  }
-  if (listing->access == Access::kClosed) return deny(EACCES);
-  // A view's own root is there for whoever passed its door, be there anything in it or not.
-  if (listing->access == Access::kNone && !place->path.is_root()) return deny(ENOENT);
-  auto located = store_.locate(place->path);
-  if (!located) return fail(located.error().value);
-  if (located->found.type != Found::Type::kFolder) return fail(ENOENT);
-  FolderOfView of{store_, streams_, std::move(*located), place->view, place->path, numbers_};
-  if (listing->access == Access::kRead) {
-    return std::unique_ptr<OpenFolder>(std::make_unique<WholeFolder>(std::move(of)));
-  }
-  return std::unique_ptr<OpenFolder>(
-      std::make_unique<PartialFolder>(std::move(of), std::move(listing->names)));
 }
 
 struct stat Tree::file_attributes(uid_t owner, const Found& found) const {

@@ -51,9 +51,9 @@ struct TreeOptions {
   timespec mounted{};  ///< shown as the time of what has none of its own
   /// How long the kernel may keep an answer at most; zero: not at all.
   std::chrono::seconds lease{0};
-  /// Whether the views for servers share a node a file. Then an open file does not tell whose it
-  /// is: only for a mount that never asks at open(2).
-  bool share_files = false;
+  /// Whether the mount never asks at open(2): a read then names the node alone. If so, and there is
+  /// a server_group, the views behind the doors that it alone passes share a node a file.
+  bool reads_by_node = false;
   /// How many files may be kept open, a descriptor each, in case they are asked for again.
   std::size_t spare_descriptors = 640;
   /// CLOCK_REALTIME, by which expiries are kept.
@@ -115,9 +115,9 @@ class Tree {
   /// The names there can be at the root, by-user included.
   static std::vector<std::string_view> all_views();
 
-  /// From now on as if TreeOptions::share_files were false. Before the first lookup only.
-  void decide_every_open() { options_.share_files = false; }
-  /// From now on files in steady use may be lent for longer than a lease, if they are shared: see
+  /// From now on as if TreeOptions::reads_by_node were false. Before the first lookup only.
+  void decide_every_open() { options_.reads_by_node = false; }
+  /// From now on files in steady use may be lent for longer than a lease, if they are read by node: see
   /// SteadyFiles. Before the first lookup only, and only where everything can be recalled at once.
   void lend_steadily();
 
@@ -149,6 +149,8 @@ class Tree {
                                                             FileLeases leases);
   /// admit() and share_admitted().
   Result<std::shared_ptr<OpenedFile>, Errno> open(NodeId node, const Caller& caller);
+  /// The decision to list a folder, which each OpenFolder::read() makes anew. The tree must outlive
+  /// what it returns.
   Result<std::unique_ptr<OpenFolder>, Errno> open_folder(NodeId node, const Caller& caller);
   /// The file of a node, to be read by whoever holds it open already: no decision, and whatever
   /// became of its names. Most of the time from a cache of descriptors.
@@ -166,7 +168,8 @@ class Tree {
   /// From here on, decisions made before are not lent any more. The three above do so by
   /// themselves.
   void begin_recall() { nodes_.begin_recall(); }
-  /// Closes what is kept open in case it is asked for again. Call it when little is asked.
+  /// Closes what is kept open in case it is asked for again, and gives back memory. Call it when
+  /// little is asked.
   void rest();
   /// See SteadyFiles. Whoever cannot vouch for them has the kernel forget everything between
   /// pausing and clearing.
@@ -212,7 +215,7 @@ class Tree {
   Result<Entry, Errno> lookup_md5(std::string_view name, const Place& parent);
   Result<Entry, Errno> lookup_uri(const Place& parent, std::string_view name);
   Result<Entry, Errno> lookup_expired_uri(const Place& parent, std::string_view name);
-  Result<std::unique_ptr<OpenFolder>, Errno> open_uri(const Place& folder);
+  Result<std::unique_ptr<OpenFolder>, Errno> open_uri(const Place& folder, const Caller& caller);
   /// An empty file, which says that something has expired: not lent, for it may be extended, and
   /// then nothing is recalled.
   Result<Entry, Errno> enter_marker(NodeId parent, std::string_view name);
@@ -227,6 +230,10 @@ class Tree {
   Result<Entry, Errno> enter_view(NodeId parent, std::string_view name, const Identity& identity,
                                   std::shared_ptr<const BoundProcess> process = nullptr);
   Result<std::unique_ptr<OpenFolder>, Errno> open_root() const;
+  class Decisions;
+  /// Whether the caller may list a folder now, and where it is.
+  Result<FolderSight, Errno> look_at_folder(const View& view, const StorePath& path,
+                                            const Caller& caller);
 
   /// Keeps what a lookup found for the open or the read that is likely to follow.
   void keep_at_hand(NodeId node, Located located);
@@ -307,6 +314,7 @@ class Tree {
   /// be read by whoever opened it, though we are not told who did.
   NodeCache<UniqueFd> pinned_;
   std::shared_ptr<FolderStreams> streams_ = std::make_shared<FolderStreams>();
+  std::atomic<bool> forgot_{false};  ///< nodes have gone since memory was given back
   TreeCounters counters_;
 };
 

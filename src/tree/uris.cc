@@ -80,14 +80,21 @@ Result<Entry, Errno> Tree::enter_virtual(const Place& parent, std::string_view n
                        decision, begun);
 }
 
-Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_uri(const Place& folder) {
-  if (!folder.view->shows_expired) {
-    auto decision = decide(*folder.view, folder.path);
+Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_uri(const Place& folder,
+                                                          const Caller& caller) {
+  const auto may_list = [this, view = folder.view,
+                         path = folder.path](const Caller& who) -> Result<void, Errno> {
+    if (!view->admits(who)) return deny(EACCES);
+    if (view->shows_expired) return {};
+    auto decision = decide(*view, path);
     if (!decision) return decision.error();
-  }
-  return std::unique_ptr<OpenFolder>(std::make_unique<FixedFolder>(std::vector<FixedFolder::Item>{
+    return {};
+  };
+  if (auto decided = may_list(caller); !decided) return decided.error();
+  std::vector<FixedFolder::Item> items{
       {".", numbers_.of_folder(*folder.view, folder.path), S_IFDIR},
-      {"..", numbers_.of_folder(*folder.view, folder.path.parent()), S_IFDIR}}));
+      {"..", numbers_.of_folder(*folder.view, folder.path.parent()), S_IFDIR}};
+  return std::unique_ptr<OpenFolder>(std::make_unique<FixedFolder>(std::move(items), may_list));
 }
 
 }  // namespace grantfs

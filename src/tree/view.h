@@ -33,12 +33,17 @@ struct View {
   }
 
   /// Whether servers read it on behalf of people whom the kernel does not know. Then nothing in it
-  /// depends on the caller: the kernel may keep its answers, and its files are shared with the
-  /// other such views. A system user's view is that user's alone, as that of a session of processes
-  /// is theirs, and every step in it is asked for, lest root or whoever was handed a folder of it
-  /// walks on through the kernel's cache.
+  /// depends on the caller: the kernel may keep its answers. A system user's view is that user's
+  /// alone, as that of a session of processes is theirs, and every step in it is asked for, lest
+  /// root or whoever was handed a folder of it walks on through the kernel's cache.
   bool is_for_servers() const {
     return process == nullptr && !std::holds_alternative<SystemUser>(identity);
+  }
+
+  /// Whether the servers' group, where there is one (TreeOptions::server_group), and root alone
+  /// pass its door. Everybody may enter `public`.
+  bool is_behind_servers_door() const {
+    return is_for_servers() && !std::holds_alternative<Anyone>(identity);
   }
 
   /// Whether the caller may use the view at all. Mode bits would let root into a user's view

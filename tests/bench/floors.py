@@ -58,6 +58,9 @@ def judge(results):
     at_most("heap of a node at a million", 256,
             memory.get("bytes_per_node") if memory.get("nodes", 0) >= 1_000_000 else None, " bytes")
     at_most("heap after the kernel forgot, above the start", 20, memory.get("kept_megabytes"), " MB")
+    forgetting = results.get("forgetting", {})
+    at_most("others' open while 800 sessions' names are forgotten, p99", 50, look(forgetting, "others_open_ms", "p99"), " ms")
+    at_most("heap after shared names were forgotten, above the start", 10, forgetting.get("kept_megabytes"), " MB")
     descriptors = results.get("descriptors") or {}
     at_most("descriptors held, ever", MOST_DESCRIPTORS, max(descriptors.values()) if descriptors else None)
     return floors

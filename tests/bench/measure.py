@@ -5,6 +5,7 @@ import http.client
 
 import disturbed
 import files
+import forgetting
 import memory
 import policy
 import recall
@@ -43,6 +44,8 @@ class Bench:
             self._apart("policy", policy.measure)
         if "memory" in parts:
             self._apart("memory", memory.measure)
+        if "forgetting" in parts:
+            self._apart("forgetting", forgetting.measure)
 
     def _in_cold(self, row):
         if self.given.quick:

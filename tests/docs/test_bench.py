@@ -70,7 +70,8 @@ class Bench(unittest.TestCase):
             "disturbed": {"lease": {"100": {"share": .85}}},
             "recall": {"lease": {"idle": ways | {"sql": {"refused_ms": {"max": 50}}}, "loaded": ways}},
             "policy": {"decide_us": {"10000": 2.0, "10000000": 6.1}, "list_10_policy_us": {"10": 5.0, "100000": 10.0}},
-            "memory": {"nodes": 999_999, "bytes_per_node": 1, "kept_megabytes": 20.5}}
+            "memory": {"nodes": 999_999, "bytes_per_node": 1, "kept_megabytes": 20.5},
+            "forgetting": {"others_open_ms": {"p99": 19.0}, "kept_megabytes": 10.5}}
         judged = {each["name"]: each["passed"] for each in floors.judge(full)}
         expected = {
             "lease at 100 revocations a second, x undisturbed": True,
@@ -78,7 +79,8 @@ class Bench(unittest.TestCase):
             "plain SQL until refused, idle, max": True, "late opens": False,
             "a decision at 10 million grants, x 10 thousand": False, "a decision at 10 million grants": False,
             "10 names among 100,000, x among 10 (policy)": True, "10 names among 100,000, x among 10 (mount)": None,
-            "heap of a node at a million": None, "heap after the kernel forgot, above the start": False}
+            "heap of a node at a million": None, "heap after the kernel forgot, above the start": False,
+            "others' open while 800 sessions' names are forgotten, p99": True, "heap after shared names were forgotten, above the start": False}
         self.assertEqual({name: judged[name] for name in expected}, expected)
 
     def test_the_table_tells_failures_and_what_was_not_there(self):

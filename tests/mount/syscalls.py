@@ -15,6 +15,7 @@ AT_SYMLINK_FOLLOW = 0x400
 RENAME_EXCHANGE = 2
 O_TMPFILE = os.O_TMPFILE
 SYS_openat2 = 437
+SYS_pidfd_getfd = 438
 
 RESOLVE_NO_XDEV = 0x01
 RESOLVE_NO_SYMLINKS = 0x04
@@ -76,6 +77,15 @@ def exchange(one, other):
 def openat2(path, flags=os.O_RDONLY, resolve=0, dirfd=AT_FDCWD):
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0, resolve)
     return _check(libc.syscall(SYS_openat2, dirfd, _path(path), how, ctypes.c_size_t(len(how))))
+
+
+def taken_from(pid, fd):
+    """The very descriptor that another process has open."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        return _check(libc.syscall(SYS_pidfd_getfd, pidfd, fd, ctypes.c_uint(0)))
+    finally:
+        os.close(pidfd)
 
 
 def link_fd(fd, new):

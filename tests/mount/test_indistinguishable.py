@@ -1,11 +1,14 @@
 """Promise 5: inside a view, denied, missing and unregistered are the same."""
 
 import fcntl
+import grp
 import os
+import re
+import struct
 import time
 
 import syscalls
-from fixture import TwoUsersTest, names
+from fixture import TwoUsersTest, names, read
 from harness import as_user, decided_anew, outcome, token_id
 
 
@@ -216,15 +219,83 @@ class Watching(TwoUsersTest):
         bob = self.actor(self.bob)
         watch = bob.call(syscalls.inotify_init)
         for path in (self.by_uid(self.bob, "alice/report.txt"), self.by_uid(self.bob, "alice"), self.by_uid(self.bob),
-                     self.site.mountpoint, self.site.path("public"), self.site.path("public", "open")):
+                     self.by_session(self.bob_token, "alice/report.txt"), self.by_session(self.bob_token, "alice"),
+                     self.site.mountpoint, self.site.path("public"), self.site.path("public", "open"), self.site.path("public", "open/welcome.txt")):
             bob.call(syscalls.inotify_add_watch, watch, path)
+        link = self.site.grantctl("link", "create", "alice/report.txt").stdout.strip()
         for uid, path in ((self.alice, self.by_uid(self.alice, "alice/report.txt")), (33, self.by_session(self.alice_token, "alice/report.txt")),
-                          (33, self.by_session(self.bob_token, "alice/report.txt")), (33, self.by_session(self.alice_token, "open/welcome.txt"))):
-            as_user(uid, open_and_close, path, os.O_RDONLY)
+                          (33, self.site.path("by-link", link, "report.txt")), (33, self.by_session(self.alice_token, "open/welcome.txt"))):
+            as_user(uid, read, path)
             as_user(uid, outcome, os.listdir, os.path.dirname(path))
         self.assertEqual(bob.call(syscalls.inotify_events, watch), [])
-        bob.call(open_and_close, self.by_uid(self.bob, "alice/report.txt"), os.O_RDONLY)
-        self.assertNotEqual(bob.call(syscalls.inotify_events, watch), [], "the watch sees nothing at all: nothing was tested")
+        for path in (self.by_uid(self.bob, "alice/report.txt"), self.by_session(self.bob_token, "alice/report.txt"), self.site.path("public", "open/welcome.txt")):
+            bob.call(open_and_close, path, os.O_RDONLY)
+            self.assertNotEqual(bob.call(syscalls.inotify_events, watch), [], "the watch sees nothing at all: nothing was tested")
+
+
+class BehindTheServersDoor(TwoUsersTest):
+    OPTIONS = "server_group=www-data"
+
+    def test_a_watch_and_a_lock_on_a_public_file_do_not_meet_a_session_at_the_same_file(self):
+        """Promise 5: everybody may enter `public`, so it does not share nodes with what servers alone read."""
+        bob, server = self.actor(self.bob), self.actor(33, gid=grp.getgrnam("www-data").gr_gid)
+        public, hers = self.site.path("public", "open/welcome.txt"), self.by_session(self.alice_token, "open/welcome.txt")
+        watch, fd = bob.call(syscalls.inotify_init), bob.call(os.open, public, os.O_RDONLY)
+        bob.call(syscalls.inotify_add_watch, watch, public)
+        self.assertEqual(server.call(read, hers), bob.call(os.pread, fd, 100, 0))
+        bob.call(syscalls.inotify_events, watch)
+        server.call(open_and_close, hers, os.O_RDONLY)
+        self.assertEqual(bob.call(syscalls.inotify_events, watch), [])
+        self.assertEqual(bob.outcome(take_lock, fd, "flock"), "OK")
+        self.assertEqual(server.outcome(take_lock, server.call(os.open, hers, os.O_RDONLY), "flock"), "OK")
+
+
+AT_HANDLE_FID = 0x200
+
+
+def node_id(path):
+    """What the kernel tells anybody of a file that he may open: the node's id, and its generation."""
+    handle = syscalls.name_to_handle_at(path, AT_HANDLE_FID)
+    high, low, generation = struct.unpack_from("III", bytes(handle.handle))
+    return high << 32 | low, generation
+
+
+def watched_handle(path):
+    """The same by an inotify descriptor's fdinfo."""
+    watch = syscalls.inotify_init()
+    try:
+        syscalls.inotify_add_watch(watch, path)
+        with open(f"/proc/self/fdinfo/{watch}") as info:
+            data = bytes.fromhex(re.search("f_handle:([0-9a-f]*)", info.read()).group(1))
+    finally:
+        os.close(watch)
+    high, low, generation = struct.unpack_from("III", data)
+    return high << 32 | low, generation
+
+
+class NodeIds(TwoUsersTest):
+    def test_ids_do_not_tell_how_much_others_look_up(self):
+        """Promise 5: by name_to_handle_at and by the fdinfo of a watch; a counter would tell."""
+        count = 40
+        for i in range(count):
+            self.site.write(f"alice/hers/{i}")
+            self.site.write(f"bob/his/{i}")
+        alice, hers = self.actor(self.alice), self.by_uid(self.alice, "alice/hers")
+        if alice.outcome(node_id, hers) != "OK":
+            self.skipTest("this kernel gives no handle at all")
+        for ask in (node_id, watched_handle):
+            known = []
+            for i in range(count):
+                known.append(alice.call(ask, hers / str(i)))
+                os.stat(self.by_session(self.bob_token, f"bob/his/{i}"))
+            self.assertEqual({generation for _, generation in known}, {known[0][1]})
+            ids = [node for node, _ in known]
+            self.assertEqual(len(set(ids)), count)
+            # Six standard deviations of the ascents of a random sequence; ids that count up have 39.
+            rising = sum(after > before for before, after in zip(ids, ids[1:]))
+            self.assertLessEqual(abs(rising - (count - 1) / 2), 6 * (count / 12) ** 0.5, ids)
+            self.assertGreater(min(abs(after - before) for before, after in zip(ids, ids[1:])), 1 << 36, ids)
+            self.assertGreater(min(abs((after & 0xFFFFFFFF) - (before & 0xFFFFFFFF)) for before, after in zip(ids, ids[1:])), 64, ids)
 
 
 def take_lock(fd, kind):
@@ -246,7 +317,8 @@ class Locks(TwoUsersTest):
         self.grant(f"uid:{self.bob}", "alice/report.txt")
         alice, bob, server = self.actor(self.alice), self.actor(self.bob), self.actor(33)
         paths = ((alice, self.by_uid(self.alice, "alice/report.txt")), (bob, self.by_uid(self.bob, "alice/report.txt")),
-                 (server, self.by_session(self.alice_token, "alice/report.txt")))
+                 (server, self.by_session(self.alice_token, "alice/report.txt")), (bob, self.by_session(self.bob_token, "alice/report.txt")),
+                 (server, self.site.path("by-link", self.site.grantctl("link", "create", "alice/report.txt").stdout.strip(), "report.txt")))
         fds = [(actor, actor.call(os.open, path, os.O_RDONLY)) for actor, path in paths]
         for actor, fd in fds:
             self.assertEqual(actor.outcome(take_lock, fd, "flock"), "OK")

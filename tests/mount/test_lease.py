@@ -87,7 +87,9 @@ class Upcalls(LeaseTest):
                          {"lookup": 3, "read": 1})
 
     def test_bytes_are_cached_once_for_all_sessions(self):
-        """A second session that reads the same file asks for its name, not for its bytes."""
+        """A second session that reads the same file asks for its name, not for its bytes, where none but servers have both."""
+        self.site.umount()
+        self.site.mount(self.OPTIONS + ",server_group=www-data")
         self.grant(f"uid:{self.bob}", "alice")
         serve(self.by_session(self.alice_token, "alice/report.txt"))
         serve(self.by_session(self.bob_token, "bob/secret.txt"))
@@ -95,6 +97,14 @@ class Upcalls(LeaseTest):
         self.assertEqual(again, {"lookup": 2})
         self.assertEqual(os.stat(self.by_session(self.alice_token, "alice/report.txt")).st_ino,
                          os.stat(self.by_session(self.bob_token, "alice/report.txt")).st_ino)
+
+    def test_without_a_servers_group_each_session_reads_for_itself(self):
+        """Promise 5: whether the bytes were read before would tell of another."""
+        self.grant(f"uid:{self.bob}", "alice")
+        serve(self.by_session(self.alice_token, "alice/report.txt"))
+        serve(self.by_session(self.bob_token, "bob/secret.txt"))
+        self.assertEqual(self.upcalls_of(lambda: serve(self.by_session(self.bob_token, "alice/report.txt"))), {"lookup": 2, "read": 1})
+        self.assertEqual(self.upcalls_of(lambda: serve(self.by_session(self.bob_token, "alice/report.txt"))), {})
 
     def test_a_users_own_view_is_asked_for_at_every_step(self):
         """Promise 8: root must not walk on through what the kernel remembers of another's view."""

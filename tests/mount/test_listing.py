@@ -1,5 +1,6 @@
 """Listings: what is visible, each name once, at a cost that follows what is visible."""
 
+import errno
 import os
 import subprocess
 import threading
@@ -171,3 +172,123 @@ class Changing(TwoUsersTest):
         self.site.sql("DELETE FROM grants WHERE path = 'bob/secret.txt'")
         self.assertEqual(outcome(os.listdir, view / "bob"), "ENOENT")
         self.assertEqual(names(view), ["alice", "open"])
+
+
+def rest(fd, size=32768):
+    """The names from where the handle is, but for the dots; or the errno."""
+    found = []
+    try:
+        while batch := syscalls.getdents64(fd, size):
+            found += [os.fsdecode(name) for _, _, _, name in batch]
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return sorted(name for name in found if name not in (".", ".."))
+
+
+def again(fd):
+    os.lseek(fd, 0, os.SEEK_SET)
+    return rest(fd)
+
+
+class OldHandles(TwoUsersTest):
+    """Promise 4: a directory handle lists nothing more than its holder may see now."""
+
+    OPTIONS = "enforce=lease"
+
+    def opened(self, path):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, fd)
+        return fd
+
+    def test_after_the_loss_it_lists_nothing(self):
+        """Folders seen whole and in part, a view's own root, a link's, one of processes' sessions: rewound, or read on."""
+        self.grant(f"uid:{self.alice}", "bob/secret.txt")
+        for i in range(500):
+            self.site.write(f"alice/many/{i:03}-{'n' * 100}")
+        link = self.site.grantctl("link", "create", "alice").stdout.strip()
+        alice = self.actor(self.alice)
+        handles = {path: self.opened(path) for path in (
+            self.by_session(self.alice_token, "alice"), self.by_session(self.alice_token, "alice/many"), self.by_session(self.alice_token, "bob"),
+            self.by_session(self.alice_token), self.site.path("by-link", link), self.site.path("by-link", link, "alice"))}
+        begun = {path: syscalls.getdents64(fd, 400) for path, fd in handles.items()}
+        hers = alice.call(os.open, self.by_uid(self.alice, "alice"), os.O_RDONLY)
+        self.assertEqual(alice.call(rest, hers), ["deep", "many", "report.txt"])
+        self.site.grantctl("drop", "alice")
+        self.site.grantctl("revoke", f"uid:{self.alice}", "bob/secret.txt")
+        self.site.grantctl("revoke", "public", "open")
+        self.own(f"uid:{self.bob}", "alice")
+        for folder in ("alice", "alice/many", "bob", ""):
+            self.site.write(os.path.join(folder, "written-later"))
+        for path, fd in handles.items():
+            with self.subTest(path=path):
+                self.assertNotEqual(begun[path], [])
+                self.assertIn(rest(fd), ("EACCES", "ENOENT", []), "read on")
+                self.assertIn(again(fd), ("EACCES", "ENOENT", []), "rewound")
+        self.assertEqual(alice.call(again, hers), "ENOENT")
+
+    def test_after_the_session_it_lists_nothing(self):
+        fds = [self.opened(self.by_session(self.alice_token, folder)) for folder in ("", "alice")]
+        self.site.grantctl("session", "rm", "--for", f"uid:{self.alice}")
+        for fd in fds:
+            self.assertEqual(rest(fd), "EACCES")
+            self.assertEqual(again(fd), "EACCES")
+
+    def test_handed_to_another_user_it_lists_nothing(self):
+        """Promise 8: a by-uid view is its user's alone at every step."""
+        alice = self.actor(self.alice)
+        hers = alice.call(os.open, self.by_uid(self.alice, "alice"), os.O_RDONLY)
+        taken = syscalls.taken_from(alice.pid, hers)
+        self.addCleanup(os.close, taken)
+        self.assertEqual(rest(taken), "EACCES")
+        self.assertEqual(alice.call(rest, hers), ["deep", "report.txt"])
+
+    def test_what_is_lost_midway_is_not_listed_and_what_stays_is(self):
+        """A folder seen in part, read in small pieces; then one that was seen as a whole."""
+        everything = [f"{i:03}-{'n' * 60}" for i in range(300)]
+        for folder in ("part", "whole"):
+            for name in everything:
+                self.site.write(f"{folder}/{name}")
+        for name in everything:
+            self.grant(f"uid:{self.alice}", f"part/{name}")
+        self.own(f"uid:{self.alice}", "whole")
+        kept = everything[::3]
+        for folder in ("part", "whole"):
+            fd = self.opened(self.by_session(self.alice_token, folder))
+            before = {os.fsdecode(name) for _, _, _, name in syscalls.getdents64(fd, 1000)} - {".", ".."}
+            self.assertTrue(before and len(before) < 100, before)
+            if folder == "whole":
+                for name in kept:
+                    self.grant(f"uid:{self.alice}", f"whole/{name}")
+                self.site.grantctl("revoke", f"uid:{self.alice}", "whole")
+            else:
+                self.site.sql(f"DELETE FROM grants WHERE path LIKE 'part/%' AND path NOT IN ({','.join('?' * len(kept))})", [f"part/{name}" for name in kept])
+            self.site.write(f"{folder}/written-later")
+            self.assertEqual(rest(fd, 1000), sorted(set(kept) - before), folder)
+            self.assertEqual(again(fd), kept, folder)
+
+    def test_rewound_it_lists_what_is_new(self):
+        for folder, grant in (("alice", False), ("bob", True)):
+            if grant:
+                self.grant(f"uid:{self.alice}", "bob/secret.txt")
+            fd = self.opened(self.by_session(self.alice_token, folder))
+            before = rest(fd)
+            self.site.write(f"{folder}/new")
+            if grant:
+                self.grant(f"uid:{self.alice}", "bob/new")
+            self.assertEqual(again(fd), sorted([*before, "new"]))
+
+    def test_it_stays_with_its_path_not_with_the_folder(self):
+        """The folder is moved to where another reads it, and another takes its place."""
+        fd = self.opened(self.by_session(self.alice_token, "alice/deep"))
+        first = syscalls.getdents64(fd, 24)
+        self.assertEqual(len(first), 1)
+        os.rename(self.site.store / "alice/deep", self.site.store / "bob/deep")
+        self.site.write("bob/deep/written-later")
+        self.assertIn(rest(fd), ("ENOENT", []))
+        self.site.write("alice/deep/hers")
+        self.assertIn(rest(fd), ("ENOENT", []))
+        self.assertEqual(again(fd), ["hers"])
+
+
+class OldHandlesThatAreAsked(OldHandles):
+    OPTIONS = "enforce=open"

@@ -137,7 +137,7 @@ class RecallerTest : public PolicyTest {
     tree_ = std::make_unique<Tree>(*policy_, *store_,
                                    TreeOptions{.key = kKey,
                                                .lease = lease,
-                                               .share_files = true,
+                                               .reads_by_node = true,
                                                .clock = [this] { return clock_.load(); },
                                                .on_lent = [this](auto s) { recaller_->lent(s); },
                                                .vouch = [this] { recaller_->vouch(); }});

@@ -65,7 +65,7 @@ class TreeTest : public PolicyTest {
     auto folder = tree_->open_folder(node, caller);
     EXPECT_TRUE(folder);
     if (folder) {
-      EXPECT_TRUE((*folder)->read(0, [&](const FolderEntry& entry) {
+      EXPECT_TRUE((*folder)->read(caller, 0, [&](const FolderEntry& entry) {
         EXPECT_TRUE(names.emplace(entry.name).second) << entry.name;
         return true;
       }));
@@ -270,7 +270,7 @@ TEST_F(TreeTest, MeIsTheCallersOwnView) {
 }
 
 TEST_F(TreeTest, ASessionOfProcessesSeesItsTokensViewAndIsLentNothing) {
-  make_tree({.key = kKey, .lease = std::chrono::seconds(60), .share_files = true});
+  make_tree({.key = kKey, .lease = std::chrono::seconds(60), .reads_by_node = true});
   sql("INSERT INTO sessions (id, principal) VALUES ('" + TokenHash::of(kToken).hex() +
       "', 'uid:1001')");
   const Child leader;
@@ -323,7 +323,7 @@ TEST_F(TreeTest, AListingGoesOnFromEveryOffset) {
     off_t offset = 0;
     for (bool more = true; more;) {
       more = false;
-      ASSERT_TRUE((*listing)->read(offset, [&](const FolderEntry& entry) {
+      ASSERT_TRUE((*listing)->read(kAlice, offset, [&](const FolderEntry& entry) {
         if (more) return false;  // room for one
         names.emplace(entry.name);
         offset = entry.next;
@@ -361,8 +361,8 @@ class LendingTreeTest : public TreeTest {
     lend(true);
   }
 
-  void lend(bool share_files) {
-    make_tree({.key = kKey, .lease = kLease, .share_files = share_files, .clock = [this] {
+  void lend(bool reads_by_node) {
+    make_tree({.key = kKey, .lease = kLease, .reads_by_node = reads_by_node, .clock = [this] {
                  return moment_();
                }});
   }

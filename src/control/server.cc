@@ -56,14 +56,14 @@ class Request {
 /// Has the handler answer a request, or answers in its place where it makes no sense.
 void answer(const std::string& line, const ControlHandler& handler, const ControlPeer& peer,
             const ControlReply& reply) {
-  const Request parsed(line);
-  const json& request = *parsed;
-  if (!request.is_object()) return reply(control_error("the request is not a JSON object"));
-  const auto command = request.find("command");
-  if (command == request.end() || !command->is_string()) {
-    return reply(control_error("the request has no \"command\""));
-  }
   try {
+    const Request parsed(line);
+    const json& request = *parsed;
+    if (!request.is_object()) return reply(control_error("the request is not a JSON object"));
+    const auto command = request.find("command");
+    if (command == request.end() || !command->is_string()) {
+      return reply(control_error("the request has no \"command\""));
+    }
     handler(request, peer, reply);
   } catch (const std::exception& error) {
     reply(control_error(error.what()));
@@ -86,11 +86,16 @@ class Client {
     return awaiting_ ? 0 : POLLIN;
   }
 
-  /// Goes on as far as it can without waiting. False when the connection is over.
+  /// Goes on as far as it can without waiting. False when the connection is over, also for lack of
+  /// memory.
   bool advance(const ControlHandler& handler, control::ReplyQueue& replies) {
     if (!answer_.empty()) return write_answer();
     if (awaiting_) return false;  // it hung up
-    return read_request(handler, replies);
+    try {
+      return read_request(handler, replies);
+    } catch (const std::exception&) {
+      return false;
+    }
   }
 
   /// Sends the answer as far as that goes without waiting. False when the connection is over.
@@ -180,30 +185,39 @@ class ControlServer::Impl {
     std::vector<pollfd> polled;
     // Asked each time before waiting: deliver() may have swallowed what closing woke us with.
     while (!replies_->closed()) {
-      const SteadyTime now = std::chrono::steady_clock::now();
-      clients_.remove_if([&](const Client& client) { return client.deadline() <= now; });
-      const bool accepting = clients_.size() < control::kMaxClients && accept_from_ <= now;
-
-      polled.assign({{replies_->wake_fd(), POLLIN, 0},
-                     // poll(2) ignores a negative descriptor.
-                     {accepting ? listener_.fd() : -1, POLLIN, 0}});
-      for (const Client& client : clients_) polled.push_back({client.fd(), client.events(), 0});
-      if (::poll(polled.data(), polled.size(), milliseconds_to_wait(now)) < 0) {
-        if (errno == EINTR) continue;
-        // Out of memory, at worst: try again a little later.
+      try {
+        serve_once(polled);
+      } catch (const std::exception&) {
+        // Out of memory: whoever was to be answered hangs up in time.
         std::this_thread::sleep_for(kAcceptPause);
-        continue;
       }
-
-      auto entry = polled.begin() + 2;
-      for (auto client = clients_.begin(); client != clients_.end(); ++entry) {
-        const bool over = entry->revents != 0 && !client->advance(handler_, *replies_);
-        client = over ? clients_.erase(client) : std::next(client);
-      }
-      // After the clients: most requests have been answered within the handler's call.
-      deliver();
-      if (polled[1].revents != 0) accept();
     }
+  }
+
+  void serve_once(std::vector<pollfd>& polled) {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    clients_.remove_if([&](const Client& client) { return client.deadline() <= now; });
+    const bool accepting = clients_.size() < control::kMaxClients && accept_from_ <= now;
+
+    polled.assign({{replies_->wake_fd(), POLLIN, 0},
+                   // poll(2) ignores a negative descriptor.
+                   {accepting ? listener_.fd() : -1, POLLIN, 0}});
+    for (const Client& client : clients_) polled.push_back({client.fd(), client.events(), 0});
+    if (::poll(polled.data(), polled.size(), milliseconds_to_wait(now)) < 0) {
+      if (errno == EINTR) return;
+      // Out of memory, at worst: try again a little later.
+      std::this_thread::sleep_for(kAcceptPause);
+      return;
+    }
+
+    auto entry = polled.begin() + 2;
+    for (auto client = clients_.begin(); client != clients_.end(); ++entry) {
+      const bool over = entry->revents != 0 && !client->advance(handler_, *replies_);
+      client = over ? clients_.erase(client) : std::next(client);
+    }
+    // After the clients: most requests have been answered within the handler's call.
+    deliver();
+    if (polled[1].revents != 0) accept();
   }
 
   void deliver() {

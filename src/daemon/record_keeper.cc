@@ -52,16 +52,25 @@ void RecordKeeper::stop() {
 }
 
 void RecordKeeper::run() {
-  while (wait()) {
-    if (publication_ != nullptr && publication_->stands()) continue;
-    if (publication_ != nullptr) {
-      // Nothing may be lent by the time that the record, and with it the lock, has gone.
-      trouble_ = "its record was taken away";
-      options_.on_change(trouble_);
-      publication_.reset();
+  for (bool goes_on = true; goes_on;) {
+    try {
+      goes_on = wait();
+      if (goes_on) keep();
+    } catch (const std::exception&) {
+      continue;  // no memory: what was not done is found undone at the next look
     }
-    publish();
   }
+}
+
+void RecordKeeper::keep() {
+  if (publication_ != nullptr && publication_->stands()) return;
+  if (publication_ != nullptr) {
+    // Nothing may be lent by the time that the record, and with it the lock, has gone.
+    trouble_ = "its record was taken away";
+    options_.on_change(trouble_);
+    publication_.reset();
+  }
+  publish();
 }
 
 bool RecordKeeper::wait() {

@@ -45,6 +45,7 @@ class RecordKeeper {
 
  private:
   void run();
+  void keep();
   /// Waits until something happened, or a second has passed. False: to stop.
   bool wait();
   void renew_watches();

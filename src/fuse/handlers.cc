@@ -126,7 +126,11 @@ void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
 
 void forget(HandlerContext& context, fuse_ino_t node, std::uint64_t count) {
   const Uncancelled guard;
-  if (context.tree.forget(node, count)) context.backings.drop(node);
+  try {
+    if (context.tree.forget(node, count)) context.backings.drop(node);
+  } catch (const std::exception&) {
+    return;  // what is not forgotten costs memory, and nothing else
+  }
 }
 
 void on_forget(fuse_req_t request, fuse_ino_t node, std::uint64_t count) {
@@ -163,7 +167,16 @@ void on_readlink(fuse_req_t request, fuse_ino_t node) {
   });
 }
 
-/// Gives the kernel the store's own file to read. False if it does not take it, for good.
+/// Whether it is no matter of the one file, nor of what is short at the moment: we may not (EPERM),
+/// or the store or the kernel cannot (ELOOP on a stacked one).
+bool forbids_passthrough(int error) {
+  return error == EPERM || error == ELOOP || error == EOPNOTSUPP || error == ENOTTY ||
+         error == ENOSYS || error == EINVAL;
+}
+
+/// Gives the kernel the store's own file to read. False if it does not take it: for good, or this
+/// once, and then nothing of this open may be cached, or the kernel would refuse the next one that
+/// passes through (fuse_file_io_open() in fs/fuse/iomode.c).
 Result<bool, Errno> open_passthrough(HandlerContext& context, fuse_ino_t node,
                                      const Located& admitted, FileLeases leases, OpenHandle& handle,
                                      fuse_file_info& info) {
@@ -174,8 +187,9 @@ Result<bool, Errno> open_passthrough(HandlerContext& context, fuse_ino_t node,
     if (!file && file.error().value == EWOULDBLOCK) return file.error();
     auto made = file ? context.backings.make(node, *file) : file.error();
     if (!made) {
-      // Nothing about a file: we may not (EPERM), or not on this store (ELOOP, EOPNOTSUPP).
-      if (context.passthrough.exchange(false)) {
+      if (!forbids_passthrough(made.error().value)) {
+        info.direct_io = 1;
+      } else if (context.passthrough.exchange(false)) {
         spdlog::warn(
             "the kernel does not read this store by itself ({}); files are read through "
             "the daemon",

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -115,23 +116,47 @@ bool Recaller::anything_lent() const {
 }
 
 void Recaller::run() {
-  while (wait()) {
-    std::vector<Waiting> served;
-    served.swap(*waiting_.lock());
-    const auto begun = SteadyClock::now().time_since_epoch().count();
-    follow_database();
-    // What ends later than a lease is not listed as expiring, and by another clock it may be over.
-    const bool asked_to = std::ranges::any_of(served, &Waiting::everything);
-    if (std::exchange(clock_was_set_, false) || asked_to) recall_everything();
-    const Timestamp now = options_.clock();
-    if (const Expiry next = tree_.next_expiry(); next && *next <= now) {
-      recall(tree_.withdraw_expired(now));
+  std::vector<Waiting> served;
+  for (bool goes_on = true; goes_on;) {
+    try {
+      goes_on = wait();
+      if (goes_on) keep_up(served);
+    } catch (const std::exception& error) {
+      forget_blindly(error.what());
     }
-    kept_up_at_ = begun;
-    for (const Waiting& each : served) {
-      recall(each.entries);
-      each.done();
-    }
+  }
+}
+
+void Recaller::keep_up(std::vector<Waiting>& served) {
+  // What trouble left over is served first.
+  if (served.empty()) served.swap(*waiting_.lock());
+  const auto begun = SteadyClock::now().time_since_epoch().count();
+  follow_database();
+  // What ends later than a lease is not listed as expiring, and by another clock it may be over.
+  const bool asked_to = std::ranges::any_of(served, &Waiting::everything);
+  if (std::exchange(clock_was_set_, false) || asked_to) recall_everything();
+  const Timestamp now = options_.clock();
+  if (const Expiry next = tree_.next_expiry(); next && *next <= now) {
+    recall(tree_.withdraw_expired(now));
+  }
+  kept_up_at_ = begun;
+  while (!served.empty()) {
+    const Waiting each = std::move(served.front());
+    served.erase(served.begin());
+    recall(each.entries);
+    each.done();
+  }
+}
+
+void Recaller::forget_blindly(const char* why) {
+  spdlog::error("recalling everything: {}", why);
+  tree_.begin_recall();
+  ++counters_.everything;
+  if (kernel_.forgets_everything()) return must(kernel_.forget_everything());
+  try {
+    recall(tree_.withdraw_everything());
+  } catch (const std::exception& error) {
+    kernel_.abort(fmt::format("what was lent cannot be recalled: {}", error.what()));
   }
 }
 

@@ -34,7 +34,8 @@ struct RecallCounters {
 /// What is lent for longer than a lease goes by its folders, and they are renewed only as long as
 /// this thread and the StoreWatcher keep up: see vouch().
 ///
-/// Trouble with the database recalls everything, once: what cannot be read denies. A notification
+/// Trouble with the database recalls everything, once: what cannot be read denies; so does a round
+/// that breaks off for lack of memory, and whoever waits for it may be told nothing. A notification
 /// that fails ends the program (Kernel::abort) rather than leave a lease standing.
 class Recaller {
  public:
@@ -82,7 +83,16 @@ class Recaller {
 
   Recaller(Tree& tree, Policy& policy, Kernel& kernel, Options options, UniqueFd wake,
            UniqueFd timer);
+  struct Waiting {
+    std::vector<KernelEntry> entries;
+    std::function<void()> done;
+    bool everything = false;
+  };
   void run();
+  /// One round: what was lost, what expired, and whoever waits.
+  void keep_up(std::vector<Waiting>& served);
+  /// After a round that broke off (no memory): what it was about to recall is not known any more.
+  void forget_blindly(const char* why);
   /// Until something is to be done; false: to stop.
   bool wait();
   bool anything_lent() const;
@@ -109,11 +119,6 @@ class Recaller {
   std::atomic<SteadyClock::rep> kept_up_at_{0};  ///< all that was committed by then is recalled
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stopping_{false};
-  struct Waiting {
-    std::vector<KernelEntry> entries;
-    std::function<void()> done;
-    bool everything = false;
-  };
   Sync<std::vector<Waiting>> waiting_;
   std::thread thread_;
 };

@@ -4,11 +4,26 @@
 
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include "base/quiet_thread.h"
 
 namespace grantfs {
+namespace {
+
+/// False if memory did not suffice.
+template <class Action>
+bool attempt(Action action) {
+  try {
+    action();
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+}  // namespace
 
 StoreWatcher::StoreWatcher(Tree& tree, Recaller& recaller, Kernel& kernel,
                            std::chrono::duration<double> period)
@@ -54,16 +69,19 @@ void StoreWatcher::run() {
     if (watching_) changed_.wait_until(lock, next, is_something_else);
     if (stopping_) return;
     if (!changed_files_.empty()) {
-      const std::vector<NodeId> changed = std::exchange(changed_files_, {});
+      std::vector<NodeId> changed = std::exchange(changed_files_, {});
       lock.unlock();
-      forget_files(changed);
+      const bool done = attempt([&] { forget_files(changed); });
       lock.lock();
+      // As many as there is memory for, at least, are tried again.
+      if (!done) changed_files_.swap(changed);
     }
     if (!watching_ || Clock::now() < next) continue;
     next = Clock::now() + period_;
     watching_ = false;  // before the look: a file that it does not find says so again
     lock.unlock();
-    const bool any = look();
+    bool any = true;
+    (void)attempt([&] { any = look(); });  // what was not seen again is not vouched for
     lock.lock();
     watching_ |= any;
   }

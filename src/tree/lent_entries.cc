@@ -247,7 +247,8 @@ std::vector<KernelEntry> NodeTable::all_lent() {
   for (Slot slot = 1; slot < tables->entries.end(); ++slot) {
     turns.next();
     const Entry* entry = tables->entries.find(slot);
-    if (entry == nullptr || !is_lent(*entry)) continue;
+    // Also what was taken back a moment ago: the kernel may not have been told yet.
+    if (entry == nullptr || steady_seconds() > entry->lent_until) continue;
     const Node& child = tables->nodes[entry->child];
     const bool is_folder = child.kind == NodeKind::kFolder;
     auto& of_its_kind = child.is_view ? doors : is_folder ? folders : files;

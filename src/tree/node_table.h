@@ -197,8 +197,8 @@ class NodeTable {
   /// Has an entry, and all below what it leads to, count as lent no more: the kernel is about to be
   /// told to forget it. What was lent below, folders before what is in them.
   std::vector<KernelEntry> take_back(const LentEntry& top);
-  /// Everything that is lent, doors first and files last: what lies below a folder that is
-  /// forgotten needs no work any more.
+  /// Everything that is lent, or was taken back a moment ago, doors first and files last: what lies
+  /// below a folder that is forgotten needs no work any more.
   std::vector<KernelEntry> all_lent();
   /// Takes what is listed as expiring at or before `now`, folders before what is in them.
   std::vector<LentEntry> take_expired(Timestamp now);

@@ -123,6 +123,43 @@ def open_many_times(path, times, wrong):
             wrong.append(path)
 
 
+class OneDescriptorShort(TwoUsersTest):
+    def test_passthrough_goes_on_after_an_open_that_had_no_descriptor(self):
+        """Promise 15: that open is answered by the daemon, those after it pass through."""
+        self.site.umount()
+        self.site.mount("enforce=open,lease=60,threads=1")
+        if not self.site.status()["passthrough"]:
+            self.skipTest("this kernel or libfuse has no passthrough")
+        for i in range(8):
+            self.site.write(f"alice/{i}", REPORT)
+            os.stat(self.by_session(self.alice_token, f"alice/{i}"))
+        pid = self.site.daemon_pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        answers = set()
+        try:
+            for more in range(1, 8):  # so many are free: enough to look at the file, not to hand it on, for one of them
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (free_descriptor(pid, more), before[1]))
+                answers.add(outcome(read, self.by_session(self.alice_token, f"alice/{more}")))
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        self.assertIn("OK", answers)
+        self.assertTrue(self.site.status()["passthrough"])
+        for i in range(8):
+            with open(self.by_session(self.alice_token, f"alice/{i}"), "rb") as file:
+                self.assertEqual(read(self.by_session(self.alice_token, f"alice/{i}")), REPORT)
+                self.assertEqual(file.read(), REPORT)
+
+
+def free_descriptor(pid, how_many):
+    """The limit under which a process has so many descriptors left."""
+    used = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+    limit = 0
+    while how_many >= 0:
+        how_many -= limit not in used
+        limit += 1
+    return limit - 1
+
+
 class ManyThreads(TwoUsersTest):
     def test_readers_that_all_come_at_once_are_all_answered(self):
         """Promise 15: sixty threads of one client, and another who is answered meanwhile."""

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <future>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include "lease/store_watcher.h"
@@ -31,6 +32,7 @@ class FakeKernel final : public Kernel {
 
   Result<void, Errno> forget_entry(const KernelEntry& entry) override {
     std::unique_lock lock(mutex_);
+    if (std::exchange(out_of_memory_, false)) throw std::bad_alloc();
     changed_.notify_all();
     ++arrived_;
     changed_.wait(lock, [this] { return !blocked_; });
@@ -58,6 +60,10 @@ class FakeKernel final : public Kernel {
     std::abort();
   }
 
+  /// The next notification fails for lack of memory.
+  void run_out_of_memory() {
+    set([&] { out_of_memory_ = true; });
+  }
   void fail_with(int error) {
     set([&] { error_ = error; });
   }
@@ -104,6 +110,7 @@ class FakeKernel final : public Kernel {
   int arrived_ = 0;
   int error_ = 0;
   bool blocked_ = false;
+  bool out_of_memory_ = false;
 };
 
 /// A store with a/b/file, a/other and c/file. Alice owns c and has a grant on a, Bob a grant
@@ -278,6 +285,29 @@ TEST_F(RecallerTest, CatchingUpIsAnsweredOnlyAfterTheKernelWasTold) {
   kernel_->block(false);
   ASSERT_EQ(told.wait_for(kPatience), std::future_status::ready);
   EXPECT_EQ(told.get(), lent.size());
+}
+
+TEST_F(RecallerTest, ARoundThatRunsOutOfMemoryForgetsEverythingAndGoesOn) {
+  for (const bool epochs : {true, false}) {
+    recaller_.reset();
+    start(epochs);
+    const auto lent = walk(kBob, {"a", "b", "file"});
+    kernel_->run_out_of_memory();
+    sql("DELETE FROM grants WHERE principal = 'user:bob'");
+    catch_up();
+    EXPECT_EQ(kernel_->everything(), epochs ? 1 : 0);
+    const auto told = kernel_->told();
+    for (const auto& entry : lent) {
+      EXPECT_TRUE(epochs || std::ranges::find(told, entry) != told.end()) << entry.second;
+    }
+    sql("INSERT INTO grants (principal, path) VALUES ('user:bob', 'a')");
+  }
+}
+
+TEST_F(RecallerTest, AnAnswerThatRunsOutOfMemoryKeepsNobodyElseWaiting) {
+  start();
+  recaller_->catch_up([] { throw std::bad_alloc(); });
+  catch_up();
 }
 
 TEST_F(RecallerTest, AnUnexplainedChangeForgetsEverythingAtOnce) {

@@ -91,14 +91,17 @@ UNSAFE = {
     "a constant user for whoever names himself": (
         server('location /p/ { if ($remote_user = "") { return 401; } alias {mnt}/by-user/alice/; }'), (f"/p/{F}", basic("x"))),
     "auth_request whose refusal is made an answer": (
-        USER_MAP + server("location = /auth { internal; proxy_pass http://127.0.0.1:{back}; proxy_intercept_errors on; error_page 401 =204 @fine; }\n"
-                          "location @fine { return 204; } location /p/ { auth_request /auth; alias {mnt}/by-user/$user/; }")
-        + "server { listen 127.0.0.1:{back}; return 401; }", (f"/p/{F}", basic("alice"))),
+        server("location = /auth { internal; proxy_pass http://127.0.0.1:{back}; proxy_intercept_errors on; error_page 401 =204 @fine; }\n"
+               "location @fine { return 204; } location /p/ { auth_request /auth; alias {mnt}/by-user/alice/; }")
+        + "server { listen 127.0.0.1:{back}; return 401; }", (f"/p/{F}", {})),
     "auth_request to whom a visitor names": (
-        USER_MAP
-        + server("location = /auth { internal; proxy_pass http://$http_x_at; }\n"
-                 "location /p/ { auth_request /auth; alias {mnt}/by-user/$user/; }")
-        + "server { listen 127.0.0.1:{back}; return 204; }", (f"/p/{F}", {**basic("alice"), "X-At": "127.0.0.1:{back}"})),
+        server("location = /auth { internal; proxy_pass http://$http_x_at; }\n"
+               "location /p/ { auth_request /auth; alias {mnt}/by-user/alice/; }")
+        + "server { listen 127.0.0.1:{back}; return 204; }", (f"/p/{F}", {"X-At": "127.0.0.1:{back}"})),
+    "auth_request, and a user who only says so": (
+        USER_MAP + server("location = /auth { internal; proxy_pass http://127.0.0.1:{back}; }\n"
+                          "location /p/ { auth_request /auth; alias {mnt}/by-user/$user/; }")
+        + "server { listen 127.0.0.1:{back}; return 204; }", (f"/p/{F}", basic("alice"))),
     "a signature of something else": (
         server('location ~ ^/p/([a-z]+)/(.*)$ { secure_link $arg_md5; secure_link_md5 "secret"; if ($secure_link = "") { return 403; }\n'
                "alias {mnt}/by-user/$1/$2; }"), (f"/p/alice/{F}?md5=Xr4ilOzQ4PCOq3aQ0qbuaQ", {})),
@@ -343,6 +346,9 @@ SAFE = {
     + server("location = /auth { internal; proxy_pass http://127.0.0.1:{back}; proxy_pass_request_body off; }\n"
              "location /p/ { auth_request /auth; auth_request_set $who $upstream_http_x_user; alias {mnt}/by-user/$user/; }")
     + "server { listen 127.0.0.1:{back}; location / { add_header X-User bob; return 204; } }",
+    "a constant user whom auth_request lets in": server("location = /auth { internal; proxy_pass http://127.0.0.1:{back}; }\n"
+                                                        "location /p/ { auth_request /auth; alias {mnt}/by-user/alice/; }")
+    + "server { listen 127.0.0.1:{back}; return 401; }",
     "a certificate": 'map $ssl_client_s_dn $user { default _nobody; "~(?:^|,)CN=(?<cn>[a-z]+)(?:,|$)" $cn; }\n'
     "server { listen {port} ssl; " + CERTIFICATE + " ssl_verify_client on; ssl_client_certificate {work}/cert.pem;\n"
     "location /p/ { alias {mnt}/by-user/$user/; } }",

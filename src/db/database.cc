@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <filesystem>
+#include <thread>
 
 namespace grantfs::db {
 namespace {
@@ -13,6 +15,20 @@ Error database_error(sqlite3* handle) {
           fmt::format("{}: {}", path == nullptr ? "SQLite" : path, sqlite3_errmsg(handle))};
 }
 
+/// As SQLite takes it (https://sqlite.org/uri.html), so that it believes that nobody changes it.
+std::string unchanging(const std::string& path) {
+  std::string uri = "file:";
+  const std::filesystem::path absolute = std::filesystem::absolute(path);
+  for (const char c : absolute.native()) {
+    if (c == '%' || c == '?' || c == '#') {
+      uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?immutable=1";
+}
+
 }  // namespace
 
 Result<Connection> Connection::open(const std::string& path, Mode mode) {
@@ -20,6 +36,9 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
   switch (mode) {
     case Mode::kRead:
       flags |= SQLITE_OPEN_READONLY;
+      break;
+    case Mode::kReadUnchanging:
+      flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
       break;
     case Mode::kWrite:
       flags |= SQLITE_OPEN_READWRITE;
@@ -32,7 +51,9 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
       break;
   }
   sqlite3* handle = nullptr;
-  const int result = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  const bool reads = mode == Mode::kRead || mode == Mode::kReadUnchanging;
+  const std::string name = mode == Mode::kReadUnchanging ? unchanging(path) : path;
+  const int result = sqlite3_open_v2(name.c_str(), &handle, flags, nullptr);
   Connection connection(handle);  // SQLite wants even a failed handle closed
   if (result != SQLITE_OK) {
     return Error{ErrorKind::kDatabase,
@@ -45,7 +66,7 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
     return database_error(handle);
   }
   auto configured = connection.execute("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON");
-  if (configured && mode == Mode::kRead) configured = connection.execute("PRAGMA query_only=ON");
+  if (configured && reads) configured = connection.execute("PRAGMA query_only=ON");
   if (!configured) return configured.error();
   return connection;
 }
@@ -119,6 +140,26 @@ Result<std::int64_t> Connection::query_integer(std::string_view sql) {
   if (!row) return row.error();
   if (!*row) return Error{ErrorKind::kNotFound, fmt::format("no row: {}", sql)};
   return rows.integer(0);
+}
+
+Result<void> copy_database(Connection& from, Connection& to, std::chrono::milliseconds patience) {
+  constexpr std::chrono::milliseconds kPause{20};
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  sqlite3_backup* copying =
+      sqlite3_backup_init(to.handle_.get(), "main", from.handle_.get(), "main");
+  if (copying == nullptr) return database_error(to.handle_.get());
+  int result = SQLITE_OK;
+  while (true) {
+    result = sqlite3_backup_step(copying, -1);
+    const bool locked = (result & 0xff) == SQLITE_BUSY || (result & 0xff) == SQLITE_LOCKED;
+    if (!locked || std::chrono::steady_clock::now() > deadline) break;
+    std::this_thread::sleep_for(kPause);
+  }
+  const int finished = sqlite3_backup_finish(copying);
+  if (result == SQLITE_DONE && finished == SQLITE_OK) return {};
+  return Error{ErrorKind::kDatabase,
+               fmt::format("cannot copy the database: {}",
+                           sqlite3_errstr(finished != SQLITE_OK ? finished : result))};
 }
 
 Statement Preparer::operator()(std::string_view sql) {

@@ -21,6 +21,7 @@ namespace grantfs::db {
 /// mapping off (a truncated database would be SIGBUS) and foreign code (extensions) refused.
 enum class Mode {
   kRead,            ///< read-only, and query_only besides
+  kReadUnchanging,  ///< the same of the file alone, as it is: no -wal, no locks, nothing is made
   kWrite,           ///< the file must exist
   kCreate,          ///< creates the file, mode as the umask allows
   kCreateNoFollow,  ///< the same, and no symbolic link is on the way to it
@@ -29,6 +30,7 @@ enum class Mode {
 /// How SQLite stores a value (datatype3.html).
 enum class Type { kNull, kInteger, kReal, kText, kBlob };
 
+class Connection;
 class Statement;
 
 /// What the newest commit of a WAL database is known by: the header of the WAL-index, whose change
@@ -56,6 +58,8 @@ class Connection {
   /// Rows changed by the last INSERT, UPDATE or DELETE.
   std::int64_t changes() const;
   bool in_transaction() const;
+  friend Result<void> copy_database(Connection& from, Connection& to,
+                                    std::chrono::milliseconds patience);
   /// Of the newest commit there is, by whatever process. If it is the same as before, nothing was
   /// committed in between: what SQLite goes by too, but without a system call. None if that cannot
   /// be told: while a commit is being written, or where the journal is not a WAL.
@@ -74,6 +78,11 @@ class Connection {
   std::unique_ptr<sqlite3, Close> handle_;
   const std::uint32_t* wal_index_ = nullptr;
 };
+
+/// Makes `to` what `from` is as of its newest commit, in one transaction of each
+/// (sqlite3_backup_init); whatever `to` was is replaced. If either is locked by another, waits for
+/// `patience` at most. `to` must have pages of the same size if it has a write-ahead log.
+Result<void> copy_database(Connection& from, Connection& to, std::chrono::milliseconds patience);
 
 /// The rows of a statement under way. Resets the statement when it goes, which ends the read.
 /// Values are views into SQLite's memory, good until the next call of next().

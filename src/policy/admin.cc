@@ -2,6 +2,7 @@
 
 #include "policy/admin_impl.h"
 #include "policy/database_file.h"
+#include "policy/journal.h"
 #include "policy/schema.h"
 
 namespace grantfs {
@@ -12,6 +13,7 @@ Admin::~Admin() = default;
 Result<std::unique_ptr<Admin>> Admin::open(const std::filesystem::path& database, Clock clock) {
   if (auto secure = check_database_is_private(database); !secure) return secure.error();
   if (auto one = check_has_one_name(database); !one) return one.error();
+  if (auto fits = check_journal_fits(database); !fits) return fits.error();
   auto connection = db::Connection::open(database, db::Mode::kWrite);
   if (!connection) return connection.error();
   connection->set_busy_timeout(kAdminBusyTimeoutMilliseconds);

@@ -7,6 +7,7 @@
 
 #include "base/unique_fd.h"
 #include "policy/admin_impl.h"
+#include "policy/journal.h"
 #include "policy/schema.h"
 
 namespace grantfs {
@@ -85,12 +86,14 @@ Result<Initialized> init_database(const std::filesystem::path& database) {
   if (auto secure = check_directory_is_private(directory); !secure) return secure.error();
   if (auto made = make_file(database); !made) return made.error();
   if (auto secure = check_database_is_private(database); !secure) return secure.error();
+  if (auto fits = check_journal_fits(database); !fits) return fits.error();
 
   auto connection = db::Connection::open(database, db::Mode::kWrite);
   if (!connection) return connection.error();
   connection->set_busy_timeout(kAdminBusyTimeoutMilliseconds);
   auto steps = migrate_schema(*connection, database, schema_migrations());
   if (!steps) return steps.error();
+  if (auto noted = note_file(*connection, database); !noted) return noted.error();
   // Only now is the database known to be ours to change.
   if (auto set = set_write_ahead_log(*connection, database); !set) return set.error();
   if (*steps == 0) return Initialized{InitOutcome::kAlreadyCurrent};

@@ -12,6 +12,7 @@
 #include "base/sync.h"
 #include "db/shm_guard.h"
 #include "policy/feed.h"
+#include "policy/journal.h"
 #include "policy/reader.h"
 #include "policy/schema.h"
 
@@ -234,6 +235,7 @@ Policy::~Policy() = default;
 Result<std::unique_ptr<Policy>> Policy::open(PolicyOptions options) {
   if (auto secure = check_database_is_private(options.database); !secure) return secure.error();
   if (auto one = check_has_one_name(options.database); !one) return one.error();
+  if (auto fits = check_journal_fits(options.database); !fits) return fits.error();
   std::unique_ptr<Policy> policy(new Policy(std::make_unique<Readers>(std::move(options))));
   auto answer = policy->decide(Anyone{}, StorePath());
   if (!answer) return answer.error();

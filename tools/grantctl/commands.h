@@ -20,6 +20,8 @@ void add_session(CLI::App& app, Context& context);
 void add_link(CLI::App& app, Context& context);
 void add_import(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
+void add_backup(CLI::App& app, Context& context);
+void add_restore(CLI::App& app, Context& context);
 void add_scan(CLI::App& app, Context& context);
 void add_key(CLI::App& app, Context& context);
 void add_sign(CLI::App& app, Context& context);

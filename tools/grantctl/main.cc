@@ -53,6 +53,8 @@ void declare(CLI::App& app, Context& context) {
   add_link(app, context);
   add_import(app, context);
   add_export(app, context);
+  add_backup(app, context);
+  add_restore(app, context);
   add_scan(app, context);
   add_key(app, context);
   add_sign(app, context);

@@ -1,0 +1,248 @@
+#include "grantfs/backup.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "base/quote.h"
+#include "base/unique_fd.h"
+#include "grantfs/admin.h"
+#include "policy/admin_impl.h"
+#include "policy/database_file.h"
+#include "policy/journal.h"
+#include "policy/schema.h"
+
+namespace grantfs {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{kAdminBusyTimeoutMilliseconds};
+
+Error cannot(std::string_view what, const std::filesystem::path& path, int error = errno) {
+  return {ErrorKind::kSystem,
+          fmt::format("cannot {} {}: {}", what, quoted(path.native()), std::strerror(error))};
+}
+
+/// A new file beside another, mode 0600; gone with this unless it was kept.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::filesystem::path& beside)
+      : path_(beside.native() + ".XXXXXX"),
+        // Closed at once: the file is SQLite's from here on.
+        made_(static_cast<bool>(UniqueFd(::mkostemp(path_.data(), O_CLOEXEC)))) {}
+  ~TemporaryFile() {
+    if (!made_) return;
+    for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+      ::unlink((path_ + suffix).c_str());
+    }
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  bool made() const { return made_; }
+  const std::string& path() const { return path_; }
+  Result<void> keep_as(const std::filesystem::path& file) {
+    if (::rename(path_.c_str(), file.c_str()) != 0) return cannot("write", file);
+    made_ = false;
+    const auto directory = file.has_parent_path() ? file.parent_path() : ".";
+    const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd || ::fsync(fd.get()) != 0) return cannot("write", directory);
+    return {};
+  }
+
+ private:
+  std::string path_;
+  bool made_;
+};
+
+bool is_same(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code error;
+  return std::filesystem::equivalent(a, b, error);
+}
+
+/// To a database in a file of its own, with nothing beside it.
+Result<void> copy_to_one_file(db::Connection& from, db::Connection& to) {
+  if (auto copied = db::copy_database(from, to, kPatience); !copied) return copied;
+  return to.execute("PRAGMA journal_mode = DELETE");
+}
+
+/// What was given to restore: with what its -wal holds, if it has one.
+Result<db::Connection> open_given(const std::filesystem::path& file) {
+  struct stat status = {};
+  if (::stat(file.c_str(), &status) != 0) {
+    Error error = cannot("read", file);
+    if (errno == ENOENT || errno == ENOTDIR) error.kind = ErrorKind::kNotFound;
+    return error;
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is not a regular file", quoted(file.native()))};
+  }
+  if (auto fits = check_journal_fits(file); !fits) return fits.error();
+  const bool has_wal = ::stat((file.native() + "-wal").c_str(), &status) == 0 && status.st_size > 0;
+  // Without one, nothing is to be made beside it.
+  return db::Connection::open(file, has_wal ? db::Mode::kRead : db::Mode::kReadUnchanging);
+}
+
+Result<void> check_whole(db::Connection& connection, const std::filesystem::path& file) {
+  auto statement = connection.prepare("PRAGMA quick_check(1)");
+  if (!statement) return statement.error();
+  db::Rows rows = statement->run();
+  auto row = rows.next();
+  if (!row) return row.error();
+  if (*row && rows.text(0) == "ok") return {};
+  return Error{ErrorKind::kDatabase,
+               fmt::format("{} is damaged: {}", quoted(file.native()), rows.text(0))};
+}
+
+/// Copies into the live database, which has a write-ahead log: SQLite does that only where both
+/// have pages of the same size, and a temporary database cannot change its own.
+Result<void> copy_over(db::Connection& from, db::Connection& live,
+                       const std::filesystem::path& database) {
+  auto wanted = live.query_integer("PRAGMA page_size");
+  if (!wanted) return wanted.error();
+  auto has = from.query_integer("PRAGMA page_size");
+  if (!has) return has.error();
+  if (*has == *wanted) return db::copy_database(from, live, kPatience);
+  TemporaryFile temporary(database);
+  if (!temporary.made()) return cannot("write beside", database);
+  auto resized = db::Connection::open(temporary.path(), db::Mode::kWrite);
+  if (!resized) return resized.error();
+  if (auto copied = copy_to_one_file(from, *resized); !copied) return copied;
+  auto done = resized->execute(fmt::format("PRAGMA page_size = {}; VACUUM", *wanted).c_str());
+  if (!done) return done;
+  return db::copy_database(*resized, live, kPatience);
+}
+
+/// Owners, grants and so on.
+Result<RowCounts> count_rows(db::Connection& connection) {
+  RowCounts counts;
+  struct Table {
+    std::int64_t& count;
+    const char* sql;
+  };
+  for (const Table& table : {Table{counts.owners, "SELECT count(*) FROM owners"},
+                             Table{counts.grants, "SELECT count(*) FROM grants"},
+                             Table{counts.members, "SELECT count(*) FROM members"},
+                             Table{counts.sessions, "SELECT count(*) FROM sessions"},
+                             Table{counts.links, "SELECT count(*) FROM links"},
+                             Table{counts.signing_keys, "SELECT count(*) FROM signing_keys"}}) {
+    auto count = connection.query_integer(table.sql);
+    if (!count) return count.error();
+    table.count = *count;
+  }
+  return counts;
+}
+
+Error at(const std::filesystem::path& file, Error error) {
+  if (error.message.find(file.native()) == std::string::npos) {
+    error.message = fmt::format("{}: {}", quoted(file.native()), error.message);
+  }
+  return error;
+}
+
+/// Makes the copy a policy database of our schema; how many migrations that took.
+Result<int> bring_up(db::Connection& copy, const std::filesystem::path& file) {
+  if (auto whole = check_whole(copy, file); !whole) return at(file, whole.error());
+  auto id = copy.query_integer("PRAGMA application_id");
+  if (!id) return at(file, id.error());
+  // An empty file would be taken for a database to be made.
+  if (*id != kApplicationId) {
+    return Error{ErrorKind::kDatabase,
+                 fmt::format("{} is no backup of a grantfs policy database (application_id {})",
+                             quoted(file.native()), *id)};
+  }
+  return migrate_schema(copy, file, schema_migrations());
+}
+
+/// The database in place, which must be one of ours or not be there.
+Result<db::Connection> open_live(const std::filesystem::path& database) {
+  struct stat status = {};
+  if (::stat(database.c_str(), &status) != 0 && errno == ENOENT) {
+    if (auto made = init_database(database); !made) return made.error();
+  }
+  if (auto secure = check_database_is_private(database); !secure) return secure.error();
+  if (auto one = check_has_one_name(database); !one) return one.error();
+  if (auto fits = check_journal_fits(database); !fits) return fits.error();
+  auto live = db::Connection::open(database, db::Mode::kWrite);
+  if (!live) return live;
+  live->set_busy_timeout(kAdminBusyTimeoutMilliseconds);
+  auto id = live->query_integer("PRAGMA application_id");
+  if (!id) {
+    return Error{ErrorKind::kDatabase,
+                 fmt::format("{}; if it is beyond repair, stop the daemon, move it and what lies "
+                             "beside it (-wal, -shm) away, and restore again",
+                             at(database, id.error()).message)};
+  }
+  if (*id == kApplicationId) return live;
+  return Error{ErrorKind::kDatabase,
+               fmt::format("{} is not a grantfs policy database (application_id {}); name another "
+                           "one with --db",
+                           quoted(database.native()), *id)};
+}
+
+}  // namespace
+
+Result<void> backup_database(const std::filesystem::path& database,
+                             const std::filesystem::path& file) {
+  struct stat status = {};
+  if (::stat(file.c_str(), &status) == 0 && (!S_ISREG(status.st_mode) || is_same(file, database))) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is {}; name another file", quoted(file.native()),
+                             S_ISREG(status.st_mode) ? "the database itself" : "no regular file")};
+  }
+  if (auto secure = check_database_is_private(database); !secure) return secure.error();
+  if (auto one = check_has_one_name(database); !one) return one.error();
+  if (auto fits = check_journal_fits(database); !fits) return fits.error();
+  auto live = db::Connection::open(database, db::Mode::kRead);
+  if (!live) return live.error();
+  live->set_busy_timeout(kAdminBusyTimeoutMilliseconds);
+  if (auto fit = check_schema(*live, database); !fit) return fit.error();
+
+  TemporaryFile temporary(file);
+  if (!temporary.made()) return cannot("write", file);
+  {
+    auto copy = db::Connection::open(temporary.path(), db::Mode::kWrite);
+    if (!copy) return copy.error();
+    if (auto copied = copy_to_one_file(*live, *copy); !copied) return copied.error();
+  }
+  return temporary.keep_as(file);
+}
+
+Result<RestoreOutcome> restore_database(const std::filesystem::path& database,
+                                        const std::filesystem::path& file) {
+  if (is_same(file, database)) {
+    return Error{ErrorKind::kInvalid, fmt::format("{} is the database itself; name a backup of it",
+                                                  quoted(file.native()))};
+  }
+  auto given = open_given(file);
+  if (!given) return given.error();
+  // In a temporary database that has no name (https://sqlite.org/inmemorydb.html).
+  auto judged = db::Connection::open("", db::Mode::kCreate);
+  if (!judged) return judged.error();
+  if (auto copied = db::copy_database(*given, *judged, kPatience); !copied) {
+    return at(file, copied.error());
+  }
+  RestoreOutcome outcome;
+  auto migrations = bring_up(*judged, file);
+  if (!migrations) return migrations.error();
+  outcome.migrations = *migrations;
+
+  auto live = open_live(database);
+  if (!live) return live.error();
+  auto rows = count_rows(*judged);
+  if (!rows) return at(file, rows.error());
+  outcome.rows = *rows;
+  if (auto noted = note_file(*judged, database); !noted) return noted.error();
+  if (auto copied = copy_over(*judged, *live, database); !copied) {
+    return at(database, copied.error());
+  }
+  return outcome;
+}
+
+}  // namespace grantfs

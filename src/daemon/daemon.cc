@@ -25,6 +25,7 @@
 #include "control/server.h"
 #include "daemon/privileges.h"
 #include "daemon/record_keeper.h"
+#include "daemon/store_follower.h"
 #include "db/shm_guard.h"
 #include "fuse/mount.h"
 #include "grantfs/policy.h"
@@ -108,6 +109,7 @@ class Daemon {
   ~Daemon() {
     // They notify the mount, which goes first. The record of ours goes last: until then we may have
     // lent something.
+    store_follower_.reset();
     if (record_keeper_ != nullptr) record_keeper_->stop();
     if (store_watcher_ != nullptr) store_watcher_->stop();
     if (recaller_ != nullptr) recaller_->stop();
@@ -156,9 +158,14 @@ class Daemon {
 
     serving_ = true;
     record_keeper_->watch();
+    if (options_.follows_store) {
+      store_follower_ = std::make_unique<StoreFollower>(
+          store_, plan_.store, [this](const std::string& trouble) { on_store(trouble); });
+    }
     std::thread readiness([&] { wait_until_answering(background); });
     auto ended = mount_->run([&] { blocked.reset(); });
     readiness.join();
+    store_follower_.reset();
     record_keeper_->stop();
     store_watcher_->stop();
     // Whoever asks for a recall from here on is answered by the end of the mount.
@@ -193,7 +200,27 @@ class Daemon {
     }
     if (first) return;
     mount_->lend(trouble.empty());
-    if (trouble.empty()) return;
+    if (!trouble.empty()) recall_everything();
+  }
+
+  /// The store is away, and why; or, empty, it is there, in another directory than before.
+  void on_store(const std::string& trouble) {
+    *store_trouble_.lock() = trouble;
+    if (trouble.empty()) {
+      spdlog::warn("the store {} is another directory than before, and served from now on",
+                   quoted(plan_.store.native()));
+    } else {
+      spdlog::error("{}; everything is refused until it is there", trouble);
+    }
+    // What is looked up from here on finds nothing, or what is there now.
+    tree_.steady_files().pause(std::chrono::steady_clock::now() + options_.lease);
+    recall_everything();
+    tree_.steady_files().clear();
+    tree_.rest();
+  }
+
+  /// Returns when the kernel has nothing any more that was lent before.
+  void recall_everything() {
     std::promise<void> forgotten;
     recaller_->forget_everything([&] { forgotten.set_value(); });
     forgotten.get_future().wait();
@@ -335,6 +362,8 @@ class Daemon {
   const Enforcement enforcement_;
   LinkUses link_uses_;
   Tree tree_;
+  Sync<std::string> store_trouble_;  ///< why it is away; empty: it is there
+  std::unique_ptr<StoreFollower> store_follower_;
   std::unique_ptr<RecordKeeper> record_keeper_;  // before the mount, which goes first
   // Handlers tell the recaller what they lend until the mount has gone; see also ~Daemon().
   std::unique_ptr<Recaller> recaller_;

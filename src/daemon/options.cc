@@ -112,6 +112,16 @@ const std::vector<KnownOption>& known_options() {
          options.source = std::filesystem::absolute(value);
          return {};
        }},
+      {"store", "follow|pinned",
+       "whether what is at the store's path later counts (follow, the default), or what was there "
+       "at the start",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         if (value != "follow" && value != "pinned") {
+           return bad_value("store", value, "follow or pinned");
+         }
+         options.follows_store = value == "follow";
+         return {};
+       }},
       {"enforce", "lease|open",
        "lend decisions to the kernel (lease, the default), or decide every open besides",
        [](std::string_view value, MountOptions& options) -> Result<void> {

@@ -36,6 +36,7 @@ struct MountOptions {
   std::optional<gid_t> server_group;
   std::optional<gid_t> by_user;  ///< the group that may pass by-user; none: no by-user
   std::optional<std::vector<std::string>> views;  ///< at the root, besides by-user; none: all
+  bool follows_store = true;  ///< whether the store is what its path leads to, or led to at first
   std::optional<LogSink> log;
   spdlog::level::level_enum log_level = spdlog::level::info;
   unsigned threads = 0;                     ///< 0: libfuse's choice

@@ -53,9 +53,10 @@ Result<fs::path> check_store(const fs::path& store) {
   std::error_code error;
   const fs::path real = fs::canonical(store, error);
   if (error) {
-    return invalid(
-        fmt::format("no store at {}: {}; name the directory that holds the private files",
-                    in_quotes(store), error.message()));
+    // Not invalid: its disk may come yet, and systemd is to try again.
+    return Error{ErrorKind::kSystem,
+                 fmt::format("no store at {}: {}; name the directory that holds the private files",
+                             in_quotes(store), error.message())};
   }
   if (!fs::is_directory(real, error)) {
     return invalid(fmt::format("the store {} is not a directory", in_quotes(store)));

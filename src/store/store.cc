@@ -103,15 +103,19 @@ UniqueFd mount_unchanging(const UniqueFd& folder) {
   return UniqueFd(::openat(tree.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-/// The handle of an open file as bytes: its type, then what the filesystem made of it.
-FileHandle handle_of(int fd) {
+/// Before what the file system made of a handle: its type, and the generation of its root.
+constexpr std::size_t kHandleHeader = sizeof(int) + sizeof(std::uint32_t);
+
+/// The handle of an open file as bytes.
+FileHandle handle_of(int fd, std::uint32_t generation) {
   HandleBuffer buffer;
   buffer.get()->handle_bytes = MAX_HANDLE_SZ;
   int mount_id = 0;
   if (::name_to_handle_at(fd, "", buffer.get(), &mount_id, AT_EMPTY_PATH) != 0) return {};
-  FileHandle handle(sizeof(int) + buffer.get()->handle_bytes, '\0');
+  FileHandle handle(kHandleHeader + buffer.get()->handle_bytes, '\0');
   std::memcpy(handle.data(), &buffer.get()->handle_type, sizeof(int));
-  std::memcpy(handle.data() + sizeof(int), buffer.get()->f_handle, buffer.get()->handle_bytes);
+  std::memcpy(handle.data() + sizeof(int), &generation, sizeof generation);
+  std::memcpy(handle.data() + kHandleHeader, buffer.get()->f_handle, buffer.get()->handle_bytes);
   return handle;
 }
 
@@ -137,11 +141,17 @@ const char* forgets_handles(const UniqueFd& folder) {
 
 }  // namespace
 
+Store::Store(RootPointer root, UniqueFd own_descriptors, const FileIdKey& key)
+    : why_not_by_handle_(root->why_not_by_handle),
+      own_descriptors_(std::move(own_descriptors)),
+      key_(key) {
+  root_ = std::make_unique<std::atomic<RootPointer>>(std::move(root));
+}
+
 Result<Store> Store::open(const std::filesystem::path& directory, const FileIdKey& key) {
   const auto refuse = [&](std::string_view what) {
-    const int error = errno;
-    return Error{error == ENOENT || error == ENOTDIR ? ErrorKind::kInvalid : ErrorKind::kSystem,
-                 fmt::format("{} {}: {}", what, quoted(directory.native()), std::strerror(error))};
+    return Error{ErrorKind::kSystem,
+                 fmt::format("{} {}: {}", what, quoted(directory.native()), std::strerror(errno))};
   };
   // Open for reading, not O_PATH: open_by_handle_at(2) wants it so.
   UniqueFd root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -149,22 +159,64 @@ Result<Store> Store::open(const std::filesystem::path& directory, const FileIdKe
   // Of this very process: a store must be opened after the last fork.
   UniqueFd own_descriptors(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!own_descriptors) return refuse("without /proc/self/fd, cannot open files of the store");
-  Store store(std::move(root), std::move(own_descriptors), key);
-  if (const char* forgetful = forgets_handles(store.root_)) {
-    store.has_lasting_handles_ = false;
-    store.why_not_by_handle_ =
+  return Store(make_root(std::move(root), 0), std::move(own_descriptors), key);
+}
+
+std::shared_ptr<Store::Root> Store::make_root(UniqueFd fd, std::uint32_t generation) {
+  auto root = std::make_shared<Root>();
+  root->fd = std::move(fd);
+  root->generation = generation;
+  if (const char* forgetful = forgets_handles(root->fd)) {
+    root->has_lasting_handles = false;
+    root->why_not_by_handle =
         fmt::format("the store is on {}, whose file handles do not last", forgetful);
-    return store;
+    return root;
   }
-  const FileHandle handle = handle_of(store.root_.get());
+  const FileHandle handle = handle_of(root->fd.get(), generation);
   if (handle.empty()) {
-    store.why_not_by_handle_ = "the store's file system gives no file handles";
-  } else if (auto opened = open_handle(store.root_, handle, O_PATH); !opened) {
-    store.why_not_by_handle_ = fmt::format("opening the store's files by handle fails: {}",
-                                           std::strerror(opened.error().value));
+    root->why_not_by_handle = "the store's file system gives no file handles";
+  } else if (auto opened = open_handle(*root, root->fd, handle, O_PATH); !opened) {
+    root->why_not_by_handle = fmt::format("opening the store's files by handle fails: {}",
+                                          std::strerror(opened.error().value));
+  } else {
+    root->unchanging = mount_unchanging(root->fd);
   }
-  if (store.opens_by_handle()) store.unchanging_root_ = mount_unchanging(store.root_);
-  return store;
+  return root;
+}
+
+Result<UniqueFd, Errno> Store::open_directory(const std::filesystem::path& path) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+  if (!fd) return Errno{errno};
+  return fd;
+}
+
+Result<Store::Whereabouts> Store::follow(const std::filesystem::path& path,
+                                         Result<UniqueFd, Errno> found) {
+  const auto away = [&](std::string_view why) {
+    root_->store(nullptr);
+    return Error{ErrorKind::kSystem, fmt::format("the store {} {}", quoted(path.native()), why)};
+  };
+  if (!found) return away(fmt::format("is away: {}", std::strerror(found.error().value)));
+  struct stat there = {};
+  if (::fstat(found->get(), &there) != 0) return away("is away: it cannot be looked at");
+  const RootPointer before = root();
+  struct stat held = {};
+  const bool comparable = before != nullptr && ::fstat(before->fd.get(), &held) == 0;
+  const bool same_system = comparable && held.st_dev == there.st_dev;
+  if (same_system && held.st_ino == there.st_ino) return Whereabouts::kSame;
+  if (!same_system) ++newest_generation_;
+  auto now = make_root(std::move(*found), newest_generation_);
+  if (opens_by_handle() && !now->why_not_by_handle.empty()) {
+    return away(
+        fmt::format("is another directory by now, and the daemon has to be started anew for "
+                    "it: {}",
+                    now->why_not_by_handle));
+  }
+  root_->store(std::move(now));
+  return Whereabouts::kChanged;
 }
 
 Result<UniqueFd, Errno> Store::resolve(int base, const char* path) const {
@@ -173,7 +225,7 @@ Result<UniqueFd, Errno> Store::resolve(int base, const char* path) const {
   return fd;
 }
 
-Result<Found, Errno> Store::examine(int fd, FileHandle* handle) const {
+Result<Found, Errno> Store::examine(const Root& root, int fd, FileHandle* handle) const {
   const timespec asked = realtime();
   struct statx status = {};
   // Without AT_STATX_DONT_SYNC: what a network filesystem remembers of a file may be as old as can
@@ -194,20 +246,20 @@ Result<Found, Errno> Store::examine(int fd, FileHandle* handle) const {
   const KnownFiles::Key key{status.stx_dev_major, status.stx_dev_minor, status.stx_ino,
                             to_timespec(status.stx_btime)};
   const bool has_birth_time = (status.stx_mask & STATX_BTIME) != 0;
-  auto known = has_birth_time ? known_->find(key) : std::nullopt;
+  auto known = has_birth_time ? root.known->find(key) : std::nullopt;
   if (!known) {
-    FileHandle own = lasting_handle(fd);
+    FileHandle own = lasting_handle(root, fd);
     const FileId id = identify(own, key);
     known.emplace(KnownFiles::Known{id, std::move(own)});
-    if (has_birth_time) known_->keep(key, *known, asked);
+    if (has_birth_time) root.known->keep(key, *known, asked);
   }
   found.id = known->id;
   if (handle != nullptr) *handle = std::move(known->handle);
   return found;
 }
 
-FileHandle Store::lasting_handle(int fd) const {
-  return has_lasting_handles_ ? handle_of(fd) : FileHandle();
+FileHandle Store::lasting_handle(const Root& root, int fd) {
+  return root.has_lasting_handles ? handle_of(fd, root.generation) : FileHandle();
 }
 
 FileId Store::identify(const FileHandle& handle, const KnownFiles::Key& otherwise) const {
@@ -243,10 +295,12 @@ Result<UniqueFd, Errno> Store::reopen(int path_fd, int flags) const {
 }
 
 Result<Located, Errno> Store::locate(const StorePath& path) const {
-  auto fd = resolve(root_.get(), path.text().c_str());
+  const RootPointer at = root();
+  if (at == nullptr) return Errno{EACCES};
+  auto fd = resolve(at->fd.get(), path.text().c_str());
   if (!fd) return fd.error();
   FileHandle handle;
-  auto found = examine(fd->get(), &handle);
+  auto found = examine(*at, fd->get(), &handle);
   if (!found) return found.error();
   return Located{std::move(*fd), *found, std::move(handle)};
 }
@@ -289,7 +343,9 @@ Result<Found, Errno> Store::find(const StorePath& path) const {
 }
 
 Result<Found, Errno> Store::examine(const OpenedFile& file) const {
-  return examine(file.fd.get());
+  const RootPointer at = root();
+  if (at == nullptr) return Errno{EACCES};
+  return examine(*at, file.fd.get());
 }
 
 Result<OpenedFile, Errno> Store::open_file(const Located& located, FileLeases leases) const {
@@ -299,51 +355,63 @@ Result<OpenedFile, Errno> Store::open_file(const Located& located, FileLeases le
   return OpenedFile{std::move(*fd), located.found};
 }
 
-Result<UniqueFd, Errno> Store::open_handle(const UniqueFd& mount, const FileHandle& handle,
-                                           int flags) {
-  if (handle.size() <= sizeof(int)) return Errno{ESTALE};
+Result<UniqueFd, Errno> Store::open_handle(const Root& root, const UniqueFd& mount,
+                                           const FileHandle& handle, int flags) {
+  if (handle.size() <= kHandleHeader) return Errno{ESTALE};
+  // On another file system it could be the handle of another file.
+  std::uint32_t generation = 0;
+  std::memcpy(&generation, handle.data() + sizeof(int), sizeof generation);
+  if (generation != root.generation) return Errno{ESTALE};
   HandleBuffer buffer;
-  const std::size_t size = handle.size() - sizeof(int);
+  const std::size_t size = handle.size() - kHandleHeader;
   buffer.get()->handle_bytes = static_cast<unsigned>(size);
   std::memcpy(&buffer.get()->handle_type, handle.data(), sizeof(int));
-  std::memcpy(buffer.get()->f_handle, handle.data() + sizeof(int), size);
+  std::memcpy(buffer.get()->f_handle, handle.data() + kHandleHeader, size);
   const int common = flags | O_RDONLY | O_CLOEXEC | O_NOCTTY;
   UniqueFd fd(::open_by_handle_at(mount.get(), buffer.get(), common));
   if (!fd) return Errno{errno};
   return fd;
 }
 
-Result<UniqueFd, Errno> Store::open_without_atime(const UniqueFd& mount, const FileHandle& handle,
+Result<UniqueFd, Errno> Store::open_without_atime(const Root& root, const FileHandle& handle,
                                                   int flags) {
-  auto fd = open_handle(mount, handle, flags | O_NOATIME);
-  if (!fd && fd.error().value == EPERM) fd = open_handle(mount, handle, flags);
+  auto fd = open_handle(root, root.fd, handle, flags | O_NOATIME);
+  if (!fd && fd.error().value == EPERM) fd = open_handle(root, root.fd, handle, flags);
   return fd;
 }
 
 Result<OpenedFile, Errno> Store::open_file(const FileHandle& handle, FileLeases leases) const {
-  auto fd = open_without_atime(root_, handle, flags_for(leases));
+  const RootPointer at = root();
+  if (at == nullptr) return Errno{EACCES};
+  auto fd = open_without_atime(*at, handle, flags_for(leases));
   if (!fd) return fd.error();
-  auto found = examine(fd->get());
+  auto found = examine(*at, fd->get());
   if (!found) return found.error();
   return OpenedFile{std::move(*fd), *found};
 }
 
 Result<UniqueFd, Errno> Store::open_for_passthrough(const FileHandle& handle,
                                                     FileLeases leases) const {
-  if (!unchanging_root_) return Errno{EPERM};
-  return open_handle(unchanging_root_, handle, flags_for(leases));
+  const RootPointer at = root();
+  if (at == nullptr) return Errno{EACCES};
+  if (!at->unchanging) return Errno{EPERM};
+  return open_handle(*at, at->unchanging, handle, flags_for(leases));
 }
 
 Result<Found, Errno> Store::examine(const FileHandle& handle) const {
-  auto fd = open_handle(root_, handle, O_PATH);
+  const RootPointer at = root();
+  if (at == nullptr) return Errno{EACCES};
+  auto fd = open_handle(*at, at->fd, handle, O_PATH);
   if (!fd) return fd.error();
-  return examine(fd->get());
+  return examine(*at, fd->get());
 }
 
 Result<Store::Folder, Errno> Store::open_folder(const StorePath& path,
                                                 const Located& located) const {
+  RootPointer at = root();
+  if (at == nullptr) return Errno{EACCES};
   const auto open = [&]() -> Result<UniqueFd, Errno> {
-    if (opens_by_handle()) return open_without_atime(root_, located.handle, O_DIRECTORY);
+    if (opens_by_handle()) return open_without_atime(*at, located.handle, O_DIRECTORY);
     auto again = locate(path);
     if (!again) return again.error();
     if (again->found.id != located.found.id) return Errno{ENOENT};
@@ -354,7 +422,7 @@ Result<Store::Folder, Errno> Store::open_folder(const StorePath& path,
   DIR* stream = ::fdopendir(fd->get());
   if (stream == nullptr) return to_errno(errno);
   (void)fd->release();  // the stream owns it now
-  return Folder(*this, stream);
+  return Folder(*this, std::move(at), stream);
 }
 
 void Store::Folder::seek(off_t position) {
@@ -381,9 +449,10 @@ Result<Store::Folder::Entry, Errno> Store::Folder::next() {
 }
 
 Result<Found, Errno> Store::Folder::find(std::string_view name) const {
+  if (store_->root() != root_) return Errno{EACCES};  // the store is away, or another directory
   auto fd = store_->resolve(::dirfd(stream_.get()), std::string(name).c_str());
   if (!fd) return fd.error();
-  return store_->examine(fd->get());
+  return store_->examine(*root_, fd->get());
 }
 
 }  // namespace grantfs

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
@@ -86,7 +87,7 @@ struct OpenedFile {
 /// permitted (open(2), O_NOATIME) not even access times move.
 ///
 /// Errors are ENOENT where there is nothing to be found, for whatever reason; others (EMFILE,
-/// EIO, ENOMEM) mean trouble.
+/// EIO, ENOMEM; EACCES while the store is away, see follow()) mean trouble.
 ///
 /// Thread-safe.
 class Store {
@@ -95,6 +96,20 @@ class Store {
 
   /// kInvalid or kSystem, naming the directory, if it is not a directory that can be read.
   static Result<Store> open(const std::filesystem::path& directory, const FileIdKey& key);
+
+  /// What became of the path that the store was opened by.
+  enum class Whereabouts {
+    kSame,    ///< it leads to the directory that is in use
+    kChanged  ///< it leads to another one, which is in use from now on
+  };
+  /// The directory that a store's path leads to now. Symbolic links that have come to be on the way
+  /// are not followed: who may write there is not who chose the path. May wait for a disk.
+  static Result<UniqueFd, Errno> open_directory(const std::filesystem::path& path);
+  /// Has the store be the directory that open_directory() found, if that is another one. An error
+  /// if it found none, or none that can be used in its place: then the store is away, every call
+  /// fails with EACCES, and nothing of the old directory is held. Whoever sees a change has
+  /// everything recalled that was lent. One call at a time.
+  Result<Whereabouts> follow(const std::filesystem::path& path, Result<UniqueFd, Errno> found);
 
   /// Three system calls whatever the depth of the path, and a fourth for a file not seen lately.
   Result<Located, Errno> locate(const StorePath& path) const;
@@ -133,29 +148,41 @@ class Store {
   Result<Found, Errno> examine(const OpenedFile& file) const;
 
  private:
-  Store(UniqueFd root, UniqueFd own_descriptors, const FileIdKey& key)
-      : root_(std::move(root)), own_descriptors_(std::move(own_descriptors)), key_(key) {}
+  /// A directory that is the store's, or was.
+  struct Root {
+    UniqueFd fd;
+    /// The same folder through a mount of our own, in no namespace, on which nothing can be
+    /// changed: access times included. Invalid where there is none.
+    UniqueFd unchanging;
+    std::string why_not_by_handle;
+    bool has_lasting_handles = true;
+    /// Of its file system. Part of the handles: those of one are not believed by another.
+    std::uint32_t generation = 0;
+    std::unique_ptr<KnownFiles> known = std::make_unique<KnownFiles>();
+  };
+  using RootPointer = std::shared_ptr<const Root>;
+
+  Store(RootPointer root, UniqueFd own_descriptors, const FileIdKey& key);
+  static std::shared_ptr<Root> make_root(UniqueFd fd, std::uint32_t generation);
+  /// Null while the store is away.
+  RootPointer root() const { return root_->load(); }
 
   Result<UniqueFd, Errno> resolve(int base, const char* path) const;
   /// `handle`, if given, is told the file's.
-  Result<Found, Errno> examine(int fd, FileHandle* handle = nullptr) const;
-  static Result<UniqueFd, Errno> open_handle(const UniqueFd& mount, const FileHandle& handle,
-                                             int flags);
-  static Result<UniqueFd, Errno> open_without_atime(const UniqueFd& mount, const FileHandle& handle,
+  Result<Found, Errno> examine(const Root& root, int fd, FileHandle* handle = nullptr) const;
+  static Result<UniqueFd, Errno> open_handle(const Root& root, const UniqueFd& mount,
+                                             const FileHandle& handle, int flags);
+  static Result<UniqueFd, Errno> open_without_atime(const Root& root, const FileHandle& handle,
                                                     int flags);
   Result<UniqueFd, Errno> reopen(int path_fd, int flags) const;
-  FileHandle lasting_handle(int fd) const;
+  static FileHandle lasting_handle(const Root& root, int fd);
   FileId identify(const FileHandle& handle, const KnownFiles::Key& otherwise) const;
 
-  UniqueFd root_;
-  /// The same folder through a mount of our own, in no namespace, on which nothing can be changed:
-  /// access times included. Invalid where there is none.
-  UniqueFd unchanging_root_;
-  std::string why_not_by_handle_;
-  bool has_lasting_handles_ = true;
+  std::unique_ptr<std::atomic<RootPointer>> root_;
+  std::string why_not_by_handle_;  ///< of the first root: others must be as good
+  std::uint32_t newest_generation_ = 0;
   UniqueFd own_descriptors_;  ///< /proc/self/fd
   FileIdKey key_;
-  std::unique_ptr<KnownFiles> known_ = std::make_unique<KnownFiles>();
 };
 
 /// A folder of the store, open for listing. One thread at a time. Must not outlive its Store.
@@ -181,9 +208,11 @@ class Store::Folder {
   struct Close {
     void operator()(DIR* stream) const { ::closedir(stream); }
   };
-  Folder(const Store& store, DIR* stream) : store_(&store), stream_(stream) {}
+  Folder(const Store& store, RootPointer root, DIR* stream)
+      : store_(&store), root_(std::move(root)), stream_(stream) {}
 
   const Store* store_;
+  RootPointer root_;  ///< that it was opened in
   std::unique_ptr<DIR, Close> stream_;
 };
 

@@ -156,6 +156,19 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string
   status.source = text_field(*answer, "source");
   status.enforce = text_field(*answer, "enforce");
   status.enforce_because = text_field(*answer, "enforce_because");
+  status.healthy = text_field(*answer, "state") != "trouble";
+  const auto troubles = answer->find("troubles");
+  if (troubles != answer->end() && troubles->is_array()) {
+    for (const json& trouble : *troubles) {
+      if (trouble.is_string()) status.troubles.push_back(trouble.get<std::string>());
+    }
+  }
+  const auto last = answer->find("last_trouble");
+  if (last != answer->end() && last->is_object()) {
+    status.last_trouble = text_field(*last, "message");
+    status.last_trouble_at = number_field(*last, "at");
+  }
+  status.lends_nothing_because = text_field(*answer, "lends_nothing_because");
   const auto lease = answer->find("lease_seconds");
   if (lease != answer->end() && lease->is_number()) status.lease_seconds = lease->get<double>();
   status.transport = text_field(*answer, "transport");
@@ -186,6 +199,7 @@ DaemonSearch find_daemons(const std::filesystem::path& database) {
       search.found.push_back(std::move(*status));
     } else if (!daemon.has_gone()) {
       search.troubles.push_back(status.error().message);
+      search.silent.push_back(daemon.record ? daemon.record->mountpoint : std::filesystem::path());
     }
   }
   return search;

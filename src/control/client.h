@@ -15,7 +15,13 @@ namespace grantfs {
 
 /// What a daemon says of itself.
 struct DaemonStatus {
-  std::filesystem::path control;  ///< its control socket, as it sees it
+  /// Whether it serves what it should, as far as it knows. True from a daemon too old to say.
+  bool healthy = true;
+  std::vector<std::string> troubles;  ///< why not
+  std::string last_trouble;           ///< of the last decision that failed; empty: none did
+  std::int64_t last_trouble_at = 0;   ///< Unix seconds
+  std::string lends_nothing_because;  ///< empty: it does as lease_seconds says
+  std::filesystem::path control;      ///< its control socket, as it sees it
   std::string version;
   std::int64_t pid = 0;
   std::filesystem::path store;
@@ -53,6 +59,8 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string
 struct DaemonSearch {
   std::vector<DaemonStatus> found;
   std::vector<std::string> troubles;
+  /// Mount points of those that live and do not answer, as far as they are known.
+  std::vector<std::filesystem::path> silent;
 };
 
 /// The daemons that decide by `database`, by whatever path that is named: those that have a record

@@ -43,6 +43,14 @@ namespace {
 /// the database, and requests under way.
 constexpr std::size_t kDescriptorsForEachSpare = 4;
 constexpr std::chrono::seconds kWarnAboutPolicyEvery{10};
+/// For so long after a decision that failed, the daemon is in trouble.
+constexpr std::chrono::seconds kTroubleLasts{10};
+
+/// The last decision that failed.
+struct LastTrouble {
+  std::string message;  ///< empty: none did
+  Timestamp at{};
+};
 
 /// While it lives, the signals that end the daemon wait: threads started meanwhile never get them.
 class BlockedSignals {
@@ -97,9 +105,10 @@ Enforcement enforcement(const MountOptions& options, const Store& store) {
 class Daemon {
  public:
   Daemon(const MountPlan& plan, const MountOptions& options, std::unique_ptr<Policy> policy,
-         Store store, TreeOptions tree_options)
+         Store store, TreeOptions tree_options, Sync<LastTrouble>& last_trouble)
       : plan_(plan),
         options_(options),
+        last_trouble_(last_trouble),
         policy_(std::move(policy)),
         store_(std::move(store)),
         enforcement_(enforcement(options, store_)),
@@ -293,6 +302,21 @@ class Daemon {
     return {{"bindings", std::move(bound)}};
   }
 
+  /// Why anything that should be served is refused now; empty: nothing is, as far as is known. By
+  /// what decides: a decision of its own, and those of others lately.
+  std::vector<std::string> troubles() {
+    std::vector<std::string> found;
+    if (std::string away = *store_trouble_.lock(); !away.empty()) found.push_back(std::move(away));
+    if (auto decision = policy_->decide(Anyone{}, StorePath()); !decision) {
+      found.push_back(decision.error().message);
+    } else if (const LastTrouble last = *last_trouble_.lock();
+               !last.message.empty() && system_now() - last.at < kTroubleLasts) {
+      found.push_back(fmt::format("access was denied {} s ago: {}",
+                                  (system_now() - last.at).count(), last.message));
+    }
+    return found;
+  }
+
   nlohmann::json status() {
     const TreeCounters& counters = tree_.counters();
     nlohmann::json counted{{"lookups", counters.lookups.load()},
@@ -311,7 +335,17 @@ class Daemon {
       counted[fmt::format("upcalls_{}", kUpcallNames[i])] = upcalls[i];
     }
     const auto now = system_now();
+    const std::vector<std::string> troubles = this->troubles();
+    nlohmann::json last = nullptr;
+    if (const LastTrouble trouble = *last_trouble_.lock(); !trouble.message.empty()) {
+      last = {{"message", trouble.message}, {"at", trouble.at.time_since_epoch().count()}};
+    }
+    const std::string lends_nothing = *record_trouble_.lock();
     return {{"version", kVersion},
+            {"state", troubles.empty() ? "healthy" : "trouble"},
+            {"troubles", troubles},
+            {"last_trouble", last},
+            {"lends_nothing_because", lends_nothing},
             {"pid", ::getpid()},
             {"store", plan_.store.native()},
             {"mountpoint", plan_.mountpoint.native()},
@@ -320,7 +354,7 @@ class Daemon {
             {"source", options_.source ? options_.source->native() : std::string()},
             {"enforce", enforcement_name()},
             {"enforce_because", why_not_by_lease()},
-            {"lease_seconds", options_.lease.count()},
+            {"lease_seconds", lends_nothing.empty() ? options_.lease.count() : 0},
             {"transport", transport_name()},
             {"passthrough", mount_->uses_passthrough()},
             {"stacking_refused", mount_->refuses_stacking()},
@@ -354,6 +388,7 @@ class Daemon {
   const MountOptions& options_;
   const std::filesystem::path control_path_ =
       options_.control.value_or(default_control_path(plan_.mountpoint));
+  Sync<LastTrouble>& last_trouble_;
   Sync<std::string> record_trouble_;  ///< why nobody knows of us; empty: they do
   std::atomic<bool> serving_{false};  ///< mount_ and recaller_ are there
   const Timestamp started_ = system_now();
@@ -387,6 +422,7 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
   if (!store) return store.error();
 
   RepeatedWarning policy_trouble(kWarnAboutPolicyEvery);
+  Sync<LastTrouble> last_trouble;
   TreeOptions tree_options{.denial = options.denial,
                            .server_group = options.server_group,
                            .by_user_group = options.by_user,
@@ -396,9 +432,10 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
                                                          descriptors / kDescriptorsForEachSpare),
                            .on_policy_error = [&](const Error& error) {
                              policy_trouble.warn("access is denied: " + error.message);
+                             *last_trouble.lock() = {error.message, system_now()};
                            }};
   ::clock_gettime(CLOCK_REALTIME, &tree_options.mounted);
-  Daemon daemon(plan, options, std::move(*policy), std::move(*store), tree_options);
+  Daemon daemon(plan, options, std::move(*policy), std::move(*store), tree_options, last_trouble);
   return daemon.serve(background);
 }
 

@@ -295,3 +295,19 @@ class Sessions(Case):
                 with self.subTest(arguments):
                     done = self.exits(USAGE, *arguments, input="")
                     self.assertNotIn(token, done.stdout + done.stderr)
+
+
+class JsonErrors(Case):
+    def test_every_error_is_a_document(self):
+        for status, kind, words in ((2, "usage", ("grant", "nonsense", "x")), (2, "usage", ("frobnicate",)), (2, "usage", ("own",)),
+                                    (2, "usage", ("--expires=", "grant", "user:a", "x")), (1, "not_found", ("restore", str(self.top / "none"))),
+                                    (3, "database", ("--db", str(self.top / "none/policy.db"), "ls")), (3, "system", ("status",))):
+            with self.subTest(words):
+                arguments = [*words[:2], "--json", *words[2:]] if words[0] == "--db" else ["--json", *words]
+                done = self.exits(status, *arguments)
+                document = json.loads(done.stdout)
+                self.assertEqual(document["kind"], kind)
+                self.assertIn(document["error"], done.stderr)
+
+    def test_without_json_there_is_none(self):
+        self.assertEqual(self.exits(2, "grant", "nonsense", "x").stdout, "")

@@ -2,7 +2,7 @@
 
 import re
 
-from grantctl_case import TROUBLE, Case
+from grantctl_case import DONE, Case
 from fake_daemon import FakeDaemon
 
 STATUS = {"ok": True, "version": "9.9", "pid": 7, "store": "/srv/s", "enforce": "lease", "lease_seconds": 1,
@@ -39,4 +39,11 @@ class Metrics(Case):
         self.assertIn(r'grantfs_nodes{mountpoint="/a\"} 1\nforged{x=\"\\"} 4', self.ok("metrics"))
 
     def test_no_daemon(self):
-        self.assertIn("no daemon runs on", self.exits(TROUBLE, "metrics").stderr)
+        done = self.exits(DONE, "metrics")
+        self.assertIn("no daemon runs on", done.stderr)
+        self.assertIn(f'grantfs_up{{database="{self.database}"}} 0\n', done.stdout)
+
+    def test_health(self):
+        self.daemon("/srv/view")
+        self.assertIn('grantfs_up{mountpoint="/srv/view"} 1\n', self.ok("metrics"))
+        self.assertIn('grantfs_healthy{mountpoint="/srv/view"} 1\n', self.ok("metrics"))

@@ -51,6 +51,8 @@ class Context {
   /// The daemon at the control socket if one is named, else all those on the database; kSystem if
   /// there is none. What stands in the way of asking others is said on standard error.
   grantfs::Result<std::vector<grantfs::DaemonStatus>> running_daemons();
+  /// Whether it may have left any out.
+  bool some_are_silent() const { return !control() && daemons_ && !daemons_->troubles.empty(); }
 
  private:
   grantfs::Result<grantfs::DaemonStatus> named_daemon(const std::filesystem::path& socket) const;

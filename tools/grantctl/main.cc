@@ -136,10 +136,48 @@ std::optional<std::string> given_empty(int argc, char** argv) {
   return std::nullopt;
 }
 
-int refuse_empty(const std::string& name, const CLI::App& app) {
-  complain(fmt::format("{} is given an empty value; leave it out, or write one; see: {} --help",
-                       name, typed_command(app)));
-  return kUsage;
+/// As `error` documents have it.
+const char* kind_name(grantfs::ErrorKind kind) {
+  switch (kind) {
+    case grantfs::ErrorKind::kInvalid:
+      return "usage";
+    case grantfs::ErrorKind::kNotFound:
+      return "not_found";
+    case grantfs::ErrorKind::kConflict:
+      return "conflict";
+    case grantfs::ErrorKind::kDatabase:
+      return "database";
+    case grantfs::ErrorKind::kSystem:
+      break;
+  }
+  return "system";
+}
+
+/// What a program reads that asked for JSON: a document in any case. People read standard error.
+int fail(const grantfs::Error& error, bool json) {
+  complain(error.message);
+  if (json) {
+    Json document;
+    document["error"] = error.message;
+    document["kind"] = kind_name(error.kind);
+    print(document);
+  }
+  return exit_status(error);
+}
+
+grantfs::Error usage(std::string message) {
+  return {grantfs::ErrorKind::kInvalid, std::move(message)};
+}
+
+grantfs::Error empty_value(const std::string& name, const CLI::App& app) {
+  return usage(fmt::format("{} is given an empty value; leave it out, or write one; see: {} --help",
+                           name, typed_command(app)));
+}
+
+/// Whether --json stands among the arguments, be the rest of them understood or not.
+bool wants_json(const std::vector<std::string>& arguments) {
+  const auto end = std::ranges::find(arguments, "--");
+  return std::find(arguments.begin(), end, "--json") != end;
 }
 
 /// Takes away what is behind -- of `run`: another program's words, which mean nothing here.
@@ -171,8 +209,9 @@ int run(int argc, char** argv) {
   Context context;
   CLI::App app("Administers who may read what in a private store served by grantfs.");
   declare(app, context);
-  if (auto name = given_empty(argc, argv)) return refuse_empty(*name, app);
   std::vector<std::string> arguments(argv + 1, argv + argc);
+  const bool json = wants_json(arguments);
+  if (auto name = given_empty(argc, argv)) return fail(empty_value(*name, app), json);
   context.program = take_program(arguments);
   try {
     app.parse(to_parse(std::move(arguments)));
@@ -180,15 +219,12 @@ int run(int argc, char** argv) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
       return app.exit(error);  // help or version
     }
-    complain(fmt::format("{}; see: {} --help", describe(app, error), typed_command(app)));
-    return kUsage;
+    return fail(usage(fmt::format("{}; see: {} --help", describe(app, error), typed_command(app))),
+                json);
   }
-  if (auto name = given_empty(app)) return refuse_empty(*name, app);
+  if (auto name = given_empty(app)) return fail(empty_value(*name, app), json);
   auto status = context.run(context);
-  if (!status) {
-    complain(status.error().message);
-    return exit_status(status.error());
-  }
+  if (!status) return fail(status.error(), context.json);
   if (!std::cout.flush()) {
     complain("cannot write the result to standard output");
     return kTrouble;

@@ -83,23 +83,55 @@ void add_counter(Metrics& metrics, std::string_view counter, const std::string& 
   }
 }
 
+void add_up(Metrics& metrics, const std::string& labels, bool up) {
+  add_sample(metrics, "grantfs_up", "gauge",
+             "Whether the daemon answers; 0 with the database as a label: none runs on it.", labels,
+             up ? 1 : 0);
+}
+
 void add_daemon(Metrics& metrics, const DaemonStatus& daemon) {
   const std::string labels = label("mountpoint", daemon.mountpoint.native());
   add_sample(metrics, "grantfs_info", "gauge", "What the daemon is; always 1.",
              fmt::format("{},{},{},{}", labels, label("version", daemon.version),
                          label("enforce", daemon.enforce), label("transport", daemon.transport)),
              1);
+  add_up(metrics, labels, true);
+  add_sample(metrics, "grantfs_healthy", "gauge",
+             "Whether the daemon serves what it should, as far as it knows.", labels,
+             daemon.healthy ? 1 : 0);
   add_sample(metrics, "grantfs_start_time_seconds", "gauge",
              "When the daemon started, in Unix seconds.", labels, daemon.started);
   for (const auto& [counter, value] : daemon.counters) add_counter(metrics, counter, labels, value);
 }
 
-Result<int> run_metrics(Context& context) {
-  auto daemons = context.running_daemons();
-  if (!daemons) return daemons.error();
+/// What does not answer is a sample too: a file of metrics that is not written any more would go on
+/// saying that all is well.
+Result<Metrics> gather(Context& context) {
   Metrics metrics;
-  for (const DaemonStatus& daemon : *daemons) add_daemon(metrics, daemon);
-  for (const auto& [name, metric] : metrics) {
+  if (context.control()) {
+    auto daemons = context.running_daemons();
+    if (!daemons) return daemons.error();
+    for (const DaemonStatus& daemon : *daemons) add_daemon(metrics, daemon);
+    return metrics;
+  }
+  auto search = context.daemons();
+  if (!search) return search.error();
+  for (const std::string& trouble : search->troubles) complain(trouble);
+  for (const DaemonStatus& daemon : search->found) add_daemon(metrics, daemon);
+  for (const auto& mountpoint : search->silent) {
+    add_up(metrics, label("mountpoint", mountpoint.native()), false);
+  }
+  if (metrics.empty()) {
+    complain("no daemon runs on this database");
+    add_up(metrics, label("database", context.database()->native()), false);
+  }
+  return metrics;
+}
+
+Result<int> run_metrics(Context& context) {
+  auto metrics = gather(context);
+  if (!metrics) return metrics.error();
+  for (const auto& [name, metric] : *metrics) {
     print_line(fmt::format("# HELP {} {}", name, metric.help));
     print_line(fmt::format("# TYPE {} {}", name, metric.type));
     for (const std::string& sample : metric.samples) print_line(sample);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/quote.h"
 #include "commands.h"
 #include "output.h"
@@ -14,6 +16,15 @@ namespace {
 
 Json daemon_json(const DaemonStatus& daemon) {
   Json object;
+  object["state"] = daemon.healthy ? "healthy" : "trouble";
+  object["troubles"] = daemon.troubles;
+  object["last_trouble"] = nullptr;
+  if (!daemon.last_trouble.empty()) {
+    object["last_trouble"] = {{"message", daemon.last_trouble}, {"at", daemon.last_trouble_at}};
+  }
+  if (!daemon.lends_nothing_because.empty()) {
+    object["lends_nothing_because"] = daemon.lends_nothing_because;
+  }
   object["version"] = daemon.version;
   object["pid"] = daemon.pid;
   put_bytes(object, "store", daemon.store.native());
@@ -47,10 +58,26 @@ std::string shown_span(std::int64_t seconds) {
   return text + fmt::format("{}s", seconds % kMinute);
 }
 
+/// A time, and how long ago that was by the daemon's own clock.
+std::string shown_time(std::int64_t seconds) {
+  return grantfs::format_timestamp(grantfs::Timestamp{std::chrono::seconds{seconds}});
+}
+
 void print_status(const DaemonStatus& daemon) {
-  const auto line = [](std::string_view name, std::string_view value) {
-    print_line(fmt::format("{:<12}{}", name, value));
+  constexpr std::size_t kLeastWidth = 12;
+  std::size_t width = kLeastWidth;
+  for (const auto& [name, value] : daemon.counters) width = std::max(width, escaped(name).size());
+  const auto line = [&](std::string_view name, std::string_view value) {
+    print_line(fmt::format("{:<{}}  {}", name, width, value));
   };
+  line("state", daemon.healthy
+                    ? "healthy"
+                    : fmt::format("trouble: {}",
+                                  escaped(fmt::format("{}", fmt::join(daemon.troubles, "; ")))));
+  if (!daemon.last_trouble.empty()) {
+    line("last_trouble",
+         fmt::format("{}: {}", shown_time(daemon.last_trouble_at), escaped(daemon.last_trouble)));
+  }
   line("mountpoint", escaped(daemon.mountpoint.native()));
   line("store", escaped(daemon.store.native()));
   line("database", escaped(daemon.database.native()));
@@ -62,7 +89,11 @@ void print_status(const DaemonStatus& daemon) {
   line("enforce",
        escaped(as_asked ? daemon.enforce
                         : fmt::format("{} ({})", daemon.enforce, daemon.enforce_because)));
-  if (daemon.lease_seconds) line("lease", fmt::format("{:g} s", *daemon.lease_seconds));
+  if (!daemon.lends_nothing_because.empty()) {
+    line("lease", "nothing is lent: " + escaped(daemon.lends_nothing_because));
+  } else if (daemon.lease_seconds) {
+    line("lease", fmt::format("{:g} s", *daemon.lease_seconds));
+  }
   line("transport", escaped(daemon.transport));
   line("passthrough", daemon.passthrough ? "yes" : "no");
   if (daemon.stacking_refused) {
@@ -78,25 +109,29 @@ void print_status(const DaemonStatus& daemon) {
 Result<int> run_status(Context& context) {
   auto daemons = context.running_daemons();
   if (!daemons) return daemons.error();
+  const bool well =
+      !context.some_are_silent() && std::ranges::all_of(*daemons, &DaemonStatus::healthy);
   if (context.json) {
     Json document;
     document["daemons"] = Json::array();
     for (const DaemonStatus& daemon : *daemons) document["daemons"].push_back(daemon_json(daemon));
     print(document);
-    return kDone;
+    return well ? kDone : kTrouble;
   }
   for (std::size_t i = 0; i < daemons->size(); ++i) {
     if (i > 0) print_line({});
     print_status(daemons->at(i));
   }
-  return kDone;
+  return well ? kDone : kTrouble;
 }
 
 }  // namespace
 
 void add_status(CLI::App& app, Context& context) {
   CLI::App& command = add_command(
-      app, "status", "What the running daemon is and does: version, mount, store, counters",
+      app, "status",
+      "What the running daemon is and does: whether it serves, version, mount, store, counters;\n"
+      "exit 0 if every daemon on the database is healthy, 3 if one is not, or none runs",
       "  grantctl status\n"
       "  grantctl --control /run/grantfs/photos.sock status --json");
   on_run(command, context, run_status);

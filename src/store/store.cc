@@ -145,7 +145,7 @@ Store::Store(RootPointer root, UniqueFd own_descriptors, const FileIdKey& key)
     : why_not_by_handle_(root->why_not_by_handle),
       own_descriptors_(std::move(own_descriptors)),
       key_(key) {
-  root_ = std::make_unique<std::atomic<RootPointer>>(std::move(root));
+  *root_->lock() = std::move(root);
 }
 
 Result<Store> Store::open(const std::filesystem::path& directory, const FileIdKey& key) {
@@ -196,7 +196,7 @@ Result<UniqueFd, Errno> Store::open_directory(const std::filesystem::path& path)
 Result<Store::Whereabouts> Store::follow(const std::filesystem::path& path,
                                          Result<UniqueFd, Errno> found) {
   const auto away = [&](std::string_view why) {
-    root_->store(nullptr);
+    const RootPointer old = std::exchange(*root_->lock(), nullptr);  // gone under no lock
     return Error{ErrorKind::kSystem, fmt::format("the store {} {}", quoted(path.native()), why)};
   };
   if (!found) return away(fmt::format("is away: {}", std::strerror(found.error().value)));
@@ -215,7 +215,7 @@ Result<Store::Whereabouts> Store::follow(const std::filesystem::path& path,
                     "it: {}",
                     now->why_not_by_handle));
   }
-  root_->store(std::move(now));
+  const RootPointer old = std::exchange(*root_->lock(), std::move(now));
   return Whereabouts::kChanged;
 }
 

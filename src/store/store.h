@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <sys/types.h>
 
-#include <atomic>
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include <string_view>
 
 #include "base/errno.h"
+#include "base/sync.h"
 #include "base/unique_fd.h"
 #include "grantfs/result.h"
 #include "grantfs/store_path.h"
@@ -165,7 +165,7 @@ class Store {
   Store(RootPointer root, UniqueFd own_descriptors, const FileIdKey& key);
   static std::shared_ptr<Root> make_root(UniqueFd fd, std::uint32_t generation);
   /// Null while the store is away.
-  RootPointer root() const { return root_->load(); }
+  RootPointer root() const { return *root_->lock(); }
 
   Result<UniqueFd, Errno> resolve(int base, const char* path) const;
   /// `handle`, if given, is told the file's.
@@ -178,7 +178,7 @@ class Store {
   static FileHandle lasting_handle(const Root& root, int fd);
   FileId identify(const FileHandle& handle, const KnownFiles::Key& otherwise) const;
 
-  std::unique_ptr<std::atomic<RootPointer>> root_;
+  std::unique_ptr<Sync<RootPointer>> root_ = std::make_unique<Sync<RootPointer>>();
   std::string why_not_by_handle_;  ///< of the first root: others must be as good
   std::uint32_t newest_generation_ = 0;
   UniqueFd own_descriptors_;  ///< /proc/self/fd

@@ -117,6 +117,8 @@ class KnownDaemons(MountTest):
         self.records.write_text("in the way")
         path = self.mount()
         self.assertIn("nothing is lent", self.site.log())
+        self.assertRegex(self.site.grantctl("status").stdout, r"(?m)^lease +nothing is lent: ")
+        self.assertEqual(self.site.status()["lease_seconds"], 0)
         self.grantctl("own", "user:1", "u")
         self.assertEqual(read(path), b"secret")
         self.site.sql("DELETE FROM owners")

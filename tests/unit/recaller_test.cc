@@ -319,6 +319,15 @@ TEST_F(RecallerTest, AnUnexplainedChangeForgetsEverythingAtOnce) {
   EXPECT_TRUE(kernel_->told().empty());
 }
 
+TEST_F(RecallerTest, EverythingIsForgottenWhenAskedFor) {
+  start();
+  walk(kAlice, {"a", "b", "file"});
+  std::promise<void> done;
+  recaller_->forget_everything([&] { done.set_value(); });
+  done.get_future().wait();
+  EXPECT_EQ(kernel_->everything(), 1);
+}
+
 TEST_F(RecallerTest, WhereTheKernelCannotForgetEverythingItIsToldEveryDoorAndAllBelow) {
   start(false);
   auto all = walk(kAlice, {"a", "b", "file"});

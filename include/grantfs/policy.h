@@ -35,7 +35,8 @@ struct Decision {
   /// anything, it holds until then. None: for ever. Of no meaning with kNone, which is never kept,
   /// except for the path of the whole store: there it is the identity's own.
   Expiry until;
-  /// With kRead, how much of the path names the folder (or the path itself) that the rule is on.
+  /// With kRead, how much of the path names the folder (or the path itself) that the rule is on;
+  /// for an Md5Bearer, how much of the URI was signed.
   std::size_t rule_path_bytes = 0;
   /// How often each client may use the link that it rests on; none: any number of times. The policy
   /// does not count: see LinkUses.
@@ -180,9 +181,11 @@ class Policy {
   /// any more since it has expired.
   Result<bool> has_expired(const TokenHash& token);
 
-  /// Whether a key made the signature, or the MD5 for this URI, and its time has passed.
+  /// Whether a key made the signature, and its time has passed.
   Result<bool> has_expired(const Signature& signature);
-  Result<bool> has_expired(const Md5Bearer& bearer, const StorePath& uri);
+  /// What the MD5 opened at this URI until its time passed: kRead, as decide() says it. kClosed if
+  /// no key made it, or its time has not passed.
+  Result<Decision> expired(const Md5Bearer& bearer, const StorePath& uri);
 
   /// Whether the database knows such a link, live or not.
   Result<bool> knows_link(const TokenHash& link);

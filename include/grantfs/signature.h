@@ -81,15 +81,28 @@ class Signature {
 /// all if the path is too long for a name of 255 bytes.
 Result<std::string> sign(const SignatureClaims& claims, std::string_view secret);
 
+/// An expiry as nginx's secure_link takes it (ngx_atotm): decimal Unix seconds, more than 0, with
+/// any number of leading zeros, which are part of what was hashed.
+struct Md5Expires {
+  Timestamp time;
+  std::uint8_t leading_zeros = 0;
+
+  /// None for what nginx takes for no time, for more than 254 zeros, and beyond kLastTimestamp.
+  static std::optional<Md5Expires> parse(std::string_view text);
+  std::string text() const;
+
+  friend bool operator==(const Md5Expires&, const Md5Expires&) = default;
+  friend auto operator<=>(const Md5Expires&, const Md5Expires&) = default;
+};
+
 /// The first two components below by-md5: until when, and the MD5 that nginx's secure_link would
 /// compare. Which file they open shows only when the whole URI is there.
 struct Md5Mark {
-  Timestamp expires;
+  Md5Expires expires;
   Md5 md5{};
 
-  /// Decimal Unix seconds without leading zeros.
-  static std::optional<Timestamp> parse_expires(std::string_view text);
-  /// 22 characters of base64url, the last one without unused bits.
+  /// 22 characters of base64url, as nginx's ngx_decode_base64url() takes them: the unused bits of
+  /// the last may be set, and behind a '=' stands what it will, up to 24 characters in all.
   static std::optional<Md5> parse_md5(std::string_view text);
   static std::string spell(const Md5& md5);
 
@@ -97,27 +110,37 @@ struct Md5Mark {
   friend auto operator<=>(const Md5Mark&, const Md5Mark&) = default;
 };
 
+/// A folder can be signed if it is the one of the key's prefix, or less than this many below it.
+/// Who makes up names makes the daemon hash no more than that.
+inline constexpr std::size_t kMaxSignedFolders = 16;
+
 /// An expression of nginx's directive secure_link_md5, with the variable $secret where the
-/// configuration has the secret itself; ${name} is $name, as in nginx.
+/// configuration has the secret itself; ${name} is $name, as in nginx. The expiry is
+/// $secure_link_expires or $arg_NAME, whatever the argument is called. In place of $uri there may
+/// be $folder: the URI of any folder that the file lies in, without a slash at its end, so that one
+/// signature is for all that is in it.
 class Md5Expression {
  public:
   /// What the documentation of ngx_http_secure_link_module shows.
   static constexpr std::string_view kDocumented = "$secure_link_expires$uri$remote_addr $secret";
 
-  /// kInvalid for a variable that is none of $secure_link_expires, $uri, $remote_addr and $secret,
-  /// and unless the first two and the last are there: without them, whoever has one URL could make
-  /// others.
+  /// kInvalid for a variable that is none of these, for two names of the expiry, and unless the
+  /// secret, the expiry, and one of $uri and $folder are there: without them, whoever has one URL
+  /// could make others.
   static Result<Md5Expression> parse(std::string_view text);
 
   const std::string& text() const { return text_; }
   bool is_bound_to_an_address() const;
-  /// The MD5 for this URI (decoded, as $uri is; with its leading slash). None if MD5 is not to be
-  /// had. `address` stands for $remote_addr.
-  std::optional<Md5> digest(Timestamp expires, std::string_view uri, std::string_view address,
-                            std::string_view secret) const;
+  /// Whether it signs folders.
+  bool is_of_folders() const;
+  /// The MD5 for this URI, or this folder (decoded, as $uri is; with its leading slash). None if
+  /// MD5 is not to be had. `address` stands for $remote_addr.
+  std::optional<Md5> digest(const Md5Expires& expires, std::string_view uri,
+                            std::string_view address, std::string_view secret) const;
 
  private:
   explicit Md5Expression(std::string_view text) : text_(text) {}
+  bool has(std::string_view variable) const;
 
   std::string text_;
 };

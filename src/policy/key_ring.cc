@@ -102,6 +102,26 @@ const std::vector<KeyRing::Key>* KeyRing::keys_for(const Prefixes& prefixes, std
   return nullptr;
 }
 
+std::optional<std::size_t> KeyRing::signed_bytes(const Key& key, const Md5Mark& mark,
+                                                 std::string_view uri, const std::string& address) {
+  std::optional<std::size_t> found;
+  const auto try_one = [&](std::size_t bytes) {
+    const auto md5 =
+        key.expression->digest(mark.expires, uri.substr(0, bytes), address, key.secret.view());
+    if (md5 && sodium_memcmp(md5->data(), mark.md5.data(), md5->size()) == 0) found = bytes;
+  };
+  if (!key.expression->is_of_folders()) {
+    try_one(uri.size());
+    return found;
+  }
+  std::size_t slash = bare_prefix(key.uri_prefix).size();
+  for (std::size_t tried = 0; slash != uri.npos && tried < kMaxSignedFolders; ++tried) {
+    try_one(slash);
+    slash = uri.find('/', slash + 1);
+  }
+  return found;
+}
+
 Result<std::optional<Signed>> KeyRing::judge(const Md5Mark& mark, std::string_view uri,
                                              const std::optional<std::string>& address) {
   using Answer = std::optional<Signed>;
@@ -111,18 +131,21 @@ Result<std::optional<Signed>> KeyRing::judge(const Md5Mark& mark, std::string_vi
   if (keys == nullptr) return Answer();
   Answer found;
   bool leads_to_one_place = true;
+  std::size_t least = uri.size();
   for (const Key& key : *keys) {
     if (!address && key.expression->is_bound_to_an_address()) continue;
     auto path = path_of_uri(uri, key.uri_prefix, key.path);
     if (!path) continue;
-    const auto md5 = key.expression->digest(mark.expires, uri, address.value_or(std::string()),
-                                            key.secret.view());
-    if (!md5 || sodium_memcmp(md5->data(), mark.md5.data(), md5->size()) != 0) continue;
-    const Timestamp until = first_end(mark.expires, key.retired);
+    const auto bytes = signed_bytes(key, mark, uri, address.value_or(std::string()));
+    if (!bytes) continue;
+    least = std::min(least, *bytes);
+    const Timestamp until = first_end(mark.expires.time, key.retired);
     if (found && found->path != *path) leads_to_one_place = false;
     if (!found || found->until < until) found = Signed{std::move(*path), until};
   }
-  return leads_to_one_place ? found : Answer();
+  if (!leads_to_one_place) return Answer();
+  if (found) found->uri_bytes = std::max<std::size_t>(least, 1) - 1;
+  return found;
 }
 
 }  // namespace grantfs

@@ -22,6 +22,8 @@ inline constexpr std::string_view kMd5Format = "md5:";
 struct Signed {
   StorePath path;
   Timestamp until;
+  /// Of an MD5, how much of the URI, without its leading slash, was signed: all, or a folder's.
+  std::size_t uri_bytes = 0;
 };
 
 /// The signing keys of one connection, kept from one commit to the next. One thread at a time.
@@ -43,7 +45,8 @@ class KeyRing {
   /// place in the store. If several keys of that prefix made it, what lasts longest; none if they
   /// lead to different places. `address` is what stands for $remote_addr: without one, keys whose
   /// expression has it make nothing. Costs an MD5 for each key of the prefix, whatever there is to
-  /// find.
+  /// find; for a key of folders one for each folder below the prefix, of which it may sign the
+  /// first kMaxSignedFolders.
   Result<std::optional<Signed>> judge(const Md5Mark& mark, std::string_view uri,
                                       const std::optional<std::string>& address);
   /// Whether there is any key that makes such MD5s.
@@ -65,6 +68,9 @@ class KeyRing {
   /// may have no key that could be used, and decides all the same.
   using Prefixes = std::map<std::string, std::vector<Key>, std::less<>>;
 
+  /// How much of the URI the key signed with this MD5; none: nothing of it.
+  static std::optional<std::size_t> signed_bytes(const Key& key, const Md5Mark& mark,
+                                                 std::string_view uri, const std::string& address);
   /// None if it is no key that could be used.
   static std::optional<Key> key_in(const db::Rows& rows);
   Result<const Prefixes*> md5_prefixes();

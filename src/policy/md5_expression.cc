@@ -11,7 +11,9 @@ namespace grantfs {
 namespace {
 
 constexpr std::string_view kExpires = "secure_link_expires";
+constexpr std::string_view kArgument = "arg_";
 constexpr std::string_view kUri = "uri";
+constexpr std::string_view kFolder = "folder";
 constexpr std::string_view kAddress = "remote_addr";
 constexpr std::string_view kSecret = "secret";
 
@@ -24,6 +26,16 @@ struct Piece {
   bool is_variable;
   std::string_view text;
 };
+
+bool is_expiry(std::string_view variable) {
+  return variable == kExpires ||
+         (variable.starts_with(kArgument) && variable.size() > kArgument.size());
+}
+
+bool is_known(std::string_view variable) {
+  return is_expiry(variable) || variable == kUri || variable == kFolder || variable == kAddress ||
+         variable == kSecret;
+}
 
 /// Takes the first piece off. A variable without a name is how a lone '$' shows.
 Piece take_piece(std::string_view& rest) {
@@ -62,59 +74,74 @@ struct FreeContext {
 }  // namespace
 
 Result<Md5Expression> Md5Expression::parse(std::string_view text) {
-  bool has_expires = false;
-  bool has_uri = false;
-  bool has_secret = false;
+  Md5Expression expression(text);
+  std::string_view expiry;
   for (std::string_view rest = text; !rest.empty();) {
     const Piece piece = take_piece(rest);
     if (!piece.is_variable) continue;
-    has_expires |= piece.text == kExpires;
-    has_uri |= piece.text == kUri;
-    has_secret |= piece.text == kSecret;
-    if (piece.text != kExpires && piece.text != kUri && piece.text != kAddress &&
-        piece.text != kSecret) {
+    if (!is_known(piece.text)) {
       return Error{
           ErrorKind::kInvalid,
-          fmt::format("an expression has the variables $secure_link_expires, $uri, $remote_addr "
-                      "and $secret, and not {}",
+          fmt::format("an expression has the variables $secure_link_expires (or $arg_NAME), $uri "
+                      "(or $folder), $remote_addr and $secret, and not {}",
                       quoted("$" + std::string(piece.text)))};
     }
+    if (!is_expiry(piece.text)) continue;
+    if (!expiry.empty() && expiry != piece.text) {
+      return Error{ErrorKind::kInvalid,
+                   fmt::format("{} has ${} and ${}; only the expiry can be an argument",
+                               quoted(text), expiry, piece.text)};
+    }
+    expiry = piece.text;
   }
-  if (!has_expires || !has_uri || !has_secret) {
+  const bool has_uri = expression.has(kUri);
+  const bool has_secret = expression.has(kSecret);
+  if (expiry.empty() || !has_secret || (!has_uri && !expression.is_of_folders())) {
     return Error{
         ErrorKind::kInvalid,
         fmt::format("{} lacks {}: without it, whoever has one URL could make others", quoted(text),
-                    !has_secret ? "$secret, in the place of the secret itself"
-                    : !has_uri  ? "$uri"
-                                : "$secure_link_expires")};
+                    !has_secret      ? "$secret, in the place of the secret itself"
+                    : expiry.empty() ? "$secure_link_expires"
+                                     : "$uri, or $folder")};
   }
-  return Md5Expression(text);
+  if (has_uri && expression.is_of_folders()) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} has both $uri and $folder; choose one", quoted(text))};
+  }
+  return expression;
 }
 
-bool Md5Expression::is_bound_to_an_address() const {
+bool Md5Expression::has(std::string_view variable) const {
   for (std::string_view rest = text_; !rest.empty();) {
-    if (const Piece piece = take_piece(rest); piece.is_variable && piece.text == kAddress) {
-      return true;
-    }
+    const Piece piece = take_piece(rest);
+    if (piece.is_variable && piece.text == variable) return true;
   }
   return false;
 }
 
-std::optional<Md5> Md5Expression::digest(Timestamp expires, std::string_view uri,
+bool Md5Expression::is_bound_to_an_address() const {
+  return has(kAddress);
+}
+
+bool Md5Expression::is_of_folders() const {
+  return has(kFolder);
+}
+
+std::optional<Md5> Md5Expression::digest(const Md5Expires& expires, std::string_view uri,
                                          std::string_view address, std::string_view secret) const {
   const std::unique_ptr<EVP_MD_CTX, FreeContext> context(EVP_MD_CTX_new());
   if (context == nullptr || md5_algorithm() == nullptr ||
       EVP_DigestInit_ex2(context.get(), md5_algorithm(), nullptr) != 1) {
     return std::nullopt;
   }
-  const std::string until = std::to_string(expires.time_since_epoch().count());
+  const std::string until = expires.text();
   for (std::string_view rest = text_; !rest.empty();) {
     const Piece piece = take_piece(rest);
     const std::string_view value = !piece.is_variable       ? piece.text
-                                   : piece.text == kExpires ? std::string_view(until)
-                                   : piece.text == kUri     ? uri
+                                   : is_expiry(piece.text)  ? std::string_view(until)
                                    : piece.text == kAddress ? address
-                                                            : secret;
+                                   : piece.text == kSecret  ? secret
+                                                            : uri;
     if (EVP_DigestUpdate(context.get(), value.data(), value.size()) != 1) return std::nullopt;
   }
   Md5 md5{};

@@ -258,8 +258,8 @@ Result<bool> Policy::has_expired(const Signature& signature) {
   return readers_->with_reader([&](Reader& reader) { return reader.has_expired(signature); });
 }
 
-Result<bool> Policy::has_expired(const Md5Bearer& bearer, const StorePath& uri) {
-  return readers_->with_reader([&](Reader& reader) { return reader.has_expired(bearer, uri); });
+Result<Decision> Policy::expired(const Md5Bearer& bearer, const StorePath& uri) {
+  return readers_->with_reader([&](Reader& reader) { return reader.expired(bearer, uri); });
 }
 
 Result<bool> Policy::knows_link(const TokenHash& link) {

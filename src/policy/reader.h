@@ -33,7 +33,7 @@ class Reader {
   Result<Door> door(const Identity& identity);
   Result<bool> has_expired(const TokenHash& token);
   Result<bool> has_expired(const Signature& signature);
-  Result<bool> has_expired(const Md5Bearer& bearer, const StorePath& uri);
+  Result<Decision> expired(const Md5Bearer& bearer, const StorePath& uri);
   Result<bool> knows_link(const TokenHash& link);
   Result<std::vector<Principal>> principals(const Identity& identity);
   Result<Listing> list(const Identity& identity, const StorePath& folder);

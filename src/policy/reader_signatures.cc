@@ -34,8 +34,8 @@ Result<Decision> Reader::by_signature(const SignatureBearer& bearer, const Store
 }
 
 Result<Decision> Reader::by_md5(const Md5Bearer& bearer, const StorePath& uri, Timestamp now) {
-  if (!is_live(bearer.mark.expires, now)) return Decision{};
-  const Decision nothing{Access::kNone, bearer.mark.expires};
+  if (!is_live(bearer.mark.expires.time, now)) return Decision{};
+  const Decision nothing{Access::kNone, bearer.mark.expires.time};
   if (uri.is_root()) {
     auto any = keys_.has_md5_keys();
     if (!any) return any.error();
@@ -44,7 +44,7 @@ Result<Decision> Reader::by_md5(const Md5Bearer& bearer, const StorePath& uri, T
   auto made = keys_.judge(bearer.mark, uri_of(uri), address_of(bearer));
   if (!made) return made.error();
   if (!*made || !is_live((*made)->until, now)) return nothing;
-  Decision decision{Access::kRead, (*made)->until, uri.text().size()};
+  Decision decision{Access::kRead, (*made)->until, (*made)->uri_bytes};
   decision.file = std::move((*made)->path);
   return decision;
 }
@@ -81,12 +81,15 @@ Result<bool> Reader::has_expired(const Signature& signature) {
   return *made && !is_live((*made)->until, options_.clock());
 }
 
-Result<bool> Reader::has_expired(const Md5Bearer& bearer, const StorePath& uri) {
+Result<Decision> Reader::expired(const Md5Bearer& bearer, const StorePath& uri) {
   auto held = snapshot();
   if (!held) return held.error();
   auto made = keys_.judge(bearer.mark, uri_of(uri), address_of(bearer));
   if (!made) return made.error();
-  return *made && !is_live((*made)->until, options_.clock());
+  if (!*made || is_live((*made)->until, options_.clock())) return Decision{};
+  Decision decision{Access::kRead, (*made)->until, (*made)->uri_bytes};
+  decision.file = std::move((*made)->path);
+  return decision;
 }
 
 }  // namespace grantfs

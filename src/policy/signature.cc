@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "base/quote.h"
 
@@ -74,12 +75,24 @@ bool is_address_text(std::string_view text) {
   return text.find_first_not_of("0123456789abcdef.:/") == std::string_view::npos;
 }
 
+/// Decimal Unix seconds; leading zeros are none of this function's business.
+std::optional<Timestamp> parse_seconds(std::string_view text) {
+  std::int64_t seconds = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, seconds);
+  if (error != std::errc() || end != last || text.starts_with('-')) return std::nullopt;
+  const Timestamp time{std::chrono::seconds{seconds}};
+  if (time > kLastTimestamp) return std::nullopt;
+  return time;
+}
+
 std::optional<SignatureClaims> claims_in(std::string_view payload) {
   const auto key_id = take_word(payload);
   const auto expires = take_word(payload);
   const auto address = take_word(payload);
   if (!key_id || !expires || !address) return std::nullopt;
-  const auto until = Md5Mark::parse_expires(*expires);
+  const bool has_one_spelling = !expires->starts_with('0') || *expires == "0";
+  const auto until = has_one_spelling ? parse_seconds(*expires) : std::nullopt;
   auto path = StorePath::parse(payload);
   const bool bound = *address != kNoAddress;
   if (!is_signing_key_id(*key_id) || !until || address->empty() || !path ||
@@ -148,19 +161,27 @@ Result<std::string> sign(const SignatureClaims& claims, std::string_view secret)
   return token;
 }
 
-std::optional<Timestamp> Md5Mark::parse_expires(std::string_view text) {
-  if (text.empty() || (text.size() > 1 && text.front() == '0')) return std::nullopt;
-  std::int64_t seconds = 0;
-  const char* const last = text.data() + text.size();
-  const auto [end, error] = std::from_chars(text.data(), last, seconds);
-  if (error != std::errc() || end != last || text.front() == '-') return std::nullopt;
-  const Timestamp time{std::chrono::seconds{seconds}};
-  if (time > kLastTimestamp) return std::nullopt;
-  return time;
+std::optional<Md5Expires> Md5Expires::parse(std::string_view text) {
+  const auto zeros = std::min(text.find_first_not_of('0'), text.size());
+  const auto time = parse_seconds(text.substr(zeros));
+  if (!time || zeros >= std::numeric_limits<std::uint8_t>::max()) return std::nullopt;
+  return Md5Expires{*time, static_cast<std::uint8_t>(zeros)};
+}
+
+std::string Md5Expires::text() const {
+  return std::string(leading_zeros, '0') + std::to_string(time.time_since_epoch().count());
 }
 
 std::optional<Md5> Md5Mark::parse_md5(std::string_view text) {
-  const auto bytes = from_base64(text);
+  constexpr std::size_t kCharacters = 22;  // of 16 bytes
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  if (text.size() > kCharacters + 2) return std::nullopt;
+  std::string spelt(text.substr(0, text.find('=')));
+  const auto last = spelt.size() == kCharacters ? kAlphabet.find(spelt.back()) : kAlphabet.npos;
+  if (last == kAlphabet.npos) return std::nullopt;
+  spelt.back() = kAlphabet[last & ~std::size_t{0xF}];  // four of its six bits are not used
+  const auto bytes = from_base64(spelt);
   Md5 md5{};
   if (!bytes || bytes->size() != md5.size()) return std::nullopt;
   std::copy(bytes->begin(), bytes->end(), md5.begin());

@@ -34,8 +34,7 @@ std::string view_name(const View& view) {
     return "signature:" + bearer->signature.id().hex() + at(bearer->from);
   }
   if (const auto* bearer = std::get_if<Md5Bearer>(&view.identity)) {
-    return (view.shows_expired ? "expired:" : "md5:") +
-           std::to_string(bearer->mark.expires.time_since_epoch().count()) + ':' +
+    return (view.shows_expired ? "expired:" : "md5:") + bearer->mark.expires.text() + ':' +
            Md5Mark::spell(bearer->mark.md5) + at(bearer->from);
   }
   if (const auto* named = std::get_if<Named>(&view.identity)) return named->principal.text();

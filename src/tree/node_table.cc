@@ -85,7 +85,7 @@ std::optional<Place> NodeTable::find(NodeId id) {
     if (is_lent(entry)) place.lent = entry.lent;
   }
   if (place.kind == NodeKind::kMd5Expiry || place.kind == NodeKind::kExpiredMd5Expiry) {
-    place.expires = Md5Mark::parse_expires(tables->entries[node->entry].name.view());
+    place.expires = Md5Expires::parse(tables->entries[node->entry].name.view());
   }
   return place;
 }

@@ -51,13 +51,13 @@ enum class NodeKind : std::uint8_t {
 struct Place {
   NodeId id = 0;
   NodeKind kind = NodeKind::kRoot;
-  ViewPointer view;             ///< none outside the views, and of a file that views share
-  StorePath path;               ///< in the store
-  std::optional<Address> from;  ///< outside the views, below an address
-  Expiry expires;               ///< of the folder of an expiry in by-md5
-  Found last;                   ///< what the last lookup found there; meaningless outside the views
-  FileHandle handle;            ///< of a file
-  bool holds_steady = false;    ///< a folder: see NodeTable::hold_steady()
+  ViewPointer view;                   ///< none outside the views, and of a file that views share
+  StorePath path;                     ///< in the store
+  std::optional<Address> from;        ///< outside the views, below an address
+  std::optional<Md5Expires> expires;  ///< of the folder of an expiry in by-md5
+  Found last;                 ///< what the last lookup found there; meaningless outside the views
+  FileHandle handle;          ///< of a file
+  bool holds_steady = false;  ///< a folder: see NodeTable::hold_steady()
   /// A folder: the most that is lent with the entry that leads there, as far as we know; as
   /// LentEntry::lent. kClosed: nothing.
   Access lent = Access::kClosed;

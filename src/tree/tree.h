@@ -214,6 +214,8 @@ class Tree {
   Result<Entry, Errno> lookup_md5_expiry(std::string_view name, const Place& parent);
   Result<Entry, Errno> lookup_md5(std::string_view name, const Place& parent);
   Result<Entry, Errno> lookup_uri(const Place& parent, std::string_view name);
+  /// Whether a URI below a signed folder is itself a folder of the store.
+  bool is_folder_on_the_way(const Decision& decision, const StorePath& uri);
   Result<Entry, Errno> lookup_expired_uri(const Place& parent, std::string_view name);
   Result<std::unique_ptr<OpenFolder>, Errno> open_uri(const Place& folder, const Caller& caller);
   /// An empty file, which says that something has expired: not lent, for it may be extended, and

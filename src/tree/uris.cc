@@ -8,8 +8,23 @@
 
 namespace grantfs {
 
+namespace {
+
+/// Whether what was signed is a folder above the URI, and not the URI itself.
+bool is_within_signed_folder(const Decision& decision, const StorePath& uri) {
+  return decision.rule_path_bytes < uri.text().size();
+}
+
+}  // namespace
+
+bool Tree::is_folder_on_the_way(const Decision& decision, const StorePath& uri) {
+  if (!is_within_signed_folder(decision, uri)) return false;
+  const auto found = store_.find(*decision.file);
+  return found && found->type == Found::Type::kFolder;
+}
+
 Result<Entry, Errno> Tree::lookup_md5_expiry(std::string_view name, const Place& parent) {
-  if (!Md5Mark::parse_expires(name)) return deny(EACCES);
+  if (!Md5Expires::parse(name)) return deny(EACCES);
   const bool expired = parent.kind == NodeKind::kExpiredMd5;
   return enter(parent.id, name, expired ? NodeKind::kExpiredMd5Expiry : NodeKind::kMd5Expiry,
                parent.from);
@@ -43,6 +58,9 @@ Result<Entry, Errno> Tree::lookup_uri(const Place& parent, std::string_view name
   auto located = store_.locate(*decision->file);
   if (!located) return fail(located.error().value);
   const Found found = located->found;
+  if (is_within_signed_folder(*decision, uri) && found.type == Found::Type::kFolder) {
+    return enter_virtual(parent, name, Decision{Access::kNone, decision->until}, mark, begun);
+  }
   if (found.type != Found::Type::kFile) return fail(ENOENT);
   const auto lent = offer(view, *decision, mark);
   const auto node =
@@ -55,12 +73,13 @@ Result<Entry, Errno> Tree::lookup_uri(const Place& parent, std::string_view name
 Result<Entry, Errno> Tree::lookup_expired_uri(const Place& parent, std::string_view name) {
   const StorePath uri = parent.path.child(name);
   if (uri.text().size() > StorePath::kMaxBytes) return Errno{ENOENT};
-  auto expired = policy_.has_expired(std::get<Md5Bearer>(parent.view->identity), uri);
+  auto expired = policy_.expired(std::get<Md5Bearer>(parent.view->identity), uri);
   if (!expired) {
     tell(expired.error());
     return fail(EACCES);
   }
-  if (*expired) return enter_marker(parent.id, name);
+  const bool is_file = expired->access == Access::kRead && !is_folder_on_the_way(*expired, uri);
+  if (is_file) return enter_marker(parent.id, name);
   auto entry = enter_virtual(parent, name, Decision{}, RecallMark(), {});
   if (entry) entry->lent_for = {};
   return entry;

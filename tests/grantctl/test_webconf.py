@@ -15,6 +15,10 @@ def webconf(*words):
     return subprocess.run([GRANTCTL, "webconf", *words], capture_output=True, text=True, timeout=30)
 
 
+def nginx_alone(server):
+    return (("--kind", "md5"), ("--kind", "md5-folder"), ("--kind", "md5", "--kind", "md5-folder", "--kind", "link")) if server == "nginx" else ()
+
+
 class Webconf(unittest.TestCase):
     def test_the_examples_are_what_it_writes(self):
         for server, name in FILES.items():
@@ -26,7 +30,7 @@ class Webconf(unittest.TestCase):
 
     def test_no_placeholder_is_left(self):
         for server in FILES:
-            for options in ((), ("--kind", "public"), ("--login", "https://example.org/login?a=b", "--inline-active"),
+            for options in ((), ("--kind", "public"), ("--cookie", "__Secure-files"), *nginx_alone(server), ("--login", "https://example.org/login?a=b", "--inline-active"),
                             ("--kind", "link"), ("--kind", "signature", "--kind", "link"), ("--kind", "cookie", "--kind", "link", "--links", "/l/")):
                 with self.subTest(server=server, options=options):
                     done = webconf(server, *options)
@@ -42,6 +46,10 @@ class Webconf(unittest.TestCase):
             "--links": ("/", "/private/", "/public/x/", "/l{32}/"),
             "--signed": ("/", "/link/"),
             "--secure-link": ("/private/", "/a b/"),
+            "--streams": ("/files/", "/a b/", "x"),
+            "--arg-md5": ("a-b", "a b", "$x", "a;b", "é"),
+            "--arg-expires": ("a&b", "a=b"),
+            "--access-log": ("log", "/a b", "/a;b", "/$x", "/{"),
             "--users": ("users", "/a b", "/a;b", "/$x"),
             "--public": ("/", "/private/", "/private/public/", "/a\"/"),
             "--cookie": ("a=b", "a;b", "a b", ".*", "a\n", "$x", "é"),
@@ -60,7 +68,7 @@ class Webconf(unittest.TestCase):
                 self.assertEqual(webconf("nginx", "--listen", value).returncode, 0)
 
     def test_what_a_server_cannot_do_is_said(self):
-        for words in (("lighttpd", "--kind", "remote-user"), ("lighttpd", "--by-address"), ("caddy", "--kind", "md5"),
+        for words in (("lighttpd", "--kind", "remote-user"), ("lighttpd", "--by-address"), ("caddy", "--kind", "md5"), ("apache", "--kind", "md5-folder"),
                       ("nginx", "--kind", "cookie", "--kind", "remote-user"), ("nginx", "--kind", "link", "--by-address"),
                       ("nginx", "--kind", "public", "--login", "/login/")):
             with self.subTest(words):

@@ -262,9 +262,9 @@ class SecureLink(Signed):
         good = md5("/files/7f/film.mp4")
         for sum in (md5("/files/7f/film.mp4", secret="secret"), md5("/files/7f/film.mp5"), md5("/files/7f/film.mp4", FAR + 1), good[::-1][:21] + "A"):
             self.assertIn(outcome(read, self.site.path("by-md5", FAR, sum, "files/7f/film.mp4")), ("EISDIR", "EACCES"))
-        for sum in (good + "==", good + "=", good + "A", good[:-1], good[:-1] + "B", "x", good + good, good.replace("-", "+") + "+"):
+        for sum in (good + "===", good + "A", good[:-1], good[:-1] + "=", "x", good + good, good.replace("-", "+") + "+", "=" + good):
             self.assertEqual(outcome(read, self.site.path("by-md5", FAR, sum, "files/7f/film.mp4")), "EACCES")
-        for expires in ("0" + str(FAR), "-1", "+1", "1e9", "x", "١", "99999999999999999999", 1_000_000_000):
+        for expires in ("0", "000", "-1", "+1", "1e9", "x", "١", "99999999999999999999", 1_000_000_000):
             self.assertEqual(outcome(read, self.site.path("by-md5", expires, md5("/files/7f/film.mp4", expires), "files/7f/film.mp4")), "EACCES")
         # Another URI of the same file, or the same beneath another prefix.
         for way in ("files/7f/../7f/film.mp4", "up/7f/film.mp4", "7f/film.mp4", "files/7f/film.mp4/", "FILES/7f/film.mp4"):
@@ -272,6 +272,24 @@ class SecureLink(Signed):
             self.assertIn(outcome(read, path), ("OK",) if way.startswith("files/7f/..") else ("EISDIR", "ENOTDIR"), way)
         self.assertEqual(outcome(read, self.url("/other/secret.txt")), "EISDIR")
         self.assertEqual(outcome(read, self.url("/files/../other/secret.txt")), "EISDIR")
+
+    def test_every_spelling_that_nginx_takes_is_taken_and_ends_with_the_key(self):
+        good, uri = md5("/files/7f/film.mp4"), "files/7f/film.mp4"
+        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        last = alphabet.index(good[-1])
+        spelt = [self.site.path("by-md5", FAR, each, uri) for each in
+                 (good, good + "=", good + "==", good + "=x", *(good[:-1] + alphabet[last + unused] for unused in range(16)))]
+        spelt += [self.site.path("by-md5", expires, md5("/" + uri, expires), uri) for expires in (f"0{FAR}", f"000{FAR}", "0" * 200 + str(FAR))]
+        for _ in range(2):  # and lent
+            for path in spelt:
+                self.assertEqual(outcome(read, path), "OK", path)
+        for wrong in (16, 32, 48):  # bits that are used
+            other = good[:-1] + alphabet[(last + wrong) % 64]
+            self.assertEqual(outcome(read, self.site.path("by-md5", FAR, other, uri)), "EISDIR")
+        self.assertEqual(outcome(read, self.site.path("by-md5", f"0{FAR}", good, uri)), "EISDIR")  # zeros are hashed too
+        self.site.grantctl("key", "rm", "k2")
+        for path in spelt:
+            self.assertEqual(outcome(read, path), "EACCES", path)
 
     def test_what_has_expired_is_told_from_what_is_forged(self):
         """expired/: an empty file where the signature was right, so that a server can answer 410."""

@@ -34,7 +34,7 @@ class SignedPolicyTest : public PolicyTest {
   Identity md5(const std::string& uri, std::int64_t expires = kNow + 100,
                const std::string& address = "", const std::string& secret = "secret") {
     const auto expression = Md5Expression::parse(Md5Expression::kDocumented);
-    Md5Bearer bearer{{at(expires), *expression->digest(at(expires), uri, address, secret)}};
+    Md5Bearer bearer{{{at(expires)}, *expression->digest({at(expires)}, uri, address, secret)}};
     if (!address.empty()) bearer.from = *Address::parse(address);
     return bearer;
   }
@@ -127,14 +127,38 @@ TEST_F(SignedPolicyTest, AnMd5WithoutAnAddressDoesNotCountWhereOneIsPartOfIt) {
   EXPECT_EQ(decide(one, "s/a"), Access::kNone);
 }
 
+TEST_F(SignedPolicyTest, AFolderSignedIsForWhatIsInItAndForNoFolderTooDeepToBeTried) {
+  sql("INSERT INTO signing_keys (id, format, uri_prefix, path, secret) VALUES"
+      " ('f1', 'md5:$arg_e$folder $secret', '/f/', 'up', x'736563726574')");
+  const auto expression = Md5Expression::parse("$arg_e$folder $secret");
+  const auto of_folder = [&](const std::string& folder) {
+    const Md5Expires until{at(kNow + 100)};
+    return Identity(Md5Bearer{{until, *expression->digest(until, folder, "", "secret")}});
+  };
+  EXPECT_EQ(decide(of_folder("/f/a"), "f/a/b/c"), Access::kRead);
+  EXPECT_EQ(policy_->decide(of_folder("/f/a"), path("f/a/b/c"))->file, path("up/a/b/c"));
+  EXPECT_EQ(policy_->decide(of_folder("/f/a"), path("f/a/b/c"))->rule_path_bytes, 3U);
+  EXPECT_EQ(decide(of_folder("/f"), "f/a/b/c"), Access::kRead);
+  for (const char* other : {"f/a", "f/ab/c", "f", "f/b/c", "s/a/b", "a/b"}) {
+    EXPECT_EQ(decide(of_folder("/f/a"), other), Access::kNone) << other;
+  }
+  for (const char* folder : {"", "/", "/f/a/", "/f/a/b/c", "/f/", "f/a", "/f/a/b/"}) {
+    EXPECT_EQ(decide(of_folder(folder), "f/a/b/c"), Access::kNone) << folder;
+  }
+  std::string deepest = "/f";
+  for (std::size_t i = 1; i < kMaxSignedFolders; ++i) deepest += "/x";
+  EXPECT_EQ(decide(of_folder(deepest), deepest.substr(1) + "/y/z"), Access::kRead);
+  EXPECT_EQ(decide(of_folder(deepest + "/x"), deepest.substr(1) + "/x/z"), Access::kNone);
+}
+
 TEST_F(SignedPolicyTest, AnMd5EndsWithItsTimeAndWithItsKey) {
   const Identity one = md5("/s/a", kNow + 10);
   const auto& bearer = std::get<Md5Bearer>(one);
-  EXPECT_FALSE(*policy_->has_expired(bearer, path("s/a")));
+  EXPECT_EQ(policy_->expired(bearer, path("s/a"))->access, Access::kClosed);
   now_ = at(kNow + 10);
   EXPECT_EQ(decide(one, "s/a"), Access::kClosed);
-  EXPECT_TRUE(*policy_->has_expired(bearer, path("s/a")));
-  EXPECT_FALSE(*policy_->has_expired(bearer, path("s/b")));
+  EXPECT_EQ(policy_->expired(bearer, path("s/a"))->access, Access::kRead);
+  EXPECT_EQ(policy_->expired(bearer, path("s/b"))->access, Access::kClosed);
   now_ = at(kNow);
   sql("UPDATE signing_keys SET retired = 2000000000 WHERE id = 'm2'");
   EXPECT_EQ(decide(one, "s/a"), Access::kNone);
@@ -213,11 +237,12 @@ TEST_F(NestedPrefixes, ARetiredKeyKeepsItsPrefixAndARemovedOneGivesItBack) {
   const Identity one = md5("/s/vip/a");
   sql("UPDATE signing_keys SET retired = 2000000000 WHERE id = 'within'");
   EXPECT_EQ(file_of("/s/vip/a"), "-");
-  EXPECT_TRUE(*policy_->has_expired(std::get<Md5Bearer>(one), path("s/vip/a")));
-  EXPECT_FALSE(*policy_->has_expired(std::get<Md5Bearer>(md5("/s/a")), path("s/a")));
+  EXPECT_EQ(policy_->expired(std::get<Md5Bearer>(one), path("s/vip/a"))->access, Access::kRead);
+  EXPECT_EQ(policy_->expired(std::get<Md5Bearer>(md5("/s/a")), path("s/a"))->access,
+            Access::kClosed);
   add("renewed", "/s/vip", "vip");
   EXPECT_EQ(file_of("/s/vip/a"), "vip/a");
-  EXPECT_FALSE(*policy_->has_expired(std::get<Md5Bearer>(one), path("s/vip/a")));
+  EXPECT_EQ(policy_->expired(std::get<Md5Bearer>(one), path("s/vip/a"))->access, Access::kClosed);
   sql("DELETE FROM signing_keys WHERE path = 'vip'");
   EXPECT_EQ(file_of("/s/vip/a"), "up/vip/a");
 }

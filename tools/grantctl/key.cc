@@ -220,9 +220,11 @@ void add_key_create(CLI::App& key, Context& context) {
                   "of nginx's secure_link and by-md5")
       ->type_name("FORMAT");
   command
-      .add_option("--expression", arguments->expression,
-                  "md5: what nginx's configuration has as secure_link_md5, with $secret in the "
-                  "place of the secret; default: '$secure_link_expires$uri$remote_addr $secret'")
+      .add_option(
+          "--expression", arguments->expression,
+          "md5: what nginx's configuration has as secure_link_md5, with $secret in the "
+          "place of the secret, and $folder in that of $uri for one signature for all that is in a "
+          "folder; default: '$secure_link_expires$uri$remote_addr $secret'")
       ->type_name("TEXT");
   command
       .add_option("--uri-prefix", arguments->uri_prefix,

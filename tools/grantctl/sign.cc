@@ -86,6 +86,11 @@ Result<void> check_longest_prefix(grantfs::Admin& admin, const UsableSigningKey&
   return {};
 }
 
+/// How many folders of the URI lie below the prefix.
+std::size_t folders_below(std::string_view uri_prefix, std::string_view uri) {
+  return std::ranges::count(uri.substr(grantfs::bare_prefix(uri_prefix).size()), '/');
+}
+
 Result<SignedUrl> sign_md5(grantfs::Admin& admin, const UsableSigningKey& key,
                            const StorePath& path, Timestamp expires, const std::string& address) {
   if (!address.empty()) {
@@ -98,14 +103,24 @@ Result<SignedUrl> sign_md5(grantfs::Admin& admin, const UsableSigningKey& key,
         fmt::format("the expression of the key {} has {}$remote_addr; {} --address", key.id,
                     address.empty() ? "" : "no ", address.empty() ? "write" : "leave out")};
   }
-  if (path == key.path) {
+  const bool of_folders = key.expression->is_of_folders();
+  if (path == key.path && !of_folders) {
     return Error{ErrorKind::kInvalid, "only a file below the key's path has a URI; name one"};
   }
-  std::string uri = key.uri_prefix;
-  if (!uri.ends_with('/')) uri += '/';
-  uri += path.text().substr(key.path.is_root() ? 0 : key.path.text().size() + 1);
+  std::string uri(grantfs::bare_prefix(key.uri_prefix));
+  if (path != key.path) {
+    uri += '/';
+    uri += path.text().substr(key.path.is_root() ? 0 : key.path.text().size() + 1);
+  }
+  if (of_folders && folders_below(key.uri_prefix, uri) >= grantfs::kMaxSignedFolders) {
+    return Error{
+        ErrorKind::kInvalid,
+        fmt::format("{} lies too deep below {} to be signed as a folder; sign one above it",
+                    grantfs::quoted(uri), grantfs::quoted(key.uri_prefix))};
+  }
   if (auto alone = check_longest_prefix(admin, key, uri); !alone) return alone.error();
-  const auto md5 = key.expression->digest(expires, uri, address, key.secret.view());
+  const auto md5 = key.expression->digest({expires}, uri, address, key.secret.view());
+  if (of_folders) uri += '/';
   if (!md5) return Error{ErrorKind::kSystem, "this machine's OpenSSL does not do MD5"};
   return SignedUrl{
       fmt::format("{}/{}", expires.time_since_epoch().count(), grantfs::Md5Mark::spell(*md5)),

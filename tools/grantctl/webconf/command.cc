@@ -46,8 +46,9 @@ void add_web_server(CLI::App& parent, Context& context, const WebServer& server)
   command
       .add_option("--kind", site->kinds,
                   "how requests show who asks: cookie (the default), remote-user, link, signature, "
-                  "md5, or public (they need not); may be repeated")
-      ->check(CLI::IsMember({"cookie", "remote-user", "link", "signature", "md5", "public"}))
+                  "md5, md5-folder, or public (they need not); may be repeated")
+      ->check(CLI::IsMember(
+          {"cookie", "remote-user", "link", "signature", "md5", "md5-folder", "public"}))
       ->allow_extra_args(false);
   command.add_option("--mount", site->mount, "where grantfs is mounted; default: /srv/files")
       ->type_name("DIR");
@@ -68,6 +69,11 @@ void add_web_server(CLI::App& parent, Context& context, const WebServer& server)
   command
       .add_option("--secure-link", site->md5_location,
                   "URL path of URLs made for nginx's secure_link; default: /files/")
+      ->type_name("PATH");
+  command
+      .add_option(
+          "--streams", site->stream_location,
+          "URL path of folders signed in that way, for films in segments; default: /stream/")
       ->type_name("PATH");
   command
       .add_option("--arg-md5", site->md5_argument,

@@ -43,12 +43,22 @@ constexpr std::string_view kNginx =
 %md5|# What secure_link's URLs carry, if it is of their form: ?@md5_argument@=...&@expires_argument@=...
 %md5|map $arg_@md5_argument@ $grantfs_md5 {
 %md5|    default _none;
-%md5|    "~^(?<grantfs_md5_sum>[A-Za-z0-9_-]{22})(?:=.?)?$" $grantfs_md5_sum;
+%md5|    "~^(?<grantfs_md5_sum>[A-Za-z0-9_-]{22})(?:=[^,]?)?$" $grantfs_md5_sum;
 %md5|}
 %md5|map $arg_@expires_argument@ $grantfs_md5_expires {
 %md5|    default _none;
-%md5|    "~^(?<grantfs_md5_time>[0-9]{1,32})$" $grantfs_md5_time;
+%md5|    "~^(?<grantfs_md5_time>[0-9]{1,255})$" $grantfs_md5_time;
 %md5|}
+%md5_folder|
+%md5_folder|# What a signed folder's URL carries, to say whether it has expired.
+%md5_folder|map $uri $grantfs_stream {
+%md5_folder|    default _none;
+%md5_folder|    "~^@stream_pattern@(?<grantfs_stream_door>[0-9]{1,255}/[A-Za-z0-9_=-]{22,24})/" $grantfs_stream_door;
+%md5_folder|}
+%md5_folder|map $uri $grantfs_stream_uri {
+%md5_folder|    default /;
+%md5_folder|    "~(?s)^@stream_pattern@[^/]+/[^/]+(?<grantfs_stream_rest>/.*)$" $grantfs_stream_rest;
+%md5_folder|}
 %secret_urls|
 %secret_urls|# What the log says of a request: which file, and never the token. Of what is none of these URLs, or is no
 %secret_urls|# HTTP at all, it says "-". For that this server must be the default one at its address (default_server).
@@ -58,6 +68,7 @@ constexpr std::string_view kNginx =
 %logged_session|    "~^@location_pattern@" $uri;
 @logged_keys@
 %md5|    "~^@md5_pattern@" $uri;
+%md5_folder|    "~^@stream_pattern@" @stream_location@-$grantfs_stream_uri;
 %secret_urls|}
 %secret_urls|log_format grantfs '$remote_addr - - [$time_local] "$request_method $grantfs_logged_uri $server_protocol" $status $body_bytes_sent';
 
@@ -157,6 +168,33 @@ server {
 %md5|        return 403;
 %md5|    }
 %md5|
+%md5_folder|    # Signed folders, such as a film in segments: @stream_location@EXPIRES/MD5/URI, where the MD5 is that of a
+%md5_folder|    # folder above the URI, by a key whose expression has $folder. Whatever a playlist names beside itself has
+%md5_folder|    # the signature in its own URL by that.
+%md5_folder|    location ^~ @stream_location@ {
+%md5_folder|        alias @mount@/${grantfs_from}by-md5/;
+%md5_folder|        autoindex off;
+%md5_folder|        if (!-f $request_filename) {
+%md5_folder|            return 403;
+%md5_folder|        }
+%md5_folder|        error_page 403 404 = @grantfs_stream_ended;
+%md5_folder|        add_header Cache-Control "private, no-cache" always;
+%md5_folder|        add_header Referrer-Policy no-referrer always;
+@headers_stream@
+%md5_folder|        access_log @log@ grantfs;
+%md5_folder|        error_log /dev/null emerg;
+@serving_stream@
+%md5_folder|    }
+%md5_folder|
+%md5_folder|    # 410: it has expired, and was right.
+%md5_folder|    location @grantfs_stream_ended {
+@refusing_stream@
+%md5_folder|        if (-f @mount@/${grantfs_from}expired/by-md5/$grantfs_stream$grantfs_stream_uri) {
+%md5_folder|            return 410;
+%md5_folder|        }
+%md5_folder|        return 403;
+%md5_folder|    }
+%md5_folder|
     # What is granted to everyone.
     location ^~ @public@ {
         alias @mount@/public/;
@@ -260,10 +298,12 @@ Result<std::string> nginx(const Site& site) {
     return std::string_view(is_there ? text : std::string_view());
   };
   const bool has_md5 = site.has("md5");
+  const bool has_folders = site.has("md5-folder");
+  const bool has_secret_urls = flags.keys || has_md5 || has_folders;
   return fill(kNginx, site,
               {{"remote_user", flag(flags.remote_user)},
                {"session", flag(flags.session)},
-               {"address", flag(flags.keys || has_md5 || site.by_address)},
+               {"address", flag(has_secret_urls || site.by_address)},
                {"from", site.by_address ? "${grantfs_from}" : ""},
                {"users", site.users.empty() ? "/etc/nginx/grantfs.htpasswd" : site.users},
                {"listen", site.listen},
@@ -276,8 +316,8 @@ Result<std::string> nginx(const Site& site) {
                {"md5_location", site.md5_location},
                {"md5_argument", site.md5_argument},
                {"expires_argument", site.expires_argument},
-               {"secret_urls", flag(flags.keys || has_md5)},
-               {"logged_session", flag(flags.session && (flags.keys || has_md5))},
+               {"secret_urls", flag(has_secret_urls)},
+               {"logged_session", flag(flags.session && has_secret_urls)},
                {"log", log},
                {"headers", headers},
                {"headers_session", where(flags.session, headers)},
@@ -285,6 +325,12 @@ Result<std::string> nginx(const Site& site) {
                {"serving", serving},
                {"serving_session", where(flags.session, serving)},
                {"serving_md5", where(has_md5, serving)},
+               {"md5_folder", flag(has_folders)},
+               {"stream_location", site.stream_location},
+               {"stream_pattern", as_pattern(site.stream_location)},
+               {"headers_stream", where(has_folders, headers)},
+               {"serving_stream", where(has_folders, serving)},
+               {"refusing_stream", where(has_folders, refusing)},
                {"refusing_md5", where(has_md5, refusing)},
                {"logged_keys", fill_keys(kNginxLoggedKey, site, {})},
                {"key_maps", fill_keys(kNginxKeyMap, site, {})},

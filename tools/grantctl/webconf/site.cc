@@ -54,12 +54,13 @@ bool overlap(std::string_view one, std::string_view other) {
 
 /// The URL paths: each for itself, and none within another.
 Result<void> check_locations(const Site& site) {
-  const std::array<std::pair<std::string_view, std::string_view>, 5> locations = {
+  const std::array<std::pair<std::string_view, std::string_view>, 6> locations = {
       {{"--location", site.location},
        {"--public", site.public_location},
        {"--links", site.link_location},
        {"--signed", site.signed_location},
-       {"--secure-link", site.md5_location}}};
+       {"--secure-link", site.md5_location},
+       {"--streams", site.stream_location}}};
   for (const auto& [option, path] : locations) {
     if (auto checked = check_location(option, path); !checked) return checked;
     for (const auto& [other, place] : locations) {
@@ -112,9 +113,10 @@ std::string Site::port() const {
 }
 
 Result<void> check_without_md5(const Site& site) {
-  if (!site.has("md5")) return {};
+  if (!site.has("md5") && !site.has("md5-folder")) return {};
   return Error{ErrorKind::kInvalid,
-               "--kind md5 is for the URLs of nginx's secure_link, and written for nginx alone"};
+               "--kind md5 and md5-folder are for URLs as nginx's secure_link has them, and "
+               "written for nginx alone"};
 }
 
 Result<void> check(const Site& site) {

@@ -22,6 +22,7 @@ struct Site {
   std::string link_location = "/link/";      ///< likewise, of links
   std::string signed_location = "/signed/";  ///< likewise, of signed URLs
   std::string md5_location = "/files/";      ///< likewise, of secure_link's URLs
+  std::string stream_location = "/stream/";  ///< likewise, of folders signed as secure_link's URLs
   std::string cookie = "__Host-files";       ///< name of the cookie that holds the token
   std::string md5_argument = "md5";          ///< of secure_link's URLs, the argument of the MD5
   std::string expires_argument = "expires";  ///< likewise, of the expiry

@@ -147,6 +147,9 @@ struct PolicyOptions {
   std::optional<SourceConfig> source{};
   /// How long a decision waits for a lock that another process holds before it denies.
   std::chrono::milliseconds busy_timeout{100};
+  /// What a question may take, all its statements together; a listing, which may be long, ten times
+  /// as much. Then it is an error: whoever asks next must not wait for it.
+  std::chrono::milliseconds time_limit{1000};
 };
 
 /// Decisions against a policy database, always its newest commit.

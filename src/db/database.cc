@@ -6,8 +6,13 @@
 #include <filesystem>
 #include <thread>
 
+#include "db/open_file.h"
+
 namespace grantfs::db {
 namespace {
+
+constexpr int kLongestForeignValue = 64 * 1024;
+constexpr int kLongestForeignPattern = 4200;
 
 Error database_error(sqlite3* handle) {
   const char* path = sqlite3_db_filename(handle, "main");
@@ -50,6 +55,7 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
       flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW;
       break;
   }
+  use_own_open();
   sqlite3* handle = nullptr;
   const bool reads = mode == Mode::kRead || mode == Mode::kReadUnchanging;
   const std::string name = mode == Mode::kReadUnchanging ? unchanging(path) : path;
@@ -109,7 +115,9 @@ void Connection::allow_only_reading() {
         return second != nullptr && std::string_view(second) == "load_extension" ? SQLITE_DENY
                                                                                  : SQLITE_OK;
       case SQLITE_PRAGMA:
-        return first != nullptr && std::string_view(first) == "data_version" && second == nullptr
+        return first != nullptr && second == nullptr &&
+                       (std::string_view(first) == "data_version" ||
+                        std::string_view(first) == "schema_version")
                    ? SQLITE_OK
                    : SQLITE_DENY;
       default:
@@ -117,17 +125,22 @@ void Connection::allow_only_reading() {
     }
   };
   sqlite3_set_authorizer(handle_.get(), judge, nullptr);
+  // Functions of texts take time that grows with the square of their length, with no end to it in
+  // between: 64 KiB and patterns as long as a path make that a second.
+  sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kLongestForeignValue);
+  sqlite3_limit(handle_.get(), SQLITE_LIMIT_LIKE_PATTERN_LENGTH, kLongestForeignPattern);
+  only_reads_ = true;
 }
 
 void Connection::limit_time(std::chrono::milliseconds limit) {
-  constexpr int kInstructionsBetweenLooks = 10'000;  // some tenths of a millisecond
+  const int instructions_between_looks = only_reads_ ? 20 : 1'000;
   using Clock = std::chrono::steady_clock;
   if (deadline_ == nullptr) {
     deadline_ = std::make_unique<Clock::time_point>();
     const auto is_over = [](void* deadline) {
       return Clock::now() > *static_cast<Clock::time_point*>(deadline) ? 1 : 0;
     };
-    sqlite3_progress_handler(handle_.get(), kInstructionsBetweenLooks, is_over, deadline_.get());
+    sqlite3_progress_handler(handle_.get(), instructions_between_looks, is_over, deadline_.get());
   }
   *deadline_ = Clock::now() + limit;
 }

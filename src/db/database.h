@@ -48,10 +48,13 @@ class Connection {
   Result<void> execute(const char* sql);
   /// Exactly one statement. A name in double quotes is never taken for a text.
   Result<Statement> prepare(std::string_view sql);
-  /// From now on only statements that read tables are prepared, and `PRAGMA data_version`
-  /// (sqlite3_set_authorizer): for SQL that is not our own.
+  /// From now on only statements that read tables are prepared, and the
+  /// PRAGMAs data_version and schema_version
+  /// (sqlite3_set_authorizer), and no value is longer than 64 KiB: for SQL and schemas that are not
+  /// our own, where one call of a function could take minutes and the machine's memory.
   void allow_only_reading();
-  /// What runs longer than this from now on is interrupted, with an error.
+  /// What runs longer than this from now on is interrupted, with an error. Looked at between
+  /// instructions of SQLite's: costs one reading of the clock, and one for every 1,000 of them.
   void limit_time(std::chrono::milliseconds limit);
   /// First column of the first row, for PRAGMAs and counts; kNotFound if there is no row.
   Result<std::int64_t> query_integer(std::string_view sql);
@@ -77,6 +80,7 @@ class Connection {
   std::unique_ptr<std::chrono::steady_clock::time_point> deadline_;  ///< the handle points to it
   std::unique_ptr<sqlite3, Close> handle_;
   const std::uint32_t* wal_index_ = nullptr;
+  bool only_reads_ = false;  ///< allow_only_reading()
 };
 
 /// Makes `to` what `from` is as of its newest commit, in one transaction of each

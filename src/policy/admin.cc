@@ -18,6 +18,7 @@ Result<std::unique_ptr<Admin>> Admin::open(const std::filesystem::path& database
   if (!connection) return connection.error();
   connection->set_busy_timeout(kAdminBusyTimeoutMilliseconds);
   if (auto fit = check_schema(*connection, database); !fit) return fit.error();
+  if (auto fit = check_tables(*connection, database); !fit) return fit.error();
   return std::unique_ptr<Admin>(
       new Admin(std::make_unique<Impl>(database, std::move(*connection), std::move(clock))));
 }

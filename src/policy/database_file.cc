@@ -115,7 +115,9 @@ Result<db::Connection> open_for_reading(const PolicyOptions& options, DatabaseFi
   auto connection = db::Connection::open(options.database, db::Mode::kRead);
   if (!connection) return connection.error();
   connection->set_busy_timeout(static_cast<int>(options.busy_timeout.count()));
+  connection->limit_time(options.time_limit);
   if (auto fit = check_schema(*connection, options.database); !fit) return fit.error();
+  if (auto fit = check_tables(*connection, options.database); !fit) return fit.error();
 
   // SQLite has the file open by now: if it is still the one at the path, it is `file`.
   auto opened = identify_database(options.database);

@@ -93,6 +93,7 @@ Result<Losses> Feed::losses() {
 }
 
 Result<Losses> Feed::recorded_losses() {
+  connection_.limit_time(options_.time_limit);
   // Under way, it holds the read transaction: all below is of one commit.
   db::Rows version = statements_.version.run();
   auto row = version.next();
@@ -106,6 +107,7 @@ Result<Losses> Feed::recorded_losses() {
 
   Losses losses = unexplained();
   if (!seen_ || seen_->schema_cookie != now->schema_cookie) {
+    if (auto fit = check_tables(connection_, options_.database); !fit) return fit.error();
     // Even with the triggers in place: they may have been away for a while.
     auto there = triggers(connection_);
     if (!there) return there.error();

@@ -13,6 +13,8 @@ namespace {
 constexpr std::int64_t kUsesApplicationId = 0x47724655;
 /// How long to wait for another daemon that counts.
 constexpr int kBusyTimeoutMilliseconds = 200;
+/// How long a count may take, or looking through all the counts there are when it is opened.
+constexpr std::chrono::seconds kTimeLimit{5};
 
 constexpr const char* kSchema =
     "CREATE TABLE uses ("
@@ -34,7 +36,13 @@ Result<void> prepare_schema(db::Connection& connection, const std::filesystem::p
   if (!transaction) return transaction.error();
   auto id = connection.query_integer("PRAGMA application_id");
   if (!id) return id.error();
-  if (*id == kUsesApplicationId) return {};
+  if (*id == kUsesApplicationId) {
+    auto table = connection.query_integer(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'uses'");
+    if (!table) return table.error();
+    if (*table != 1) return foreign(database, *id);  // a view could say anything
+    return {};
+  }
   auto objects = connection.query_integer("SELECT count(*) FROM sqlite_schema");
   if (!objects) return objects.error();
   if (*id != 0 || *objects != 0) return foreign(database, *id);
@@ -106,6 +114,7 @@ Result<std::optional<LinkUses::Use>> LinkUses::count_on_disk(Counter& counter, c
     if (!opened) return opened.error();
     counter.connection = std::move(*opened);
   }
+  counter.connection->limit_time(kTimeLimit);
   auto use = count(*counter.connection, key, uses);
   if (use && counter.faults_survived != db::shm_faults()) {
     return Error{ErrorKind::kDatabase,
@@ -143,6 +152,7 @@ Result<std::unique_ptr<db::Connection>> LinkUses::open() {
   auto connection = db::Connection::open(database_, db::Mode::kCreateNoFollow);
   if (!connection) return connection.error();
   connection->set_busy_timeout(kBusyTimeoutMilliseconds);
+  connection->limit_time(kTimeLimit);
   if (auto ready = prepare_schema(*connection, database_); !ready) return ready.error();
   // Only now, that it is known to be ours. One that was made before is turned into a WAL.
   auto durable = connection->execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");

@@ -60,8 +60,9 @@ class Reader {
     db::Statement session;
     db::Statement link;
     db::Statement parents;
-    db::Statement owner_at;
+    db::Statement owner_at;  ///< whoever it is: for explanations alone
     db::Statement grant_at;
+    db::Statement rules_at;
     db::Statement next_owned;
     db::Statement next_granted;
   };
@@ -76,6 +77,10 @@ class Reader {
     std::optional<db::Rows> source;
   };
   Result<Snapshot> snapshot();
+  /// The same for what may take so many times longer than a decision.
+  Result<Snapshot> snapshot(int patience);
+  /// Is what was committed still of our schema, with our tables?
+  Result<void> check_fit();
   /// decide(), within a snapshot.
   Result<Decision> decide_at(const Identity& identity, const StorePath& path, Timestamp now);
   /// What the rules say, whatever the identity is.
@@ -105,7 +110,8 @@ class Reader {
                                           Explanation* why);
   Result<std::optional<Explanation::Session>> find_session(const TokenHash& id);
   Result<std::optional<Explanation::Link>> find_link(const TokenHash& id);
-  /// A rule on the path or a folder above it, as a decision; none if there is none.
+  /// A rule on the path or a folder above it, as a decision; none if there is none. For each of
+  /// those and each principal one statement, whatever others have there.
   Result<std::optional<Decision>> covered(const Holdings& holdings, const StorePath& path,
                                           Timestamp now);
   /// A rule below the path, as a decision; none if there is none.
@@ -160,6 +166,7 @@ class Reader {
   Remembered remembered_;
   DatabaseFiles::File file_;
   std::int64_t checked_version_ = -1;  ///< data_version at which the schema was last checked
+  std::int64_t checked_cookie_ = -1;   ///< schema_version at which the tables were last checked
   /// Of what is remembered: the newest commit when the last snapshot was about to begin.
   std::optional<db::CommitStamp> remembered_commit_;
   db::Connection connection_;  // before the statements, which must go first

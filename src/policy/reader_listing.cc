@@ -16,7 +16,8 @@ std::string successor(std::string_view path) {
 }  // namespace
 
 Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) {
-  auto held = snapshot();
+  constexpr int kPatience = 10;
+  auto held = snapshot(kPatience);
   if (!held) return held.error();
   const Timestamp now = options_.clock();
   if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {

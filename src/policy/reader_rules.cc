@@ -1,6 +1,4 @@
 // What the rules say of a path, and what they say through a link; see reader.h.
-#include <algorithm>
-
 #include "policy/reader.h"
 #include "policy/reader_impl.h"
 
@@ -10,24 +8,15 @@ Result<std::optional<Decision>> Reader::covered(const Holdings& holdings, const 
                                                 Timestamp now) {
   using Answer = std::optional<Decision>;
   for (const std::string_view ancestor : path.self_and_ancestors()) {
-    db::Rows owner = statements_.owner_at.run(StorePath::spelling_of(ancestor));
-    auto owned = owner.next();
-    if (!owned) return owned.error();
-    if (*owned) {
-      const auto holder = std::ranges::find_if(
-          holdings, [&](const Holding& h) { return h.principal == owner.text(0); });
-      if (holder != holdings.end()) {
-        return Answer(Decision{Access::kRead, holder->until, ancestor.size()});
-      }
-    }
+    const std::string_view spelt = StorePath::spelling_of(ancestor);
     for (const Holding& holding : holdings) {
-      db::Rows grant =
-          statements_.grant_at.run(holding.principal, StorePath::spelling_of(ancestor));
-      auto granted = grant.next();
-      if (!granted) return granted.error();
-      if (!*granted) continue;
-      const Expiry expires = to_expiry(grant.maybe_integer(0));
-      if (is_live(expires, now)) {
+      db::Rows rules = statements_.rules_at.run(holding.principal, spelt);
+      while (true) {
+        auto row = rules.next();
+        if (!row) return row.error();
+        if (!*row) break;
+        const Expiry expires = to_expiry(rules.maybe_integer(0));
+        if (!is_live(expires, now)) continue;
         return Answer(Decision{Access::kRead, earlier(holding.until, expires), ancestor.size()});
       }
     }

@@ -28,6 +28,11 @@ inline constexpr std::int64_t kFirstSchemaWithoutBlankPaths = 5;
 /// instead: not ours, older (run `grantctl init`), newer (upgrade the program).
 Result<void> check_schema(db::Connection& connection, const std::filesystem::path& database);
 
+/// Is each table a table: STRICT, with the columns that init gives it, none of them computed? A
+/// view of its name could say anything, and take for ever to say it. kDatabase, naming it. Holds
+/// for as long as the database's schema_version stays the same.
+Result<void> check_tables(db::Connection& connection, const std::filesystem::path& database);
+
 /// Runs the missing migrations in one transaction. Returns how many there were. kDatabase for a
 /// foreign or newer database, which is left as it was.
 Result<int> migrate_schema(db::Connection& connection, const std::filesystem::path& database,

@@ -34,6 +34,9 @@ Result<std::unique_ptr<Source>> Source::open(const SourceConfig& config,
   auto version = source->connection_.prepare("PRAGMA data_version");
   if (!version) return version.error();
   source->version_ = std::move(*version);
+  auto cookie = source->connection_.prepare("PRAGMA schema_version");
+  if (!cookie) return cookie.error();
+  source->cookie_ = std::move(*cookie);
   for (Query* query : {&source->who_, &source->allow_, &source->list_}) {
     if (query->sql.empty()) continue;  // who, of which there may be none
     if (auto prepared = source->prepare(*query); !prepared) return prepared.error();
@@ -84,7 +87,33 @@ Result<db::Rows> Source::snapshot() {
   auto row = version.next();
   if (!row) return row.error();
   if (!*row) return damaged(config_.database, "has no data_version");
+  if (auto followed = follow_schema(version.integer(0)); !followed) return followed.error();
   return version;
+}
+
+Result<void> Source::follow_schema(std::int64_t version) {
+  if (version == prepared_version_) return {};
+  db::Rows rows = cookie_.run();
+  auto row = rows.next();
+  if (!row) return row.error();
+  if (!*row) return damaged(config_.database, "has no schema_version");
+  const std::int64_t cookie = rows.integer(0);
+  if (cookie != prepared_cookie_) {
+    // Only a statement that reads a table has SQLite forget the schema that it knew before.
+    auto known = connection_.query_integer("SELECT count(*) FROM sqlite_schema");
+    if (!known) return known.error();
+    for (Query* query : {&who_, &allow_, &list_}) {
+      if (query->sql.empty()) continue;
+      const int columns = query->columns;
+      if (auto prepared = prepare(*query); !prepared) return prepared;
+      if (query->columns != columns) {
+        return wrong(*query, "has other columns than when it was checked");
+      }
+    }
+  }
+  prepared_cookie_ = cookie;
+  prepared_version_ = version;
+  return {};
 }
 
 Result<bool> Source::changed() {

@@ -74,6 +74,9 @@ class Source {
   Source(SourceConfig config, db::Connection connection);
 
   Result<void> prepare(Query& query);
+  /// Prepares the queries anew if the schema is another. SQLite does so by itself only where the
+  /// statement at hand reads a table: one of a view that reads none would go on for ever.
+  Result<void> follow_schema(std::int64_t version);
   /// Runs the query with texts in the order of `needs`, which must outlive the rows.
   db::Rows run(Query& query, const std::vector<std::string_view>& texts);
   /// The next row, if it has the columns that it should.
@@ -86,7 +89,10 @@ class Source {
   SourceConfig config_;
   db::Connection connection_;  // before the statements, which must go first
   db::Statement version_;
-  std::optional<std::int64_t> seen_version_;  ///< data_version at the last changed()
+  db::Statement cookie_;
+  std::optional<std::int64_t> prepared_version_;  ///< data_version at the last follow_schema()
+  std::optional<std::int64_t> prepared_cookie_;   ///< schema_version when the queries were prepared
+  std::optional<std::int64_t> seen_version_;      ///< data_version at the last changed()
   Query who_;
   Query allow_;
   Query list_;

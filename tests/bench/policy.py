@@ -17,6 +17,7 @@ EACH = 100  # grants of one user, in a folder of their own
 VISIBLE = 10
 CROWD = 100_000
 REPETITIONS = 5
+PROBES = 200_000  # of names that are not to be seen, a quarter for each reason why
 
 
 def measure(bench):
@@ -42,6 +43,7 @@ def measure(bench):
             raise RuntimeError(f"policy_cost: {entry['name']}: {entry['error_message']}")
         if entry["aggregate_name"] == "median":
             medians[entry["run_name"]] = entry["real_time"] / 1e3
+    compare_classes(bench, work)
     return {
         "decide_us": {str(grants): medians[f"decide_{grants}/allowed"] for grants in GRANTS
                       if f"decide_{grants}/allowed" in medians},
@@ -50,6 +52,22 @@ def measure(bench):
         "list_10_policy_us": {str(among): medians[f"list_{among}"] for among in (VISIBLE, CROWD)},
         "list_10_mount_us": on_a_mount(bench),
     }
+
+
+def compare_classes(bench, work):
+    """Prints what a name costs that is missing, another's, granted to another, or in another's folder: it must not differ."""
+    database = make(work / "classes", EACH)
+    connection, finish = bulk(database)
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)"
+    connection.execute(f"INSERT INTO owners (path, principal) {numbers} SELECT printf('p/%08d/f', i), 'user:00000001' FROM n WHERE i % 4 = 1", (PROBES,))
+    connection.execute(f"INSERT INTO grants (path, principal) {numbers} SELECT printf('p/%08d/f', i), 'user:00000001' FROM n WHERE i % 4 = 2", (PROBES,))
+    connection.execute(f"INSERT INTO owners (path, principal) {numbers} SELECT printf('p/%08d', i), 'user:00000001' FROM n WHERE i % 4 = 3", (PROBES,))
+    finish()
+    done = subprocess.run([PROGRAM, "classes", str(database), str(PROBES)], capture_output=True, text=True, preexec_fn=dies_with_us)
+    if done.returncode:
+        raise RuntimeError(f"policy_cost: {done.stderr.strip()}")
+    for line in done.stdout.splitlines():
+        bench.say(f"policy: {line}")
 
 
 def bulk(database):

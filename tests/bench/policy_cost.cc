@@ -1,6 +1,7 @@
 // What a decision and a listing cost, without a mount.
 //
 //     policy_cost [--benchmark_…] decide NAME DATABASE USERS EACH | list NAME DATABASE FOLDER ...
+//     policy_cost classes DATABASE PROBES
 //
 // The database is policy.py's: user N has a session whose id is N in 64 hexadecimal digits, and
 // EACH grants, on files named uNNNNNNNN/NNNNN.
@@ -8,10 +9,16 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "grantfs/policy.h"
@@ -75,12 +82,66 @@ void list(benchmark::State& state, const std::string& database, const std::strin
   }
 }
 
+/// What user 0 may not see, and why not: all of these must take as long as the first.
+constexpr std::array<const char*, 4> kClasses{"missing", "owned by another", "granted to another",
+                                              "below another's folder"};
+
+/// Asks about names of all classes in turn, in an order of chance, and prints for each class how
+/// long a question took, in nanoseconds, and Welch's t against the first. policy.py makes a
+/// database of so many names p/NUMBER/f; NUMBER modulo four is the class. The slowest hundredth of
+/// all, which is the machine's, is left out.
+void compare_classes(const std::string& database, std::size_t probes) {
+  const auto policy = open(database);
+  const Identity identity = bearer(0);
+  std::vector<std::size_t> order(probes);
+  std::iota(order.begin(), order.end(), 0U);
+  std::mt19937_64 random(std::random_device{}());
+  std::ranges::shuffle(order, random);
+  std::vector<StorePath> paths;
+  for (std::size_t i = 0; i < probes; ++i) {
+    paths.push_back(StorePath::parse(fmt::format("p/{:08}/f", i)).value());
+  }
+  std::vector<std::pair<std::size_t, double>> taken;
+  for (const std::size_t i : order) {
+    const auto start = std::chrono::steady_clock::now();
+    auto decision = policy->decide(identity, paths[i]);
+    const std::chrono::duration<double, std::nano> time = std::chrono::steady_clock::now() - start;
+    if (!decision || decision->access != Access::kNone) {
+      fmt::print(stderr, "policy_cost: a wrong decision about {}\n", paths[i].text());
+      std::exit(1);
+    }
+    taken.emplace_back(i % kClasses.size(), time.count());
+  }
+  std::ranges::sort(taken, {}, [](const auto& each) { return each.second; });
+  taken.resize(taken.size() - taken.size() / 100);
+  struct Moments {
+    double count = 0, mean = 0, squares = 0;  // Welford's
+    double error() const { return squares / (count - 1) / count; }
+  };
+  std::array<Moments, kClasses.size()> of{};
+  for (const auto& [which, time] : taken) {
+    Moments& at = of.at(which);
+    const double off = time - at.mean;
+    at.mean += off / ++at.count;
+    at.squares += off * (time - at.mean);
+  }
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    const double t = (of[i].mean - of[0].mean) / std::sqrt(of[i].error() + of[0].error());
+    fmt::print("{:24} {:8.0f} probes {:8.1f} ns  t = {:6.2f}\n", kClasses.at(i), of[i].count,
+               of[i].mean, i == 0 ? 0.0 : t);
+  }
+}
+
 }  // namespace
 }  // namespace grantfs
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.size() == 3 && words[0] == "classes") {
+    grantfs::compare_classes(words[1], std::stoull(words[2]));
+    return 0;
+  }
   for (std::size_t i = 0; i < words.size();) {
     if (words[i] == "decide" && i + 4 < words.size()) {
       const std::string database = words[i + 2];

@@ -419,3 +419,45 @@ class Hostile(DatabaseTest):
             connection.commit()
         self.assertIn(outcome(read, self.hers), REFUSALS)
         self.assert_daemon_lives()
+
+
+class Posing(DatabaseTest):
+    """What is called as a table of the policy and is none."""
+
+    def pose(self, table, view):
+        with contextlib.closing(sqlite3.connect(self.site.db)) as connection:
+            connection.executescript(f"ALTER TABLE {table} RENAME TO moved; CREATE VIEW {table} AS {view}")
+
+    def test_a_view_grants_nothing(self):
+        """Promise 1: also once the daemon starts on it."""
+        self.pose("grants", f"SELECT 1 AS id, 'uid:{self.alice}' AS principal, 'bob' AS path, 'read' AS rights, NULL AS expires, 0 AS created")
+        self.assert_denies()
+        self.assertIn("grants is not the table that grantctl init makes", self.site.log())
+        done = self.site.grantctl("ls", check=False)
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
+        self.assertIn("grants is not the table", done.stderr)
+        self.site.umount()
+        self.assertNotEqual(self.site.mount(check=False).returncode, 0)
+        self.restore()
+        self.site.mount()
+        self.assert_resumes()
+
+    def test_a_view_without_end_holds_up_nobody(self):
+        """Promise 10: each table, asked for by several at once; and SIGTERM ends the daemon."""
+        for table, columns in (("owners", "'bob' AS path, 'user:x' AS principal, x AS created"),
+                               ("sessions", "hex(x) AS id, 'user:x' AS principal, NULL AS expires, NULL AS address, x AS created"),
+                               ("members", "x AS id, 'user:x' AS member, 'group:x' AS parent, NULL AS expires"),
+                               ("meta", "'nothing' AS key, x AS value")):
+            with self.subTest(table):
+                self.pose(table, f"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT {columns} FROM c")
+                actors = [self.actor(self.alice) for _ in range(3)]
+                for actor in actors:
+                    actor.start(outcome, read, self.hers)
+                self.assertEqual({actor.finish() for actor in actors} - REFUSALS, set())
+                done = self.site.grantctl("check", "user:x", "bob", check=False)
+                self.assertEqual(done.returncode, 3, done.stdout)
+                self.restore()
+                self.assert_resumes()
+        self.pose("owners", "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT 'bob' AS path, 'user:x' AS principal, x AS created FROM c")
+        self.assertIn(outcome(read, self.hers), REFUSALS)
+        self.assertEqual(self.site.terminate(), 0)

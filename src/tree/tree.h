@@ -117,8 +117,9 @@ class Tree {
 
   /// From now on as if TreeOptions::reads_by_node were false. Before the first lookup only.
   void decide_every_open() { options_.reads_by_node = false; }
-  /// From now on files in steady use may be lent for longer than a lease, if they are read by node: see
-  /// SteadyFiles. Before the first lookup only, and only where everything can be recalled at once.
+  /// From now on files in steady use may be lent for longer than a lease, if they are read by node:
+  /// see SteadyFiles. Before the first lookup only, and only where everything can be recalled at
+  /// once.
   void lend_steadily();
 
   /// Counts one lookup of the node it returns: forget() it once, whatever comes of the answer.

@@ -91,11 +91,13 @@ Result<void> Connection::execute(const char* sql) {
 Result<Statement> Connection::prepare(std::string_view sql) {
   sqlite3_stmt* handle = nullptr;
   const char* rest = nullptr;
-  if (sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
-                         SQLITE_PREPARE_PERSISTENT, &handle, &rest) != SQLITE_OK) {
-    return database_error(handle_.get());
-  }
+  if (only_reading_) only_reading_->begin_statement();
+  const int result = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &handle, &rest);
   Statement statement(handle);
+  const auto undecided = only_reading_ ? only_reading_->end_statement() : std::set<std::string>();
+  if (result != SQLITE_OK) return database_error(handle_.get());
+  if (auto own = check_own_names(undecided); !own) return own.error();
   const std::string_view unread(rest, static_cast<std::size_t>(sql.data() + sql.size() - rest));
   if (handle == nullptr || unread.find_first_not_of(" \t\r\n;") != std::string_view::npos) {
     return Error{ErrorKind::kDatabase, "not one SQL statement, but none or several"};
@@ -103,37 +105,56 @@ Result<Statement> Connection::prepare(std::string_view sql) {
   return statement;
 }
 
-void Connection::allow_only_reading() {
-  const auto judge = [](void*, int action, const char* first, const char* second, const char*,
-                        const char*) {
-    switch (action) {
-      case SQLITE_SELECT:
-      case SQLITE_READ:
-      case SQLITE_RECURSIVE:
-        return SQLITE_OK;
-      case SQLITE_FUNCTION:  // its name is the second of the two
-        return second != nullptr && std::string_view(second) == "load_extension" ? SQLITE_DENY
-                                                                                 : SQLITE_OK;
-      case SQLITE_PRAGMA:
-        return first != nullptr && second == nullptr &&
-                       (std::string_view(first) == "data_version" ||
-                        std::string_view(first) == "schema_version")
-                   ? SQLITE_OK
-                   : SQLITE_DENY;
-      default:
-        return SQLITE_DENY;
+Result<void> Connection::allow_only_reading() {
+  std::vector<std::string> tables;
+  {
+    // A virtual table has no pages (https://sqlite.org/schematab.html).
+    auto statement = prepare(
+        "SELECT name FROM sqlite_schema"
+        " WHERE type = 'view' OR (type = 'table' AND rootpage > 0)");
+    if (!statement) return statement.error();
+    Rows rows = statement->run();
+    while (true) {
+      auto row = rows.next();
+      if (!row) return row.error();
+      if (!*row) break;
+      tables.emplace_back(rows.text(0));
     }
-  };
-  sqlite3_set_authorizer(handle_.get(), judge, nullptr);
+  }
+  if (sqlite3_drop_modules(handle_.get(), nullptr) != SQLITE_OK) {
+    return database_error(handle_.get());
+  }
+  only_reading_ = std::make_unique<ReadingOnly>(tables);
+  sqlite3_set_authorizer(handle_.get(), ReadingOnly::judge, only_reading_.get());
   // Functions of texts take time that grows with the square of their length, with no end to it in
   // between: 64 KiB and patterns as long as a path make that a second.
   sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kLongestForeignValue);
   sqlite3_limit(handle_.get(), SQLITE_LIMIT_LIKE_PATTERN_LENGTH, kLongestForeignPattern);
-  only_reads_ = true;
+  return {};
+}
+
+Result<void> Connection::check_own_names(const std::set<std::string>& names) {
+  for (const std::string& name : names) {
+    std::string sql = "SELECT 1 FROM \"";
+    for (const char c : name) sql.append(c == '"' ? 2 : 1, c);
+    sql += '"';
+    sqlite3_stmt* probe = nullptr;
+    only_reading_->begin_statement();
+    const int result = sqlite3_prepare_v2(handle_.get(), sql.c_str(), -1, &probe, nullptr);
+    (void)only_reading_->end_statement();
+    sqlite3_finalize(probe);
+    const std::string_view said = sqlite3_errmsg(handle_.get());
+    if (result == SQLITE_OK || !said.starts_with("no such table")) {
+      return Error{ErrorKind::kDatabase,
+                   fmt::format("not authorized: '{}' is no table or view of the database", name)};
+    }
+    only_reading_->accept(name);
+  }
+  return {};
 }
 
 void Connection::limit_time(std::chrono::milliseconds limit) {
-  const int instructions_between_looks = only_reads_ ? 20 : 1'000;
+  const int instructions_between_looks = only_reading_ ? 20 : 1'000;
   using Clock = std::chrono::steady_clock;
   if (deadline_ == nullptr) {
     deadline_ = std::make_unique<Clock::time_point>();

@@ -7,12 +7,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "db/reading_only.h"
 #include "grantfs/result.h"
 
 namespace grantfs::db {
@@ -48,11 +50,11 @@ class Connection {
   Result<void> execute(const char* sql);
   /// Exactly one statement. A name in double quotes is never taken for a text.
   Result<Statement> prepare(std::string_view sql);
-  /// From now on only statements that read tables are prepared, and the
-  /// PRAGMAs data_version and schema_version
-  /// (sqlite3_set_authorizer), and no value is longer than 64 KiB: for SQL and schemas that are not
-  /// our own, where one call of a function could take minutes and the machine's memory.
-  void allow_only_reading();
+  /// From now on only what ReadingOnly lets through is prepared, of the tables and views that the
+  /// database has now; virtual tables are of no use any more; and no value is longer than 64 KiB.
+  /// For SQL and schemas that are not our own, where one call of a function could take minutes and
+  /// the machine's memory.
+  Result<void> allow_only_reading();
   /// What runs longer than this from now on is interrupted, with an error. Looked at between
   /// instructions of SQLite's: costs one reading of the clock, and one for every 1,000 of them.
   void limit_time(std::chrono::milliseconds limit);
@@ -74,13 +76,17 @@ class Connection {
   };
   explicit Connection(sqlite3* handle) : handle_(handle) {}
 
+  /// That none of the names that a statement reads of, and that are no tables of this database, is
+  /// one to SQLite.
+  Result<void> check_own_names(const std::set<std::string>& names);
   /// SQLite's own mapping of the WAL-index; null if there is none.
   const std::uint32_t* map_wal_index();
 
-  std::unique_ptr<std::chrono::steady_clock::time_point> deadline_;  ///< the handle points to it
+  // Before the handle, which points to them.
+  std::unique_ptr<std::chrono::steady_clock::time_point> deadline_;
+  std::unique_ptr<ReadingOnly> only_reading_;  ///< none before allow_only_reading()
   std::unique_ptr<sqlite3, Close> handle_;
   const std::uint32_t* wal_index_ = nullptr;
-  bool only_reads_ = false;  ///< allow_only_reading()
 };
 
 /// Makes `to` what `from` is as of its newest commit, in one transaction of each

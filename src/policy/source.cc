@@ -28,7 +28,7 @@ Result<std::unique_ptr<Source>> Source::open(const SourceConfig& config,
   auto connection = db::Connection::open(config.database, db::Mode::kRead);
   if (!connection) return connection.error();
   connection->set_busy_timeout(static_cast<int>(busy_timeout.count()));
-  connection->allow_only_reading();
+  if (auto limited = connection->allow_only_reading(); !limited) return limited.error();
   std::unique_ptr<Source> source(new Source(config, std::move(*connection)));
 
   auto version = source->connection_.prepare("PRAGMA data_version");

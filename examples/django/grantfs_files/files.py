@@ -1,5 +1,7 @@
 """Keeps the policy's owners in step with the rows that name private files."""
 
+import sqlite3
+
 from django.apps import apps
 from django.db.models.signals import post_delete, post_save, pre_save
 
@@ -23,6 +25,40 @@ def owner_of(row, field):
     return None if owner is None else principals.of(owner)
 
 
+def owners_in(model, field, names=None, using=None):
+    """(name, principal or None) of each row with a file, by primary key; of these names alone, if there are any given."""
+    rows = model._base_manager.using(using or model._base_manager.db).exclude(**{field.name: ""}).order_by("pk")
+    if names is not None:
+        rows = rows.filter(**{f"{field.name}__in": names})
+    owner = {each.name: each for each in model._meta.concrete_fields}.get(field.owner)
+    if owner is None or not owner.is_relation or not owner.target_field.primary_key:
+        found = ((getattr(row, field.name).name, owner_of(row, field)) for row in rows.iterator())
+    else:  # a key is all that a principal is made of: no owner need be read
+        known = {None: None}
+        found = ((name, known[pk] if pk in known else known.setdefault(pk, principals.of(owner.related_model(pk=pk))))
+                 for name, pk in rows.values_list(field.name, owner.attname).iterator())
+    return ((name, principal) for name, principal in found if name)
+
+
+class Claims:
+    """What Django's rows say of files: whose they are, by where the rules for each stand."""
+
+    def __init__(self, names=None, using=None):
+        """Of these names alone, if any are given; `using`: the databases of models that are in another than their own."""
+        self.count = 0  # of rows
+        self.owners = {}  # by path: the principals, the first row's first
+        self.names = {}  # by path: the files
+        for model in apps.get_models():
+            for field in private_fields(model):
+                for name, principal in owners_in(model, field, names, (using or {}).get(model)):
+                    self.count += 1
+                    path = storage.rule_path(name)
+                    self.names.setdefault(path, set()).add(name)
+                    owners = self.owners.setdefault(path, [])
+                    if principal is not None and principal not in owners:
+                        owners.append(principal)
+
+
 @owed.debt
 def settle_file(label, field_name, name, using):
     """Makes the policy say of this file what Django's committed rows say: whose it is, or that it is gone.
@@ -33,20 +69,57 @@ def settle_file(label, field_name, name, using):
     if not storage.names_a_file(name):
         return []
     model = apps.get_model(label)
-    field, path = model._meta.get_field(field_name), storage.rule_path(name)
+    path = storage.rule_path(name)
     with policy.writing() as rules:
-        row = model._base_manager.using(using).filter(**{field_name: name}).first()
-        if row is not None:
-            rules.set_owner(path, owner_of(row, field))
+        claims = Claims([name], {model: using})
+        if path in claims.owners:
+            rules.set_owners(path, claims.owners[path])
             return rules.ended
         rules.drop(path)
-    field.storage.delete(name)
+    model._meta.get_field(field_name).storage.delete(name)
     return rules.ended
+
+
+AT_ONCE = 500  # names in one question to Django's database
+
+
+def settle_files():
+    """Makes the policy say of every file what Django's committed rows say. One look at both, and one transaction for what differs.
+
+    Returns how many files there are, what it ended, whom it let in besides a file's owner, and paths that the policy does not take.
+    """
+    claims = Claims()
+    refused = []
+    with policy.reading() as rules:
+        differing = rules.otherwise_owned(claims.owners)
+    if not differing:
+        return claims.count, [], [], []
+    with policy.writing() as rules:
+        for start in range(0, len(differing), AT_ONCE):
+            # What has changed since is as it is now; what is gone since ends by what its deletion owes.
+            names = [name for path in differing[start:start + AT_ONCE] for name in claims.names[path]]
+            for path, owners in Claims(names).owners.items():
+                try:
+                    rules.set_owners(path, owners)
+                except sqlite3.IntegrityError:
+                    refused.append(path)
+    return claims.count, rules.ended, rules.given, refused
 
 
 def own_folders(paths):
     """The folders made for one upload that these paths are or lie in."""
-    return {folder for folder in map(storage.own_folder, paths) if folder is not None}
+    return {folder for folder in map(storage.own_folder, filter(None, paths)) if folder is not None}
+
+
+def settle_folders():
+    """Ends the rules on the folders of uploads that no row names. Returns what it ended."""
+    with policy.reading() as rules:
+        folders = own_folders(rules.paths())
+    if folders:
+        for model in apps.get_models():
+            for field in private_fields(model):
+                folders -= own_folders(model._base_manager.exclude(**{field.name: ""}).values_list(field.name, flat=True).iterator())
+    return [ended for folder in sorted(folders) for ended in settle_folder(folder)]
 
 
 def settle_folder(folder):
@@ -77,7 +150,7 @@ def row_will_be_saved(sender, instance, using, update_fields, **_):
             instance._grantfs_replaced.append((field, old.name))
             policy.write(lambda rules: rules.drop(path))
         elif owner_of(before, field) != owner_of(instance, field):
-            policy.write(lambda rules: rules.remove_owner(path))
+            policy.write(lambda rules: rules.take_from_owner(path, owner_of(before, field)))
 
 
 def row_saved(sender, instance, using, **_):

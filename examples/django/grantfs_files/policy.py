@@ -102,6 +102,7 @@ class Rules:
     def __init__(self, connection):
         self._connection = connection
         self.ended = []  # what was deleted here, in words
+        self.given = []  # who was let in here because a second row has a file, in words
 
     def _run(self, statement, *values):
         return self._connection.execute(statement, values)
@@ -172,6 +173,29 @@ class Rules:
             self.remove_owner(path)
             self._run("INSERT INTO owners (path, principal) VALUES (?, ?)", path, principal)
 
+    def set_owners(self, path, principals):
+        """The first owns it; the others, whose the same file is by other rows, are granted it."""
+        self.set_owner(path, next(iter(principals), None))
+        for principal in principals[1:]:
+            if not self._column("SELECT 1 FROM grants WHERE principal = ? AND path = ? AND expires IS NULL", principal, path):
+                self.grant(principal, path, None)
+                self.given.append(f"{principal} may read {path!r}, which {principals[0]} owns: both have a row with that file")
+
+    def otherwise_owned(self, owners):
+        """Those paths of a dictionary of set_owners()' arguments at which it would change something."""
+        owned = dict(self._run("SELECT path, principal FROM owners"))
+        several = {path for path, principals in owners.items() if len(principals) > 1}
+        granted = set(self._run("SELECT principal, path FROM grants WHERE expires IS NULL")) if several else set()
+        return [path for path, principals in owners.items()
+                if owned.get(path) != next(iter(principals), None)
+                or path in several and any((principal, path) not in granted for principal in principals[1:])]
+
+    def take_from_owner(self, path, principal):
+        """What set_owners() gave this one of them."""
+        self.remove_owner(path)
+        if principal is not None:
+            self.revoke(principal, path)
+
     def remove_owner(self, path):
         self._end("owners", "path = ?", path)
 
@@ -237,6 +261,18 @@ class Rules:
             self.leave(member, parent)
         for parent in groups - mirrored:
             self._run("INSERT INTO members (member, parent) VALUES (?, ?)", member, parent)
+
+    def mirrored_memberships(self):
+        """Of each member, the groups that set_memberships() is about."""
+        found = {}
+        for member, parent in self._run("SELECT member, parent FROM members"):
+            if parent in (USERS, STAFF, SUPERUSERS) or re.fullmatch(r"group:[0-9]+", parent):
+                found.setdefault(member, set()).add(parent)
+        return found
+
+    def bearers(self):
+        """Who has a session or a link."""
+        return set(self._column("SELECT principal FROM sessions UNION SELECT principal FROM links"))
 
     def leave(self, member, parent):
         self._end("members", "member = ? AND parent = ?", member, parent)

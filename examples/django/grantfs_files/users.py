@@ -37,9 +37,16 @@ def auth_hash(user):
 
 def groups_of(user):
     """The policy's groups that the user is in, if the user may log in at all."""
-    if user is None or not user.is_active:
+    if user is None:
         return set()
-    found = {f"group:{pk}" for pk in user.groups.values_list("pk", flat=True)} if hasattr(user, "groups") else set()
+    return groups_by(user, user.groups.values_list("pk", flat=True) if hasattr(user, "groups") else ())
+
+
+def groups_by(user, group_pks):
+    """The same, with the primary keys of the user's groups as they have been read."""
+    if not user.is_active:
+        return set()
+    found = {f"group:{pk}" for pk in group_pks}
     found.add(policy.USERS)
     found |= {policy.STAFF} if getattr(user, "is_staff", False) else set()
     found |= {policy.SUPERUSERS} if getattr(user, "is_superuser", False) else set()
@@ -61,6 +68,28 @@ def settle_user(pk, using):
             rules.end_sessions_of(principal)
             rules.remove_links_of(principal)
     return rules.ended
+
+
+def settle_users():
+    """settle_user() for each of whom the policy says something else. Returns how many users there are, and what it ended."""
+    model = get_user_model()
+    manager = model._base_manager
+    groups = {}
+    if hasattr(model, "groups"):
+        through = model.groups.through
+        member = next(field.attname for field in through._meta.concrete_fields if field.is_relation and issubclass(model, field.related_model))
+        group = next(field.attname for field in through._meta.concrete_fields if field.is_relation and field.related_model is Group)
+        for pk, group_pk in through._base_manager.using(manager.db).values_list(member, group).iterator():
+            groups.setdefault(pk, []).append(group_pk)
+    with policy.reading() as rules:
+        recorded, bearers = rules.mirrored_memberships(), rules.bearers()
+    count, ended = 0, []
+    for user in manager.iterator():
+        count += 1
+        principal = principals.of(user)
+        if recorded.get(principal, set()) != groups_by(user, groups.get(user.pk, ())) or (not user.is_active and principal in bearers):
+            ended += settle_user(user.pk, manager.db)
+    return count, ended
 
 
 def settle_gone(model, principal, pk):

@@ -1,12 +1,14 @@
 """manage.py grantfs_sync: what no signal told of."""
 
 import io
+from unittest import mock
 
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from gallery.models import Picture
 from grantfs_files import policy, sessions
@@ -39,6 +41,70 @@ class Sync(PolicyCase):
 
     def users(self):
         return User.objects.filter(pk=self.alice.pk)
+
+    def statements(self):
+        """How many SQL statements a sync takes, of Django's database and of the policy's."""
+        traced, connect = [], policy._connect
+
+        def traced_connect(*arguments):
+            opened = connect(*arguments)
+            opened.set_trace_callback(traced.append)
+            return opened
+
+        with CaptureQueriesContext(connection) as asked, mock.patch.object(policy, "_connect", traced_connect):
+            call_command("grantfs_sync", stdout=io.StringIO())
+        return len(asked), len(traced)
+
+    def test_what_has_not_changed_costs_no_statement_of_its_own(self):
+        self.sync()
+        before = self.statements()
+        User.objects.bulk_create(User(username=f"user{number}") for number in range(30))
+        users = User.objects.filter(username__startswith="user")
+        Picture.objects.bulk_create(Picture(owner=user, title="", file=f"old/{number}/{user.username}.png")
+                                    for number in range(5) for user in users)
+        self.sync()
+        self.assertEqual(self.statements(), before)
+
+    def test_files_are_recorded_in_one_transaction(self):
+        Picture.objects.bulk_create(Picture(owner=self.bob, title="", file=f"old/{number}.png") for number in range(1200))
+        with mock.patch.object(policy, "writing", wraps=policy.writing) as writing:
+            call_command("grantfs_sync", stdout=io.StringIO())
+            with_files = writing.call_count
+            call_command("grantfs_sync", stdout=io.StringIO())
+        self.assertEqual(with_files, writing.call_count - with_files + 1)
+        self.assertEqual(self.rows("SELECT count(*) FROM owners WHERE principal = ?", self.principal(self.bob)), [(1200,)])
+
+    def test_the_owner_of_a_second_row_with_the_file_is_granted_it(self):
+        picture = Picture.objects.create(owner=self.alice, title="", file="old/shared.png")
+        Picture.objects.bulk_create([Picture(owner=self.bob, title="", file="old/shared.png")])
+        said = io.StringIO()
+        call_command("grantfs_sync", stdout=said)
+        alice, bob = self.principal(self.alice), self.principal(self.bob)
+        self.assertIn(f"granted: {bob} may read 'old/shared.png', which {alice} owns: both have a row with that file\n", said.getvalue())
+        self.assertEqual(self.rows("SELECT principal FROM owners WHERE path = 'old/shared.png'"), [(alice,)])
+        self.assertTrue(self.may_read(alice, "old/shared.png") and self.may_read(bob, "old/shared.png"))
+        self.assertEqual(self.sync(), [])
+        picture.delete()
+        self.assertFalse(self.may_read(alice, "old/shared.png"))
+        self.assertTrue(self.may_read(bob, "old/shared.png"))
+
+    def test_both_owners_of_a_file_see_it_at_once(self):
+        Picture.objects.create(owner=self.alice, title="", file="old/shared.png")
+        second = Picture.objects.create(owner=self.bob, title="", file="old/shared.png")
+        alice, bob = self.principal(self.alice), self.principal(self.bob)
+        self.assertTrue(self.may_read(alice, "old/shared.png") and self.may_read(bob, "old/shared.png"))
+        second.owner = User.objects.create_user("carol")
+        second.save()
+        self.assertFalse(self.may_read(bob, "old/shared.png"))
+        self.assertTrue(self.may_read(alice, "old/shared.png") and self.may_read(self.principal(second.owner), "old/shared.png"))
+
+    def test_a_name_that_is_no_path_in_the_store_keeps_nobody_else_from_his_file(self):
+        Picture.objects.bulk_create(Picture(owner=self.bob, title="", file=name) for name in ("../x", "/etc/passwd", "old/1.png"))
+        said = io.StringIO()
+        with self.assertRaisesRegex(CommandError, "2 files have names"):
+            call_command("grantfs_sync", stdout=io.StringIO(), stderr=said)
+        self.assertIn("'../x'", said.getvalue())
+        self.assertTrue(self.may_read(self.principal(self.bob), "old/1.png"))
 
     def test_where_all_is_well_it_ends_nothing(self):
         self.picture.file.share_with(self.bob)

@@ -1,6 +1,5 @@
 """Makes the policy say again what Django's database says."""
 
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
@@ -13,7 +12,7 @@ class Command(BaseCommand):
             "Django's database does not say: sessions that are over, sessions and links of users who may not log in, all of "
             "users and groups and files that are gone. For files that were there before grantfs; after QuerySet.update() and "
             "whatever else sends no signals; and after a backup was put back. Shares and other links stay as they are. "
-            "Prints what it ended. Run it as often as you like.")
+            "Prints what it ended, and who was let in because a second row has the same file. Run it as often as you like.")
 
     def handle(self, **_):
         self.ended = 0
@@ -25,6 +24,8 @@ class Command(BaseCommand):
         except policy.PolicyError as error:
             raise CommandError(error) from error
         self.stdout.write("{} files, {} users and {} logins are as Django's database says; {} ended".format(*counts, self.ended))
+        if self.refused:
+            raise CommandError(f"{self.refused} files have names that are no paths in the store: see above")
         if unpaid:
             raise CommandError(f"{unpaid} changes are still owed to the policy; the log says why")
 
@@ -34,25 +35,19 @@ class Command(BaseCommand):
         self.ended += len(ended)
 
     def settle_files(self):
-        count = 0
-        for model in apps.get_models():
-            for field in files.private_fields(model):
-                names = model._base_manager.exclude(**{field.name: ""}).values_list(field.name, flat=True)
-                for name in filter(None, names.iterator()):
-                    self.say(files.settle_file(model._meta.label, field.name, name, model._base_manager.db))
-                    count += 1
-        with policy.reading() as rules:
-            folders = files.own_folders(rules.paths())
-        for folder in sorted(folders):
-            self.say(files.settle_folder(folder))
+        count, ended, given, refused = files.settle_files()
+        self.say(ended)
+        for who in given:
+            self.stdout.write(f"granted: {who}")
+        for path in refused:
+            self.stderr.write(f"nobody was recorded as the owner of {path!r}: that is no path in the store")
+        self.refused = len(refused)
+        self.say(files.settle_folders())
         return count
 
     def settle_users(self):
-        count = 0
-        manager = get_user_model()._base_manager
-        for pk in manager.values_list("pk", flat=True).iterator():
-            self.say(users.settle_user(pk, manager.db))
-            count += 1
+        count, ended = users.settle_users()
+        self.say(ended)
         return count
 
     def settle_sessions(self):
@@ -66,5 +61,7 @@ class Command(BaseCommand):
         with policy.reading() as rules:
             named = rules.principals()
         for model in (get_user_model(), Group):
+            there = set(model._base_manager.values_list("pk", flat=True).iterator())
             for principal, pk in principals.named(model, named):
-                self.say(users.settle_gone(model, principal, pk))
+                if pk not in there:
+                    self.say(users.settle_gone(model, principal, pk))

@@ -52,17 +52,17 @@ Result<std::optional<Decision>> Reader::passage(const Holdings& holdings, const 
     }
   }
   if (source_ == nullptr) return Answer();
-  Answer found;
   for (const Holding& holding : holdings) {
+    std::optional<Expiry> ends;
     auto looked =
         source_->below(holding.principal, path, now, [&](const StorePath&, const Expiry& expires) {
-          found = Decision{Access::kPassage, earlier(holding.until, expires)};
+          ends = earlier(holding.until, expires);
           return false;
         });
     if (!looked) return looked.error();
-    if (found) break;
+    if (ends) return Answer(Decision{Access::kPassage, *ends});
   }
-  return found;
+  return Answer();
 }
 
 Result<Decision> Reader::by_rules(const Holdings& holdings, const StorePath& path, Timestamp now) {

@@ -37,8 +37,8 @@ class Init : public testing::Test {
 
 TEST_F(Init, MakesEverythingWithItsModeWhateverTheUmask) {
   for (const mode_t mask : {0U, 0077U, 0777U}) {
+    TemporaryDirectory directory;  // before the umask, which would close it to us
     const Umask umask(mask);
-    TemporaryDirectory directory;
     const auto database = directory.path() / "a/b/policy.db";
     auto outcome = init_database(database);
     ASSERT_TRUE(outcome) << outcome.error().message;

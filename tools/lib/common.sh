@@ -1,8 +1,8 @@
 # Shared by tools/setup, tools/check and tools/demo: sourced, never run.
 # The caller has `set -euo pipefail` and stands at the top of the checkout.
 
-LIBFUSE_WANTED=3.18.2              # the first without CVE-2026-33150 and -33179
-LIBFUSE_PREFIX=$PWD/.deps/libfuse  # where ours goes when the packaged one is older
+LIBFUSE_WANTED=${LIBFUSE_WANTED:-3.18.2}  # by default the first without CVE-2026-33150 and -33179
+LIBFUSE_PREFIX=$PWD/.deps/libfuse         # where ours goes when the packaged one is older
 
 scratch=()  # what to delete when the script ends, however it ends
 trap 'rm -rf -- "${scratch[@]}"' EXIT

@@ -34,7 +34,7 @@ make_root() {
 
 # copy_sources: this checkout as it stands, with what was built there before.
 copy_sources() {
-  local there=$ROOT/root/grantfs
+  local there=$ROOT/srv/grantfs
   mkdir -p "$there"
   find "$there" -mindepth 1 -maxdepth 1 ! -name 'build*' ! -name .deps -exec rm -rf {} +
   tar -c --exclude='./build*' --exclude=./.deps --exclude=./.git --exclude=__pycache__ . | tar -xp -C "$there"
@@ -63,9 +63,14 @@ enter() {
   mount -t tmpfs -o mode=755 run "$ROOT/run"
   mkdir -p "$ROOT/run/lock" /run/lock
   mount --bind /run/lock "$ROOT/run/lock"  # tests outside wait for those inside, where the machine has one of a thing
-  exec chroot "$ROOT" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+  # Not chroot: in one, nobody may make a user namespace.
+  mkdir -p "$ROOT/.outside"
+  cd "$ROOT"
+  pivot_root . .outside
+  umount -l /.outside
+  exec /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
     LC_ALL=C.UTF-8 ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
-    /root/grantfs/tools/lib/debian13.sh --inside "$@"
+    /srv/grantfs/tools/lib/debian13.sh --inside "$@"
 }
 
 # check NAME COMMAND...: remembers what failed.

@@ -25,10 +25,14 @@ using Clock = std::function<Timestamp()>;
 /// CLOCK_REALTIME, whole seconds, rounded down.
 Timestamp system_now();
 
-/// Reads WHEN: a span from `now` (`90s`, `15m`, `8h`, `7d`) or an ISO 8601 time with its zone
-/// (`2030-01-31T12:00:00Z`, `2030-01-31T12:00+02:00`; seconds may be left out).
-/// kInvalid for anything else, for a time without a zone, and for a time that is not after `now`.
+/// Reads WHEN: a span from `now` (`90s`, `15m`, `8h`, `7d`); an ISO 8601 time with its zone
+/// (`2030-01-31T12:00:00Z`, `2030-01-31T12:00+02:00`, `2030-01-31T12:00:00.788+0200`; seconds may
+/// be left out, a fraction of one is dropped); or a day (`2030-01-31`), which is its end by the
+/// machine's time zone (tzset(3)). kInvalid for anything else, for a time without a zone, and for a
+/// time that is not after `now`.
 Result<Timestamp> parse_when(std::string_view text, Timestamp now);
+/// Whether parse_when() takes it as the end of a day.
+bool is_day(std::string_view text);
 
 /// `2030-01-31T12:00:00Z`
 std::string format_timestamp(Timestamp time);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace grantfs {
 namespace {
 
@@ -31,6 +33,13 @@ std::size_t utf8_sequence(std::string_view text) {
   return 0;
 }
 
+/// What is shown of a text that is too long.
+std::pair<std::string_view, std::string_view> ends_of(std::string_view text) {
+  constexpr std::size_t kAtTheEnd = 40;
+  constexpr std::size_t kAtTheBeginning = 160;
+  return {text.substr(0, kAtTheBeginning), text.substr(text.size() - kAtTheEnd)};
+}
+
 }  // namespace
 
 std::string escaped(std::string_view text) {
@@ -50,7 +59,31 @@ std::string escaped(std::string_view text) {
 }
 
 std::string quoted(std::string_view text) {
-  return "'" + escaped(text) + "'";
+  if (text.size() <= kMostShownBytes) return "'" + escaped(text) + "'";
+  const auto [begin, end] = ends_of(text);
+  return fmt::format("'{}'...'{}' ({} bytes)", escaped(begin), escaped(end), text.size());
+}
+
+std::string shortened(std::string_view message) {
+  std::string result;
+  std::string_view rest = message;
+  while (!rest.empty()) {
+    const auto word = rest.substr(0, rest.find_first_of(" \n"));
+    if (word.size() <= kMostShownBytes) {
+      result += word;
+    } else {
+      const auto [begin, end] = ends_of(word);
+      result += fmt::format("{}...({} bytes)...{}", begin, word.size(), end);
+    }
+    rest.remove_prefix(word.size());
+    if (rest.empty()) break;
+    result += rest.front();
+    rest.remove_prefix(1);
+  }
+  if (result.size() <= kMostMessageBytes) return result;
+  constexpr std::size_t kAtTheEnd = 500;
+  return fmt::format("{}...({} bytes)...{}", result.substr(0, kMostMessageBytes - kAtTheEnd),
+                     message.size(), result.substr(result.size() - kAtTheEnd));
 }
 
 }  // namespace grantfs

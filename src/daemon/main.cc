@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <string>
 #include <vector>
 
 #include "base/log.h"
 #include "base/quote.h"
+#include "base/standard_descriptors.h"
 #include "daemon/background.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
@@ -29,8 +31,15 @@ struct CommandLine {
 };
 
 int complain(const Error& error) {
-  fmt::print(stderr, "grantfs: {}\n", error.message);
+  fmt::print(stderr, "grantfs: {}\n", shortened(error.message));
   return error.kind == ErrorKind::kInvalid ? kExitUsage : EXIT_FAILURE;
+}
+
+/// The help or the version, as was asked for.
+int print_help(const CLI::App& app, const CLI::ParseError& error) {
+  app.exit(error);
+  if (std::cout.flush()) return EXIT_SUCCESS;
+  return complain({ErrorKind::kSystem, "cannot write to standard output"});
 }
 
 int run(const CommandLine& line) {
@@ -59,6 +68,11 @@ int run(const CommandLine& line) {
   }
   if (auto may = check_may_mount(); !may) return complain(may.error());
 
+  const std::string open_store = store_open_to_others(plan->store);
+  if (!open_store.empty() && sink != LogSink::kStderr) {
+    fmt::print(stderr, "grantfs: warning: {}\n", open_store);
+  }
+
   Background background;
   if (!line.foreground) {
     auto forked = Background::fork();
@@ -67,6 +81,7 @@ int run(const CommandLine& line) {
   }
   // From here on this is the process that stays.
   set_up_log(sink, options->log_level);
+  if (!open_store.empty()) spdlog::warn("{}", open_store);
   if (auto dropped = drop_privileges(); !dropped) return complain(dropped.error());
   auto served = serve(*plan, *options, background);
   if (served) return EXIT_SUCCESS;
@@ -81,6 +96,7 @@ int run(const CommandLine& line) {
 
 int main(int argc, char** argv) {
   using namespace grantfs;
+  hold_standard_descriptors();
   CLI::App app(
       "Mounts a private directory as a tree in which a path exists only for whoever owns the file "
       "or holds a grant on it.",
@@ -100,8 +116,8 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    fmt::print(stderr, "grantfs: {} (grantfs --help)\n", error.what());
+    if (error.get_exit_code() == 0) return print_help(app, error);
+    fmt::print(stderr, "grantfs: {} (grantfs --help)\n", shortened(error.what()));
     return kExitUsage;
   }
   try {

@@ -25,6 +25,16 @@ Error bad_value(std::string_view option, std::string_view value, std::string_vie
   return invalid(fmt::format("option {}={}: write {}", option, quoted(value), accepted));
 }
 
+std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number > most) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+/// By name or, where no group has that name, by number.
 Result<gid_t> find_group(std::string_view option, std::string_view name) {
   std::vector<char> buffer(4096);
   group entry{};
@@ -35,22 +45,13 @@ Result<gid_t> find_group(std::string_view option, std::string_view name) {
                                &found)) == ERANGE) {
     buffer.resize(2 * buffer.size());
   }
-  if (found == nullptr) {
-    return invalid(
-        fmt::format("option {}={}: there is no such group on this machine "
-                    "(getent group shows those there are)",
-                    option, quoted(name)));
-  }
-  return entry.gr_gid;
-}
-
-std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number > most) {
-    return std::nullopt;
-  }
-  return number;
+  if (found != nullptr) return entry.gr_gid;
+  constexpr unsigned kLargestGid = 4'294'967'294;  // one more is "no group" to chown(2)
+  if (const auto number = parse_number(name, kLargestGid)) return gid_t{*number};
+  return invalid(
+      fmt::format("option {}={}: there is no such group on this machine "
+                  "(getent group shows those there are; a number is taken too)",
+                  option, quoted(name)));
 }
 
 Result<void> take_use(std::string_view option, std::string_view value, std::string_view yes,

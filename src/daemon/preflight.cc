@@ -53,10 +53,15 @@ Result<fs::path> check_store(const fs::path& store) {
   std::error_code error;
   const fs::path real = fs::canonical(store, error);
   if (error) {
+    const bool missing = error == std::errc::no_such_file_or_directory;
     // Not invalid: its disk may come yet, and systemd is to try again.
-    return Error{ErrorKind::kSystem,
-                 fmt::format("no store at {}: {}; name the directory that holds the private files",
-                             in_quotes(store), error.message())};
+    return Error{
+        ErrorKind::kSystem,
+        fmt::format("no store at {}: {}; {}", in_quotes(store), error.message(),
+                    missing
+                        ? "name the directory that holds the private files, mount the disk that "
+                          "it is on, or make it: install -d -m 700 -o APPLICATION DIRECTORY"
+                        : "name the directory that holds the private files")};
   }
   if (!fs::is_directory(real, error)) {
     return invalid(fmt::format("the store {} is not a directory", in_quotes(store)));
@@ -160,6 +165,18 @@ Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountp
     return outside.error();
   }
   return MountPlan{*store, *mountpoint, database, {}, dead};
+}
+
+std::string store_open_to_others(const fs::path& store) {
+  for (fs::path folder = store;; folder = folder.parent_path()) {
+    struct stat status = {};
+    if (::stat(folder.c_str(), &status) != 0 || (status.st_mode & S_IXOTH) == 0) return {};
+    if (folder == folder.parent_path()) break;
+  }
+  return fmt::format(
+      "any user of this machine may enter the store {}, and so get at its files without the mount; "
+      "run: chmod o= {}",
+      in_quotes(store), store.native());
 }
 
 Result<void> check_source(const MountPlan& plan, const fs::path& database) {

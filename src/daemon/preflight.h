@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "grantfs/result.h"
 #include "grantfs/source.h"
@@ -24,6 +25,10 @@ struct MountPlan {
 Result<MountPlan> plan_mount(const std::filesystem::path& store,
                              const std::filesystem::path& mountpoint,
                              const std::filesystem::path& database);
+
+/// What to do about a store that others than its owner and group may enter, past the mount; empty
+/// if they may not, or a folder above keeps them out.
+std::string store_open_to_others(const std::filesystem::path& store);
 
 /// Where the database of a source may not lie: where a database of ours may not.
 Result<void> check_source(const MountPlan& plan, const std::filesystem::path& database);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cstring>
 #include <filesystem>
 #include <thread>
 
@@ -13,6 +14,10 @@ namespace {
 
 constexpr int kLongestForeignValue = 64 * 1024;
 constexpr int kLongestForeignPattern = 4200;
+
+/// The library that is installed may be older than the one we were built with. STRICT tables are of
+/// 3.37, unixepoch() is of 3.38; meson.build asks for it too.
+constexpr int kOldestSqlite = 3'038'000;
 
 Error database_error(sqlite3* handle) {
   const char* path = sqlite3_db_filename(handle, "main");
@@ -37,6 +42,13 @@ std::string unchanging(const std::string& path) {
 }  // namespace
 
 Result<Connection> Connection::open(const std::string& path, Mode mode) {
+  if (sqlite3_libversion_number() < kOldestSqlite) {
+    return Error{
+        ErrorKind::kDatabase,
+        fmt::format("SQLite {} is too old: grantfs needs {}.{} or newer; upgrade the library "
+                    "that is installed (libsqlite3)",
+                    sqlite3_libversion(), kOldestSqlite / 1'000'000, kOldestSqlite / 1000 % 1000)};
+  }
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   switch (mode) {
     case Mode::kRead:
@@ -62,8 +74,10 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
   const int result = sqlite3_open_v2(name.c_str(), &handle, flags, nullptr);
   Connection connection(handle);  // SQLite wants even a failed handle closed
   if (result != SQLITE_OK) {
+    const int why = sqlite3_system_errno(handle);
     return Error{ErrorKind::kDatabase,
-                 fmt::format("cannot open {}: {}", path, sqlite3_errstr(result))};
+                 fmt::format("cannot open {}: {}", path,
+                             why != 0 ? std::strerror(why) : sqlite3_errstr(result))};
   }
   if (sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr) != SQLITE_OK ||
       sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr) != SQLITE_OK ||
@@ -75,6 +89,21 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
   if (configured && reads) configured = connection.execute("PRAGMA query_only=ON");
   if (!configured) return configured.error();
   return connection;
+}
+
+std::string without_path(const Error& error, const std::filesystem::path& database) {
+  constexpr std::string_view kColon = ": ";
+  std::error_code ignored;
+  // SQLite names the file that it has opened: by an absolute path, and, since 3.39, the real one.
+  for (const auto& path : {database, std::filesystem::absolute(database, ignored),
+                           std::filesystem::weakly_canonical(database, ignored)}) {
+    const std::string_view name = path.native();
+    const std::string_view message = error.message;
+    if (message.starts_with(name) && message.substr(name.size()).starts_with(kColon)) {
+      return error.message.substr(name.size() + kColon.size());
+    }
+  }
+  return error.message;
 }
 
 void Connection::set_busy_timeout(int milliseconds) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <set>
@@ -93,6 +94,10 @@ class Connection {
 /// (sqlite3_backup_init); whatever `to` was is replaced. If either is locked by another, waits for
 /// `patience` at most. `to` must have pages of the same size if it has a write-ahead log.
 Result<void> copy_database(Connection& from, Connection& to, std::chrono::milliseconds patience);
+
+/// What an error of a connection says, but for the path of the database that it begins with: for a
+/// message that has named it already.
+std::string without_path(const Error& error, const std::filesystem::path& database);
 
 /// The rows of a statement under way. Resets the statement when it goes, which ends the read.
 /// Values are views into SQLite's memory, good until the next call of next().

@@ -262,10 +262,25 @@ constexpr auto kVersion3 = joined(kLinksAndKeys, kLinksAndKeysFeed);
 constexpr std::array kMigrations{kVersion1, kFeedSchema, kVersion3.data(), kUrisFeed,
                                  kWholeStoreIsADot};
 
+bool has_our_tables(db::Connection& connection) {
+  auto tables = connection.query_integer(
+      "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN"
+      " ('meta', 'owners', 'grants', 'members', 'sessions')");
+  return tables && *tables == 5;
+}
+
 Result<std::int64_t> schema_version(db::Connection& connection,
                                     const std::filesystem::path& database) {
   auto id = connection.query_integer("PRAGMA application_id");
   if (!id) return id.error();
+  if (*id == 0 && has_our_tables(connection)) {
+    return Error{
+        ErrorKind::kDatabase,
+        fmt::format("{0} has the tables of a policy database, but not its mark (application_id), "
+                    "which a dump leaves out; if it was restored from one, run: sqlite3 '{0}' "
+                    "'PRAGMA application_id = {1}', and then: grantctl --db '{0}' init",
+                    database.string(), kApplicationId)};
+  }
   if (*id != kApplicationId) {
     return Error{ErrorKind::kDatabase,
                  fmt::format("{} is not a grantfs policy database (application_id {}); "
@@ -275,8 +290,9 @@ Result<std::int64_t> schema_version(db::Connection& connection,
   auto version = connection.query_integer(
       "SELECT value FROM meta WHERE key = 'schema' AND typeof(value) = 'integer'");
   if (!version) {
-    return Error{ErrorKind::kDatabase, fmt::format("{}: cannot read its schema version: {}",
-                                                   database.string(), version.error().message)};
+    return Error{ErrorKind::kDatabase,
+                 fmt::format("{}: cannot read its schema version: {}", database.string(),
+                             db::without_path(version.error(), database))};
   }
   return version;
 }
@@ -286,6 +302,9 @@ Error newer_schema(const std::filesystem::path& database, std::int64_t version) 
           fmt::format("{} has schema {}, newer than this program's {}; upgrade grantfs",
                       database.string(), version, current_schema_version())};
 }
+
+constexpr std::string_view kWhoMay =
+    "; its directory is for root and the group that administers it: run this as one of them";
 
 /// A table of this version, with its columns and their types.
 struct TableShape {
@@ -503,7 +522,8 @@ Result<void> check_directory_is_private(const std::filesystem::path& directory) 
   struct stat status = {};
   if (::stat(directory.c_str(), &status) != 0) {
     return Error{ErrorKind::kDatabase,
-                 fmt::format("cannot look at {}: {}", directory.string(), std::strerror(errno))};
+                 fmt::format("cannot look at {}: {}{}", directory.string(), std::strerror(errno),
+                             errno == EACCES ? kWhoMay : std::string_view())};
   }
   if ((status.st_mode & S_IRWXO) != 0) {
     return Error{ErrorKind::kInvalid,
@@ -519,9 +539,14 @@ Result<void> check_database_is_private(const std::filesystem::path& database) {
   struct stat status = {};
   if (::stat(database.c_str(), &status) != 0) {
     const int error = errno;
-    return Error{error == ENOENT || error == ENOTDIR ? ErrorKind::kNotFound : ErrorKind::kDatabase,
-                 fmt::format("no policy database at {}: {}; make one with: grantctl --db {} init",
-                             database.string(), std::strerror(error), database.string())};
+    if (error == ENOENT || error == ENOTDIR) {
+      return Error{ErrorKind::kNotFound,
+                   fmt::format("no policy database at {}: {}; make one with: grantctl --db {} init",
+                               database.string(), std::strerror(error), database.string())};
+    }
+    return Error{ErrorKind::kDatabase,
+                 fmt::format("cannot look at the policy database {}: {}{}", database.string(),
+                             std::strerror(error), error == EACCES ? kWhoMay : std::string_view())};
   }
   if (!S_ISREG(status.st_mode)) {
     return Error{ErrorKind::kInvalid,

@@ -55,10 +55,14 @@ Error Source::wrong(const Query& query, std::string_view what) const {
           fmt::format("{}: query {}: {}", config_.database.string(), query.name, what)};
 }
 
+Error Source::wrong(const Query& query, const Error& error) const {
+  return {error.kind, wrong(query, db::without_path(error, config_.database)).message};
+}
+
 Result<void> Source::prepare(Query& query) {
   auto statement = connection_.prepare(query.sql);
   if (!statement) {
-    return Error{statement.error().kind, wrong(query, statement.error().message).message};
+    return wrong(query, statement.error());
   }
   if (!statement->is_read_only()) return wrong(query, "must be a SELECT");
   query.columns = static_cast<int>(statement->columns().size());
@@ -131,7 +135,7 @@ db::Rows Source::run(Query& query, const std::vector<std::string_view>& texts) {
 
 Result<bool> Source::next(const Query& query, db::Rows& rows) const {
   auto row = rows.next();
-  if (!row) return Error{row.error().kind, wrong(query, row.error().message).message};
+  if (!row) return wrong(query, row.error());
   if (*row && rows.columns() != query.columns) {
     return wrong(query, "has other columns than when it was checked");
   }

@@ -83,6 +83,8 @@ class Source {
   Result<bool> next(const Query& query, db::Rows& rows) const;
   Result<Expiry> expires(const Query& query, const db::Rows& rows) const;
   Error wrong(const Query& query, std::string_view what) const;
+  /// The same of an error of the database's, whose kind it keeps.
+  Error wrong(const Query& query, const Error& error) const;
   /// The principal as the application knows it; none if it is not asked about.
   std::optional<std::string_view> asked_about(std::string_view principal) const;
 

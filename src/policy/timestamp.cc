@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <ctime>
@@ -57,42 +58,74 @@ std::optional<seconds> parse_span(std::string_view text) {
   return seconds{*number * unit};
 }
 
-/// `Z` or `+HH:MM` / `-HH:MM`, to the end of the text.
+/// `Z` or `+HH:MM`, `-HH:MM`, `+HHMM`, `-HHMM`, to the end of the text.
 std::optional<seconds> parse_zone(std::string_view text) {
   if (text == "Z") return seconds{0};
   const bool east = take(text, '+');
   if (!east && !take(text, '-')) return std::nullopt;
   const auto hours = take_number(text, 2);
-  if (!hours || !take(text, ':')) return std::nullopt;
+  if (!hours) return std::nullopt;
+  (void)take(text, ':');
   const auto minutes = take_number(text, 2);
   if (!minutes || !text.empty() || *hours > 23 || *minutes > 59) return std::nullopt;
   const seconds offset{*hours * 3600 + *minutes * 60};
   return east ? offset : -offset;
 }
 
-/// The extended format of ISO 8601 (RFC 3339), seconds optional.
-std::optional<Timestamp> parse_iso8601(std::string_view text) {
+/// Reads `YYYY-MM-DD` off the front.
+std::optional<std::chrono::year_month_day> take_date(std::string_view& text) {
   const auto year = take_number(text, 4);
   if (!year || !take(text, '-')) return std::nullopt;
   const auto month = take_number(text, 2);
   if (!month || !take(text, '-')) return std::nullopt;
   const auto day = take_number(text, 2);
-  if (!day || !take(text, 'T')) return std::nullopt;
+  if (!day) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  return date.ok() ? std::optional(date) : std::nullopt;
+}
+
+/// Seconds behind `HH:MM`, if any: `:SS`, and a fraction, which is dropped.
+std::optional<std::int64_t> take_seconds(std::string_view& text) {
+  if (!take(text, ':')) return 0;
+  const auto second = take_number(text, 2);
+  if (second && take(text, '.')) {
+    const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    if (digits == 0) return std::nullopt;
+    text.remove_prefix(digits);
+  }
+  return second;
+}
+
+/// The extended format of ISO 8601 (RFC 3339), seconds and their fraction optional, the zone with
+/// or without its colon.
+std::optional<Timestamp> parse_iso8601(std::string_view text) {
+  const auto date = take_date(text);
+  if (!date || !take(text, 'T')) return std::nullopt;
   const auto hour = take_number(text, 2);
   if (!hour || !take(text, ':')) return std::nullopt;
   const auto minute = take_number(text, 2);
   if (!minute) return std::nullopt;
-  std::optional<std::int64_t> second = 0;
-  if (take(text, ':')) second = take_number(text, 2);
+  const auto second = take_seconds(text);
   const auto zone = parse_zone(text);
+  if (!second || !zone || *hour > 23 || *minute > 59 || *second > 59) return std::nullopt;
+  return std::chrono::sys_days(*date) + seconds{*hour * 3600 + *minute * 60 + *second} - *zone;
+}
 
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
-                                         std::chrono::month(static_cast<unsigned>(*month)),
-                                         std::chrono::day(static_cast<unsigned>(*day))};
-  if (!second || !zone || !date.ok() || *hour > 23 || *minute > 59 || *second > 59) {
-    return std::nullopt;
-  }
-  return std::chrono::sys_days(date) + seconds{*hour * 3600 + *minute * 60 + *second} - *zone;
+/// The end of a day in the machine's time zone, which is the beginning of the next.
+std::optional<Timestamp> parse_day(std::string_view text) {
+  const auto date = take_date(text);
+  if (!date || !text.empty()) return std::nullopt;
+  std::tm next{};
+  next.tm_year = static_cast<int>(date->year()) - 1900;
+  next.tm_mon = static_cast<int>(static_cast<unsigned>(date->month())) - 1;
+  next.tm_mday =
+      static_cast<int>(static_cast<unsigned>(date->day())) + 1;  // mktime(3) carries over
+  next.tm_isdst = -1;
+  const std::time_t end = std::mktime(&next);
+  // Where a clock goes forward at midnight, the day may begin at one.
+  return end == -1 ? std::nullopt : std::optional(Timestamp(seconds{end}));
 }
 
 }  // namespace
@@ -103,15 +136,17 @@ Timestamp system_now() {
 
 Result<Timestamp> parse_when(std::string_view text, Timestamp now) {
   std::optional<Timestamp> time = parse_iso8601(text);
+  if (!time) time = parse_day(text);
   if (!time) {
     if (const auto span = parse_span(text)) time = now + *span;
   }
   if (!time) {
     return Error{
         ErrorKind::kInvalid,
-        fmt::format("{} is not a time; write a span (90s, 15m, 8h, 7d) or an ISO 8601 time "
-                    "with its zone (2030-01-31T12:00:00Z)",
-                    quoted(text))};
+        fmt::format(
+            "{} is not a time; write a span (90s, 15m, 8h, 7d), an ISO 8601 time with "
+            "its zone (2030-01-31T12:00:00Z), or a day (2030-01-31), of which it is the end",
+            quoted(text))};
   }
   if (*time <= now) {
     return Error{ErrorKind::kInvalid, fmt::format("{} is not in the future (it is {} now)",
@@ -121,6 +156,10 @@ Result<Timestamp> parse_when(std::string_view text, Timestamp now) {
     return Error{ErrorKind::kInvalid, fmt::format("{} is too far in the future", quoted(text))};
   }
   return *time;
+}
+
+bool is_day(std::string_view text) {
+  return parse_day(text).has_value();
 }
 
 std::string format_timestamp(Timestamp time) {

@@ -3,10 +3,11 @@
 import json
 import os
 import socket
+import subprocess
 import time
 
 from fake_daemon import FakeDaemon
-from grantctl_case import DENIED, DONE, TROUBLE, USAGE, Case
+from grantctl_case import DENIED, DONE, GRANTCTL, TROUBLE, USAGE, Case
 
 
 class Check(Case):
@@ -139,6 +140,32 @@ class WithDaemon(Case):
                 document = self.json("check", "user:a", path, status=DONE if verdict == "allow" else DENIED)
                 self.assertEqual((document["store"], document["verdict"]), (content, verdict))
 
+    def test_rules_for_what_the_store_does_not_have_are_noted(self):
+        for words, noted in ((("own", "user:a", "folder/file", "none", "link"), ("'none'", "'link'")), (("own", "user:a", "folder", "."), ()),
+                             (("grant", "user:b", "folder/file"), ()), (("grant", "user:b", "none/at/all"), ("'none/at/all'",))):
+            with self.subTest(words):
+                said = self.exits(DONE, *words).stderr
+                self.assertEqual(said.count("note: "), len(noted), said)
+                for path in noted:
+                    self.assertIn(f"note: {path} is not in the store '{self.store}'", said)
+        self.assertEqual(len(self.json("ls")["rules"]), 7)
+
+    def test_nothing_is_noted_where_the_store_cannot_be_seen(self):
+        self.store.rename(self.top / "away")
+        self.assertNotIn("not in the store", self.exits(DONE, "own", "user:a", "none").stderr)
+
+    def test_a_mount_inside_the_store_is_named(self):
+        if os.geteuid() != 0:
+            self.skipTest("mounts: run it as root")
+        self.ok("grant", "user:a", ".")
+        (self.store / "folder" / "disk").mkdir()
+        for path in ("folder/disk/x/y", "folder/disk"):
+            done = subprocess.run(["unshare", "-m", "sh", "-ec", 'mount -t tmpfs none "$1"; mkdir "$1/x"; : >"$1/x/y"; shift; exec "$@"', "sh",
+                                   self.store / "folder/disk", GRANTCTL, "check", "user:a", path], env=self.environment,
+                                  capture_output=True, text=True, timeout=30)
+            self.assertEqual(done.returncode, DENIED, done.stderr)
+            self.assertIn("'folder/disk' is a mount point inside the store", done.stdout)
+
     def test_a_file_is_no_passage(self):
         self.ok("grant", "user:a", "folder/file/impossible")
         self.exits(DENIED, "check", "user:a", "folder/file")
@@ -146,6 +173,10 @@ class WithDaemon(Case):
 
 
 class WithoutDaemon(Case):
+    def test_nothing_is_noted_where_the_store_is_not_known(self):
+        for words in (("own", "user:a", "none"), ("grant", "user:a", "none")):
+            self.assertNotIn("not in the store", self.exits(DONE, *words).stderr)
+
     def test_status_is_trouble(self):
         self.assertIn("no daemon runs on", self.exits(TROUBLE, "status").stderr)
         self.assertIn("no daemon answers", self.exits(TROUBLE, "--control", self.top / "none.sock", "status").stderr)

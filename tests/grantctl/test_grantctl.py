@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -65,6 +67,44 @@ class Options(Case):
     def test_help_and_version_are_results(self):
         self.assertIn("Example", self.ok("--help"))
         self.assertRegex(self.ok("--version"), r"^grantctl \d+\.\d+")
+
+    def test_help_that_cannot_be_written_is_trouble(self):
+        for words in ((GRANTCTL, "--help"), (GRANTCTL, "--version"), (GRANTCTL, "own", "--help"), (GRANTCTL, "webconf", "nginx", "--help"),
+                      (GRANTCTL.with_name("grantfs"), "--help"), (GRANTCTL.with_name("grantfs"), "--version")):
+            with self.subTest(words), open("/dev/full", "w") as full:
+                done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, env=self.environment, timeout=30)
+                self.assertNotEqual(done.returncode, DONE)
+                self.assertIn("standard output", done.stderr)
+                closed = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *words], stderr=subprocess.PIPE, text=True,
+                                        env=self.environment, timeout=30)
+                self.assertEqual((closed.returncode, closed.stderr), (done.returncode, done.stderr))
+
+    def test_with_standard_descriptors_closed_nothing_is_printed_into_a_file(self):
+        self.ok("own", "user:a", "x")
+        before = self.ok("ls")
+        for closed in ("<&- >&- 2>&-", ">&- 2>&-", "<&- >&-", ">&-"):
+            with self.subTest(closed):
+                done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", GRANTCTL, "ls"], env=self.environment, timeout=30,
+                                      stdin=subprocess.DEVNULL, capture_output=True)
+                self.assertEqual(done.returncode, TROUBLE)
+        self.assertEqual(self.ok("ls"), before)
+
+    def test_a_long_argument_is_not_repeated_whole(self):
+        long = "a" * 120_000
+        for words in (("own", f"user:{long}", "x"), ("own", long, "x"), ("own", "user:a", long), ("grant", "user:a", long),
+                      ("grant", "user:a", "x", "--expires", long), ("group", "add", long, "user:a"), ("own", f"uid:{long}", "x"),
+                      ("link", "create", "x", "--address", long), ("check", "user:a", long), ("session", "rm", long), ("link", "rm", long),
+                      (long,), (f"--{long}",), ("webconf", "nginx", "--mount", long), ("webconf", "check", long), ("import", long),
+                      ("export", long), ("scan", long), ("--db", long, "ls"), ("--control", long, "status"), ("mv", long, "b"),
+                      ("check", "user:a", "x", "--source", long), ("ls", "--for", long), ("forget", long), ("sign", long, "--expires", "1h"),
+                      ("key", "create", "--id", long), ("--db", "b " * 60_000, "ls"), ("--db", "/" + long, "init")):
+            with self.subTest(words=[word[:9] for word in words]):
+                done = self.run_grantctl(*words, input="")
+                self.assertNotEqual(done.returncode, DONE)
+                self.assertLess(len(done.stdout + done.stderr), 4500)
+        done = subprocess.run([GRANTCTL.with_name("grantfs"), "/", "/nowhere", "-o", f"server_group={long}"], capture_output=True, text=True,
+                              timeout=30)
+        self.assertLess(len(done.stdout + done.stderr), 4500)
 
     def test_a_result_that_cannot_be_written_is_trouble(self):
         with open("/dev/full", "w") as full:
@@ -151,6 +191,74 @@ class Rules(Case):
         self.assertEqual(self.ok("prune"), "pruned nothing\n")
 
 
+class Databases(Case):
+    """What is at the path is no database to work with: the message says what to do."""
+
+    def as_nobody(self, *words, **more):
+        if os.geteuid() != 0:
+            self.skipTest("becomes another user: run it as root")
+        self.top.chmod(0o711)
+        return subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words], capture_output=True, text=True, timeout=30,
+                              **{"env": self.environment} | more)
+
+    def test_what_may_not_be_looked_at_is_not_called_missing(self):
+        self.database.parent.chmod(0o700)
+        copy = shutil.copy(GRANTCTL, self.top)  # where nobody gets at it
+        for words in (("ls",), ("grant", "user:a", "x"), ("check", "user:a", "x")):
+            done = self.as_nobody(copy, *words)
+            self.assertEqual(done.returncode, TROUBLE)
+            self.assertRegex(done.stderr, "Permission denied; .*root and the group")
+            self.assertNotIn("init", done.stderr)
+        self.database.chmod(0o600)
+        os.chown(self.database.parent, 0, 65534)
+        self.database.parent.chmod(0o2770)
+        self.assertIn("Permission denied", self.as_nobody(copy, "ls").stderr)
+
+    def test_a_default_that_may_not_be_looked_for_is_not_called_missing(self):
+        copy = shutil.copy(GRANTCTL, self.top)
+        self.as_nobody("true")  # or skip
+        del self.environment["GRANTFS_DB"]
+        done = subprocess.run(["unshare", "-m", "sh", "-ec", "mount -t tmpfs none /var/lib; install -d -m 2770 /var/lib/grantfs/site;"
+                               ' exec setpriv --reuid=65534 --regid=65534 --clear-groups "$1" ls', "sh", copy],
+                              capture_output=True, text=True, timeout=30, env=self.environment)
+        self.assertEqual(done.returncode, TROUBLE)
+        self.assertRegex(done.stderr, "may not look into /var/lib/grantfs/site,.*as root or in the group")
+
+    def test_a_restored_dump_says_how_it_becomes_a_policy_again(self):
+        self.ok("own", "user:a", "x")
+        dump = subprocess.run(["sqlite3", self.database, ".dump"], capture_output=True, text=True, check=True).stdout
+        restored = self.database.with_name("restored.db")
+        subprocess.run(["sqlite3", restored], input=dump, text=True, check=True)
+        restored.chmod(0o660)
+        said = self.exits(TROUBLE, "--db", restored, "ls").stderr
+        self.assertEqual(self.exits(TROUBLE, "--db", restored, "init").stderr, said)
+        first, second = re.search(r"run: (sqlite3 .*), and then: (grantctl .*)", said).groups()
+        subprocess.run(first, shell=True, check=True, timeout=30)
+        subprocess.run(second, shell=True, check=True, timeout=30, stdout=subprocess.DEVNULL, env=self.environment | {"PATH": f"{GRANTCTL.parent}:{os.environ['PATH']}"})
+        self.assertIn("user:a", self.ok("--db", restored, "ls"))
+
+    def test_an_older_sqlite_is_named(self):
+        shim = self.top / "old.c"
+        shim.write_text('int sqlite3_libversion_number(void) { return 3034001; }\nconst char* sqlite3_libversion(void) { return "3.34.1"; }\n')
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", self.top / "old.so", shim], check=True, timeout=60)
+        self.environment["LD_PRELOAD"] = str(self.top / "old.so")
+        self.assertIn("SQLite 3.34.1 is too old: grantfs needs 3.38 or newer", self.exits(TROUBLE, "ls").stderr)
+
+    def test_a_message_names_the_database_once(self):
+        self.sql("ALTER TABLE meta RENAME TO atem")
+        self.assertEqual(self.exits(TROUBLE, "ls").stderr.count(str(self.database)), 1)
+        other = self.top / "other.db"
+        with sqlite3.connect(other) as connection:
+            connection.execute("CREATE TABLE t (x)")
+        connection.close()
+        config = self.top / "source.json"
+        config.write_text(json.dumps({"database": str(other), "allow": "SELECT y FROM t", "list": "SELECT x FROM t"}))
+        self.database.unlink()
+        self.ok("init")
+        for words in (("check", "user:a", "x", "--source", config), ("import", other, "--query", "SELECT y FROM t")):
+            self.assertEqual(self.run_grantctl(*words).stderr.count(str(other)), 1, words)
+
+
 class Arguments(Case):
     def test_harmless_forms_of_a_path_are_one(self):
         for path in ("x/y", "./x/y", "x/y/", "x//y", "x/./y"):
@@ -173,9 +281,22 @@ class Arguments(Case):
         self.assertIn("no-such-account", self.exits(USAGE, "own", "uid:no-such-account", "x").stderr)
 
     def test_bad_times_are_usage_errors(self):
-        for when in ("7", "0s", "yesterday", "2030-01-01", "2030-01-01T00:00:00", "1999-01-01T00:00:00Z"):
+        for when in ("7", "0s", "yesterday", "2030-02-30", "2030-01-01T00:00:00", "1999-01-01T00:00:00Z"):
             with self.subTest(when):
                 self.exits(USAGE, "grant", "user:a", "x", "--expires", when)
+
+    def test_times_as_machines_print_them(self):
+        for when in ("2033-05-18T03:33:20.788Z", "2033-05-18T03:33:20.123456+00:00", "2033-05-18T03:33:20+0000", "2033-05-18T05:33:20+0200"):
+            with self.subTest(when):
+                self.assertEqual(self.json("grant", "user:a", "x", "--expires", when)["expires"], 2_000_000_000)
+
+    def test_a_day_is_its_end_where_it_is_typed_and_that_is_said(self):
+        for zone, ends, said in (("UTC0", 2_000_073_600, "2033-05-19T00:00:00Z"), ("EST5", 2_000_091_600, "2033-05-19T05:00:00Z")):
+            self.environment["TZ"] = zone
+            for words in (("grant", "user:a", "x"), ("group", "add", "g", "user:a")):
+                done = self.exits(DONE, "--json", *words, "--expires", "2033-05-18")
+                self.assertIn(f"note: 2033-05-18 ends at {said}", done.stderr)
+                self.assertEqual(json.loads(done.stdout)["expires"], ends)
 
     def test_names_of_the_system_are_resolved(self):
         self.ok("own", "uid:daemon", "x")

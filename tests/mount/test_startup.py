@@ -12,7 +12,7 @@ import subprocess
 
 import syscalls
 from fixture import REPORT, PolicyTest, TwoUsersTest, names, read
-from harness import BUILD, GRANTFS, MOUNT_HELPER, PATIENCE_SECONDS, Site, as_user, decided_anew, mounts, outcome, wait_for
+from harness import BUILD, GRANTFS, MOUNT_HELPER, PATIENCE_SECONDS, Site, as_user, decided_anew, mounts, outcome, unused_ids, wait_for
 
 
 class Refusals(PolicyTest):
@@ -57,6 +57,12 @@ class Refusals(PolicyTest):
             os.chown(folder, self.stranger, self.stranger)
         os.chown(self.site.db, self.stranger, self.stranger)
         self.assert_refused(self.site.store, uid=self.stranger)
+
+    def test_a_store_that_is_missing_says_what_to_do(self):
+        missing = self.site.root / "none"
+        done = self.grantfs(missing, self.site.mountpoint, "-o", f"db={self.site.db},control={self.site.control}")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, f"no store at '{missing}': .*mount the disk.*or make it: install -d -m 700")
 
     def test_a_database_that_is_missing(self):
         """Names the path and the command that makes one."""
@@ -268,6 +274,36 @@ class Refusals(PolicyTest):
 
 
 class Options(PolicyTest):
+    def test_a_group_may_be_given_by_number(self):
+        """By name first; a number that no group has is a group all the same."""
+        (unused,) = unused_ids(1)
+        for given, gid in (("33", 33), (str(unused), unused), ("www-data", 33)):
+            with self.subTest(given):
+                self.site.mount(f"server_group={given},by_user={given}")
+                self.assertEqual([os.stat(self.site.path(view)).st_gid for view in ("by-session", "by-user")], [gid, gid])
+                self.site.umount()
+        for given in ("-1", "4294967295", "99999999999", "33x", "0x21", ""):
+            with self.subTest(given):
+                done = self.site.mount(f"server_group={given}", check=False)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(f"server_group='{given}': there is no such group", done.stderr)
+
+    def test_a_store_that_others_may_enter_is_warned_of(self):
+        """With what to run; not where a folder above keeps them out."""
+        said = f"any user of this machine may enter the store '{self.site.store}'.*; run: chmod o= {self.site.store}\n"
+        for top, store, warned in ((0o711, 0o755, True), (0o711, 0o701, True), (0o711, 0o750, False), (0o711, 0o704, False), (0o700, 0o755, False)):
+            with self.subTest(top=oct(top), store=oct(store)):
+                self.site.root.chmod(top)
+                self.site.store.chmod(store)
+                start = len(self.site.log())
+                self.site.mount()
+                self.site.umount()
+                self.assertEqual(bool(re.search(said, self.site.log()[start:])), warned)
+                done = self.site.mount_background()
+                self.site.umount()
+                self.assertEqual(bool(re.search("warning: " + said, done.stderr)), warned, done.stderr)
+        self.site.root.chmod(0o711)
+
     def test_what_mount_and_fstab_add_is_accepted(self):
         """And changes nothing."""
         self.site.mount("defaults,ro,nosuid,nodev,noexec,nofail,_netdev,noauto,x-systemd.automount,x-gvfs-hide,relatime,enforce=open,deny=hide")

@@ -21,6 +21,28 @@ TEST(Quote, Utf8IsKept) {
   EXPECT_EQ(quote("Größe/日本/🙂"), "'Größe/日本/🙂'");
 }
 
+TEST(Quote, ALongTextIsShownByItsEndsAndItsLength) {
+  const std::string most(kMostShownBytes, 'a');
+  EXPECT_EQ(quote(most), "'" + most + "'");
+  const std::string said = quote("begin" + most + "end");
+  EXPECT_LT(said.size(), 300U);
+  EXPECT_TRUE(said.starts_with("'beginaaa")) << said;
+  EXPECT_TRUE(said.ends_with("aaaend' (1008 bytes)")) << said;
+}
+
+TEST(Quote, AMessageIsShortenedWordByWord) {
+  EXPECT_EQ(shortened("as it is,\nin two lines "), "as it is,\nin two lines ");
+  EXPECT_EQ(shortened(""), "");
+  const std::string said = shortened("no " + std::string(120'000, 'a') + ": make one");
+  EXPECT_LT(said.size(), 300U);
+  EXPECT_TRUE(said.starts_with("no aaa")) << said;
+  EXPECT_NE(said.find("(120001 bytes)"), std::string::npos) << said;
+  EXPECT_TRUE(said.ends_with("aaa: make one")) << said;
+  std::string words;
+  for (int i = 0; i < 60'000; ++i) words += "a ";
+  EXPECT_LT(shortened(words).size(), kMostMessageBytes + 100);
+}
+
 TEST(Quote, WhatCouldForgeALineIsEscaped) {
   EXPECT_EQ(quote("a\nb"), "'a\\x0ab'");
   EXPECT_EQ(quote("\x1b[31m"), "'\\x1b[31m'");

@@ -1,6 +1,9 @@
 #include "grantfs/timestamp.h"
 
 #include <gtest/gtest.h>
+#include <time.h>  // NOLINT(modernize-deprecated-headers): tzset()
+
+#include <cstdlib>
 
 namespace grantfs {
 namespace {
@@ -31,6 +34,50 @@ TEST(Timestamp, Iso8601TimesAreReadInTheirZone) {
   EXPECT_EQ(when("2028-02-29T00:00:00Z"), 1'835'395'200);
 }
 
+TEST(Timestamp, WhatMachinesPrintIsRead) {
+  EXPECT_EQ(when("2030-01-31T12:00:00.788Z"), 1'896'091'200);          // JavaScript
+  EXPECT_EQ(when("2030-01-31T12:00:00.123456+00:00"), 1'896'091'200);  // Python
+  EXPECT_EQ(when("2030-01-31T12:00:00+00:00"), 1'896'091'200);         // date --iso-8601=seconds
+  EXPECT_EQ(when("2030-01-31T14:00:00+0200"), 1'896'091'200);          // strftime(3), %z
+  EXPECT_EQ(when("2030-01-31T12:00:00.123456789Z"), 1'896'091'200);    // Go
+  EXPECT_EQ(when("2030-01-31T06:30-0530"), 1'896'091'200);
+}
+
+class TimeZone {
+ public:
+  explicit TimeZone(const char* zone) {
+    ::setenv("TZ", zone, 1);  // NOLINT(concurrency-mt-unsafe)
+    ::tzset();
+  }
+  ~TimeZone() {
+    ::unsetenv("TZ");  // NOLINT(concurrency-mt-unsafe)
+    ::tzset();
+  }
+  TimeZone(const TimeZone&) = delete;
+  TimeZone& operator=(const TimeZone&) = delete;
+};
+
+TEST(Timestamp, ADayIsItsEndWhereTheMachineIs) {
+  EXPECT_TRUE(is_day("2030-01-31"));
+  for (const char* text : {"2030-01-31T12:00:00Z", "7d", "2030-02-30", "tomorrow"}) {
+    EXPECT_FALSE(is_day(text)) << text;
+  }
+  {
+    const TimeZone utc("UTC0");
+    EXPECT_EQ(when("2030-01-31"), 1'896'134'400);  // 2030-02-01T00:00:00Z
+    EXPECT_EQ(when("2028-02-28"), 1'835'395'200);  // 2028-02-29T00:00:00Z
+    EXPECT_EQ(when("2029-12-31"), 1'893'456'000);
+    EXPECT_EQ(when("2023-11-14"), 1'700'006'400);  // today
+    EXPECT_FALSE(parse_when("2023-11-13", kNow));
+  }
+  {
+    const TimeZone east("CET-1CEST,M3.5.0,M10.5.0/3");
+    EXPECT_EQ(when("2030-01-31"), 1'896'130'800);  // 2030-01-31T23:00:00Z
+    EXPECT_EQ(when("2030-07-31"), 1'911'765'600);  // 2030-07-31T22:00:00Z
+    EXPECT_FALSE(parse_when("2023-11-14", Timestamp{seconds{1'700'002'800}}));
+  }
+}
+
 TEST(Timestamp, WhatIsNoTimeIsRefused) {
   for (const char* text : {"",
                            "s",
@@ -46,7 +93,6 @@ TEST(Timestamp, WhatIsNoTimeIsRefused) {
                            "90ss",
                            "1h30m",
                            "tomorrow",
-                           "2030-01-31",
                            "2030-01-31T12:00:00",
                            "2030-01-31 12:00:00Z",
                            "2030-01-31T12:00:00z",
@@ -60,7 +106,14 @@ TEST(Timestamp, WhatIsNoTimeIsRefused) {
                            "2030-01-31T12:00:60Z",
                            "2030-01-31T12:00:00+24:00",
                            "2030-01-31T12:00:00+02",
-                           "2030-01-31T12:00:00+0200",
+                           "2030-01-31T12:00:00+020",
+                           "2030-01-31T12:00:00.Z",
+                           "2030-01-31T12:00:00.5",
+                           "2030-01-31T12:00:00,5Z",
+                           "2030-01-31T12:00.5Z",
+                           "2030-01-31Z",
+                           "2030-02-30",
+                           "2030-01-31T",
                            "2030-01-31T12:00:00Zx",
                            "2030-01-31T12Z",
                            "20300131T120000Z",

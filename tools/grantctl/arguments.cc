@@ -128,6 +128,11 @@ Result<grantfs::Expiry> parse_expires(const std::string& text) {
   if (text.empty()) return grantfs::Expiry();
   auto when = grantfs::parse_when(text, grantfs::system_now());
   if (!when) return when.error();
+  if (grantfs::is_day(text)) {
+    complain(
+        fmt::format("note: {} ends at {}, by the time zone of this machine and of who runs this",
+                    text, grantfs::format_timestamp(*when)));
+  }
   return grantfs::Expiry(*when);
 }
 
@@ -180,8 +185,9 @@ Result<grantfs::Secret> read_secret() {
 
 CLI::Option* add_expires(CLI::App& command, std::string& expires) {
   return command
-      .add_option("--expires", expires,
-                  "until when: 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone")
+      .add_option(
+          "--expires", expires,
+          "until when: 90s, 15m, 8h, 7d, an ISO 8601 time with its zone, or a day (its end)")
       ->type_name("WHEN");
 }
 

@@ -152,14 +152,33 @@ std::vector<std::string> why_not(const Asker& asker, const Explanation& explanat
   return reasons;
 }
 
-Verdict judge(const Asker& asker, const Explanation& explanation, const grantfs::StorePath& path,
-              StoreContent content, Timestamp now) {
-  std::vector<std::string> reasons;
-  if (content == StoreContent::kAbsent) {
-    reasons.emplace_back("the store has no such file or folder");
-  } else if (content == StoreContent::kOther) {
-    reasons.emplace_back("in the store it is not a regular file or folder of its own");
+/// Why the store shows nothing there; empty if it does.
+std::vector<std::string> why_not_there(Context& context, const grantfs::StorePath& path,
+                                       StoreContent content) {
+  switch (content) {
+    case StoreContent::kAbsent:
+      return {"the store has no such file or folder"};
+    case StoreContent::kOther:
+      return {"in the store it is not a regular file or folder of its own"};
+    case StoreContent::kMount: {
+      const auto store = store_of(context);
+      const auto point = store ? mount_inside(*store, path) : std::nullopt;
+      return {
+          fmt::format("{} is a mount point inside the store, and nothing of what is mounted "
+                      "there is shown; make it a store of its own, with a mount of its own",
+                      quoted(shown(point.value_or(path))))};
+    }
+    case StoreContent::kUnknown:
+    case StoreContent::kFile:
+    case StoreContent::kFolder:
+      break;
   }
+  return {};
+}
+
+/// `reasons`: why_not_there().
+Verdict judge(const Asker& asker, const Explanation& explanation, const grantfs::StorePath& path,
+              StoreContent content, std::vector<std::string> reasons, Timestamp now) {
   const bool there = reasons.empty();
   switch (explanation.access) {
     case Access::kRead:
@@ -195,6 +214,8 @@ const char* name_of(StoreContent content) {
       return "file";
     case StoreContent::kFolder:
       return "folder";
+    case StoreContent::kMount:
+      return "mount";
     case StoreContent::kOther:
       return "other";
     case StoreContent::kUnknown:
@@ -260,13 +281,6 @@ void print_json(const Asker& asker, const grantfs::StorePath& path, const Explan
   print(document);
 }
 
-/// What the store has there, if a daemon says where the store is.
-StoreContent look_in_store(Context& context, const grantfs::StorePath& path) {
-  auto daemons = context.daemons();
-  if (!daemons || daemons->found.empty()) return StoreContent::kUnknown;
-  return probe_store(daemons->found.front().store, path);
-}
-
 Result<int> run_check(Context& context, const CheckArguments& arguments) {
   auto path = parse_path(context, arguments.path);
   if (!path) return path.error();
@@ -281,7 +295,8 @@ Result<int> run_check(Context& context, const CheckArguments& arguments) {
 
   const StoreContent content = look_in_store(context, *path);
   const Timestamp now = grantfs::system_now();
-  const Verdict verdict = judge(*asker, *explanation, *path, content, now);
+  const Verdict verdict =
+      judge(*asker, *explanation, *path, content, why_not_there(context, *path, content), now);
   if (context.json) {
     print_json(*asker, *path, *explanation, content, verdict, now);
     return verdict.status;

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "output.h"
 #include "recall.h"
+#include "store_probe.h"
 
 namespace grantctl {
 
@@ -28,6 +29,7 @@ Result<int> run_grant(Context& context, const GrantArguments& arguments) {
   // It may have ended earlier than the one that was there; without an end it takes nothing away.
   Json recall;
   if (*expires) recall = recall_leases(context, WithoutDaemon::kBeQuiet);
+  note_absent(context, {*path});
   if (context.json) {
     Json document = to_json(grantfs::Rule{grantfs::Rule::Kind::kGrant, *principal, *path, *expires},
                             grantfs::system_now());

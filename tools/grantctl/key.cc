@@ -252,7 +252,8 @@ void add_key_retire(CLI::App& key, Context& context) {
   command.add_option("ID", arguments->id, "the key")->required();
   command
       .add_option("--at", arguments->when,
-                  "from when: 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone; default: now")
+                  "from when: 90s, 15m, 8h, 7d, an ISO 8601 time with its zone, or a day (its "
+                  "end); default: now")
       ->type_name("WHEN");
   on_run(command, context,
          [arguments](Context& shared) { return run_key_retire(shared, *arguments); });

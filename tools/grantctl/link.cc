@@ -42,10 +42,7 @@ std::string url_of(Context& context, const std::string& prefix, const std::strin
   std::string url = prefix + (prefix.ends_with('/') ? "" : "/") + token + '/';
   if (path.is_root()) return url;
   url += percent_encoded(path.name());
-  auto daemons = context.daemons();
-  const bool is_folder = daemons && !daemons->found.empty() &&
-                         probe_store(daemons->found.front().store, path) == StoreContent::kFolder;
-  return is_folder ? url + '/' : url;
+  return look_in_store(context, path) == StoreContent::kFolder ? url + '/' : url;
 }
 
 struct LinkArguments {

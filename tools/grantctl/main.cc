@@ -5,6 +5,7 @@
 #include <iostream>
 #include <optional>
 
+#include "base/standard_descriptors.h"
 #include "commands.h"
 #include "output.h"
 #include "version.h"
@@ -15,7 +16,8 @@ namespace {
 constexpr const char* kFooter =
     "PATH is relative to the store ('.' is all of it), or absolute below the store or the mount.\n"
     "PRINCIPAL is user:NAME, group:NAME, uid:N, gid:N or public; uid:alice and gid:staff are\n"
-    "resolved. WHEN is 90s, 15m, 8h, 7d, or an ISO 8601 time with its zone. -- ends the options.\n"
+    "resolved. WHEN is 90s, 15m, 8h, 7d, an ISO 8601 time with its zone, or a day (its end).\n"
+    "-- ends the options.\n"
     "\n"
     "Exit status: 0 done, 1 denied or not found, 2 usage, 3 database or daemon trouble.\n"
     "\n"
@@ -205,6 +207,13 @@ std::vector<std::string> to_parse(std::vector<std::string> arguments) {
   return arguments;
 }
 
+/// The exit status of a command that ends with `status`, once its output is known to have gone out.
+int end_output(int status) {
+  if (std::cout.flush()) return status;
+  complain("cannot write the result to standard output");
+  return kTrouble;
+}
+
 int run(int argc, char** argv) {
   Context context;
   CLI::App app("Administers who may read what in a private store served by grantfs.");
@@ -217,7 +226,8 @@ int run(int argc, char** argv) {
     app.parse(to_parse(std::move(arguments)));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-      return app.exit(error);  // help or version
+      app.exit(error);  // help or version
+      return end_output(kDone);
     }
     return fail(usage(fmt::format("{}; see: {} --help", describe(app, error), typed_command(app))),
                 json);
@@ -225,17 +235,14 @@ int run(int argc, char** argv) {
   if (auto name = given_empty(app)) return fail(empty_value(*name, app), json);
   auto status = context.run(context);
   if (!status) return fail(status.error(), context.json);
-  if (!std::cout.flush()) {
-    complain("cannot write the result to standard output");
-    return kTrouble;
-  }
-  return *status;
+  return end_output(*status);
 }
 
 }  // namespace
 }  // namespace grantctl
 
 int main(int argc, char** argv) {
+  grantfs::hold_standard_descriptors();
   // Tokens pass through this process: no core file, and no peeking by other processes of the user.
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   try {

@@ -33,7 +33,7 @@ std::size_t width(std::string_view text) {
 }  // namespace
 
 void complain(std::string_view message) {
-  std::cerr << "grantctl: " << message << '\n';
+  std::cerr << "grantctl: " << grantfs::shortened(message) << '\n';
 }
 
 void print(const Json& document) {

@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "output.h"
 #include "recall.h"
+#include "store_probe.h"
 
 namespace grantctl {
 
@@ -36,6 +37,7 @@ Result<int> run_own(Context& context, const OwnArguments& arguments) {
   const bool taken = std::ranges::any_of(*displaced, [](const auto& owner) { return !!owner; });
   Json recall;
   if (taken) recall = recall_leases(context);
+  note_absent(context, paths);
 
   Json owned = Json::array();
   for (std::size_t i = 0; i < paths.size(); ++i) {

@@ -67,7 +67,7 @@ class QueryRecords : public Records {
 
 /// SQLite's message, as about the file and what was asked of it.
 Error query_error(const std::string& file, const Error& error) {
-  return {error.kind, fmt::format("{}: {}", grantfs::escaped(file), error.message)};
+  return {error.kind, fmt::format("{}: {}", grantfs::escaped(file), db::without_path(error, file))};
 }
 
 }  // namespace

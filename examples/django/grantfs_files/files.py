@@ -37,7 +37,7 @@ def owners_in(model, field, names=None, using=None):
         known = {None: None}
         found = ((name, known[pk] if pk in known else known.setdefault(pk, principals.of(owner.related_model(pk=pk))))
                  for name, pk in rows.values_list(field.name, owner.attname).iterator())
-    return ((name, principal) for name, principal in found if name)
+    return ((name, principal) for name, principal in found if storage.names_a_file(name))
 
 
 class Claims:

@@ -18,6 +18,7 @@ from . import conf
 
 APPLICATION_ID = 0x47724653
 OLDEST_SCHEMA = 3
+OLDEST_SQLITE = (3, 38)  # STRICT tables, unixepoch()
 PATIENCE_SECONDS = 5  # for another writer
 
 ENDED = {
@@ -56,6 +57,9 @@ def _trouble():
 
 
 def _connect(mode, patience):
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise PolicyError(f"this Python's SQLite is {sqlite3.sqlite_version}, and a policy database needs {OLDEST_SQLITE[0]}.{OLDEST_SQLITE[1]}"
+                          " or newer: upgrade the library (libsqlite3), or Python where it brings its own")
     path = pathlib.Path(conf.get("DATABASE"))
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
                                  timeout=PATIENCE_SECONDS if patience is None else patience)

@@ -227,6 +227,11 @@ class Sync(PolicyCase):
         self.assertFalse(self.token_opens(token, self.name))
         self.assertFalse(Owed.objects.exists())
 
+    def test_an_older_sqlite_is_named(self):
+        with mock.patch.object(policy.sqlite3, "sqlite_version_info", (3, 34, 1)), mock.patch.object(policy.sqlite3, "sqlite_version", "3.34.1"), \
+                self.assertRaisesRegex(CommandError, "SQLite is 3.34.1, .* needs 3.38 or newer"):
+            call_command("grantfs_sync", stdout=io.StringIO())
+
     def test_without_the_policy_it_says_what_to_do(self):
         with self.policy_gone(), self.assertRaisesRegex(CommandError, "grantctl --db .* init"):
             call_command("grantfs_sync", stdout=io.StringIO())

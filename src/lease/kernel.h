@@ -8,8 +8,9 @@
 
 namespace grantfs {
 
-/// The cache of the kernel, as far as recalls go. None of this may be called from a handler of a
-/// request, nor under a lock that one takes: the kernel waits for requests under way.
+/// The cache of the kernel, as far as recalls go. forget_entry() and forget_file() may be called
+/// neither from a handler of a request nor under a lock that one takes: the kernel waits for
+/// requests under way. The others may be called from any thread.
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -27,7 +28,7 @@ class Kernel {
   /// Whether forget_everything() is to be had (FUSE_NOTIFY_INC_EPOCH, Linux 6.16).
   virtual bool forgets_everything() const = 0;
   /// Returns when every path walk that begins later looks everything up afresh, and also one under
-  /// way from its next step on. It takes no lock: unlike the others, a handler may call this.
+  /// way from its next step on. It takes no lock.
   virtual Result<void, Errno> forget_everything() = 0;
 
   /// The kernel must not go on with what it holds: ends the connection, and with it the program.

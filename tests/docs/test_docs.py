@@ -11,18 +11,15 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("GRANTFS_BUILD", TOP / "build"))
 PAGES = ("grantfs.8", "grantctl.8", "mount.grantfs.8", "grantfs-schema.5", "grantfs.7")
 
-# A folder of src/ may include what its row names, and itself. "grantfs" is include/grantfs.
-LAYERS = {
-    "base": (),
-    "db": ("base", "grantfs"),
-    "policy": ("grantfs", "db", "base"),
-    "store": ("grantfs", "base"),
-    "tree": ("grantfs", "policy", "store", "db", "base"),
-    "lease": ("grantfs", "policy", "tree", "store", "db", "base"),
-    "fuse": ("grantfs", "tree", "lease", "policy", "store", "db", "base"),
-    "control": ("grantfs", "lease", "policy", "db", "base"),
-    "daemon": ("grantfs", "fuse", "control", "tree", "lease", "policy", "store", "db", "base"),
-}
+
+def layers():
+    """HACKING's table: what a folder may include besides itself. "grantfs" is include/grantfs."""
+    text = (TOP / "HACKING.md").read_text()
+    rows = re.findall(r"^\| `(?:src|tools|include)/(\w+)/` \|.*\| ?([\w, ]*) \|$", text, re.MULTILINE)
+    return {folder: tuple(filter(None, names.split(", "))) for folder, names in rows}
+
+
+LAYERS = layers()
 
 
 def run(*words):
@@ -171,17 +168,24 @@ class Sources(unittest.TestCase):
         self.assertEqual(outside, [])
         self.assertTrue(users, "nobody includes SQLite: this test looks for the wrong thing")
 
-    def test_includes_point_downward_only(self):
+    def test_hackings_table_names_every_folder(self):
+        folders = {path.name for path in (TOP / "src").iterdir() if path.is_dir()} | {"grantfs", "grantctl"}
+        self.assertEqual(set(LAYERS), folders)
+
+    def test_includes_are_those_of_hackings_table(self):
         upward = []
-        for path in sources("src"):
-            layer = path.relative_to(TOP / "src").parts[0]
+        for path in sources("src", "include", "tools"):
+            layer = path.relative_to(TOP).parts[1]
             for name in includes(path):
                 target = name.split("/")[0]
-                if "/" in name and (target in LAYERS or target == "grantfs") and target not in (layer, *LAYERS[layer]):
+                if "/" in name and target in LAYERS and target not in (layer, *LAYERS[layer]):
                     upward.append(f"{path.relative_to(TOP)} includes {name}")
-        for path in sources("include"):
-            upward += [f"{path.relative_to(TOP)} includes {name}" for name in includes(path) if name.split("/")[0] in LAYERS]
         self.assertEqual(upward, [])
+
+    def test_no_header_includes_itself(self):
+        own = [str(path.relative_to(TOP)) for path in sources("src", "include", "tools", "tests") if path.suffix == ".h"
+               and any(path.name == name or str(path).endswith("/" + name) for name in includes(path))]
+        self.assertEqual(own, [])
 
     @unittest.skipUnless(shutil.which("clang-format"), "clang-format is not installed")
     def test_the_format_is_the_houses(self):

@@ -2,7 +2,6 @@
 
 #include "context.h"
 #include "output.h"
-#include "recall.h"
 
 namespace grantctl {
 

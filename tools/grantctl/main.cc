@@ -5,6 +5,7 @@
 #include <iostream>
 #include <optional>
 
+#include "base/quote.h"
 #include "base/standard_descriptors.h"
 #include "commands.h"
 #include "output.h"
@@ -160,7 +161,7 @@ int fail(const grantfs::Error& error, bool json) {
   complain(error.message);
   if (json) {
     Json document;
-    document["error"] = error.message;
+    document["error"] = grantfs::shortened(error.message);
     document["kind"] = kind_name(error.kind);
     print(document);
   }

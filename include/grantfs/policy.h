@@ -112,6 +112,16 @@ struct Explanation {
   std::optional<Rule> owner;
 };
 
+/// Why the feed does not say what a commit took away.
+enum class Unexplained : std::uint8_t {
+  kForeignCommit,  ///< the policy's revision did not rise: a table of somebody else's, as a rule
+  kSchema,         ///< the schema was changed, or the triggers are not ours
+  kPositionLost,   ///< at the start, after an error, another database, rows of the feed missing
+  kTooMany,        ///< more losses at once than are worth telling apart
+  kKeys,           ///< a key for MD5 may lead URIs elsewhere
+  kSource,         ///< a commit to the source's database, which has no feed
+};
+
 /// What took access away between two looks at the database, as its own triggers recorded it.
 /// Each value once, sorted. What merely reached its expiry is not among them.
 struct Losses {
@@ -124,8 +134,12 @@ struct Losses {
   /// Sessions and links that are gone, or less than they were: they end earlier, are another
   /// principal's, bound to an address now, or lead elsewhere.
   std::vector<TokenHash> tokens;
-  /// Something changed, and the feed does not say what: assume everything. The rest is empty.
+  /// Something changed, and the feed does not say what: assume anything. The rest is empty.
   bool unexplained = false;
+  Unexplained why{};  ///< of meaning if `unexplained`
+  /// Something was committed. Even if it lost nothing by the feed, it may have: a writer can pass
+  /// the triggers by (SQLITE_DBCONFIG_ENABLE_TRIGGER), and the next change raises the revision.
+  bool committed = false;
 
   bool empty() const { return paths.empty() && members.empty() && tokens.empty() && !unexplained; }
 };
@@ -209,8 +223,8 @@ class Policy {
   /// - the first call, which only takes the position, and the first one after an error;
   /// - another file in the database's place, even if the first one is back;
   /// - a commit that left meta.revision as it was or lowered it: one that passed the triggers by,
-  ///   an older copy put back; but also VACUUM, a truncating checkpoint, or a transaction whose
-  ///   every statement failed, which change nothing;
+  ///   an older copy put back; but also one to a table of somebody else's, VACUUM, or a transaction
+  ///   whose every statement failed, which change nothing (a checkpoint is no commit);
   /// - rows of the feed missing, not to be understood, or more than 1,000 at once;
   /// - another key for MD5, or less than there was, where that may lead a URI elsewhere;
   /// - any commit to the database of the source, which has no feed;

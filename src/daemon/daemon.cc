@@ -325,11 +325,19 @@ class Daemon {
                            {"denials", counters.denials.load()},
                            {"errors", counters.errors.load()},
                            {"recalls", recaller_->counters().recalls.load()},
-                           {"recalls_of_everything", recaller_->counters().everything.load()},
+                           {"recalls_of_everything", recaller_->counters().all_of_everything()},
                            {"recalled_entries", recaller_->counters().entries.load()},
                            {"nodes", tree_.node_count()},
                            {"steady_files", tree_.steady_files().size()},
                            {"open_files", mount_->open_handles()}};
+    const RecallCounters& recalls = recaller_->counters();
+    for (std::size_t i = 0; i < recalls.everything.size(); ++i) {
+      counted[fmt::format("recalls_of_everything_{}", kRecallOfEverythingNames[i])] =
+          recalls.everything[i].load();
+    }
+    for (std::size_t i = 0; i < recalls.reviews.size(); ++i) {
+      counted[fmt::format("redecisions_{}", kReviewNames[i])] = recalls.reviews[i].load();
+    }
     const auto upcalls = mount_->upcalls();
     for (std::size_t i = 0; i < upcalls.size(); ++i) {
       counted[fmt::format("upcalls_{}", kUpcallNames[i])] = upcalls[i];

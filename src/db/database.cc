@@ -273,6 +273,20 @@ std::optional<CommitStamp> Connection::newest_commit() {
   return first;
 }
 
+bool only_restarted(const CommitStamp& before, const CommitStamp& after) {
+  // Of the header: the change counter, the page size, the frames of the journal, the pages of the
+  // database, the salts (https://sqlite.org/walformat.html, 2.1.1). A journal that was recovered
+  // counts its changes anew, but has frames of another commit, or an emptied database's number.
+  constexpr std::size_t kChanges = 2;
+  constexpr std::size_t kPageSize = 3;
+  constexpr std::size_t kFrames = 4;
+  constexpr std::size_t kPages = 5;
+  constexpr std::size_t kSalt = 8;
+  return after[kFrames] == 0 && before[kChanges] == after[kChanges] &&
+         before[kPageSize] == after[kPageSize] && before[kPages] == after[kPages] &&
+         before[kSalt] != after[kSalt];
+}
+
 std::int64_t Connection::changes() const {
   return sqlite3_changes64(handle_.get());
 }

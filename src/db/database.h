@@ -40,6 +40,11 @@ class Statement;
 /// counter, salts and checksums every commit changes (https://sqlite.org/walformat.html, 2.1.1).
 using CommitStamp = std::array<std::uint32_t, 12>;
 
+/// Whether nothing was committed between the two, and only the journal begun anew after a
+/// checkpoint: a writer does so first of all, well before it commits, so that whoever looks in
+/// between finds another header and the same contents (walRestartHdr() in SQLite's wal.c).
+bool only_restarted(const CommitStamp& before, const CommitStamp& after);
+
 /// A connection to one database file. Movable; one thread at a time.
 class Connection {
  public:

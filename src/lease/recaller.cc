@@ -24,6 +24,14 @@ constexpr std::chrono::seconds kLateness{10};
 /// For how long nothing is lent for longer than a lease, once that could not be vouched for.
 constexpr std::chrono::seconds kPause{60};
 
+/// What lies between two slices of a review: whatever this thread's priority, others get on.
+constexpr int kBetweenSlicesMs = 1;
+
+template <class Counts>
+void count(Counts& counts, RecallOfEverything why) {
+  ++counts.at(static_cast<std::size_t>(why));
+}
+
 /// The kernel had nothing of that name or number, and so nothing to forget.
 bool knows_none(const Result<void, Errno>& forgotten) {
   return !forgotten && forgotten.error().value == ENOENT;
@@ -92,22 +100,23 @@ void Recaller::vouch() {
   // In this order: what is looked up from here on is not lent for longer, and what was before, the
   // kernel looks up again.
   tree_.steady_files().pause(now + kPause);
-  ++counters_.everything;
+  count(counters_.everything, RecallOfEverything::kNotVouched);
   must(kernel_.forget_everything());
   tree_.steady_files().clear();
 }
 
 void Recaller::catch_up(std::function<void()> done) {
-  forget({}, std::move(done));
+  waiting_.lock()->push_back({{}, std::move(done), Waiting::For::kCommits});
+  wake();
 }
 
 void Recaller::forget(std::vector<KernelEntry> entries, std::function<void()> done) {
-  waiting_.lock()->push_back({std::move(entries), std::move(done), /*everything=*/false});
+  waiting_.lock()->push_back({std::move(entries), std::move(done), Waiting::For::kEntries});
   wake();
 }
 
 void Recaller::forget_everything(std::function<void()> done) {
-  waiting_.lock()->push_back({{}, std::move(done), /*everything=*/true});
+  waiting_.lock()->push_back({{}, std::move(done), Waiting::For::kEverything});
   wake();
 }
 
@@ -130,28 +139,35 @@ void Recaller::run() {
 void Recaller::keep_up(std::vector<Waiting>& served) {
   // What trouble left over is served first.
   if (served.empty()) served.swap(*waiting_.lock());
-  const auto begun = SteadyClock::now().time_since_epoch().count();
+  const auto looked = SteadyClock::now();
   follow_database();
   // What ends later than a lease is not listed as expiring, and by another clock it may be over.
-  const bool asked_to = std::ranges::any_of(served, &Waiting::everything);
-  if (std::exchange(clock_was_set_, false) || asked_to) recall_everything();
+  if (std::exchange(clock_was_set_, false)) recall_everything(RecallOfEverything::kClockSet);
+  const auto is_of_everything = [](const Waiting& each) {
+    return each.what == Waiting::For::kEverything;
+  };
+  if (std::ranges::any_of(served, is_of_everything)) recall_everything(RecallOfEverything::kStore);
   const Timestamp now = options_.clock();
   if (const Expiry next = tree_.next_expiry(); next && *next <= now) {
     recall(tree_.withdraw_expired(now));
   }
-  kept_up_at_ = begun;
   while (!served.empty()) {
-    const Waiting each = std::move(served.front());
+    recall(served.front().entries);
+    const bool waits = served.front().what == Waiting::For::kCommits;
+    waiting_for_reviews_.emplace_back(waits ? last_review_that_matters() : 0, served.front().done);
     served.erase(served.begin());
-    recall(each.entries);
-    each.done();
   }
+  go_on_reviewing(looked);
+  if (has_kept_up()) kept_up_at_ = looked.time_since_epoch().count();
+  answer_waiting();
 }
 
 void Recaller::forget_blindly(const char* why) {
   spdlog::error("recalling everything: {}", why);
   tree_.begin_recall();
-  ++counters_.everything;
+  demand_.reset();
+  if (review_) end_review();
+  count(counters_.everything, RecallOfEverything::kTrouble);
   if (kernel_.forgets_everything()) return must(kernel_.forget_everything());
   try {
     recall(tree_.withdraw_everything());
@@ -160,14 +176,77 @@ void Recaller::forget_blindly(const char* why) {
   }
 }
 
+std::uint64_t Recaller::last_review_that_matters() const {
+  if (demand_ && demand_->of == Review::Of::kEverything) return reviews_begun_ + 1;
+  return review_ && review_->of == Review::Of::kEverything ? reviews_begun_ : 0;
+}
+
+void Recaller::answer_waiting() {
+  const std::uint64_t ended = review_ ? reviews_begun_ - 1 : reviews_begun_;
+  for (auto waiting = waiting_for_reviews_.begin(); waiting != waiting_for_reviews_.end();) {
+    if (waiting->first > ended) {
+      ++waiting;
+      continue;
+    }
+    const auto done = std::move(waiting->second);  // asked once, whatever comes of it
+    waiting = waiting_for_reviews_.erase(waiting);
+    done();
+  }
+}
+
+void Recaller::demand_review(Review::Of of, std::size_t why) {
+  if (!anything_lent()) return;
+  if (of == Review::Of::kSteadyFiles && tree_.steady_files().size() == 0) return;
+  ++counters_.reviews.at(why);
+  if (!demand_) demand_ = {of, SteadyClock::now()};
+  demand_->of = std::max(demand_->of, of);
+}
+
+void Recaller::go_on_reviewing(SteadyClock::time_point looked) {
+  if (!review_ && demand_) begin_review(looked);
+  if (!review_) return;
+  const auto begun = SteadyClock::now();
+  recall(tree_.go_on(review_->review, begun + options_.review_slice));
+  if (review_->review.is_done()) return end_review();
+  // What is lent for longer than a lease is vouched for, or not, by itself.
+  if (review_->of == Review::Of::kEverything && begun - review_->begun >= options_.longest_review) {
+    recall_everything(RecallOfEverything::kTooMuch);
+  }
+}
+
+void Recaller::begin_review(SteadyClock::time_point looked) {
+  const auto now = SteadyClock::now();
+  // Of files in steady use it is enough several times within a lease. What else is lent does not
+  // wait, unless reviews come one after the other; then it is soon enough, too.
+  const auto soon_enough = demand_->since + tree_.vouched_within() / 3;
+  const bool is_waited_for = !waiting_for_reviews_.empty();
+  const auto at =
+      demand_->of == Review::Of::kSteadyFiles ? soon_enough : std::min(next_review_, soon_enough);
+  if (now < at && !is_waited_for) return;
+  review_ = {tree_.review(demand_->of), demand_->of, looked, now};
+  ++reviews_begun_;
+  demand_.reset();
+}
+
+void Recaller::end_review() {
+  constexpr int kLeastIdle = 4;  // times as long as a review takes
+  const auto now = SteadyClock::now();
+  next_review_ = now + kLeastIdle * (now - review_->begun);
+  const auto looked = review_->looked.time_since_epoch().count();
+  kept_up_at_ = std::max(kept_up_at_.load(), looked);
+  review_.reset();
+}
+
 bool Recaller::wait() {
-  int milliseconds = static_cast<int>(options_.poll.count());
+  int milliseconds = review_ ? kBetweenSlicesMs : static_cast<int>(options_.poll.count());
   if (!anything_lent()) {
     asleep_ = true;
     if (anything_lent()) {
       asleep_ = false;
     } else {
       tree_.rest();
+      demand_.reset();
+      if (review_) end_review();
       milliseconds = static_cast<int>(kIdlePoll.count());
     }
   }
@@ -202,18 +281,21 @@ void Recaller::arm_timer() {
 
 void Recaller::follow_database() {
   auto losses = policy_.losses();
-  if (losses && losses->empty()) return;
+  if (losses && losses->empty() && !losses->committed) return;
   // Before anything else, also before asking whether anything is lent: what is being decided at
   // this moment must not be lent any more.
   tree_.begin_recall();
   if (!losses) {
     // Again only for what was lent since: the readers that decide may have no trouble.
     const auto last = last_lent_.load();
-    if (std::exchange(recalled_for_, last) != last) recall_everything();
+    if (std::exchange(recalled_for_, last) != last) {
+      recall_everything(RecallOfEverything::kTrouble);
+    }
   } else if (losses->unexplained) {
-    recall_everything();
+    demand_review(Review::Of::kEverything, static_cast<std::size_t>(losses->why));
   } else if (anything_lent()) {
     recall(tree_.withdraw(*losses));
+    demand_review(Review::Of::kSteadyFiles, kReviewNames.size() - 1);
   }
 }
 
@@ -233,10 +315,13 @@ void Recaller::must(const Result<void, Errno>& forgotten) {
                             std::strerror(forgotten.error().value)));
 }
 
-void Recaller::recall_everything() {
+void Recaller::recall_everything(RecallOfEverything why) {
   tree_.begin_recall();
+  // Nothing is left to be decided anew.
+  demand_.reset();
+  if (review_) end_review();
   if (!anything_lent()) return;
-  ++counters_.everything;
+  count(counters_.everything, why);
   if (kernel_.forgets_everything()) {
     must(kernel_.forget_everything());
   } else {

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <numeric>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -17,11 +20,34 @@
 
 namespace grantfs {
 
+/// Why everything that was lent was recalled.
+enum class RecallOfEverything : std::uint8_t {
+  kTrouble,     ///< the database could not be read
+  kClockSet,    ///< what expires later than a lease is not listed
+  kNotVouched,  ///< this program did not keep up: see Recaller::vouch()
+  kTooMuch,     ///< more was lent than could be decided anew in time
+  kStore,       ///< the store is another one by now, or away
+};
+inline constexpr std::array kRecallOfEverythingNames{"trouble", "clock_set", "not_vouched",
+                                                     "too_much", "store"};
+
+/// Why what was lent was decided anew: for each Unexplained, and of the files in steady use alone.
+inline constexpr std::array kReviewNames{"foreign_commit", "schema", "position_lost", "too_many",
+                                         "keys",           "source", "steady_files"};
+
 /// What is counted, since the start.
 struct RecallCounters {
-  std::atomic<std::uint64_t> recalls{0};     ///< times that something had to be forgotten
-  std::atomic<std::uint64_t> entries{0};     ///< entries that the kernel was told to forget
-  std::atomic<std::uint64_t> everything{0};  ///< times that it was told to forget everything
+  std::atomic<std::uint64_t> recalls{0};  ///< times that something had to be forgotten
+  std::atomic<std::uint64_t> entries{0};  ///< entries that the kernel was told to forget
+  /// Times that it was told to forget everything, by RecallOfEverything.
+  std::array<std::atomic<std::uint64_t>, kRecallOfEverythingNames.size()> everything{};
+  /// Times that what was lent was decided anew, in the order of kReviewNames.
+  std::array<std::atomic<std::uint64_t>, kReviewNames.size()> reviews{};
+
+  std::uint64_t all_of_everything() const {
+    return std::accumulate(everything.begin(), everything.end(), std::uint64_t{0},
+                           [](std::uint64_t sum, const auto& count) { return sum + count; });
+  }
 };
 
 /// Takes back what was lent to the kernel as soon as it is no longer true: when the database says
@@ -30,6 +56,12 @@ struct RecallCounters {
 /// All of it happens on one thread of its own, which alone notifies the kernel. While anything is
 /// lent it looks at the database every 10 ms, and at once when told to (catch_up()); a timer on
 /// CLOCK_REALTIME, which steps of the clock wake, minds expiries. While nothing is lent it sleeps.
+///
+/// A commit that the feed explains is recalled at once. One that it does not explain has all that
+/// is lent decided anew, a slice at a time between looks at the database, and only what is decided
+/// worse is forgotten. And whatever the feed says, any commit has the files in steady use decided
+/// anew, since a writer can pass the triggers by unseen; what else is lent ends by itself within
+/// the lease. If there is more than can be decided in time, everything is forgotten.
 ///
 /// What is lent for longer than a lease goes by its folders, and they are renewed only as long as
 /// this thread and the StoreWatcher keep up: see vouch().
@@ -43,6 +75,10 @@ class Recaller {
     /// How often the database is looked at while something is lent.
     std::chrono::milliseconds poll{10};
     Clock clock = system_now;
+    /// For how long what is lent is decided anew before the database is looked at again.
+    std::chrono::milliseconds review_slice{2};
+    /// For how long in all: after that it is better to forget everything.
+    std::chrono::milliseconds longest_review{500};
   };
 
   /// Starts the thread, with all signals blocked. kSystem if there are no descriptors for it.
@@ -86,7 +122,9 @@ class Recaller {
   struct Waiting {
     std::vector<KernelEntry> entries;
     std::function<void()> done;
-    bool everything = false;
+    /// What must be forgotten before: these entries, everything, or what commits took away.
+    enum class For : std::uint8_t { kEntries, kEverything, kCommits };
+    For what;
   };
   void run();
   /// One round: what was lost, what expired, and whoever waits.
@@ -98,9 +136,21 @@ class Recaller {
   bool anything_lent() const;
   void arm_timer();
   void follow_database();
+  /// Has what is lent be decided anew: soon, of files in steady use; at once, of everything.
+  void demand_review(Review::Of of, std::size_t why);
+  /// Goes on with what is to be decided anew, if anything is. `looked`: when the database was last
+  /// looked at.
+  void go_on_reviewing(SteadyClock::time_point looked);
+  void begin_review(SteadyClock::time_point looked);
+  void end_review();
+  bool has_kept_up() const { return !review_ && !demand_; }
+  /// The number of the review after which all that was committed so far is recalled; zero: none.
+  std::uint64_t last_review_that_matters() const;
+  /// Answers those who need to wait no longer.
+  void answer_waiting();
   void recall(const std::vector<KernelEntry>& entries);
   void must(const Result<void, Errno>& forgotten);
-  void recall_everything();
+  void recall_everything(RecallOfEverything why);
   void wake();
 
   Tree& tree_;
@@ -120,6 +170,24 @@ class Recaller {
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stopping_{false};
   Sync<std::vector<Waiting>> waiting_;
+
+  // Of this thread alone.
+  struct Demand {
+    Review::Of of;
+    SteadyClock::time_point since;
+  };
+  std::optional<Demand> demand_;
+  struct Reviewing {
+    Review review;
+    Review::Of of;
+    SteadyClock::time_point looked;  ///< all that was committed by then is known to it
+    SteadyClock::time_point begun;
+  };
+  std::optional<Reviewing> review_;
+  std::uint64_t reviews_begun_ = 0;
+  SteadyClock::time_point next_review_;  ///< lest reviews take all of a processor
+  /// Whom a review is waited for by, and the number of the last one that matters.
+  std::vector<std::pair<std::uint64_t, std::function<void()>>> waiting_for_reviews_;
   std::thread thread_;
 };
 

@@ -30,9 +30,10 @@ std::optional<std::string> maybe_text(const db::Rows& rows, int column) {
   return std::string(rows.text(column));
 }
 
-Losses unexplained() {
+Losses unexplained(Unexplained why) {
   Losses losses;
-  losses.unexplained = true;
+  losses.unexplained = losses.committed = true;
+  losses.why = why;
   return losses;
 }
 
@@ -89,23 +90,31 @@ Result<Losses> Feed::losses() {
   if (!losses || source_ == nullptr) return losses;
   auto changed = source_->changed();
   if (!changed) return changed.error();
-  return *changed ? Result<Losses>(unexplained()) : losses;
+  return *changed ? Result<Losses>(unexplained(Unexplained::kSource)) : losses;
 }
 
 Result<Losses> Feed::recorded_losses() {
   connection_.limit_time(options_.time_limit);
+  const auto newest = connection_.newest_commit();
   // Under way, it holds the read transaction: all below is of one commit.
   db::Rows version = statements_.version.run();
   auto row = version.next();
   if (!row) return row.error();
   if (!*row) return damaged(options_.database, "has no data_version");
   if (version.integer(0) == seen_version_) return Losses();
+  // Of the commit that is read it is only if it was the newest before and after that began.
+  const auto commit = newest == connection_.newest_commit() ? newest : std::nullopt;
+  const auto seen_commit = std::exchange(seen_commit_, commit);
+  if (seen_ && seen_commit && commit && db::only_restarted(*seen_commit, *commit)) {
+    seen_version_ = version.integer(0);
+    return Losses();
+  }
 
   if (auto fit = check_schema(connection_, options_.database); !fit) return fit.error();
   auto now = position();
   if (!now) return now.error();
 
-  Losses losses = unexplained();
+  Losses losses = unexplained(seen_ ? Unexplained::kSchema : Unexplained::kPositionLost);
   if (!seen_ || seen_->schema_cookie != now->schema_cookie) {
     if (auto fit = check_tables(connection_, options_.database); !fit) return fit.error();
     // Even with the triggers in place: they may have been away for a while.
@@ -127,8 +136,13 @@ Result<Losses> Feed::between(const Position& before, const Position& after) {
   const bool rose = before.revision && after.revision && *after.revision >= *before.revision &&
                     after.sequence >= before.sequence &&
                     (*after.revision > *before.revision || after.sequence > before.sequence);
-  if (!rose || before.sequence < 0 || after.sequence - before.sequence > kMaxRows)
-    return unexplained();
+  if (!rose) {
+    const bool same =
+        before.revision && before.revision == after.revision && before.sequence == after.sequence;
+    return unexplained(same ? Unexplained::kForeignCommit : Unexplained::kPositionLost);
+  }
+  if (before.sequence < 0) return unexplained(Unexplained::kPositionLost);
+  if (after.sequence - before.sequence > kMaxRows) return unexplained(Unexplained::kTooMany);
 
   auto read = rows(before.sequence, after.sequence);
   if (!read) return read.error();
@@ -136,10 +150,13 @@ Result<Losses> Feed::between(const Position& before, const Position& after) {
   // The last row seen must be there still: else rows were deleted, or these follow other ones, as
   // in a backup put back.
   if (before.newest) {
-    if (row == read->end() || *row != *before.newest) return unexplained();
+    if (row == read->end() || *row != *before.newest) {
+      return unexplained(Unexplained::kPositionLost);
+    }
     ++row;
   }
   Losses losses;
+  losses.committed = true;
   std::int64_t seq = before.sequence;
   for (; row != read->end(); ++row) {
     const int values =
@@ -148,10 +165,11 @@ Result<Losses> Feed::between(const Position& before, const Position& after) {
                       (!row->path || take(losses.paths, *row->path)) &&
                       (!row->principal || take(losses.members, *row->principal)) &&
                       row->token != kUrisMoved && (!row->token || take(losses.tokens, *row->token));
-    if (!good) return unexplained();
+    if (row->token == kUrisMoved) return unexplained(Unexplained::kKeys);
+    if (!good) return unexplained(Unexplained::kPositionLost);
     seq = row->seq;
   }
-  if (seq != after.sequence) return unexplained();
+  if (seq != after.sequence) return unexplained(Unexplained::kPositionLost);
   sort_and_deduplicate(losses.paths);
   sort_and_deduplicate(losses.members);
   sort_and_deduplicate(losses.tokens);

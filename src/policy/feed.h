@@ -78,8 +78,10 @@ class Feed {
   Triggers ours_;                   ///< what the schema's triggers must be
   std::int64_t seen_version_ = -1;  ///< data_version when the feed was last read
   std::optional<Position> seen_;    ///< none: never read
-  bool whole_ = false;              ///< the triggers were `ours_` when the schema last changed
-  db::Connection connection_;       // before the statements, which must go first
+  /// The newest commit when the feed was last read; none if that is not certain.
+  std::optional<db::CommitStamp> seen_commit_;
+  bool whole_ = false;         ///< the triggers were `ours_` when the schema last changed
+  db::Connection connection_;  // before the statements, which must go first
   Statements statements_;
   std::unique_ptr<Source> source_;  ///< null: none
 };

@@ -288,15 +288,71 @@ Expiry NodeTable::next_expiry() {
   return tables->expiring.begin()->first;
 }
 
-void NodeTable::rest_on(const KernelEntry& entry, const Loan& loan) {
+void NodeTable::rest_on(const KernelEntry& entry, const Loan& loan, std::chrono::seconds left) {
   auto tables = tables_.lock();
   const Slot folder = slot_of(*tables, entry.parent);
   if (folder == 0) return;
   const Slot slot = find_entry(*tables, folder, entry.name);
   if (slot == 0) return;
   const std::uint32_t until = tables->entries[slot].lent_until;
-  const std::chrono::seconds left{until - std::min(until, steady_seconds())};
-  rest_on(*tables, slot, loan, std::max(left, lent_for_));
+  const std::chrono::seconds own{until - std::min(until, steady_seconds())};
+  rest_on(*tables, slot, loan, std::max(own, left));
+}
+
+std::vector<NodeId> NodeTable::roots_of_views_for_servers() {
+  std::vector<NodeId> roots;
+  auto tables = tables_.lock();
+  for (const auto& [root, view] : tables->views) {
+    if (view->is_for_servers()) roots.push_back(id_of(*tables, root));
+  }
+  return roots;
+}
+
+std::optional<LentEntry> NodeTable::leading_to(NodeId folder) {
+  auto tables = tables_.lock();
+  const Slot slot = slot_of(*tables, folder);
+  if (slot == 0) return std::nullopt;
+  const Node& node = tables->nodes[slot];
+  if (node.kind != NodeKind::kFolder || node.entry == 0) return std::nullopt;
+  const auto [view, path] = place_of(*tables, slot);
+  if (view == nullptr) return std::nullopt;
+  const Entry& entry = tables->entries[node.entry];
+  LentEntry lent = copy(*tables, entry, view, path);
+  if (!is_lent(entry)) lent.lent = Access::kClosed;
+  return lent;
+}
+
+std::optional<LentEntry> NodeTable::lent_by(const KernelEntry& key) {
+  auto tables = tables_.lock();
+  const Slot folder = slot_of(*tables, key.parent);
+  const Slot slot = folder == 0 ? 0 : find_entry(*tables, folder, key.name);
+  if (slot == 0 || !is_lent(tables->entries[slot])) return std::nullopt;
+  const auto [view, path] = place_of(*tables, folder);
+  if (view == nullptr) return std::nullopt;
+  return copy(*tables, tables->entries[slot], view, path.child(key.name));
+}
+
+NodeTable::LentIn NodeTable::lent_directly_in(NodeId folder) {
+  LentIn in;
+  auto tables = tables_.lock();
+  const Slot above = slot_of(*tables, folder);
+  if (above == 0) return in;
+  const auto [view, path] = place_of(*tables, above);
+  if (view == nullptr) return in;
+  Turns turns(tables);
+  Cursor next(*tables, tables->nodes[above].child);
+  while (next.at != 0) {
+    turns.next();
+    const Slot slot = next.take();
+    if (slot == 0) break;
+    const Entry& entry = tables->entries[slot];
+    if (tables->nodes[entry.child].kind == NodeKind::kFolder) {
+      in.folders.push_back(id_of(*tables, entry.child));
+    } else if (is_lent(entry)) {
+      in.files.push_back(copy(*tables, entry, view, path.child(entry.name.view())));
+    }
+  }
+  return in;
 }
 
 std::vector<ViewPointer> NodeTable::views_for_servers() {

@@ -204,8 +204,22 @@ class NodeTable {
   std::vector<LentEntry> take_expired(Timestamp now);
   /// When the first of what is listed expires.
   Expiry next_expiry();
-  /// What is lent with the entry rests on another decision by now; the mark does not matter.
-  void rest_on(const KernelEntry& entry, const Loan& loan);
+  /// What is lent with the entry, or below it for so long yet, rests on another decision by now;
+  /// the mark does not matter.
+  void rest_on(const KernelEntry& entry, const Loan& loan, std::chrono::seconds left);
+
+  /// The roots of all views for servers, but for those of URIs.
+  std::vector<NodeId> roots_of_views_for_servers();
+  /// The entry that leads to a folder of a view, be it lent (LentEntry::lent) or not (kClosed).
+  std::optional<LentEntry> leading_to(NodeId folder);
+  /// The entry, if it is lent.
+  std::optional<LentEntry> lent_by(const KernelEntry& entry);
+  struct LentIn {
+    std::vector<LentEntry> files;  ///< that are lent
+    std::vector<NodeId> folders;   ///< lent or not
+  };
+  /// What is in a folder, and not what is below that.
+  LentIn lent_directly_in(NodeId folder);
   /// Whether a file has been lent below the name, in a view that is of URIs.
   bool leads_to_uri(NodeId parent, std::string_view name);
 

@@ -49,6 +49,15 @@ std::size_t SteadyFiles::size() {
   return state_.lock()->files.size();
 }
 
+std::vector<KernelEntry> SteadyFiles::entries() {
+  std::vector<KernelEntry> entries;
+  auto state = state_.lock();
+  entries.reserve(state->entries);
+  for (const auto& [node, file] : state->files)
+    std::ranges::copy(file.entries, std::back_inserter(entries));
+  return entries;
+}
+
 void SteadyFiles::pause(Time until) {
   auto state = state_.lock();
   state->paused_until = std::max(state->paused_until, until);

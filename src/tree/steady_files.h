@@ -56,6 +56,8 @@ class SteadyFiles {
   std::optional<Time> until(NodeId node);
 
   std::size_t size();
+  /// The names that all of them have in the kernel.
+  std::vector<KernelEntry> entries();
 
   /// Nothing is kept from now on, and before `until`.
   void pause(Time until);

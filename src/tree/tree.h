@@ -26,6 +26,7 @@
 #include "tree/node_table.h"
 #include "tree/open_folder.h"
 #include "tree/recent_lookups.h"
+#include "tree/review.h"
 #include "tree/steady_files.h"
 
 namespace grantfs {
@@ -160,12 +161,17 @@ class Tree {
   /// What the kernel must forget now that the policy has changed so: the entries whose decision is
   /// worse than what was lent, the highest first, each followed by what is lent below it (somebody
   /// may be in there). The policy's newest commit decides; trouble with it counts as a refusal.
-  /// One thread at a time, for the four of these.
+  /// One thread at a time, for the six of these.
   std::vector<KernelEntry> withdraw(const Losses& losses);
   /// The same for what expires at or before `now`.
   std::vector<KernelEntry> withdraw_expired(Timestamp now);
   /// Everything that is lent in the views for servers.
   std::vector<KernelEntry> withdraw_everything();
+  /// Begins to decide anew what is lent, after begin_recall(). Nothing is forgotten whose decision
+  /// is as good as what was lent, and a URI's only if it leads to the same file.
+  Review review(Review::Of of);
+  /// Goes on until then, or sooner; what the kernel must forget.
+  std::vector<KernelEntry> go_on(Review& review, std::chrono::steady_clock::time_point until);
   /// From here on, decisions made before are not lent any more. The three above do so by
   /// themselves.
   void begin_recall() { nodes_.begin_recall(); }
@@ -288,8 +294,14 @@ class Tree {
   void withdraw_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries);
   void withdraw_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries);
   void withdraw_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries);
-  /// What is lent with the entry may go on, by what the policy says now; false: it must not.
+  /// What the policy says now, if what is lent with the entry, or below it for so long yet, may go
+  /// on by that; none: it must not.
+  std::optional<Access> holds_now(const LentEntry& lent, std::chrono::seconds left);
   bool holds_still(const LentEntry& lent);
+  bool leads_to_its_file(const LentEntry& lent, const Decision& decision);
+  void review_folder(NodeId folder, Review& review, std::vector<KernelEntry>& entries);
+  void review_files(NodeId folder, const std::vector<KernelEntry>& files,
+                    std::vector<KernelEntry>& entries);
   Errno deny(int error);
   Errno fail(int error);
 

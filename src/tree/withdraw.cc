@@ -16,26 +16,44 @@ const TokenHash* token_of(const Identity& identity) {
 
 }  // namespace
 
-bool Tree::holds_still(const LentEntry& lent) {
+bool Tree::leads_to_its_file(const LentEntry& lent, const Decision& decision) {
+  const auto file = nodes_.find(lent.leads_to);
+  const auto found = store_.find(*decision.file);
+  return file && found && found->id == file->last.id;
+}
+
+std::optional<Access> Tree::holds_now(const LentEntry& lent, std::chrono::seconds left) {
   if (lent.path == lent.view->root && std::holds_alternative<LinkBearer>(lent.view->identity)) {
     // What the link is on may have changed, and then the door leads elsewhere by now.
     auto door = policy_.door(lent.view->identity);
-    if (!door || door->root != lent.path) return false;
+    if (!door || door->root != lent.path) return std::nullopt;
   }
   auto decision = judge(*lent.view, lent.path);
-  if (!decision || decision->access < lent.lent) return false;
+  if (!decision || decision->access == Access::kClosed || decision->access < lent.lent) {
+    return std::nullopt;
+  }
   if (decision->until &&
-      *decision->until <= std::chrono::floor<std::chrono::seconds>(options_.clock()))
-    return false;  // of a link's use
-  nodes_.rest_on(lent.entry, loan(*decision, RecallMark(), longest_lease()));
-  return true;
+      *decision->until <= std::chrono::floor<std::chrono::seconds>(options_.clock())) {
+    return std::nullopt;  // of a link's use
+  }
+  // Another key may lead the URI elsewhere, which is allowed, and yet not what was lent.
+  if (lent.view->is_of_uris() && lent.lent == Access::kRead &&
+      !leads_to_its_file(lent, *decision)) {
+    return std::nullopt;
+  }
+  nodes_.rest_on(lent.entry, loan(*decision, RecallMark(), longest_lease()), left);
+  return decision->access;
+}
+
+bool Tree::holds_still(const LentEntry& lent) {
+  return holds_now(lent, options_.lease + kLeastLateness).has_value();
 }
 
 void Tree::withdraw_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries) {
   // Forgetting the top takes what is below with it, but for what is in use: somebody who works in
   // a folder down there would go on by names that the kernel still has.
   std::vector<KernelEntry> below = nodes_.take_back(top);
-  entries.push_back(top.entry);
+  if (top.lent != Access::kClosed) entries.push_back(top.entry);
   std::ranges::move(below, std::back_inserter(entries));
 }
 

@@ -7,7 +7,8 @@ from fake_daemon import FakeDaemon
 
 STATUS = {"ok": True, "version": "9.9", "pid": 7, "store": "/srv/s", "enforce": "lease", "lease_seconds": 1,
           "transport": "io_uring", "passthrough": False, "libfuse": "3", "started": 1700000000, "uptime_seconds": 5}
-COUNTERS = {"lookups": 12, "denials": 3, "nodes": 4, "upcalls_read": 5, "upcalls_open": 6, "novelties": 8}
+COUNTERS = {"lookups": 12, "denials": 3, "nodes": 4, "upcalls_read": 5, "upcalls_open": 6, "novelties": 8,
+            "recalls_of_everything": 9, "recalls_of_everything_trouble": 9, "redecisions_foreign_commit": 2}
 
 
 class Metrics(Case):
@@ -26,6 +27,9 @@ class Metrics(Case):
         self.assertIn('# TYPE grantfs_upcalls_total counter\n'
                       'grantfs_upcalls_total{mountpoint="/srv/view",operation="open"} 6\n'
                       'grantfs_upcalls_total{mountpoint="/srv/view",operation="read"} 5\n', out)
+        self.assertIn('grantfs_recalls_of_everything_total{mountpoint="/srv/view"} 9\n', out)
+        self.assertIn('grantfs_recalls_of_everything_by_reason_total{mountpoint="/srv/view",reason="trouble"} 9\n', out)
+        self.assertIn('grantfs_redecisions_total{mountpoint="/srv/view",reason="foreign_commit"} 2\n', out)
         self.assertIn('grantfs_novelties_total{mountpoint="/srv/view"} 8\n', out)
         self.assertIn('grantfs_info{mountpoint="/srv/view",version="9.9",enforce="lease",transport="io_uring"} 1\n', out)
         self.assertIn('grantfs_start_time_seconds{mountpoint="/srv/view"} 1700000000\n', out)

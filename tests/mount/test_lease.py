@@ -181,6 +181,7 @@ class Recall(LeaseTest):
     def test_another_rule_that_still_lets_in_keeps_the_lease(self):
         """And what it rests on then is recalled in its turn."""
         self.grant(f"uid:{self.alice}", "alice/deep")
+        self.recalled()  # while a commit is looked at, nothing is lent
         path = self.by_session(self.alice_token, "alice/deep/er/note.txt")
         serve(path)
         self.site.grantctl("revoke", f"uid:{self.alice}", "alice/deep")

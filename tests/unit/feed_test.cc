@@ -277,15 +277,65 @@ TEST_F(FeedTest, AWriterWhoseTriggersAreOffIsUnexplained) {
 }
 
 TEST_F(FeedTest, CommitsThatChangeNothingOfThePolicyAreUnexplainedOnce) {
-  for (const char* statement : {"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)", "ANALYZE"}) {
+  for (const char* statement : {"VACUUM", "ANALYZE"}) {
     sql(statement);
     EXPECT_EQ(losses(), "unexplained") << statement;
     EXPECT_EQ(losses(), "") << statement;
     sql("INSERT INTO changes (path) VALUES ('x')");
     EXPECT_EQ(losses(), "/x") << statement;
   }
-  sql("PRAGMA wal_checkpoint(PASSIVE)");
-  EXPECT_EQ(losses(), "");
+}
+
+TEST_F(FeedTest, ACheckpointIsNoCommit) {
+  for (const char* kind : {"PASSIVE", "FULL", "RESTART", "TRUNCATE"}) {
+    sql("INSERT INTO changes (path) VALUES ('x')");
+    EXPECT_EQ(losses(), "/x");
+    sql(std::string("PRAGMA wal_checkpoint(") + kind + ")");
+    auto lost = policy_->losses();
+    ASSERT_TRUE(lost);
+    EXPECT_TRUE(lost->empty() && !lost->committed) << kind;
+  }
+}
+
+TEST_F(FeedTest, AJournalThatIsBegunAnewIsNoCommitBeforeTheWriterCommits) {
+  sql("CREATE TABLE mine (bytes)");
+  EXPECT_EQ(losses(), "unexplained");
+  sql("PRAGMA wal_checkpoint(PASSIVE)");  // all of it: the next writer begins the journal anew
+  sql("PRAGMA cache_size = 1");           // and writes to it before he commits
+  sql("BEGIN; DELETE FROM owners WHERE path = 'a';"
+      "INSERT INTO mine SELECT randomblob(100000) FROM owners, grants, members");
+  EXPECT_EQ(std::filesystem::file_size(database_.string() + "-wal") > 100'000, true);
+  auto lost = policy_->losses();
+  ASSERT_TRUE(lost);
+  EXPECT_TRUE(lost->empty() && !lost->committed);
+  sql("COMMIT");
+  EXPECT_EQ(losses(), "/a");
+}
+
+TEST_F(FeedTest, SaysWhyItDoesNotExplain) {
+  const auto why = [this](const std::string& statement) {
+    sql(statement);
+    auto lost = policy_->losses();
+    EXPECT_TRUE(lost && lost->unexplained && lost->committed) << statement;
+    return lost->why;
+  };
+  EXPECT_EQ(why("CREATE TABLE mine (x)"), Unexplained::kSchema);
+  EXPECT_EQ(why("INSERT INTO mine VALUES (1)"), Unexplained::kForeignCommit);
+  EXPECT_EQ(why("UPDATE meta SET value = value - 1 WHERE key = 'revision'"),
+            Unexplained::kPositionLost);
+  EXPECT_EQ(why("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)"
+                " INSERT INTO changes (path) SELECT 'x' || i FROM n;"
+                "UPDATE meta SET value = value + 1 WHERE key = 'revision'"),
+            Unexplained::kTooMany);
+}
+
+TEST_F(FeedTest, ACommitThatLosesNothingIsACommit) {
+  sql("INSERT INTO grants (principal, path) VALUES ('user:z', 'z')");
+  auto lost = policy_->losses();
+  ASSERT_TRUE(lost);
+  EXPECT_TRUE(lost->empty() && lost->committed);
+  lost = policy_->losses();
+  EXPECT_TRUE(lost && !lost->committed);
 }
 
 // --- another file, another journal, trouble -----------------------------------------------------

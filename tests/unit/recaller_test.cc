@@ -10,6 +10,7 @@
 #include <future>
 #include <mutex>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "lease/store_watcher.h"
@@ -156,6 +157,21 @@ class RecallerTest : public PolicyTest {
   void session(const std::string& token, const std::string& principal) {
     sql("INSERT INTO sessions (id, principal) VALUES ('" + TokenHash::of(token).hex() + "', '" +
         principal + "')");
+  }
+
+  /// As a writer whose connection has its triggers off, and then on again for what comes `after`.
+  void sql_past_the_triggers(const std::string& statements, const std::string& after = "") {
+    const std::string command = "sqlite3 -cmd '.dbconfig enable_trigger off' " +
+                                database_.string() + " \"" + statements +
+                                "\" '.dbconfig enable_trigger on' \"" + after + "\" >/dev/null";
+    ASSERT_EQ(std::system(command.c_str()), 0);  // NOLINT: no other thread has an environ
+  }
+
+  bool wait_for_reviews(Unexplained why, std::uint64_t count) {
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    const auto& reviews = recaller_->counters().reviews.at(static_cast<std::size_t>(why));
+    while (reviews < count && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    return reviews >= count;
   }
 
   /// Looks up a path in a session's view; the entries on the way, the door's first.
@@ -310,7 +326,7 @@ TEST_F(RecallerTest, AnAnswerThatRunsOutOfMemoryKeepsNobodyElseWaiting) {
   catch_up();
 }
 
-TEST_F(RecallerTest, AnUnexplainedChangeForgetsEverythingAtOnce) {
+TEST_F(RecallerTest, TroubleForgetsEverythingAtOnce) {
   start();
   walk(kAlice, {"a", "b", "file"});
   sql("DROP TABLE changes");
@@ -326,6 +342,88 @@ TEST_F(RecallerTest, EverythingIsForgottenWhenAskedFor) {
   recaller_->forget_everything([&] { done.set_value(); });
   done.get_future().wait();
   EXPECT_EQ(kernel_->everything(), 1);
+}
+
+TEST_F(RecallerTest, ACommitThatTheFeedDoesNotExplainForgetsNothingThatHolds) {
+  start();
+  walk(kAlice, {"a", "b", "file"});
+  walk(kBob, {"a", "b", "file"});
+  for (const char* statement : {"CREATE TABLE mine (x)", "INSERT INTO mine VALUES (1)", "VACUUM",
+                                "DROP TRIGGER feed_grants_delete", "INSERT INTO mine VALUES (2)"}) {
+    sql(statement);
+    catch_up();
+    EXPECT_EQ(kernel_->everything(), 0) << statement;
+    EXPECT_TRUE(kernel_->told().empty()) << statement;
+  }
+  const auto& reviews = recaller_->counters().reviews;
+  EXPECT_EQ(reviews[static_cast<std::size_t>(Unexplained::kForeignCommit)], 1U);
+  EXPECT_EQ(reviews[static_cast<std::size_t>(Unexplained::kSchema)], 4U);
+}
+
+TEST_F(RecallerTest, WhatItTookAwayIsFoundAndNothingElse) {
+  start();
+  walk(kAlice, {"a", "b", "file"});
+  const auto bob = walk(kBob, {"a", "b", "file"});
+  sql_past_the_triggers("DELETE FROM grants WHERE principal = 'user:bob'");
+  catch_up();
+  EXPECT_EQ(kernel_->told(), bob);
+  EXPECT_EQ(kernel_->everything(), 0);
+}
+
+TEST_F(RecallerTest, CatchingUpWaitsUntilAllThatIsLentIsDecidedAnew) {
+  start();
+  const auto bob = walk(kBob, {"a", "b", "file"});
+  kernel_->block(true);
+  sql_past_the_triggers("DELETE FROM grants WHERE principal = 'user:bob'");
+  std::promise<std::size_t> answered;
+  recaller_->catch_up([&] { answered.set_value(kernel_->told().size()); });
+  EXPECT_TRUE(kernel_->wait_until_arrived());
+  auto told = answered.get_future();
+  EXPECT_EQ(told.wait_for(50ms), std::future_status::timeout);
+  kernel_->block(false);
+  ASSERT_EQ(told.wait_for(kPatience), std::future_status::ready);
+  EXPECT_EQ(told.get(), bob.size());
+}
+
+TEST_F(RecallerTest, WhatCannotBeDecidedAnewInTimeIsForgotten) {
+  start(true, {.review_slice = 0ms, .longest_review = 0ms});
+  walk(kAlice, {"a", "b", "file"});
+  sql("CREATE TABLE mine (x)");
+  catch_up();
+  EXPECT_EQ(kernel_->everything(), 1);
+  const auto& everything = recaller_->counters().everything;
+  EXPECT_EQ(everything[static_cast<std::size_t>(RecallOfEverything::kTooMuch)], 1U);
+}
+
+TEST_F(RecallerTest, LossesAreRecalledWhileAReviewIsUnderWay) {
+  start(true, {.review_slice = 0ms, .longest_review = 1h});  // it never ends
+  walk(kAlice, {"a", "b", "file"});
+  const auto bob = walk(kBob, {"a", "b", "file"});
+  sql("CREATE TABLE mine (x)");
+  EXPECT_TRUE(wait_for_reviews(Unexplained::kSchema, 1));
+  sql("DELETE FROM grants WHERE principal = 'user:bob'");
+  ASSERT_TRUE(kernel_->wait_until_told(bob.size()));
+  EXPECT_EQ(kernel_->told(), bob);
+  EXPECT_EQ(kernel_->everything(), 0);
+}
+
+TEST_F(RecallerTest, AFileInSteadyUseIsDecidedAnewAfterAnyCommit) {
+  start(true, {}, 1s);
+  const auto alice = walk(kAlice, {"c", "file"});
+  const auto bob = walk(kBob, {"a", "b", "file"});
+  catch_up();
+  const auto now = std::chrono::steady_clock::now();
+  const auto in_steady_use = [&](const std::pair<NodeId, std::string>& entry, NodeId node) {
+    return SteadyFiles::Use{node, {}, {}, {entry.first, entry.second}, now, now + 1h};
+  };
+  ASSERT_TRUE(tree_->steady_files().keep(in_steady_use(alice.back(), 7)));
+  ASSERT_TRUE(tree_->steady_files().keep(in_steady_use(bob.back(), 8)));
+  // The feed explains it: somebody was granted something.
+  sql_past_the_triggers("BEGIN; DELETE FROM grants WHERE principal = 'user:bob'",
+                        "INSERT INTO grants (principal, path) VALUES ('user:zoe', 'z'); COMMIT");
+  ASSERT_TRUE(kernel_->wait_until_told(1));
+  EXPECT_EQ(kernel_->told(), FakeKernel::Told{bob.back()});
+  EXPECT_EQ(recaller_->counters().reviews.back(), 1U);
 }
 
 TEST_F(RecallerTest, WhereTheKernelCannotForgetEverythingItIsToldEveryDoorAndAllBelow) {

@@ -448,5 +448,82 @@ TEST_F(LendingTreeTest, ARecallThatBeginsMeanwhileKeepsAttributesFromBeingLent) 
   EXPECT_EQ(lent(folder).count(), 0);
 }
 
+/// What is lent in several views, decided anew.
+class ReviewTest : public LendingTreeTest {
+ protected:
+  /// Paths, of what must be forgotten.
+  std::vector<std::string> reviewed() {
+    tree_->begin_recall();
+    Review review = tree_->review(Review::Of::kEverything);
+    std::vector<std::string> names;
+    while (!review.is_done()) {
+      const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+      for (const KernelEntry& entry : tree_->go_on(review, soon)) names.push_back(entry.name);
+    }
+    return names;
+  }
+  /// Walks there as the kernel does, and forgets nothing.
+  void known_to_the_kernel(std::initializer_list<const char*> names) {
+    NodeId at = kRootNode;
+    for (const char* name : names) {
+      auto entry = tree_->lookup(at, name, kStranger);
+      ASSERT_TRUE(entry) << name;
+      at = entry->node;
+    }
+  }
+  using Names = std::vector<std::string>;
+};
+
+TEST_F(ReviewTest, NothingIsForgottenThatHolds) {
+  known_to_the_kernel({"by-session", kToken, "a", "b", "file"});
+  EXPECT_EQ(reviewed(), Names{});
+  sql("INSERT INTO grants (principal, path) VALUES ('uid:1001', 'a')");
+  EXPECT_EQ(reviewed(), Names{});
+  sql("DELETE FROM owners");  // another rule, as good
+  EXPECT_EQ(reviewed(), Names{});
+}
+
+TEST_F(ReviewTest, AViewThatIsClosedGoesFromItsDoorDown) {
+  known_to_the_kernel({"by-session", kToken, "a", "b", "file"});
+  sql("DELETE FROM sessions");
+  EXPECT_EQ(reviewed(), (Names{kToken, "a", "b", "file"}));
+  EXPECT_EQ(reviewed(), Names{});  // it is not lent any more
+}
+
+TEST_F(ReviewTest, OfFilesGrantedOneByOneTheOneGoesThatIsLost) {
+  sql("DELETE FROM owners");
+  sql("INSERT INTO grants (principal, path) VALUES ('uid:1001', 'a/b/file'), ('uid:1001', "
+      "'a/other')");
+  known_to_the_kernel({"by-session", kToken, "a", "b", "file"});
+  known_to_the_kernel({"by-session", kToken, "a", "other"});
+  sql("DELETE FROM grants WHERE path = 'a/other'");
+  EXPECT_EQ(reviewed(), Names{"other"});
+  sql("DELETE FROM grants");
+  EXPECT_EQ(reviewed(), (Names{kToken, "a", "b", "file"}));
+}
+
+TEST_F(ReviewTest, WhatRestsOnARuleAboveSinceThenGoesWithThat) {
+  known_to_the_kernel({"by-session", kToken, "a", "b", "file"});
+  sql("DELETE FROM owners");
+  sql("INSERT INTO owners (path, principal) VALUES ('a', 'uid:1001'), ('z', 'uid:1001')");
+  EXPECT_EQ(reviewed(), Names{});
+  sql("DELETE FROM owners WHERE path = 'a'");
+  Losses losses;
+  losses.paths.push_back(*StorePath::parse("a"));
+  Names names;
+  for (const KernelEntry& entry : tree_->withdraw(losses)) names.push_back(entry.name);
+  EXPECT_EQ(names, (Names{"a", "b", "file"}));
+}
+
+TEST_F(ReviewTest, ALinkThatLeadsElsewhereGoesFromItsDoorDown) {
+  constexpr const char* kLink = "linklinklinklinklinklinklinklink";
+  sql("INSERT INTO links (id, principal, path) VALUES ('" + TokenHash::of(kLink).hex() +
+      "', 'uid:1001', 'a/b')");
+  known_to_the_kernel({"by-link", kLink, "b", "file"});
+  EXPECT_EQ(reviewed(), Names{});
+  sql("UPDATE links SET path = 'a/b/file'");
+  EXPECT_EQ(reviewed(), (Names{kLink, "b", "file"}));
+}
+
 }  // namespace
 }  // namespace grantfs

@@ -70,6 +70,8 @@ void add_sample(Metrics& metrics, const std::string& name, const char* type, std
 void add_counter(Metrics& metrics, std::string_view counter, const std::string& labels,
                  std::int64_t value) {
   constexpr std::string_view kUpcalls = "upcalls_";
+  constexpr std::string_view kRecallsOfEverything = "recalls_of_everything_";
+  constexpr std::string_view kRedecisions = "redecisions_";
   const auto known = std::ranges::find(kCounterNames, counter, &CounterName::counter);
   if (known != kCounterNames.end()) {
     add_sample(metrics, known->metric, known->type, known->help, labels, value);
@@ -77,6 +79,16 @@ void add_counter(Metrics& metrics, std::string_view counter, const std::string& 
     counter.remove_prefix(kUpcalls.size());
     add_sample(metrics, "grantfs_upcalls_total", "counter", "Requests that the kernel made.",
                labels + ',' + label("operation", counter), value);
+  } else if (counter.starts_with(kRecallsOfEverything)) {
+    counter.remove_prefix(kRecallsOfEverything.size());
+    add_sample(metrics, "grantfs_recalls_of_everything_by_reason_total", "counter",
+               "Times that all that was lent was recalled, by reason.",
+               labels + ',' + label("reason", counter), value);
+  } else if (counter.starts_with(kRedecisions)) {
+    counter.remove_prefix(kRedecisions.size());
+    add_sample(metrics, "grantfs_redecisions_total", "counter",
+               "Times that what is lent was decided anew, by reason.",
+               labels + ',' + label("reason", counter), value);
   } else {  // of a newer daemon
     add_sample(metrics, fmt::format("grantfs_{}_total", counter), "counter", "See grantctl status.",
                labels, value);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/quiet_thread.h"
+#include "base/urgent_thread.h"
 #include "base/wipe.h"
 #include "control/listener.h"
 #include "control/replies.h"
@@ -182,6 +183,7 @@ class ControlServer::Impl {
 
  private:
   void serve() {
+    make_this_thread_urgent();
     std::vector<pollfd> polled;
     // Asked each time before waiting: deliver() may have swallowed what closing woke us with.
     while (!replies_->closed()) {

@@ -17,9 +17,10 @@ namespace {
 
 /// DAC_OVERRIDE, DAC_READ_SEARCH: the store is 0700 of another uid, and so may be the database,
 /// whose -shm file readers write to. FOWNER: O_NOATIME. CHOWN: SQLite gives a -shm file that it
-/// makes to the database's owner. SYS_ADMIN: unmounting at the end.
-constexpr std::array<cap_value_t, 5> kNeeded{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
-                                             CAP_CHOWN, CAP_SYS_ADMIN};
+/// makes to the database's owner. SYS_ADMIN: unmounting at the end. SYS_NICE: urgent threads
+/// (base/urgent_thread.h).
+constexpr std::array<cap_value_t, 6> kNeeded{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
+                                             CAP_CHOWN,        CAP_SYS_ADMIN,       CAP_SYS_NICE};
 
 Error failed(const char* what) {
   return {ErrorKind::kSystem, fmt::format("{}: {}", what, std::strerror(errno))};

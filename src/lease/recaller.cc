@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/quiet_thread.h"
+#include "base/urgent_thread.h"
 
 namespace grantfs {
 namespace {
@@ -125,6 +126,7 @@ bool Recaller::anything_lent() const {
 }
 
 void Recaller::run() {
+  make_this_thread_urgent();
   std::vector<Waiting> served;
   for (bool goes_on = true; goes_on;) {
     try {

@@ -136,6 +136,8 @@ Result<Statement> Connection::prepare(std::string_view sql) {
 
 Result<void> Connection::allow_only_reading() {
   std::vector<std::string> tables;
+  sqlite3_set_authorizer(handle_.get(), nullptr, nullptr);  // for this statement of our own
+  only_reading_.reset();
   {
     // A virtual table has no pages (https://sqlite.org/schematab.html).
     auto statement = prepare(

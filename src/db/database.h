@@ -59,7 +59,7 @@ class Connection {
   /// From now on only what ReadingOnly lets through is prepared, of the tables and views that the
   /// database has now; virtual tables are of no use any more; and no value is longer than 64 KiB.
   /// For SQL and schemas that are not our own, where one call of a function could take minutes and
-  /// the machine's memory.
+  /// the machine's memory. To be called again when the schema has changed; no use after an error.
   Result<void> allow_only_reading();
   /// What runs longer than this from now on is interrupted, with an error. Looked at between
   /// instructions of SQLite's: costs one reading of the clock, and one for every 1,000 of them.

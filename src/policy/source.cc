@@ -103,9 +103,9 @@ Result<void> Source::follow_schema(std::int64_t version) {
   if (!*row) return damaged(config_.database, "has no schema_version");
   const std::int64_t cookie = rows.integer(0);
   if (cookie != prepared_cookie_) {
-    // Only a statement that reads a table has SQLite forget the schema that it knew before.
-    auto known = connection_.query_integer("SELECT count(*) FROM sqlite_schema");
-    if (!known) return known.error();
+    // Of the tables that there are now; and only a statement that reads a table has SQLite forget
+    // the schema that it knew before.
+    if (auto limited = connection_.allow_only_reading(); !limited) return limited;
     for (Query* query : {&who_, &allow_, &list_}) {
       if (query->sql.empty()) continue;
       const int columns = query->columns;

@@ -1,6 +1,7 @@
 #include "control/publication.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace grantfs {
 
@@ -20,10 +21,26 @@ Result<std::unique_ptr<Publication>> Publication::publish(const std::filesystem:
   std::unique_ptr<Publication> publication(
       new Publication(database, std::move(id), std::move(*folder), std::move(*own)));
   publication->server_ = std::move(*server);
+  publication->link_from(record.control);
   return publication;
 }
 
-Publication::~Publication() = default;
+void Publication::link_from(std::filesystem::path control) {
+  if (control.empty()) return;
+  control.replace_extension(".json");
+  const auto record = control::record_folder(database_) / control::record_name(id_);
+  // Only a link is replaced: one that a daemon left that was killed.
+  std::error_code ignored;
+  if (std::filesystem::is_symlink(control, ignored)) ::unlink(control.c_str());
+  if (::symlink(record.c_str(), control.c_str()) == 0) link_ = std::move(control);
+}
+
+Publication::~Publication() {
+  std::error_code ignored;
+  const auto record = control::record_folder(database_) / control::record_name(id_);
+  // Another daemon may have been given the same socket meanwhile.
+  if (std::filesystem::read_symlink(link_, ignored) == record) ::unlink(link_.c_str());
+}
 
 bool Publication::stands() const {
   struct stat status = {};

@@ -18,6 +18,10 @@ class Publication {
   /// Everything that the daemon lends from here on, it must decide anew: whoever did not find the
   /// record has committed before. `database` is its real path. kSystem if the folder of records
   /// cannot be written: then nobody who takes access away will know of this daemon.
+  ///
+  /// A symbolic link with the name of the socket of control= and the ending .json leads to the
+  /// record, for scripts that know that socket alone. No command goes by it, and no error of it
+  /// counts.
   static Result<std::unique_ptr<Publication>> publish(const std::filesystem::path& database,
                                                       gid_t group, const DaemonRecord& record,
                                                       ControlHandler handler);
@@ -39,8 +43,11 @@ class Publication {
         folder_(std::move(folder)),
         record_(std::move(record)) {}
 
+  void link_from(std::filesystem::path control);
+
   std::filesystem::path database_;
   std::string id_;
+  std::filesystem::path link_;    ///< to the record, from beside the socket of control=
   control::RecordFolder folder_;  ///< the socket's path may lead through it
   std::unique_ptr<control::OwnRecord> record_;
   std::unique_ptr<ControlServer> server_;

@@ -52,6 +52,16 @@ class KnownDaemons(MountTest):
         """Promise 2: a socket outside /run/grantfs, which nobody is told of."""
         self.assert_revoked(self.mount())
 
+    def test_the_record_is_found_beside_the_control_socket(self):
+        """A link leads there as long as the daemon runs; one that a killed daemon left is replaced."""
+        link = self.site.control.with_suffix(".json")
+        for ending in ("kill", "umount"):
+            with self.subTest(ending):
+                self.mount()
+                self.assertEqual(json.loads(link.read_text())["pid"], self.site.daemon_pid)
+                getattr(self.site, ending)()
+        self.assertFalse(os.path.lexists(link))
+
     def test_another_world(self):
         """Promise 2: grantctl in a container that shares the folder of the policy alone, mounted elsewhere."""
         path = self.mount()

@@ -123,6 +123,10 @@ Result<RecordFolder> RecordFolder::open(const std::filesystem::path& database) {
 }
 
 Result<RecordFolder> RecordFolder::make(const std::filesystem::path& database, gid_t group) {
+  struct stat there = {};
+  // What nobody can change, nobody need be told of; and whoever put another folder there wants it
+  // as it is.
+  if (::stat(database.c_str(), &there) != 0) return failed("no daemon is known at", database);
   std::filesystem::path path = real_folder(database);
   const bool made = ::mkdir(path.c_str(), kFolderMode & S_IRWXU) == 0;
   if (!made && errno != EEXIST) return failed("cannot make", path);

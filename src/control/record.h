@@ -45,7 +45,8 @@ class RecordFolder {
   /// `database` by whatever path. kNotFound: no daemon ever ran on it. kSystem: this process may
   /// not look.
   static Result<RecordFolder> open(const std::filesystem::path& database);
-  /// The same, made if need be, with the group and mode as above.
+  /// The same, made if need be, with the group and mode as above. kSystem also where the database
+  /// is not there.
   static Result<RecordFolder> make(const std::filesystem::path& database, gid_t group);
 
   int fd() const { return fd_.get(); }

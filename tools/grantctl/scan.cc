@@ -167,7 +167,8 @@ Result<void> find_missing(const Store& store, Admin& admin, Findings& findings) 
 
 Result<int> run_scan(Context& context, const std::string& directory) {
   auto store = Store::open(directory, grantfs::FileIdKey{});
-  if (!store) return store.error();
+  // To a daemon a store that is not there is trouble, for it may come; here it is a wrong argument.
+  if (!store) return Error{ErrorKind::kInvalid, store.error().message};
   auto admin = context.open_admin();
   if (!admin) return admin.error();
   Findings findings(context.json);

@@ -404,7 +404,7 @@ def show_servers(show, alice):
     port = site.serve(["busybox", "httpd", "-f", "-p", "127.0.0.1:{port}"], site.mount / "by-session" / alice)
     show.ask("busybox", f"/{quoted(path)}", "in alice's session's folder", 200, show.original(path), port=port)
     show.ask("busybox", f"/{quoted(bobs)}", "in alice's session's folder: not hers", 404, port=port)
-    port = site.serve(["python3", "-m", "http.server", "--bind", "127.0.0.1", "{port}"], site.mount / "public")
+    port = site.serve(["/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", "{port}"], site.mount / "public")
     show.ask("python3", f"/{quoted(public)}", "in MOUNT/public", 200, show.original(public), port=port)
     show.ask("python3", f"/{quoted(path)}", "in MOUNT/public: not public", 404, port=port)
 

@@ -335,6 +335,24 @@ class Site:
         (daemon,) = json.loads(self.grantctl("--json", "status").stdout)["daemons"]
         return daemon
 
+    @contextlib.contextmanager
+    def stopped(self):
+        """The daemon by SIGSTOP: no thread of it runs in here, and all go on afterwards."""
+        pid = self.daemon_pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            # Of several threads, each stops for itself.
+            wait_for(lambda: all(task.read_text().rpartition(")")[2].split()[0] == "T"
+                                 for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")), what="the daemon to stop")
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def end_leases(self):
+        """For cases that are about decisions: nothing is lent any more that was decided before."""
+        if LENDS_BY_DEFAULT:
+            self.recall()
+
     def recall(self):
         """Returns when the daemon has recalled whatever was committed before."""
         with socket.socket(socket.AF_UNIX) as connection:

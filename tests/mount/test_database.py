@@ -61,6 +61,7 @@ class DatabaseTest(TwoUsersTest):
 
     def assert_denies(self):
         """Nothing is served, with no errno but those two, and promptly."""
+        self.site.end_leases()
         started = time.monotonic()
         self.assertLessEqual(self.every_answer(), REFUSALS)
         self.assertLess(time.monotonic() - started, PATIENCE_SECONDS)
@@ -68,6 +69,7 @@ class DatabaseTest(TwoUsersTest):
 
     def assert_never_wider(self):
         """What is granted may still be served, or refused; what is denied is refused."""
+        self.site.end_leases()
         self.assertLessEqual(self.every_answer(), REFUSALS | {"OK"})
         self.assert_daemon_lives()
 
@@ -231,6 +233,7 @@ class Broken(DatabaseTest):
     def test_a_revocation_in_a_truncated_wal_is_not_undone(self):
         """Promise 10: the last commit is lost; the one before it must not answer."""
         self.assertTrue(self.hold("DELETE FROM owners")[1])
+        self.site.end_leases()
         self.assertEqual(outcome(read, self.hers), "ENOENT")
         os.truncate(self.beside("-wal"), 0)
         for _ in range(20):
@@ -287,6 +290,7 @@ class Replaced(DatabaseTest):
         for suffix in ("-wal", "-shm"):
             self.beside(suffix).unlink(missing_ok=True)
         os.rename(new, self.site.db)
+        self.site.end_leases()
         self.assertEqual(outcome(read, self.hers), "ENOENT")
         self.assertEqual(outcome(read, self.site.path("public", "open/welcome.txt")), "ENOENT")
         wait_for(lambda: outcome(read, self.by_session(self.bob_token, "bob/secret.txt")) == "OK", 5, "the new one to answer")
@@ -328,6 +332,7 @@ class Replaced(DatabaseTest):
                 for suffix in ("-wal", "-shm"):
                     self.beside(suffix).unlink(missing_ok=True)
                 os.rename(new, self.site.db)
+                self.site.end_leases()
                 self.assertEqual(outcome(read, self.hers), "ENOENT")
             self.assertIn(outcome(read, reader), REFUSALS | {"OK"})
             self.assertIn(outcome(read, self.his), REFUSALS)
@@ -404,7 +409,7 @@ class Hostile(DatabaseTest):
         """Promise 1: expiries as text or in milliseconds, odd principals and paths, by a writer that ignores CHECK."""
         with contextlib.closing(sqlite3.connect(self.site.db)) as connection:
             connection.execute("PRAGMA ignore_check_constraints = ON")
-            for path in ("/bob", "bob/", "./bob", "bob//secret.txt", "nobody/../bob", "bob/.", "..", "."):
+            for path in ("/bob", "bob/", "./bob", "bob//secret.txt", "nobody/../bob", "bob/.", "..", "", "./."):
                 connection.execute("INSERT INTO grants (principal, path) VALUES (?, ?)", (f"uid:{self.alice}", path))
             connection.execute("INSERT INTO members (member, parent) VALUES (?, 'uid:' || ?)", (f"uid:{self.alice}", f"0{self.bob}"))
             connection.commit()
@@ -417,6 +422,7 @@ class Hostile(DatabaseTest):
             connection.execute("PRAGMA ignore_check_constraints = ON")
             connection.execute("UPDATE sessions SET principal = 'root'")
             connection.commit()
+        self.site.end_leases()
         self.assertIn(outcome(read, self.hers), REFUSALS)
         self.assert_daemon_lives()
 
@@ -427,6 +433,7 @@ class Posing(DatabaseTest):
     def pose(self, table, view):
         with contextlib.closing(sqlite3.connect(self.site.db)) as connection:
             connection.executescript(f"ALTER TABLE {table} RENAME TO moved; CREATE VIEW {table} AS {view}")
+        self.site.end_leases()
 
     def test_a_view_grants_nothing(self):
         """Promise 1: also once the daemon starts on it."""

@@ -2,8 +2,6 @@
 
 import json
 import os
-import pathlib
-import signal
 import subprocess
 import unittest
 
@@ -38,6 +36,7 @@ class Health(MountTest):
 
     def test_the_policys_folder_is_open_to_others(self):
         self.site.db.parent.chmod(0o755)
+        self.site.end_leases()
         self.assertEqual(outcome(read, self.path), "EACCES")
         daemon = self.says(3)
         self.assertEqual(daemon["state"], "trouble")
@@ -57,16 +56,9 @@ class Health(MountTest):
         os.rename(self.site.root / "away.db", self.site.db)
 
     def test_one_that_hangs_is_not_none(self):
-        pid = self.site.daemon_pid
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            # Of several threads, each stops for itself.
-            wait_for(lambda: all(task.read_text().rpartition(")")[2].split()[0] == "T"
-                                 for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")))
+        with self.site.stopped():
             status = self.by_database("status")
             metrics = self.by_database("metrics")
-        finally:
-            os.kill(pid, signal.SIGCONT)
         self.assertEqual(status.returncode, 3)
         self.assertIn("does not answer", status.stderr)
         self.assertNotIn("no daemon", status.stderr)

@@ -123,6 +123,7 @@ class HostileApplication(OwnTablesTest):
                         f"CREATE VIEW uploads AS SELECT '7' AS user_id, '{PREFIX}8/picture' AS file_path")
             wait_for(lambda: outcome(read, self.by_session(ALICES_KEY, "8/picture")) == "OK", what="the view to count")
             self.change("DROP VIEW uploads", "ALTER TABLE kept RENAME TO uploads")
+            self.site.end_leases()
             self.assertEqual(outcome(read, self.by_session(ALICES_KEY, "8/picture")), "ENOENT")
             self.resumes()
 

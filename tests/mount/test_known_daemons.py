@@ -1,9 +1,7 @@
 """Promise 2, of whichever daemon on a database: grantctl finds it by the database alone, wherever its socket and namespaces are."""
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import unittest
 
@@ -97,11 +95,8 @@ class KnownDaemons(MountTest):
         path = self.mount("enforce=lease,lease=1")
         self.grantctl("own", "user:1", "u")
         read(path)
-        os.kill(self.site.daemon_pid, signal.SIGSTOP)
-        try:
+        with self.site.stopped():
             done = self.grantctl("--json", "revoke", "user:1", "u")
-        finally:
-            os.kill(self.site.daemon_pid, signal.SIGCONT)
         self.assertEqual(outcome(read, path), "ENOENT")
         self.assertIn(str(self.site.mountpoint), done.stderr)
         self.assertGreaterEqual(json.loads(done.stdout)["recall"]["waited_seconds"], 1)

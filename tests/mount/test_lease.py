@@ -340,17 +340,13 @@ class ShortLease(LeaseTest):
 
     def test_a_stopped_daemon_is_bounded_by_the_lease(self):
         """Promise 3: SIGSTOP; nothing is answered from the cache once the lease is over."""
-        import signal
         path = self.by_session(self.alice_token, "alice/report.txt")
         serve(path)
         actor = self.actor(33)
-        os.kill(self.site.daemon_pid, signal.SIGSTOP)
-        try:
+        with self.site.stopped():
             time.sleep(1.2)  # the lease itself: what is waited for is that nothing happens
             actor.start(outcome, serve, path)
             self.site.sql("DELETE FROM sessions")
-        finally:
-            os.kill(self.site.daemon_pid, signal.SIGCONT)
         self.assertEqual(actor.finish(), "EACCES")
 
 

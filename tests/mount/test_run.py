@@ -226,11 +226,8 @@ class Run(ProcessTest):
     def test_without_a_daemon_nothing_is_started(self):
         """Promise 1: nor when one of two does not bind it."""
         started = self.site.root / "started"
-        os.kill(self.site.daemon_pid, signal.SIGSTOP)
-        try:
+        with self.site.stopped():
             status, _, said = self.done("touch", str(started))
-        finally:
-            os.kill(self.site.daemon_pid, signal.SIGCONT)
         self.assertEqual((status, started.exists()), (3, False), said)
         self.assertIn(str(self.site.mountpoint), said)
         self.site.umount()

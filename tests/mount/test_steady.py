@@ -7,7 +7,6 @@ tested here, with the daemon stopped or killed.
 import contextlib
 import os
 import re
-import signal
 import sqlite3
 import time
 
@@ -123,14 +122,11 @@ class Stopped(Steady):
 
     def refused_after_a_stop(self, take, *function):
         actor = self.actor(33)
-        os.kill(self.site.daemon_pid, signal.SIGSTOP)
-        try:
+        with self.site.stopped():
             time.sleep(1.2 * LEASE_SECONDS)  # the lease itself: what is waited for is that nothing happens
             actor.start(outcome, *function)
             self.committed(take)
             time.sleep(0.1)  # a request that is answered from the cache would be answered by now
-        finally:
-            os.kill(self.site.daemon_pid, signal.SIGCONT)
         return actor.finish()
 
     def test_a_path_is_refused(self):
@@ -153,14 +149,11 @@ class Stopped(Steady):
         inherited = str(self.by_session(self.alice_token, "alice"))
         actor = self.actor(33)
         actor.call(os.chdir, inherited)
-        os.kill(self.site.daemon_pid, signal.SIGSTOP)
-        try:
+        with self.site.stopped():
             time.sleep(1.2 * LEASE_SECONDS)
             actor.start(outcome, serve, "report.txt")
             self.committed("DELETE FROM owners")
             time.sleep(0.1)
-        finally:
-            os.kill(self.site.daemon_pid, signal.SIGCONT)
         self.assertEqual(actor.finish(), "ENOENT")
         actor.call(os.chdir, "/")
 

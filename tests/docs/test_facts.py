@@ -81,7 +81,8 @@ class Functions(unittest.TestCase):
         source = (TOP / "src/db/reading_only.cc").read_text()
         allowed = re.findall(r'^ {4}"([^"]+)",$', source, re.MULTILINE)
         self.assertGreater(len(allowed), 50)
-        said = re.search(r"and call these functions:\s*(.*?)\.\s*What is not in the SQLite", page_text("grantfs.7"), re.DOTALL)[1]
+        page = " ".join(page_text("grantfs.7").split())  # wherever this groff breaks lines
+        said = re.search(r"and call these functions: (.*?)\. What is not in the SQLite", page)[1]
         self.assertEqual(said.split(), allowed)
 
 

@@ -96,6 +96,10 @@ inside() {
     case $part in
       django) check django django_tests ;;
       demo) check demo tools/demo ;;
+      mount)
+        need_packages bindfs mergerfs strace
+        check mount /usr/bin/python3 -B tests/run.py mount
+        ;;
       *) check "$part" /usr/bin/python3 -B tests/run.py "$part" ;;
     esac
   done

@@ -61,6 +61,7 @@ class Upcalls(LeaseTest):
         link = self.site.grantctl("link", "create", "alice/deep").stdout.strip()
         bound = self.site.grantctl("link", "create", "alice/deep", "--address", "192.0.2.0/24").stdout.strip()
         self.grant("user:a", "alice/deep")
+        self.recalled()  # while a commit is looked at, nothing is lent
         server = self.actor(33, gid=grp.getgrnam("www-data").gr_gid)
         inodes = set()
         for path in (self.site.path("by-link", link, "deep/er/note.txt"), self.site.path("by-user/a/alice/deep/er/note.txt"),
@@ -73,6 +74,7 @@ class Upcalls(LeaseTest):
     def test_a_link_with_uses_asks_at_its_door_alone(self):
         link = self.site.grantctl("link", "create", "alice/deep", "--uses", "1").stdout.strip()
         path = self.site.path("by-link", link, "deep/er/note.txt")
+        self.recalled()
         serve(path)
         hot = self.upcalls_of(lambda: [serve(path) for _ in range(10)])
         self.assertEqual(hot.pop("lookup"), 10)
@@ -91,6 +93,7 @@ class Upcalls(LeaseTest):
         self.site.umount()
         self.site.mount(self.OPTIONS + ",server_group=www-data")
         self.grant(f"uid:{self.bob}", "alice")
+        self.recalled()
         serve(self.by_session(self.alice_token, "alice/report.txt"))
         serve(self.by_session(self.bob_token, "bob/secret.txt"))
         again = self.upcalls_of(lambda: serve(self.by_session(self.bob_token, "alice/report.txt")))
@@ -101,6 +104,7 @@ class Upcalls(LeaseTest):
     def test_without_a_servers_group_each_session_reads_for_itself(self):
         """Promise 5: whether the bytes were read before would tell of another."""
         self.grant(f"uid:{self.bob}", "alice")
+        self.recalled()
         serve(self.by_session(self.alice_token, "alice/report.txt"))
         serve(self.by_session(self.bob_token, "bob/secret.txt"))
         self.assertEqual(self.upcalls_of(lambda: serve(self.by_session(self.bob_token, "alice/report.txt"))), {"lookup": 2, "read": 1})
@@ -146,6 +150,7 @@ class Recall(LeaseTest):
         self.join(f"uid:{self.alice}", "group:inner")
         self.join("group:inner", "group:outer")
         self.grant("group:outer", "bob")
+        self.recalled()
         by_group = self.by_session(self.alice_token, "bob/secret.txt")
         own = self.by_session(self.alice_token, "alice/report.txt")
         serve(by_group), serve(own)
@@ -156,6 +161,7 @@ class Recall(LeaseTest):
     def test_others_leases_and_page_caches_stay(self):
         """Recall is precise: of two who hold the same file warm, one is asked again."""
         self.grant(f"uid:{self.bob}", "alice/report.txt")
+        self.recalled()
         hers, his = (self.by_session(token, "alice/report.txt") for token in (self.alice_token, self.bob_token))
         elsewhere = self.by_session(self.bob_token, "bob/secret.txt")
         for path in (hers, his, elsewhere):

@@ -167,12 +167,14 @@ void on_readlink(fuse_req_t request, fuse_ino_t node) {
   });
 }
 
+#if defined(FUSE_CAP_PASSTHROUGH)
 /// Whether it is no matter of the one file, nor of what is short at the moment: we may not (EPERM),
 /// or the store or the kernel cannot (ELOOP on a stacked one).
 bool forbids_passthrough(int error) {
   return error == EPERM || error == ELOOP || error == EOPNOTSUPP || error == ENOTTY ||
          error == ENOSYS || error == EINVAL;
 }
+#endif
 
 /// Gives the kernel the store's own file to read. False if it does not take it: for good, or this
 /// once, and then nothing of this open may be cached, or the kernel would refuse the next one that

@@ -28,6 +28,18 @@ const Directive* first_by_user(const Directive& directive) {
   return nullptr;
 }
 
+/// Whether std::regex, which goes back and forth, is done with it soon: few repetitions, and none
+/// of a group.
+bool is_matched_soon(std::string_view pattern) {
+  constexpr std::string_view kRepeats = "*+?{";
+  constexpr std::ptrdiff_t kMost = 2;
+  const auto repeats = [&](char c) { return kRepeats.find(c) != std::string_view::npos; };
+  if (std::ranges::count_if(pattern, repeats) > kMost) return false;
+  const auto group = std::ranges::adjacent_find(
+      pattern, [&](char before, char c) { return before == ')' && repeats(c); });
+  return group == pattern.end();
+}
+
 }  // namespace
 
 Auditor::Auditor(const Directive& top, std::vector<Tree> trees, Cost& cost)
@@ -103,7 +115,9 @@ bool Auditor::is_handed_on(const Site& site, const Alternative& uri) {
     if (spot.block->arguments.front() == "^~" && begin.starts_with(key)) return false;
     if (!is_pattern_location(*spot.block) || key.size() > kLongest) continue;
     try {
-      if (std::regex_search(begin, std::regex(key))) return hands_on(*spot.block);
+      if (is_matched_soon(key) && std::regex_search(begin, std::regex(key))) {
+        return hands_on(*spot.block);
+      }
     } catch (const std::regex_error&) {
       return false;
     }

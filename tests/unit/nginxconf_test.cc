@@ -96,6 +96,14 @@ TEST_F(Nginxconf, WhatIsBeyondTheBoundsIsRefusedWithItsLine) {
       std::string::npos);
 }
 
+TEST_F(Nginxconf, APatternThatRepeatsWhatRepeatsIsNotTriedOut) {
+  const auto report =
+      audit_text("server { location ~ \"^/(a+)+(b+)+\\.php$\" { fastcgi_pass x; } location / {" +
+                 (" try_files $uri /" + std::string(80, 'a')) + "$request_uri; } }");
+  ASSERT_TRUE(report);  // at all: by going back and forth it would take for ever
+  EXPECT_FALSE(report->findings.empty());
+}
+
 TEST_F(Nginxconf, IncludesThatDoubleAreRefusedWithTheirLine) {
   for (unsigned i = 0; i < 40; ++i) {
     const std::string next = "f" + std::to_string(i + 1);

@@ -12,6 +12,7 @@ import unittest
 
 from fake_daemon import FakeDaemon
 from grantctl_case import DENIED, DONE, TROUBLE, USAGE, Case
+from test_whole_store import SCHEMA_4
 
 
 class Restore(Case):
@@ -109,6 +110,14 @@ class Restore(Case):
         self.assertEqual(len(self.rules()), 2)
 
     def test_an_older_schema_is_brought_up(self):
+        subprocess.run(["sqlite3", self.backup], input=SCHEMA_4.read_bytes(), check=True)
+        before = self.backup.read_bytes()
+        self.ok("restore", self.backup)
+        self.assertEqual(self.exits(DONE, "check", "user:2", "a").stderr, "")
+        self.exits(DENIED, "check", "user:a", "kept")
+        self.assertEqual(self.backup.read_bytes(), before)
+
+    def test_a_newer_schema_is_refused(self):
         self.ok("backup", self.backup)
         with contextlib.closing(sqlite3.connect(self.backup)) as connection:
             with connection:

@@ -17,14 +17,14 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr Seconds kBeyondAllLeases{1e8};
 
 enum class Attitude {
-  kAway,  ///< it has gone
+  kEnded,  ///< by itself, its mount with it
   kAcknowledged,
   kLendsNothing,
   kUnacknowledged,
 };
 
 struct Answer {
-  Attitude attitude = Attitude::kAway;
+  Attitude attitude = Attitude::kUnacknowledged;
   UnacknowledgedRecall details;
 };
 
@@ -72,8 +72,24 @@ Answer ask(const control::KnownDaemon& daemon, SteadyTime committed) {
   }
   if (answer) return {Attitude::kAcknowledged, {}};
   if (lease == Seconds{0}) return {Attitude::kLendsNothing, {}};
-  if (goes(daemon)) return {};
+  if (goes(daemon) && !daemon.was_killed()) return {Attitude::kEnded, {}};
   return {Attitude::kUnacknowledged, {daemon.name(), lease, answer.error().message}};
+}
+
+/// Waits until nothing stands any more that killed daemons lent before the commit, and removes
+/// their records. Whoever finds them after that has committed later, and has nothing to wait for.
+void wait_for_killed(const control::KnownDaemons& known, SteadyTime committed,
+                     RecallOutcome& outcome) {
+  if (known.killed.empty()) return;
+  std::this_thread::sleep_for(control::kDying);
+  for (const control::KnownDaemon& daemon : known.killed) {
+    const Seconds lease = daemon.record ? Seconds{daemon.record->lease_seconds} : kLongestLease;
+    if (lease > Seconds{0}) {
+      std::this_thread::sleep_until(lease_end(committed, lease));
+      outcome.unacknowledged.push_back({daemon.name(), lease, "it was killed"});
+    }
+    control::remove_record(known, daemon);
+  }
 }
 
 /// Asks every daemon, each on a thread of its own but the first.
@@ -124,7 +140,7 @@ RecallOutcome recall(const std::filesystem::path& database, SteadyTime committed
   }
   for (Answer& answer : ask_all(known.daemons, committed)) {
     switch (answer.attitude) {
-      case Attitude::kAway:
+      case Attitude::kEnded:
         break;
       case Attitude::kAcknowledged:
         ++outcome.acknowledged;
@@ -137,6 +153,7 @@ RecallOutcome recall(const std::filesystem::path& database, SteadyTime committed
         break;
     }
   }
+  wait_for_killed(known, committed, outcome);
   return outcome;
 }
 

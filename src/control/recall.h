@@ -43,7 +43,8 @@ struct RecallOutcome {
 /// have lent and commits up to now have taken away. Those are the daemons that have a record at the
 /// database (record.h), wherever their sockets and namespaces are. All are asked at the same time;
 /// each is waited for until its own lease has run out since `committed`, when no answer matters any
-/// more, and for kAnswerTime at most. A daemon that has gone has lent nothing.
+/// more, and for kAnswerTime at most. What a daemon that was killed has lent stands until its lease
+/// is over: that is waited for in here, and its record is removed then.
 ///
 /// With one daemon, this costs a look into the folder of records, a small file read, and one
 /// exchange over its socket. Safe to call from any thread.

@@ -9,10 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <ctime>
-#include <thread>
 
 #include "base/quote.h"
 
@@ -86,29 +84,29 @@ class Search {
     UniqueFd file = open_record(*known_.folder, name);
     if (unfinished) {
       if (was_left_unfinished(file)) stale_.push_back(name);
-    } else if (file && is_unlocked(file)) {
-      stale_.push_back(socket_name(id));
-      stale_.push_back(name);
-      someone_died_ = true;
     } else if (file || errno != ENOENT) {
-      known_.daemons.push_back(
-          {known_.folder->short_path(socket_name(id)), file ? read_record(file) : std::nullopt,
-           file ? std::make_shared<const UniqueFd>(std::move(file)) : nullptr});
+      auto& where = file && is_unlocked(file) ? known_.killed : known_.daemons;
+      where.push_back({std::string(id), known_.folder->short_path(socket_name(id)),
+                       file ? read_record(file) : std::nullopt,
+                       file ? std::make_shared<const UniqueFd>(std::move(file)) : nullptr});
     }
   }
 
   void remove_stale() {
-    if (someone_died_) std::this_thread::sleep_for(kDying);
     for (const std::string& name : stale_) ::unlinkat(known_.folder->fd(), name.c_str(), 0);
   }
 
  private:
   KnownDaemons& known_;
   std::vector<std::string> stale_;
-  bool someone_died_ = false;
 };
 
 }  // namespace
+
+bool KnownDaemon::was_killed() const {
+  struct stat status = {};
+  return has_gone() && (::fstat(file->get(), &status) != 0 || status.st_nlink > 0);
+}
 
 std::string KnownDaemon::name() const {
   if (!record || record->mountpoint.empty()) {
@@ -138,6 +136,13 @@ KnownDaemons known_daemons(const std::filesystem::path& database) {
   for (const std::string& name : *names) search.look_at(name);
   search.remove_stale();
   return known;
+}
+
+void remove_record(const KnownDaemons& known, const KnownDaemon& killed) {
+  // The record last: it is what the socket is found by.
+  for (const std::string& name : {socket_name(killed.id), record_name(killed.id)}) {
+    ::unlinkat(known.folder->fd(), name.c_str(), 0);
+  }
 }
 
 }  // namespace grantfs::control

@@ -137,16 +137,27 @@ class KnownDaemons(MountTest):
         wait_for(self.record, what="a record, once there is room for it")
         self.assert_revoked(path)
 
-    def test_one_that_was_killed_is_none(self):
-        """Promise 2: what it left is removed, and the next one is found."""
-        self.mount()
-        self.site.kill()
-        left = self.record()
-        self.grantctl("own", "user:1", "u")
-        self.assertIn("no daemon", self.grantctl("revoke", "user:1", "u").stderr)
-        self.assertFalse(left.exists())
+    def test_what_one_lent_that_was_killed_is_waited_out(self):
+        """Promise 2: the kernel goes on with it, in a directory that is held also under the next daemon. Then it is no more."""
+        for taken_over in (False, True):
+            with self.subTest(taken_over=taken_over):
+                path = self.mount("enforce=lease,lease=2")
+                self.grantctl("own", "user:1", "u")
+                held = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+                self.addCleanup(os.close, held)
+                read(path)
+                left = self.record()
+                self.site.kill()
+                if taken_over:
+                    self.mount("enforce=lease,lease=2")
+                self.assertEqual(outcome(os.open, "f", os.O_RDONLY, dir_fd=held), "OK", "nothing was lent: nothing is tested")
+                done = self.grantctl("revoke", "user:1", "u")
+                self.assertNotEqual(outcome(os.open, "f", os.O_RDONLY, dir_fd=held), "OK")
+                self.assertNotEqual(outcome(read, path), "OK")
+                self.assertIn(str(self.site.mountpoint), done.stderr)
+                self.assertFalse(left.exists())
         self.site._clean_exit_expected = True
-        self.assert_revoked(self.mount())
+        self.assert_revoked(path)
 
     def test_nothing_is_left_behind(self):
         self.mount()

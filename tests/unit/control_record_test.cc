@@ -112,13 +112,19 @@ TEST_F(RecordTest, APathTooLongForASocketIsNoHindrance) {
   EXPECT_TRUE(ask_status(known.daemons[0].socket));
 }
 
-TEST_F(RecordTest, WhatDaemonsThatWereKilledLeftIsRemoved) {
+TEST_F(RecordTest, WhatDaemonsThatWereKilledLeftIsToldUntilItIsRemoved) {
   std::filesystem::create_directory(folder_);
   std::ofstream(folder_ / "0123456789abcdef.json") << R"({"mountpoint":"/m","lease_seconds":30})";
   std::ofstream(folder_ / "0123456789abcdef.sock") << "";
   const auto unfinished = folder_ / ".fedcba9876543210.json";
   std::ofstream(unfinished) << "";
-  EXPECT_TRUE(control::known_daemons(database_).daemons.empty());
+  const auto known = control::known_daemons(database_);
+  EXPECT_TRUE(known.daemons.empty());
+  ASSERT_EQ(known.killed.size(), 1U);
+  EXPECT_EQ(known.killed[0].record->lease_seconds, 30);
+  EXPECT_TRUE(known.killed[0].was_killed());
+  EXPECT_EQ(names().size(), 3U);
+  control::remove_record(known, known.killed[0]);
   EXPECT_EQ(names(), std::vector<std::string>{unfinished.filename()});  // it may be in the making
   const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::minutes{5};
   std::filesystem::last_write_time(unfinished, old);

@@ -146,7 +146,19 @@ TEST_F(RecallTest, ARefusalIsNoAcknowledgement) {
   EXPECT_EQ(outcome.unacknowledged[0].lease, std::chrono::seconds{30});
 }
 
-TEST_F(RecallTest, ADaemonThatDiesMidwayHasLentNothing) {
+TEST_F(RecallTest, WhatAKilledDaemonLentIsWaitedOutOnce) {
+  const auto folder = control::record_folder(database_);
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder / "0123456789abcdef.json") << R"({"mountpoint":"/m","lease_seconds":0.2})";
+  const auto outcome = ask();
+  EXPECT_GE(since_commit(), milliseconds{200});
+  ASSERT_EQ(outcome.unacknowledged.size(), 1U);
+  EXPECT_NE(outcome.unacknowledged[0].name.find("'/m'"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  EXPECT_FALSE(ask().any());
+}
+
+TEST_F(RecallTest, ADaemonThatEndsMidwayHasLentNothing) {
   const auto dies = daemon(30, Manner::kHangs);
   auto asked = std::async(std::launch::async, [&] { return ask(); });
   while (dies->recalls() == 0) std::this_thread::yield();

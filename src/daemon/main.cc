@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -97,6 +98,7 @@ int run(const CommandLine& line) {
 int main(int argc, char** argv) {
   using namespace grantfs;
   hold_standard_descriptors();
+  ::signal(SIGXFSZ, SIG_IGN);  // a write beyond RLIMIT_FSIZE fails then, and ends nobody
   CLI::App app(
       "Mounts a private directory as a tree in which a path exists only for whoever owns the file "
       "or holds a grant on it.",

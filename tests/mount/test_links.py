@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pwd
+import resource
 import sqlite3
 import stat
 import time
@@ -321,6 +322,13 @@ class Uses(Windows, UsesTest):
         self.remount(self.WINDOW)
         self.assertEqual(outcome(read, path), "EACCES")
         self.site.grantctl("link", "rm", token_id(token))
+
+    def test_a_limit_on_the_size_of_files_closes_the_door_and_ends_nobody(self):
+        """Promise 10: RLIMIT_FSIZE, as of a unit's LimitFSIZE=."""
+        resource.prlimit(self.site.daemon_pid, resource.RLIMIT_FSIZE, (0, 0))
+        self.assertEqual(outcome(read, self.by_link(self.link("alice/report.txt", "--uses", "1"), "report.txt")), "EACCES")
+        self.assert_daemon_lives()
+        self.assertEqual(read(self.by_link(self.link("alice/report.txt"), "report.txt")), REPORT)
 
     def test_a_use_under_way_goes_on_after_a_restart(self):
         self.remount(600)

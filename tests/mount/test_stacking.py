@@ -4,7 +4,6 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
@@ -37,7 +36,7 @@ class Stacking(LeaseTest):
         with tempfile.TemporaryDirectory(prefix="grantfs-stack-") as work:
             os.chmod(work, 0o777)
             done = subprocess.run(["setpriv", f"--reuid={self.stranger}", f"--regid={self.stranger}", "--clear-groups",
-                                   "unshare", "-Urm", sys.executable, "-c", STACK, lower, work],
+                                   "unshare", "-Urm", "/usr/bin/python3", "-c", STACK, lower, work],
                                   capture_output=True, text=True, preexec_fn=end_with_parent)
         if done.returncode != 0:
             self.skipTest(f"no user namespaces for users: {done.stderr}")

@@ -126,8 +126,8 @@ class WithoutADaemon(RecallCase):
                 self.assertRegex(done.stderr, r"\Agrantctl: note: no daemon runs on this database.*\n\Z")
                 self.assertEqual(json.loads(done.stdout)["recall"], {"acknowledged": 0, "waited_seconds": 0.0})
 
-    def test_a_record_that_was_left_behind_is_no_daemon_and_is_removed(self):
-        daemon = FakeDaemon(self.database)
+    def test_a_record_that_was_left_behind_has_its_lease_waited_out_once(self):
+        daemon = FakeDaemon(self.database, lease_seconds=1)
         left = daemon.record.read_text()
         daemon.close()
         daemon.record.write_text(left)
@@ -135,8 +135,12 @@ class WithoutADaemon(RecallCase):
         listener.bind(str(daemon.path))
         listener.close()
         self.given()
-        self.assertIn("no daemon", self.exits(DONE, "revoke", "user:a", "granted").stderr)
+        done = self.exits(DONE, "--json", "revoke", "user:a", "granted")
+        self.assertIn("it was killed", done.stderr)
+        self.assertGreaterEqual(json.loads(done.stdout)["recall"]["waited_seconds"], 1)
         self.assertEqual(list(daemon.record.parent.iterdir()), [])
+        self.given()
+        self.assertIn("no daemon", self.exits(DONE, "revoke", "user:a", "granted").stderr)
 
     def test_a_grant_is_quiet(self):
         self.assertEqual(self.exits(DONE, "grant", "user:a", "x", "--expires", "1h").stderr, "")

@@ -33,21 +33,13 @@ std::size_t utf8_sequence(std::string_view text) {
   return 0;
 }
 
-/// What is shown of a text that is too long.
-std::pair<std::string_view, std::string_view> ends_of(std::string_view text) {
-  constexpr std::size_t kAtTheEnd = 40;
-  constexpr std::size_t kAtTheBeginning = 160;
-  return {text.substr(0, kAtTheBeginning), text.substr(text.size() - kAtTheEnd)};
-}
-
-}  // namespace
-
-std::string escaped(std::string_view text) {
+/// The text with what is no printable UTF-8 escaped, and the characters of `besides`.
+std::string with_escapes(std::string_view text, std::string_view besides) {
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {
     const auto length = utf8_sequence(text);
-    if (length == 0 || text.front() == '\\' || text.front() == '\'') {
+    if (length == 0 || besides.find(text.front()) != std::string_view::npos) {
       result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
       text.remove_prefix(1);
     } else {
@@ -58,10 +50,31 @@ std::string escaped(std::string_view text) {
   return result;
 }
 
+std::string in_quotes(std::string_view text) {
+  return "'" + with_escapes(text, "\\'") + "'";
+}
+
+/// What is shown of a text that is too long.
+std::pair<std::string_view, std::string_view> ends_of(std::string_view text) {
+  constexpr std::size_t kAtTheEnd = 40;
+  constexpr std::size_t kAtTheBeginning = 160;
+  return {text.substr(0, kAtTheBeginning), text.substr(text.size() - kAtTheEnd)};
+}
+
+}  // namespace
+
+std::string escaped(std::string_view text) {
+  return with_escapes(text, "\\");
+}
+
+std::string printable(std::string_view message) {
+  return with_escapes(message, "");
+}
+
 std::string quoted(std::string_view text) {
-  if (text.size() <= kMostShownBytes) return "'" + escaped(text) + "'";
+  if (text.size() <= kMostShownBytes) return in_quotes(text);
   const auto [begin, end] = ends_of(text);
-  return fmt::format("'{}'...'{}' ({} bytes)", escaped(begin), escaped(end), text.size());
+  return fmt::format("{}...{} ({} bytes)", in_quotes(begin), in_quotes(end), text.size());
 }
 
 std::string shortened(std::string_view message) {

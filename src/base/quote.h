@@ -26,7 +26,13 @@ inline constexpr std::size_t kMostMessageBytes = 4000;
 /// kMostShownBytes is shortened likewise, and the message in its middle if it is still too long.
 std::string shortened(std::string_view message);
 
-/// The escapes of quoted() without the quotes, and all of the text, for tables.
+/// One value without quotes around it, all of it, as in a table or in front of a colon: as in
+/// quoted(), but an apostrophe, which ends nothing there, stays what it is.
 std::string escaped(std::string_view text);
+
+/// A whole message, with values in it that are quoted or escaped already: control characters and
+/// bytes that are not UTF-8 are escaped, and nothing else, so that it stays one line and reads as
+/// it was written.
+std::string printable(std::string_view message);
 
 }  // namespace grantfs

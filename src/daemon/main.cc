@@ -32,7 +32,7 @@ struct CommandLine {
 };
 
 int complain(const Error& error) {
-  fmt::print(stderr, "grantfs: {}\n", shortened(error.message));
+  fmt::print(stderr, "grantfs: {}\n", printable(shortened(error.message)));
   return error.kind == ErrorKind::kInvalid ? kExitUsage : EXIT_FAILURE;
 }
 
@@ -119,7 +119,7 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return print_help(app, error);
-    fmt::print(stderr, "grantfs: {} (grantfs --help)\n", shortened(error.what()));
+    fmt::print(stderr, "grantfs: {} (grantfs --help)\n", printable(shortened(error.what())));
     return kExitUsage;
   }
   try {

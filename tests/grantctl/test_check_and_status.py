@@ -98,6 +98,21 @@ class WithDaemon(Case):
         self.environment["GRANTFS_CONTROL"] = self.control
         self.assertIn("9.9", self.ok("status"))
 
+    def test_what_the_daemon_says_is_shown_as_it_was_said(self):
+        """Its messages quote what they name; whatever forges a line is escaped all the same."""
+        said = "cannot open '/srv/it\\x27s': it's gone"
+        daemon = FakeDaemon(self.database, answer={
+            "ok": True, "state": "trouble", "troubles": [said, "a\nb\x1b[31m"], "last_trouble": {"message": said, "at": 90},
+            "enforce": "open", "enforce_because": said, "lends_nothing_because": said, "store": str(self.store),
+            "mountpoint": "/srv/it's", "database": str(self.database)})
+        self.addCleanup(daemon.close)
+        text = self.run_grantctl("--control", daemon.path, "status").stdout
+        self.assertIn(f"trouble: {said}; a\\x0ab\\x1b[31m\n", text)
+        self.assertIn(f"1970-01-01T00:01:30Z: {said}\n", text)
+        self.assertIn(f"open ({said})\n", text)
+        self.assertIn(f"nothing is lent: {said}\n", text)
+        self.assertRegex(text, r"(?m)^mountpoint +/srv/it's$")
+
     def test_a_daemon_that_is_named_must_decide_by_the_database_that_is_named(self):
         self.ok("--db", self.database, "--control", self.control, "status")
         other = self.top / "other" / "policy.db"

@@ -89,6 +89,14 @@ class WebconfCheck(unittest.TestCase):
         self.assertTrue(line.startswith(f"{path}:3: unchecked-variable: alias takes $cookie_t,"), line)
         self.assertIn("take it through a map", line)
 
+    def test_what_is_found_is_said_without_escapes_of_its_own(self):
+        path = self.write("server {\n location ~ ^/x/([^/]+)\\.jpg$ { alias /srv/files/by-session/$1; error_log /dev/null; }\n}\n", "it's.conf")
+        done = check(path)
+        self.assertIn(b"whole components, from a '/' to a '/' or the end", done.stdout)
+        for conf in (*sorted(HERE.rglob("*.conf")), path):
+            done = check(conf)
+            self.assertNotRegex(done.stdout + done.stderr, rb"\\x(27|5c)", conf)
+
     def test_included_files_are_read_and_named(self):
         self.write("server {\n  location /x/ { alias /srv/$arg_y/; }\n}\n", "sites/a.conf")
         self.write("include nested.conf;", "sites/b.conf")

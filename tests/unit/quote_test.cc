@@ -72,8 +72,15 @@ TEST(Quote, BytesThatAreNotUtf8AreEscaped) {
   EXPECT_EQ(quote("\xe6\x97x"), "'\\xe6\\x97x'");
 }
 
-TEST(Quote, EscapedIsTheSameWithoutQuotes) {
+TEST(Quote, AValueByItselfKeepsItsApostrophes) {
   EXPECT_EQ(escaped("a\tb"), "a\\x09b");
+  EXPECT_EQ(escaped("it's"), "it's");
+  EXPECT_EQ(escaped("a\\b"), "a\\x5cb");
+}
+
+TEST(Quote, AMessageIsPrintedAsItWasWrittenButForWhatForgesALine) {
+  EXPECT_EQ(printable("no 'it\\x27s' in '~ \\.php$'"), "no 'it\\x27s' in '~ \\.php$'");
+  EXPECT_EQ(printable("a\nb\x1b[31m\xff"), "a\\x0ab\\x1b[31m\\xff");
 }
 
 }  // namespace

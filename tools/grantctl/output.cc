@@ -33,7 +33,12 @@ std::size_t width(std::string_view text) {
 }  // namespace
 
 void complain(std::string_view message) {
-  std::cerr << "grantctl: " << grantfs::shortened(message) << '\n';
+  std::cerr << "grantctl: " << grantfs::printable(grantfs::shortened(message)) << '\n';
+}
+
+void put_error(Json& document, const grantfs::Error& error) {
+  document["error"] = grantfs::shortened(error.message);
+  document["kind"] = kind_name(error.kind);
 }
 
 void print(const Json& document) {

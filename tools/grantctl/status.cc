@@ -10,6 +10,7 @@ namespace grantctl {
 
 using grantfs::DaemonStatus;
 using grantfs::escaped;
+using grantfs::printable;
 using grantfs::Result;
 
 namespace {
@@ -73,10 +74,10 @@ void print_status(const DaemonStatus& daemon) {
   line("state", daemon.healthy
                     ? "healthy"
                     : fmt::format("trouble: {}",
-                                  escaped(fmt::format("{}", fmt::join(daemon.troubles, "; ")))));
+                                  printable(fmt::format("{}", fmt::join(daemon.troubles, "; ")))));
   if (!daemon.last_trouble.empty()) {
     line("last_trouble",
-         fmt::format("{}: {}", shown_time(daemon.last_trouble_at), escaped(daemon.last_trouble)));
+         fmt::format("{}: {}", shown_time(daemon.last_trouble_at), printable(daemon.last_trouble)));
   }
   line("mountpoint", escaped(daemon.mountpoint.native()));
   line("store", escaped(daemon.store.native()));
@@ -87,14 +88,14 @@ void print_status(const DaemonStatus& daemon) {
   line("pid", std::to_string(daemon.pid));
   const bool as_asked = daemon.enforce_because.empty();
   line("enforce",
-       escaped(as_asked ? daemon.enforce
-                        : fmt::format("{} ({})", daemon.enforce, daemon.enforce_because)));
+       printable(as_asked ? daemon.enforce
+                          : fmt::format("{} ({})", daemon.enforce, daemon.enforce_because)));
   if (!daemon.lends_nothing_because.empty()) {
-    line("lease", "nothing is lent: " + escaped(daemon.lends_nothing_because));
+    line("lease", "nothing is lent: " + printable(daemon.lends_nothing_because));
   } else if (daemon.lease_seconds) {
     line("lease", fmt::format("{:g} s", *daemon.lease_seconds));
   }
-  line("transport", escaped(daemon.transport));
+  line("transport", printable(daemon.transport));
   line("passthrough", daemon.passthrough ? "yes" : "no");
   if (daemon.stacking_refused) {
     line("stacking", *daemon.stacking_refused ? "refused" : "not refused by this kernel");

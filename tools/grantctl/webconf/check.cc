@@ -14,6 +14,7 @@
 namespace grantctl {
 
 using grantfs::escaped;
+using grantfs::printable;
 using grantfs::Result;
 
 namespace {
@@ -53,11 +54,11 @@ void print_json(const nginxconf::Report& report) {
 void print_report(const nginxconf::Report& report) {
   for (const auto& finding : report.findings) {
     print_line(fmt::format("{}:{}: {}: {}; {}", escaped(finding.place.file), finding.place.line,
-                           finding.rule, escaped(finding.what), escaped(finding.advice)));
+                           finding.rule, printable(finding.what), printable(finding.advice)));
   }
   for (const auto& note : report.notes) {
     complain(
-        fmt::format("{}:{}: {}", escaped(note.place.file), note.place.line, escaped(note.what)));
+        fmt::format("{}:{}: {}", escaped(note.place.file), note.place.line, printable(note.what)));
   }
   if (report.findings.empty()) print_line("nothing unsafe found");
 }

@@ -9,8 +9,9 @@ namespace grantfs {
 
 /// What restore_database() made the policy.
 struct RestoreOutcome {
-  RowCounts rows;      ///< that it has now
-  int migrations = 0;  ///< that brought an older backup up to this program's schema
+  RowCounts rows;                 ///< that it has now
+  int migrations = 0;             ///< that brought an older backup up to this program's schema
+  bool knew_blank_paths = false;  ///< as in Initialized, of the backup
 };
 
 /// Copies the policy database as of its newest commit, whatever others write meanwhile, to `file`,

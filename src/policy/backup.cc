@@ -232,6 +232,8 @@ Result<RestoreOutcome> restore_database(const std::filesystem::path& database,
   auto migrations = bring_up(*judged, file);
   if (!migrations) return migrations.error();
   outcome.migrations = *migrations;
+  outcome.knew_blank_paths =
+      *migrations > 0 && current_schema_version() - *migrations < kFirstSchemaWithoutBlankPaths;
 
   auto live = open_live(database);
   if (!live) return live.error();

@@ -117,6 +117,18 @@ class Restore(Case):
         self.exits(DENIED, "check", "user:a", "kept")
         self.assertEqual(self.backup.read_bytes(), before)
 
+    def test_whole_stores_of_an_older_schema_are_named(self):
+        """A blank path was one then; init names them too."""
+        subprocess.run(["sqlite3", self.backup], input=SCHEMA_4.read_bytes(), check=True)
+        said = self.exits(DONE, "restore", self.backup).stderr
+        for line in ("user:1 owns the whole store", "grantctl revoke 'user:3' .", f"grantctl link rm {7:064d}", "grantctl key rm k1"):
+            self.assertIn(line, said)
+        self.assertEqual(len(self.json("restore", self.backup)["whole_store"]), 4)
+        self.ok("backup", self.top / "current.db")
+        again = self.exits(DONE, "--json", "restore", self.top / "current.db")
+        self.assertNotIn("whole store", again.stderr)
+        self.assertNotIn("whole_store", again.stdout)
+
     def test_a_newer_schema_is_refused(self):
         self.ok("backup", self.backup)
         with contextlib.closing(sqlite3.connect(self.backup)) as connection:

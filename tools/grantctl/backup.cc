@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "output.h"
 #include "recall.h"
+#include "whole_store.h"
 
 namespace grantctl {
 
@@ -37,12 +38,22 @@ Result<int> run_restore(Context& context, const std::string& file) {
   auto restored = grantfs::restore_database(*database, file);
   if (!restored) return restored.error();
   const Json recalled = recall_leases(context);
+  std::vector<std::string> warned;
+  if (restored->knew_blank_paths) {
+    // The policy is restored, whatever becomes of that.
+    if (auto found = warn_of_whole_store(context)) {
+      warned = std::move(*found);
+    } else {
+      complain(found.error().message);
+    }
+  }
   if (context.json) {
     Json document;
     put_bytes(document, "database", database->native());
     put_bytes(document, "file", file);
     document["rows"] = to_json(restored->rows);
     document["migrations"] = restored->migrations;
+    if (restored->knew_blank_paths) document["whole_store"] = warned;
     document["recall"] = recalled;
     print(document);
     return kDone;

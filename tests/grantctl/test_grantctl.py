@@ -432,3 +432,15 @@ class JsonErrors(Case):
 
     def test_without_json_there_is_none(self):
         self.assertEqual(self.exits(2, "grant", "nonsense", "x").stdout, "")
+    def test_what_is_missing_is_an_error_in_the_result(self):
+        for words in (("revoke", "user:a", "x"), ("drop", "x"), ("forget", "user:a"), ("mv", "x", "y"), ("group", "rm", "g", "user:a"),
+                      ("session", "rm", "0" * 16), ("session", "rm", "--for", "user:a"), ("link", "rm", "0" * 16), ("key", "rm", "k1"),
+                      ("key", "retire", "k1")):
+            with self.subTest(words):
+                done = self.exits(1, "--json", *words)
+                document = json.loads(done.stdout)
+                self.assertEqual(document["kind"], "not_found")
+                self.assertIn(f"grantctl: {document['error']}\n", done.stderr)
+        self.ok("own", "user:a", "x")
+        self.assertNotIn("error", self.json("revoke", "user:a", "x"))
+

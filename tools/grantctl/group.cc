@@ -59,11 +59,9 @@ Result<int> run_group_rm(Context& context, const GroupArguments& arguments) {
   if (!admin) return admin.error();
   auto counts = (*admin)->remove_member(*group, *member);
   if (!counts) return counts.error();
-  recall_and_print(context, *counts);
-  if (counts->total() > 0) return kDone;
-  complain(fmt::format("{} is not a member of {}; see: grantctl group ls", quoted(member->text()),
-                       quoted(group->text())));
-  return kDenied;
+  return recall_and_report(context, *counts,
+                           fmt::format("{} is not a member of {}; see: grantctl group ls",
+                                       quoted(member->text()), quoted(group->text())));
 }
 
 Result<int> run_group_ls(Context& context, const GroupArguments& arguments) {

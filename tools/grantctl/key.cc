@@ -175,10 +175,7 @@ Result<int> run_key_ls(Context& context) {
 }
 
 int finish_key(Context& context, const grantfs::RowCounts& counts) {
-  recall_and_print(context, counts);
-  if (counts.total() > 0) return kDone;
-  complain("no such signing key; see: grantctl key ls");
-  return kDenied;
+  return recall_and_report(context, counts, "no such signing key; see: grantctl key ls");
 }
 
 struct KeyRetireArguments {

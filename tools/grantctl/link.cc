@@ -166,10 +166,7 @@ Result<int> run_link_rm(Context& context, const std::string& given) {
   if (!admin) return admin.error();
   auto counts = (*admin)->remove_link(*id);
   if (!counts) return counts.error();
-  recall_and_print(context, *counts);
-  if (counts->total() > 0) return kDone;
-  complain("no such link; see: grantctl link ls");
-  return kDenied;
+  return recall_and_report(context, *counts, "no such link; see: grantctl link ls");
 }
 
 void add_link_create(CLI::App& link, Context& context) {

@@ -139,30 +139,12 @@ std::optional<std::string> given_empty(int argc, char** argv) {
   return std::nullopt;
 }
 
-/// As `error` documents have it.
-const char* kind_name(grantfs::ErrorKind kind) {
-  switch (kind) {
-    case grantfs::ErrorKind::kInvalid:
-      return "usage";
-    case grantfs::ErrorKind::kNotFound:
-      return "not_found";
-    case grantfs::ErrorKind::kConflict:
-      return "conflict";
-    case grantfs::ErrorKind::kDatabase:
-      return "database";
-    case grantfs::ErrorKind::kSystem:
-      break;
-  }
-  return "system";
-}
-
 /// What a program reads that asked for JSON: a document in any case. People read standard error.
 int fail(const grantfs::Error& error, bool json) {
   complain(error.message);
   if (json) {
     Json document;
-    document["error"] = grantfs::shortened(error.message);
-    document["kind"] = kind_name(error.kind);
+    put_error(document, error);
     print(document);
   }
   return exit_status(error);

@@ -21,13 +21,9 @@ namespace {
 /// for a message.
 int report(Context& context, std::string_view done, const RowCounts& counts,
            const std::string& none) {
-  recall_and_print(context, counts);
-  if (counts.total() == 0) {
-    complain(none);
-    return kDenied;
-  }
-  if (!context.json) print_line(fmt::format("{} {}", done, shown(counts)));
-  return kDone;
+  const int status = recall_and_report(context, counts, none);
+  if (status == kDone && !context.json) print_line(fmt::format("{} {}", done, shown(counts)));
+  return status;
 }
 
 Result<int> run_mv(Context& context, const std::string& old_text, const std::string& new_text) {

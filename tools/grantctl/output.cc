@@ -30,6 +30,22 @@ std::size_t width(std::string_view text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
+const char* kind_name(grantfs::ErrorKind kind) {
+  switch (kind) {
+    case grantfs::ErrorKind::kInvalid:
+      return "usage";
+    case grantfs::ErrorKind::kNotFound:
+      return "not_found";
+    case grantfs::ErrorKind::kConflict:
+      return "conflict";
+    case grantfs::ErrorKind::kDatabase:
+      return "database";
+    case grantfs::ErrorKind::kSystem:
+      break;
+  }
+  return "system";
+}
+
 }  // namespace
 
 void complain(std::string_view message) {

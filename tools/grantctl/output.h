@@ -15,6 +15,10 @@ using Json = nlohmann::ordered_json;
 /// A line on standard error, `grantctl: ...`.
 void complain(std::string_view message);
 
+/// What a program reads of a failure, in a document that may have other fields: "error", the
+/// message, and "kind", "usage", "not_found", "conflict", "database" or "system".
+void put_error(Json& document, const grantfs::Error& error);
+
 /// The document on standard output.
 void print(const Json& document);
 /// A text of whole lines on standard output.

@@ -57,11 +57,17 @@ Json recall_leases(Context& context, WithoutDaemon without_daemon) {
   return {{"acknowledged", outcome.acknowledged}, {"waited_seconds", rounded(waited)}};
 }
 
-void recall_and_print(Context& context, const grantfs::RowCounts& counts) {
+int recall_and_report(Context& context, const grantfs::RowCounts& counts, const std::string& none) {
   Json document = to_json(counts);
   document["recall"] = nullptr;
-  if (counts.total() > 0) document["recall"] = recall_leases(context);
+  if (counts.total() > 0) {
+    document["recall"] = recall_leases(context);
+  } else {
+    put_error(document, {grantfs::ErrorKind::kNotFound, none});
+    complain(none);
+  }
   if (context.json) print(document);
+  return counts.total() > 0 ? kDone : kDenied;
 }
 
 }  // namespace grantctl

@@ -20,8 +20,9 @@ enum class WithoutDaemon {
 /// many seconds were waited because one did not.
 Json recall_leases(Context& context, WithoutDaemon without_daemon = WithoutDaemon::kSaySo);
 
-/// The same for a command whose result is `counts`, unless they are all zero; then, with --json,
-/// prints them, with "recall": null where none was made.
-void recall_and_print(Context& context, const grantfs::RowCounts& counts);
+/// Ends a command whose result is `counts`: the same, unless they are all zero, which is "not
+/// found", with `none` for a message. With --json prints them, with "recall": null where none was
+/// made, and with the error. Returns the exit status.
+int recall_and_report(Context& context, const grantfs::RowCounts& counts, const std::string& none);
 
 }  // namespace grantctl

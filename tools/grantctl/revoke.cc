@@ -47,6 +47,12 @@ Result<int> run_revoke(Context& context, const RevokeArguments& arguments) {
   const bool still = remaining && remaining->rule;
   const auto now = grantfs::system_now();
 
+  std::string none;
+  if (counts->total() == 0) {
+    none = fmt::format("{} has no grant on {} and does not own it", quoted(principal->text()),
+                       quoted(shown(*path)));
+    if (still) none += fmt::format("; what lets it in is {}", shown_with_membership(*remaining));
+  }
   if (context.json) {
     Json document = to_json(*counts);
     document["still"] = nullptr;
@@ -55,15 +61,11 @@ Result<int> run_revoke(Context& context, const RevokeArguments& arguments) {
       document["still"]["membership"] = to_json(remaining->membership);
     }
     document["recall"] = std::move(recall);
+    if (!none.empty()) put_error(document, {grantfs::ErrorKind::kNotFound, none});
     print(document);
   }
-  if (counts->total() == 0) {
-    std::string message = fmt::format("{} has no grant on {} and does not own it",
-                                      quoted(principal->text()), quoted(shown(*path)));
-    if (still) {
-      message += fmt::format("; what lets it in is {}", shown_with_membership(*remaining));
-    }
-    complain(message);
+  if (!none.empty()) {
+    complain(none);
     return kDenied;
   }
   if (still) {

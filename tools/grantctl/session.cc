@@ -175,10 +175,7 @@ Result<int> run_session_rm(Context& context, const RemoveArguments& arguments) {
     counts = (*admin)->remove_session(*id);
   }
   if (!counts) return counts.error();
-  recall_and_print(context, *counts);
-  if (counts->total() > 0) return kDone;
-  complain(none);
-  return kDenied;
+  return recall_and_report(context, *counts, none);
 }
 
 void add_session_create(CLI::App& session, Context& context) {

@@ -165,6 +165,15 @@ class WithDaemon(Case):
                     self.assertIn(f"note: {path} is not in the store '{self.store}'", said)
         self.assertEqual(len(self.json("ls")["rules"]), 7)
 
+    def test_of_many_absent_paths_few_are_noted_and_the_rest_is_counted(self):
+        said = self.exits(DONE, "own", "user:a", *(f"none/{number}" for number in range(2000)), "folder").stderr.splitlines()
+        self.assertEqual(len([line for line in said if "is not in the store" in line]), 10, said[:20])
+        self.assertIn("grantctl: note: and 1990 more are not in the store", said)
+        self.assertLess(len(said), 15)
+        said = self.exits(DONE, "own", "user:a", *(f"none/{number}" for number in range(10))).stderr
+        self.assertEqual(said.count("is not in the store"), 10)
+        self.assertNotIn("more", said)
+
     def test_nothing_is_noted_where_the_store_cannot_be_seen(self):
         self.store.rename(self.top / "away")
         self.assertNotIn("not in the store", self.exits(DONE, "own", "user:a", "none").stderr)

@@ -90,15 +90,21 @@ void note_absent(Context& context, const std::vector<StorePath>& paths) {
   if (!directory) return;
   const auto store = Store::open(*directory, grantfs::FileIdKey{});
   if (!store) return;
+  // Of a whole table of paths that lie elsewhere, a line each would bury what else is said.
+  constexpr std::size_t kMostNotes = 10;
+  std::size_t absent = 0;
   for (const StorePath& path : paths) {
     const StoreContent content = probe(*store, *directory, path);
     const char* what = content == StoreContent::kAbsent  ? "there is no such file or folder"
                        : content == StoreContent::kMount ? "another file system is mounted there"
                        : content == StoreContent::kOther ? "it is neither a file nor a folder there"
                                                          : nullptr;
-    if (what == nullptr) continue;
+    if (what == nullptr || ++absent > kMostNotes) continue;
     complain(fmt::format("note: {} is not in the store {} as the mount would show it: {}",
                          grantfs::quoted(shown(path)), grantfs::quoted(directory->native()), what));
+  }
+  if (absent > kMostNotes) {
+    complain(fmt::format("note: and {} more are not in the store", absent - kMostNotes));
   }
 }
 

@@ -38,7 +38,9 @@ Result<DatabaseFiles> identify_database(const std::filesystem::path& database,
   if (look(database.native() + "-shm")) files.shm = identity();
   const auto directory = database.has_parent_path() ? database.parent_path() : ".";
   if (others == DirectoryMay::kBeClosed) {
-    if (auto closed = check_directory_is_private(directory); !closed) return closed.error();
+    // What was there at the start was ours.
+    auto closed = check_directory_is_private(database, Claim::kOurs);
+    if (!closed) return closed.error();
   } else if (!look(std::filesystem::path(directory).native()) || (status.stx_mode & S_IWOTH) != 0) {
     return damaged(database, "others may write to its directory, and so tamper with it");
   }

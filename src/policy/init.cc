@@ -83,7 +83,11 @@ Result<Initialized> init_database(const std::filesystem::path& database) {
   const std::filesystem::path directory = database.has_parent_path() ? database.parent_path() : ".";
   if (auto made = make_directories(directory); !made) return made.error();
   // Before the file is made, so that a refusal leaves nothing behind.
-  if (auto secure = check_directory_is_private(directory); !secure) return secure.error();
+  std::error_code error;
+  auto closed = std::filesystem::exists(database, error)
+                    ? check_database_is_private(database)
+                    : check_directory_is_private(database, Claim::kUnknown);
+  if (!closed) return closed.error();
   if (auto made = make_file(database); !made) return made.error();
   if (auto secure = check_database_is_private(database); !secure) return secure.error();
   if (auto fits = check_journal_fits(database); !fits) return fits.error();

@@ -38,13 +38,20 @@ Result<void> check_tables(db::Connection& connection, const std::filesystem::pat
 Result<int> migrate_schema(db::Connection& connection, const std::filesystem::path& database,
                            std::span<const char* const> migrations);
 
+/// What is known of the file at the path of a database.
+enum class Claim {
+  kOurs,     ///< a policy database
+  kUnknown,  ///< it could be one, or is none yet
+};
+
 /// The directory of a policy database must give others no permission at all: whoever can enter it
-/// could tamper with the files SQLite keeps beside the database. kInvalid with the chmod to run.
-Result<void> check_directory_is_private(const std::filesystem::path& directory);
+/// could tamper with the files SQLite keeps beside the database. kInvalid; with the chmod to run if
+/// the database is `kOurs` and nothing else lies there: it must never be that of /etc.
+Result<void> check_directory_is_private(const std::filesystem::path& database, Claim claim);
 
 /// The file and its directory must be closed to whoever must not decide: no permission at all for
-/// others on the directory, no write permission for others on the file. kInvalid with the chmod
-/// to run; kNotFound if there is no such file.
+/// others on the directory, no write permission for others on the file. kInvalid if not, with the
+/// chmod to run as above, but kDatabase if the file is none of ours; kNotFound if there is none.
 Result<void> check_database_is_private(const std::filesystem::path& database);
 
 }  // namespace grantfs

@@ -32,7 +32,7 @@ Result<void> check_file(const std::filesystem::path& file) {
   }
   if (!S_ISREG(status.st_mode)) return wrong(file, "not a regular file");
   if ((status.st_mode & S_IWOTH) != 0) {
-    return wrong(file, fmt::format("anyone may write it; run: chmod o-w {}", file.string()));
+    return wrong(file, "anyone may write it, and so decide who may read what");
   }
   return {};
 }

@@ -32,6 +32,33 @@ class Init(Case):
             self.assertIn("not a grantfs policy database", self.exits(TROUBLE, "--db", foreign, command).stderr)
         self.assertEqual(foreign.read_bytes(), before)
 
+    def test_advises_chmod_of_its_own_directory_alone(self):
+        """Of that of /etc/passwd it would end all logins."""
+        shared = self.top / "etc"
+        shared.mkdir(mode=0o755)
+        for name, content in (("passwd", b"root:x:0:0:root:/root:/bin/sh\n" * 100), ("short", b"x"), ("empty", b"")):
+            (shared / name).write_bytes(content)
+            (shared / name).chmod(0o666)
+        with sqlite3.connect(shared / "songs.db") as songs:
+            songs.execute("CREATE TABLE songs (title)")
+        songs.close()
+        shutil.copy(self.database, shared / "policy.db")
+        for command in (("ls",), ("init",), ("backup", self.top / "b.db"), ("check", "user:a", "x"), ("revoke", "user:a", "x")):
+            for name in ("passwd", "short", "songs.db"):
+                with self.subTest(command, name=name):
+                    said = self.exits(TROUBLE, "--db", shared / name, *command).stderr
+                    self.assertIn(f"{shared}/{name} is not a grantfs policy database", said)
+                    self.assertNotIn("chmod", said)
+            for name, why in (("empty", "may be written by anyone"), ("policy.db", "is open to others")):
+                with self.subTest(command, name=name):
+                    said = self.run_grantctl("--db", shared / name, *command).stderr
+                    self.assertIn(why, said)
+                    self.assertNotIn("chmod", said)
+        said = self.exits(TROUBLE, "--db", shared / "new.db", "init").stderr
+        self.assertIn("a directory of its own", said)
+        self.assertNotIn("chmod", said)
+        self.assertFalse((shared / "new.db").exists())
+
     def test_refuses_a_newer_database(self):
         self.sql("UPDATE meta SET value = 99 WHERE key = 'schema'")
         for command in ("init", "ls", "prune"):
@@ -430,8 +457,6 @@ class JsonErrors(Case):
                 self.assertEqual(document["kind"], kind)
                 self.assertIn(document["error"], done.stderr)
 
-    def test_without_json_there_is_none(self):
-        self.assertEqual(self.exits(2, "grant", "nonsense", "x").stdout, "")
     def test_what_is_missing_is_an_error_in_the_result(self):
         for words in (("revoke", "user:a", "x"), ("drop", "x"), ("forget", "user:a"), ("mv", "x", "y"), ("group", "rm", "g", "user:a"),
                       ("session", "rm", "0" * 16), ("session", "rm", "--for", "user:a"), ("link", "rm", "0" * 16), ("key", "rm", "k1"),
@@ -444,3 +469,5 @@ class JsonErrors(Case):
         self.ok("own", "user:a", "x")
         self.assertNotIn("error", self.json("revoke", "user:a", "x"))
 
+    def test_without_json_there_is_none(self):
+        self.assertEqual(self.exits(2, "grant", "nonsense", "x").stdout, "")

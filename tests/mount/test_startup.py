@@ -100,6 +100,13 @@ class Refusals(PolicyTest):
         os.chmod(self.site.db.parent, 0o755)
         self.assert_refused("chmod", self.site.db.parent)
 
+    def test_a_database_that_is_none_is_said_and_no_chmod_is_advised(self):
+        """Of /etc/passwd, chmod o= /etc would be the advice."""
+        done = self.site.mount("db=/etc/passwd", check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("/etc/passwd is not a grantfs policy database", done.stderr)
+        self.assertNotIn("chmod", done.stderr)
+
     def test_a_mountpoint_that_is_missing_no_directory_or_not_empty(self):
         """Names the path."""
         missing = self.site.root / "no-mountpoint"
@@ -289,8 +296,8 @@ class Options(PolicyTest):
                 self.assertIn(f"server_group='{given}': there is no such group", done.stderr)
 
     def test_a_store_that_others_may_enter_is_warned_of(self):
-        """With what to run; not where a folder above keeps them out."""
-        said = f"any user of this machine may enter the store '{self.site.store}'.*; run: chmod o= {self.site.store}\n"
+        """Not where a folder above keeps them out; and no chmod is advised, since it might be /srv."""
+        said = f"any user of this machine may enter the store '{self.site.store}'.*, with mode 700\n"
         for top, store, warned in ((0o711, 0o755, True), (0o711, 0o701, True), (0o711, 0o750, False), (0o711, 0o704, False), (0o700, 0o755, False)):
             with self.subTest(top=oct(top), store=oct(store)):
                 self.site.root.chmod(top)

@@ -106,6 +106,37 @@ class WebconfCheck(unittest.TestCase):
         self.assertEqual(status, DENIED)
         self.assertEqual({(pathlib.Path(finding["file"]).name, finding["line"]) for finding in found}, {("a.conf", 2), ("nested.conf", 2)})
 
+    def test_files_that_say_who_somebody_is_are_not_the_clients_to_choose(self):
+        for directive in ("auth_basic_user_file $arg_f", "auth_basic_user_file /etc/nginx/$host.users", "auth_basic_user_file /u/$remote_user",
+                          "auth_jwt_key_file /k/$cookie_k", "auth_jwt_key_request /keys/$arg_k", "proxy_ssl_certificate /c/$arg_c.pem",
+                          "proxy_ssl_certificate_key /c/$http_x.key", "ssl_client_certificate $arg_c", "ssl_trusted_certificate $arg_c",
+                          "uwsgi_ssl_certificate $arg_c", "grpc_ssl_certificate_key $arg_c"):
+            for conf in ("server {\n%s;\nlocation / { proxy_pass http://x; } }", "server {\n%s;\nlocation / { root /www; } }",
+                         "server {\n%s;\nroot /www; }"):
+                with self.subTest(directive, conf=conf):
+                    status, found = findings(self.write(conf % directive))
+                    self.assertEqual((status, [(finding["line"], finding["rule"]) for finding in found]), (DENIED, [(2, "unchecked-variable")]))
+                    self.assertIn(directive.split()[0], found[0]["what"])
+        for directive in ("auth_basic_user_file /etc/nginx/users", "auth_basic_user_file /etc/nginx/$server_port.users",
+                          "auth_basic_user_file $file", "ssl_certificate /etc/ssl/$server_port.pem"):
+            with self.subTest(directive):
+                conf = "map $arg_f $file { default /a; b /b; }\nserver {\n%s;\nlocation / { root /www; } }" % directive
+                self.assertEqual(findings(self.write(conf)), (DONE, []))
+
+    def test_it_says_when_it_found_no_location_below_a_mount(self):
+        for text in ("", "server { location / { root /data; } }", "server { location / { proxy_pass http://x; } }"):
+            with self.subTest(text):
+                path = self.write(text)
+                done = check(path)
+                self.assertEqual(done.returncode, DONE)
+                self.assertIn(b"no location that leads below a mount of grantfs was found", done.stdout)
+                self.assertFalse(json.loads(check("--json", path).stdout)["serves_mount"])
+        for text in ("server { location /p/ { alias /srv/files/public/; } }", "server { location /in/ { internal; alias /srv/files/public/; } }"):
+            with self.subTest(text):
+                path = self.write(text)
+                self.assertEqual(check(path).stdout, b"nothing unsafe found\n")
+                self.assertTrue(json.loads(check("--json", path).stdout)["serves_mount"])
+
     def test_another_mount_can_be_named(self):
         path = self.write("server { location / { root /data; } }")
         self.assertEqual(findings(path), (DONE, []))

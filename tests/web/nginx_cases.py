@@ -60,6 +60,15 @@ UNSAFE = {
         (f"/p/{F}", basic("alice"))),
     "auth_basic without a file of users": (
         USER_MAP + server('location /p/ { auth_basic "Files"; alias {mnt}/by-user/$user/; }'), (f"/p/{F}", basic("alice"))),
+    "a file of users that he names": (
+        USER_MAP + server('location /p/ { auth_basic "Files"; auth_basic_user_file $arg_f; alias {mnt}/by-user/$user/; }'),
+        (f"/p/{F}?f={{mnt}}/public/upload.users", basic("alice"))),
+    "a file of users by the host": (
+        USER_MAP + server('location /p/ { auth_basic "Files"; auth_basic_user_file {mnt}/public/$host; alias {mnt}/by-user/$user/; }'),
+        (f"/p/{F}", {**basic("alice"), "Host": "upload.users"})),
+    "a file of users for a constant user": (
+        server('location /p/ { auth_basic "Files"; auth_basic_user_file {work}/$cookie_f; alias {mnt}/by-user/alice/; }'),
+        (f"/p/{F}", {**basic("alice"), "Cookie": "f=mnt/public/upload.users"})),
     "auth_basic by a map that says off": (
         USER_MAP + "map $arg_x $realm { default Files; open off; }\n"
         + server("location /p/ { auth_basic $realm; auth_basic_user_file {work}/users; alias {mnt}/by-user/$user/; }"),
@@ -314,6 +323,9 @@ LEAKS = {
 
 # name: configuration; nothing comes out of it, and nothing is said of it
 SAFE = {
+    "a file of users by a map": (
+        USER_MAP + "map $arg_f $file { default {work}/users; one {work}/one-user; }\n"
+        + server('location /p/ { auth_basic "Files"; auth_basic_user_file $file; alias {mnt}/by-user/$user/; }')),
     "a session by a cookie": TOKEN_MAP + server("location /p/ { alias {mnt}/by-session/$session/; }"),
     "a session by a header": TOKEN_MAP.replace("cookie_files", "http_x_token") + server("location /p/ { alias {mnt}/by-session/$session/; }"),
     "a session by an if": server('location /p/ { if ($cookie_files !~ "^[A-Za-z0-9_-]{{16,64}}$") { return 403; } '

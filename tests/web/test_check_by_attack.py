@@ -44,6 +44,7 @@ class World:
         self.write("www/ssi.shtml", b'<!--#include virtual="/in/by-user/$arg_u/secret.txt" -->')
         self.write("mnt/public/upload.html", b'<!--#include virtual="/in/by-user/alice/secret.txt" -->')
         self.write("www/page.html", b"page")
+        self.write("mnt/public/upload.users", b"alice:{PLAIN}wrong\n")
         (self.work / "link").symlink_to(self.work / "mnt")
         (self.work / "www/to-mnt").symlink_to(self.work / "mnt")
         words = "".join(f"{user}:{{PLAIN}}{user}s\n" for user in ("alice", "bob", "carol"))

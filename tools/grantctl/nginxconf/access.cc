@@ -67,12 +67,38 @@ bool Access::is_satisfied_otherwise(bool by_password, bool by_subrequest) const 
          (!jwt.empty() && jwt != "off");
 }
 
+const Piece* Access::chosen_piece(const Alternative& file) const {
+  const auto is_servers = [&](const Source& source) {
+    switch (source.first) {
+      case Origin::kServer:
+      case Origin::kVerifiedCertificate:
+        return true;
+      case Origin::kAddress:
+        return scope_.all("set_real_ip_from").empty();
+      case Origin::kCertificate:
+        return verifies_certificates();
+      default:
+        return false;
+    }
+  };
+  for (const Piece& piece : file.text) {
+    if (!piece.is_literal && !std::ranges::all_of(piece.from, is_servers)) return &piece;
+  }
+  return nullptr;
+}
+
 bool Access::asks_for_password() const {
   const Directive* realm = scope_.find("auth_basic");
   // Without a file of users nginx lets everybody in (ngx_http_auth_basic_handler).
   if (realm == nullptr || realm->arguments.empty() ||
       scope_.find("auth_basic_user_file") == nullptr) {
     return false;
+  }
+  // Nor does a password say anything that is compared with a file of the visitor's.
+  const Directive& users = *scope_.find("auth_basic_user_file");
+  for (const Alternative& file :
+       variables_.of(users.arguments.empty() ? "" : users.arguments[0], frame_, users.place)) {
+    if (chosen_piece(file) != nullptr) return false;
   }
   for (const Alternative& alternative : variables_.of(realm->arguments[0], frame_, realm->place)) {
     const auto text = alternative.constant();

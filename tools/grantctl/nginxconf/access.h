@@ -38,6 +38,9 @@ class Access {
   bool refuses_all() const;
   /// A visitor may pretend to be from elsewhere.
   bool is_address_chosen() const;
+  /// The piece of a file's name that is not the server's own to say; null: none. Stricter than
+  /// proves(), which may rest on what that file says.
+  const Piece* chosen_piece(const Alternative& file) const;
   /// Whether auth_basic's file of users is there, and all names in it are plain ones.
   bool has_plain_users() const;
 

@@ -28,7 +28,8 @@ struct Note {
 struct Report {
   std::vector<Finding> findings;  ///< in the order of servers and locations
   std::vector<Note> notes;
-  std::size_t steps = 0;  ///< what it took; a measure without unit
+  bool serves_mount = false;  ///< some location leads below a mount
+  std::size_t steps = 0;      ///< what it took; a measure without unit
 };
 
 /// What is unsafe in a configuration that serves a mount of grantfs. Each value that reaches a path

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <regex>
 #include <string_view>
@@ -15,6 +16,13 @@
 namespace grantctl::nginxconf {
 
 namespace {
+
+/// By the files that these name it is decided who somebody is.
+constexpr std::array<std::string_view, 11> kAuthorities = {
+    "auth_basic_user_file",      "auth_jwt_key_file",       "auth_jwt_key_request",
+    "ssl_client_certificate",    "ssl_trusted_certificate", "proxy_ssl_certificate",
+    "proxy_ssl_certificate_key", "uwsgi_ssl_certificate",   "uwsgi_ssl_certificate_key",
+    "grpc_ssl_certificate",      "grpc_ssl_certificate_key"};
 
 /// The first directive with a path that leads into by-user; null if there is none.
 const Directive* first_by_user(const Directive& directive) {
@@ -260,7 +268,9 @@ void Auditor::check_unreached(const Visit& visit) {
   for (const Lookup& lookup : lookups(visit.scope, visit.uri, visit.frame, variables_)) {
     for (const Alternative& path : lookup.path) {
       for (const auto& way : {path.text, resolved(path.text, folder_)}) {
-        for (const Fault& fault : judge({way}, trees_, visit.access).faults) {
+        const Judgement judgement = judge({way}, trees_, visit.access);
+        report_.serves_mount = report_.serves_mount || judgement.is_in_mount;
+        for (const Fault& fault : judgement.faults) {
           if (fault.rule == "store-served") report_fault(*lookup.directive, fault);
         }
       }
@@ -268,7 +278,25 @@ void Auditor::check_unreached(const Visit& visit) {
   }
 }
 
+void Auditor::check_authorities(const Visit& visit) {
+  for (const std::string_view name : kAuthorities) {
+    const Directive* directive = visit.scope.find(name);
+    if (directive == nullptr || directive->arguments.empty()) continue;
+    for (const Alternative& alternative :
+         variables_.of(directive->arguments[0], visit.frame, directive->place)) {
+      const Piece* chosen = visit.access.chosen_piece(alternative);
+      if (chosen == nullptr) continue;
+      report({directive->place, "unchecked-variable",
+              fmt::format("{} takes ${}, by which the client has a say in who he is taken for: it "
+                          "may name a file that he uploaded",
+                          directive->name, chosen->name),
+              "name one file, or have a map choose among constant ones"});
+    }
+  }
+}
+
 void Auditor::check_texts(const Visit& visit) {
+  check_authorities(visit);
   for (const Lookup& text : path_texts(visit.scope, visit.block, visit.frame, variables_)) {
     check_text(*text.directive, text.path, visit.access, text.is_uri ? &visit.site : nullptr);
   }

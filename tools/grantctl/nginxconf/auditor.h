@@ -64,6 +64,8 @@ class Auditor {
   /// rewrite ... break: the same location, and another URI.
   void stay(const Visit& visit, const Target& target);
   void check_texts(const Visit& visit);
+  /// The files that say who somebody is.
+  void check_authorities(const Visit& visit);
   void check_unreached(const Visit& visit);
   void serve(const Visit& visit);
   void judge_path(const Visit& visit, const Lookup& lookup, const Alternative& path,

@@ -86,6 +86,7 @@ bool Auditor::is_answered_elsewhere(const Visit& visit, const Fault& fault) {
 }
 
 void Auditor::judge_mount(const Visit& visit, const Judgement& judgement) {
+  report_.serves_mount = true;
   for (Finding& finding : leaks_.of_caches(visit.scope, visit.block)) report(std::move(finding));
   if (judgement.is_private) private_sites_.insert(&visit.site);
   check_logs(visit.scope, visit.block, visit.spot, judgement.tokens);

@@ -148,6 +148,10 @@ std::vector<Lookup> path_texts(const Scope& scope, const Directive& block, const
     return found;
   }
   if (scope.root != nullptr) add(*scope.root, scope.root->arguments[0]);
+  for (const std::string_view name : {"ssl_certificate", "ssl_certificate_key"}) {
+    const Directive* file = scope.find(name);
+    if (file != nullptr && !file->arguments.empty()) add(*file, file->arguments[0]);
+  }
   if (scope.try_files != nullptr) {
     for (const std::string& text : scope.try_files->arguments) {
       const bool is_last = &text == &scope.try_files->arguments.back();

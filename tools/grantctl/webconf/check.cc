@@ -48,6 +48,7 @@ void print_json(const nginxconf::Report& report) {
     put_bytes(row, "what", note.what);
     document["notes"].push_back(row);
   }
+  document["serves_mount"] = report.serves_mount;
   print(document);
 }
 
@@ -60,7 +61,11 @@ void print_report(const nginxconf::Report& report) {
     complain(
         fmt::format("{}:{}: {}", escaped(note.place.file), note.place.line, printable(note.what)));
   }
-  if (report.findings.empty()) print_line("nothing unsafe found");
+  if (!report.findings.empty()) return;
+  print_line(report.serves_mount
+                 ? "nothing unsafe found"
+                 : "no location that leads below a mount of grantfs was found, and nothing unsafe; "
+                   "give nginx's main configuration, and where the mount is: --mount DIR");
 }
 
 Result<int> run_webconf_check(Context& context, const ConfCheckArguments& arguments) {

@@ -30,6 +30,8 @@ cd "$top"
 set -x
 """
 POSTLUDE = """
+curl -s http://127.0.0.1/ -o /dev/null -w "Debian's page: %{http_code}\\n"
+curl -s http://127.0.0.1/private/uploads/report.txt -H "Cookie: __Host-files=$token" -o /dev/null -w "by Debian's page: %{http_code}\\n"
 umount /srv/files
 mount -t fuse.grantfs /srv/private /srv/files -o db=$GRANTFS_DB,server_group=www-data
 curl -H "Cookie: __Host-files=$token" http://127.0.0.1:8080/private/uploads/report.txt
@@ -42,7 +44,8 @@ def setup_commands():
     section = re.search(r"^## Set it up.*?(?=^## )", (TOP / "README.md").read_text(), re.MULTILINE | re.DOTALL)[0]
     block = re.search(r"(?:^    .*\n|^\n)+", section[section.index("as root:"):], re.MULTILINE)[0]
     lines = [line.strip() for line in block.splitlines()]
-    return "\n".join(line for line in lines if not line.startswith("apt-get "))
+    # Debian's package starts what it installs, with its own page.
+    return "\n".join("nginx" if line.startswith("apt-get ") else line for line in lines)
 
 
 @unittest.skipIf(os.geteuid(), "mounts a file system: run it as root")
@@ -59,6 +62,8 @@ class Readme(unittest.TestCase):
         self.assertEqual(done.returncode, 0, said)
         self.assertEqual(done.stdout.count("for alice\n"), 2, said)  # by grantfs, and by mount -t fuse.grantfs
         self.assertIn("HTTP/1.1 403", done.stdout, said)
+        self.assertIn("Debian's page: 200", done.stdout, said)
+        self.assertIn("by Debian's page: 404", done.stdout, said)
         self.assertRegex(done.stdout, r"(?m)^allow: user:alice")
         self.assertRegex(done.stdout, r"(?m)^deny: user:bob")
 

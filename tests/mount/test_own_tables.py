@@ -137,6 +137,25 @@ class Uploads(OwnTablesTest):
         self.assertEqual((outcome(read, self.hers), outcome(read, self.his)), ("ENOENT", "EACCES"))
         self.assertEqual(names(self.by_session(ALICES_KEY)), [])
 
+    def test_integers_in_a_column_without_a_type_are_no_texts(self):
+        """They deny, in each kind of column that has no affinity; a cast of the column finds them, and its index is enough."""
+        for declared, strict in (("", ""), ("BLOB", ""), ("ANY", "STRICT")):
+            with self.subTest(declared=declared, strict=strict):
+                self.change("DROP TABLE uploads", f"CREATE TABLE uploads (user_id {declared}, file_path TEXT) {strict}",
+                            f"INSERT INTO uploads VALUES (7, '{PREFIX}7/a/picture')")
+                self.mount()
+                self.assert_denied(self.hers)
+                self.site.umount()
+                self.change("CREATE INDEX by_cast ON uploads (CAST(user_id AS TEXT), file_path)")
+                before = len(self.site.log())
+                self.mount(allow=ALLOW.replace("user_id", "CAST(user_id AS TEXT)"), list=LIST.replace("user_id", "CAST(user_id AS TEXT)"))
+                self.assertEqual(read(self.hers), ALICES)
+                self.assertNotIn("index", self.site.log()[before:])
+                self.site.umount()
+        self.change("DROP TABLE uploads", SCHEMA.split(";")[0], f"INSERT INTO uploads (user_id, file_path) VALUES (7, '{PREFIX}7/a/picture')")
+        self.mount()
+        self.assertEqual(read(self.hers), ALICES)
+
     def test_machine_users_and_the_public_are_asked_about_if_the_queries_say_so(self):
         self.change("ALTER TABLE uploads ADD COLUMN shown TEXT", f"UPDATE uploads SET shown = 'uid:{self.alice}' WHERE user_id = 7",
                     "UPDATE uploads SET shown = 'public' WHERE user_id = 8")

@@ -70,6 +70,20 @@ class Binding(ProcessTest):
             self.assertEqual(ask(str(self.site.control), request)["ok"], False)
         self.assertEqual(ask(str(self.site.control), {"command": "bindings"}), {"ok": True, "bindings": []})
 
+    def test_where_there_is_no_view_of_processes_nothing_is_bound_nor_started(self):
+        """Promise 1: the command would see the view of its uid instead, and more than the session may."""
+        self.site.umount()
+        self.site.mount("views=me:by-session:by-uid:public")
+        self.addCleanup(self.site.umount)
+        started = self.site.root / "started"
+        done = self.site.grantctl("run", "--session", "-", "--", "touch", started, input=self.carol_token, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("the mount has no by-process", done.stderr)
+        self.assertFalse(started.exists())
+        answer, _ = self.leader(self.carol_token)
+        self.assertEqual((answer["ok"], answer.get("denied", False)), (False, False), answer)
+        self.assertEqual(ask(str(self.site.control), {"command": "bindings"})["bindings"], [])
+
     def test_sessions_are_listed_with_their_processes(self):
         """Promise 5: to administrators alone, by the socket's mode; by the hash of the token."""
         first, second = self.bound(), self.bound()

@@ -66,10 +66,11 @@ class Access(WebTest):
         self.assertEqual(self.server.get("/public/alice/letter.txt", token=self.alice).status, 404)
 
     def test_a_private_file_is_for_private_caches_that_ask_each_time(self):
-        for token, path in ((self.alice, "alice/letter.txt"), (self.alice, "album/cat.svg"), (None, "alice/letter.txt")):
+        for token, path, wanted in ((self.alice, "alice/letter.txt", "private, no-cache"), (self.alice, "album/cat.svg", "private, no-cache"),
+                                    (None, "alice/letter.txt", "no-store")):
             with self.subTest(path=path, token=token is not None):
                 headers = self.get(path, token).headers
-                self.assertEqual(headers["cache-control"], "private, no-cache")
+                self.assertEqual(headers["cache-control"], wanted)
                 self.assertEqual(headers["x-content-type-options"], "nosniff")
 
 

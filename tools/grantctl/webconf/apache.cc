@@ -98,7 +98,7 @@ Listen @listen@
     Header always set Cache-Control no-store
 
 %session|    # A browser may keep a copy, nobody else may, and it asks each time whether it still holds.
-%session|    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@location_pattern@#"
+%session|    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@location_pattern@# && %{REQUEST_STATUS} =~ m#^(?:2|304)#"
 %session|
 %keys_there|    CustomLog /dev/null common
 %keys_there|    RewriteEngine On
@@ -107,7 +107,7 @@ Listen @listen@
     # What is granted to everyone.
     Alias "@public@" "@mount@/public/"
     <Location "@public@">
-        Header always set Cache-Control "public, no-cache"
+        Header always set Cache-Control "public, no-cache" "expr=%{REQUEST_STATUS} =~ m#^(?:2|304)#"
     </Location>
 
     Header always set X-Content-Type-Options nosniff
@@ -127,7 +127,7 @@ constexpr std::string_view kApacheKey = R"conf(    # @title@: the token is in th
     </LocationMatch>
     # The URL is the key: it is not told to other sites, and is in no log.
     Header always set Referrer-Policy no-referrer "expr=%{REQUEST_URI} =~ m#^@pattern@#"
-    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@pattern@#"
+    Header always set Cache-Control "private, no-cache" "expr=%{REQUEST_URI} =~ m#^@pattern@# && %{REQUEST_STATUS} =~ m#^(?:2|304)#"
     # 410: it has expired. 403: there is no such @noun@, or it was taken back.
     RewriteCond "@mount@/from/%{REMOTE_ADDR}/by-@name@/$1" !-d
     RewriteCond "@mount@/expired/$1" -f

@@ -91,6 +91,7 @@ http://@address@ {
 	}
 
 	handle_errors {
+		header Cache-Control no-store
 @ended_keys@
 %login|		# 403, with a page that leads on to the login.
 %login|		@refused {

@@ -15,6 +15,8 @@ constexpr std::string_view kLighttpd =
 #   grantctl webconf lighttpd >/etc/lighttpd/conf-available/50-grantfs.conf
 #   lighty-enable-mod grantfs && service lighttpd force-reload
 #
+# It is included by lighttpd's own configuration, which says under which user it runs and the types of files.
+#
 # Serve files under a host name of their own, over https, so that a page somebody uploaded has no cookie
 # of your application; and give lighttpd's user no other way to the store.
 @cookie_note@
@@ -87,10 +89,11 @@ $SERVER["socket"] == "@socket@" {
 
 %attach|    # Only what a browser shows without running anything in it is shown: pictures, sound, film, plain text,
 %attach|    # and PDF. Everything else is downloaded; an uploaded page would be a page of this site.
-%cookie|    # A browser may keep a private file, nobody else may, and it asks each time whether it still holds.
-%cookie|    $HTTP["url"] =~ "^/by-session/" {
+%cookie|    # A browser may keep a private file, nobody else may, and it asks each time whether it still holds: here
+%cookie|    # lighttpd does not know yet whether it will refuse, and says the same of a 403 or a 404.
+%cookie|    $HTTP["url"] =~ "^/by-session/(?!_anon/)" {
 %cookie|        setenv.add-response-header = ( "Cache-Control" => "private, no-cache" )
-%attach_session|        $HTTP["url"] !~ "(?i)^/by-session/_anon/|(?:/|\.(?:@inert@))$" {
+%attach_session|        $HTTP["url"] !~ "(?i)(?:/|\.(?:@inert@))$" {
 %attach_session|            setenv.add-response-header = ( "Cache-Control" => "private, no-cache",
 %attach_session|                                           "Content-Disposition" => "attachment" )
 %attach_session|        }

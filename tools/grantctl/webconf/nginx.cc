@@ -81,6 +81,17 @@ constexpr std::string_view kNginx =
 %attach|    "~^text/plain|^application/pdf|^(?:image|audio|video)/(?!svg)|/$" "";
 %attach|}
 %attach|
+# What a cache may remember: a file, and that only to ask each time whether it still holds. No refusal, and
+# no redirection.
+%private|map $status $grantfs_private {
+%private|    default no-store;
+%private|    "~^(?:2|304)" "private, no-cache";
+%private|}
+map $status $grantfs_public {
+    default no-store;
+    "~^(?:2|304)" "public, no-cache";
+}
+
 # Nothing, by which sub_filter is switched off.
 map "" $grantfs_nothing {
     default "";
@@ -117,7 +128,7 @@ server {
 %session|
 %session|        # A browser may keep a copy, nobody else may, and it asks each time whether it still holds.
 %session|        # (add_header here hides those above: each location has them all.)
-%session|        add_header Cache-Control "private, no-cache" always;
+%session|        add_header Cache-Control $grantfs_private always;
 @headers_session@
 %cookie|
 %cookie|        # Whatever nginx says of a file names its path, and the token is in it: "crit" is not enough,
@@ -142,64 +153,12 @@ server {
 %login|    }
 %login|
 @keys@
-%md5|    # URLs that were made for secure_link: make a key of format md5 with the secret and expression that
-%md5|    # they are made with, and --uri-prefix @md5_location@. It says which file, so all else is 403.
-%md5|    location ^~ @md5_location@ {
-%md5|        alias @mount@/${grantfs_from}by-md5/$grantfs_md5_expires/$grantfs_md5@md5_location@;
-%md5|        autoindex off;
-%md5|        if (!-f $request_filename) {
-%md5|            return 403;
-%md5|        }
-%md5|        error_page 403 404 = @grantfs_md5_ended;
-%md5|        add_header Cache-Control "private, no-cache" always;
-%md5|        add_header Referrer-Policy no-referrer always;
-@headers_md5@
-%md5|        access_log @log@ grantfs;
-%md5|        error_log /dev/null emerg;
-@serving_md5@
-%md5|    }
-%md5|
-%md5|    # 410: it has expired, and was right.
-%md5|    location @grantfs_md5_ended {
-@refusing_md5@
-%md5|        if (-f @mount@/${grantfs_from}expired/by-md5/$grantfs_md5_expires/$grantfs_md5$uri) {
-%md5|            return 410;
-%md5|        }
-%md5|        return 403;
-%md5|    }
-%md5|
-%md5_folder|    # Signed folders, such as a film in segments: @stream_location@EXPIRES/MD5/URI, where the MD5 is that of a
-%md5_folder|    # folder above the URI, by a key whose expression has $folder. Whatever a playlist names beside itself has
-%md5_folder|    # the signature in its own URL by that.
-%md5_folder|    location ^~ @stream_location@ {
-%md5_folder|        alias @mount@/${grantfs_from}by-md5/;
-%md5_folder|        autoindex off;
-%md5_folder|        if (!-f $request_filename) {
-%md5_folder|            return 403;
-%md5_folder|        }
-%md5_folder|        error_page 403 404 = @grantfs_stream_ended;
-%md5_folder|        add_header Cache-Control "private, no-cache" always;
-%md5_folder|        add_header Referrer-Policy no-referrer always;
-@headers_stream@
-%md5_folder|        access_log @log@ grantfs;
-%md5_folder|        error_log /dev/null emerg;
-@serving_stream@
-%md5_folder|    }
-%md5_folder|
-%md5_folder|    # 410: it has expired, and was right.
-%md5_folder|    location @grantfs_stream_ended {
-@refusing_stream@
-%md5_folder|        if (-f @mount@/${grantfs_from}expired/by-md5/$grantfs_stream$grantfs_stream_uri) {
-%md5_folder|            return 410;
-%md5_folder|        }
-%md5_folder|        return 403;
-%md5_folder|    }
-%md5_folder|
+@md5_locations@
     # What is granted to everyone.
     location ^~ @public@ {
         alias @mount@/public/;
         autoindex on;
-        add_header Cache-Control "public, no-cache" always;
+        add_header Cache-Control $grantfs_public always;
 @headers@
 @serving@
     }
@@ -264,7 +223,7 @@ constexpr std::string_view kNginxKey = R"conf(    # @title@: the token is in the
         alias @mount@/${grantfs_from}by-@name@/;
         autoindex on;
         error_page 403 = @at@grantfs_@name@_ended;
-        add_header Cache-Control "private, no-cache" always;
+        add_header Cache-Control $grantfs_private always;
         # The URL is the key: it is not told to other sites, and the log has the file's name alone.
         add_header Referrer-Policy no-referrer always;
 @headers@
@@ -283,6 +242,69 @@ constexpr std::string_view kNginxKey = R"conf(    # @title@: the token is in the
     }
 
 )conf";
+
+/// Where by-md5 answers, and why it refuses.
+constexpr std::string_view kNginxMd5 = R"conf(@comment@
+    location ^~ @md5_location@ {
+        alias @mount@/${grantfs_from}by-md5/@inside@;
+        autoindex off;
+        if (!-f $request_filename) {
+            return 403;
+        }
+        error_page 403 404 = @at@grantfs_@name@_ended;
+        add_header Cache-Control $grantfs_private always;
+        add_header Referrer-Policy no-referrer always;
+@headers@
+        access_log @log@ grantfs;
+        error_log /dev/null emerg;
+@serving@
+    }
+
+    # 410: it has expired, and was right.
+    location @at@grantfs_@name@_ended {
+@refusing@
+        if (-f @mount@/${grantfs_from}expired/by-md5/@expired@) {
+            return 410;
+        }
+        return 403;
+    }
+
+)conf";
+
+/// The locations of URLs that were made for secure_link, and of signed folders.
+std::string md5_locations(const Site& site, const Values& in_keys) {
+  std::string filled;
+  const auto add = [&](std::string_view name, const std::string& comment,
+                       const std::string& location, const std::string& inside,
+                       const std::string& expired) {
+    Values values = {{"at", "@"},          {"name", name},
+                     {"comment", comment}, {"md5_location", location},
+                     {"inside", inside},   {"expired", expired}};
+    values.insert(values.end(), in_keys.begin(), in_keys.end());
+    filled += fill(kNginxMd5, site, std::move(values));
+  };
+  const std::string& urls = site.md5_location;
+  if (site.has("md5")) {
+    add("md5",
+        "    # URLs that were made for secure_link: make a key of format md5 with the secret and "
+        "expression that\n"
+        "    # they are made with, and --uri-prefix " +
+            urls + ". It says which file, so all else is 403.\n",
+        urls, "$grantfs_md5_expires/$grantfs_md5" + urls, "$grantfs_md5_expires/$grantfs_md5$uri");
+  }
+  const std::string& streams = site.stream_location;
+  if (site.has("md5-folder")) {
+    add("stream",
+        "    # Signed folders, such as a film in segments: " + streams +
+            "EXPIRES/MD5/URI, where the MD5 is that of a\n"
+            "    # folder above the URI, by a key whose expression has $folder. Whatever a "
+            "playlist "
+            "names beside itself has\n"
+            "    # the signature in its own URL by that.\n",
+        streams, "", "$grantfs_stream$grantfs_stream_uri");
+  }
+  return filled;
+}
 
 }  // namespace
 
@@ -303,6 +325,7 @@ Result<std::string> nginx(const Site& site) {
   return fill(kNginx, site,
               {{"remote_user", flag(flags.remote_user)},
                {"session", flag(flags.session)},
+               {"private", flag(flags.session || has_secret_urls)},
                {"address", flag(has_secret_urls || site.by_address)},
                {"from", site.by_address ? "${grantfs_from}" : ""},
                {"users", site.users.empty() ? "/etc/nginx/grantfs.htpasswd" : site.users},
@@ -313,7 +336,6 @@ Result<std::string> nginx(const Site& site) {
                {"public_pattern", as_pattern(site.public_location)},
                {"md5_pattern", as_pattern(site.md5_location)},
                {"md5", flag(has_md5)},
-               {"md5_location", site.md5_location},
                {"md5_argument", site.md5_argument},
                {"expires_argument", site.expires_argument},
                {"secret_urls", flag(has_secret_urls)},
@@ -321,18 +343,13 @@ Result<std::string> nginx(const Site& site) {
                {"log", log},
                {"headers", headers},
                {"headers_session", where(flags.session, headers)},
-               {"headers_md5", where(has_md5, headers)},
                {"serving", serving},
                {"serving_session", where(flags.session, serving)},
-               {"serving_md5", where(has_md5, serving)},
                {"md5_folder", flag(has_folders)},
                {"stream_location", site.stream_location},
                {"stream_pattern", as_pattern(site.stream_location)},
-               {"headers_stream", where(has_folders, headers)},
-               {"serving_stream", where(has_folders, serving)},
-               {"refusing_stream", where(has_folders, refusing)},
-               {"refusing_md5", where(has_md5, refusing)},
                {"logged_keys", fill_keys(kNginxLoggedKey, site, {})},
+               {"md5_locations", md5_locations(site, in_keys)},
                {"key_maps", fill_keys(kNginxKeyMap, site, {})},
                {"keys", fill_keys(kNginxKey, site, in_keys)}});
 }

@@ -452,6 +452,24 @@ class Site:
         found = self._find_daemons()
         return found[0] if found else None
 
+    @contextlib.contextmanager
+    def traced(self, output, *expressions):
+        """strace(1) holds every thread of the daemon, with these of its -e, and writes what they do to a file."""
+        daemon = self.daemon_pid
+        tracer = subprocess.Popen(["strace", "-f", "-q", "-p", str(daemon), "-o", output, *(word for one in expressions for word in ("-e", one))],
+                                  preexec_fn=end_with_parent)
+
+        def holds_all():
+            threads = pathlib.Path(f"/proc/{daemon}/task").iterdir()
+            return all(f"TracerPid:\t{tracer.pid}\n" in (thread / "status").read_text() for thread in threads)
+
+        try:
+            wait_for(holds_all, what="strace to hold every thread")
+            yield
+        finally:
+            tracer.terminate()
+            tracer.wait()
+
     def _find_daemons(self):
         """Running processes of our grantfs binary that name this site's mount point."""
         found = []

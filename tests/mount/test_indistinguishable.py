@@ -141,6 +141,52 @@ class Signatures(TwoUsersTest):
         self.assertEqual(names(self.site.path("public")), ["open"])
 
 
+class Store(TwoUsersTest):
+    OPTIONS = "deny=hide"
+    DENIED = {"missing": "asked-missing", "denied file": "asked-denied.txt", "denied folder": "asked-folder", "below it": "asked-folder/asked-below",
+              "granted to another": "asked-his.txt", "expired": "asked-expired.txt", "a link": "asked-link", "a FIFO": "asked-fifo",
+              "beside a grant": "box/asked-beside.txt", "a folder beside a grant": "box/asked-sub/x"}
+
+    def setUp(self):
+        super().setUp()
+        for path in ("asked-denied.txt", "asked-folder/asked-below", "asked-his.txt", "asked-expired.txt", "box/asked-hers.txt", "box/asked-beside.txt",
+                     "box/asked-sub/x"):
+            self.site.write(path, b"x")
+        (self.site.store / "asked-link").symlink_to("alice/report.txt")
+        os.mkfifo(self.site.store / "asked-fifo")
+        self.grant(f"uid:{self.bob}", "asked-his.txt")
+        self.grant(f"uid:{self.alice}", "asked-expired.txt", expires=1)
+        self.grant(f"uid:{self.alice}", "box/asked-hers.txt")
+        self.grant(f"uid:{self.alice}", "asked-gone.txt")
+
+    def calls_naming(self, name, function):
+        """The daemon's system calls with a path that has the name in it, while the function runs."""
+        trace = self.site.root / "trace"
+        with self.site.traced(trace, "trace=%file"):
+            function()
+        calls = [line for line in trace.read_text().splitlines() if name in line]
+        trace.unlink()
+        return calls
+
+    def test_a_name_that_is_denied_reaches_no_store(self):
+        """Promises 1 and 5: the decision comes first, so neither time nor a slow disk tells what is there."""
+        hers = self.actor(self.alice)
+        views = {"by-session": (outcome, self.by_session(self.alice_token)), "by-uid": (lambda *call: hers.outcome(*call), self.by_uid(self.alice)),
+                 "public": (outcome, self.site.path("public"))}
+
+        def ask(call, path):
+            for probe in ((os.stat, path), (os.open, path, os.O_RDONLY), (os.open, path, os.O_RDONLY | os.O_DIRECTORY), (os.listdir, path)):
+                self.assertEqual(call(*probe), "ENOENT", (path, probe[0].__name__))
+
+        for view, (call, folder) in views.items():
+            with self.subTest(view):
+                self.assertEqual(self.calls_naming("asked-", lambda: [ask(call, folder / path) for path in self.DENIED.values()]), [])
+        # What is granted is asked for, be it there or not: else nothing was tested.
+        call, folder = views["by-session"]
+        self.assertNotEqual(self.calls_naming("asked-hers.txt", lambda: call(os.stat, folder / "box/asked-hers.txt")), [])
+        self.assertNotEqual(self.calls_naming("asked-gone.txt", lambda: call(os.stat, folder / "asked-gone.txt")), [])
+
+
 class Folders(TwoUsersTest):
     def test_a_folder_seen_in_part_tells_nothing_of_the_rest(self):
         """Promise 5: neither time, size, links nor blocks change with what is hidden in it."""

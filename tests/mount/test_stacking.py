@@ -1,7 +1,7 @@
 """Promises 2 and 4 where somebody stacks a file system on a view: an overlayfs holds entries that no recall finds."""
 
+import contextlib
 import os
-import pathlib
 import re
 import subprocess
 import tempfile
@@ -82,22 +82,10 @@ class HeldBack(LeaseTest):
 
     def hold_back(self):
         """From here on, each look at the store takes longer than a lease."""
-        daemon = self.site.daemon_pid
-        tracer = subprocess.Popen(["strace", "-f", "-q", "-p", str(daemon), "-o", os.devnull, "-e", "trace=openat2",
-                                   "-e", f"inject=openat2:delay_enter={int(self.HELD_SECONDS * 1e6)}"], preexec_fn=end_with_parent)
-        self.addCleanup(self.let_go, tracer)
-
-        def traced():
-            threads = pathlib.Path(f"/proc/{daemon}/task").iterdir()
-            return all(f"TracerPid:\t{tracer.pid}\n" in (thread / "status").read_text() for thread in threads)
-
-        wait_for(traced, what="strace to hold every thread")
-        return tracer
-
-    @staticmethod
-    def let_go(tracer):
-        tracer.terminate()
-        tracer.wait()
+        held = contextlib.ExitStack()
+        self.addCleanup(held.close)
+        held.enter_context(self.site.traced(os.devnull, "trace=openat2", f"inject=openat2:delay_enter={int(self.HELD_SECONDS * 1e6)}"))
+        return held
 
     def lease_is_over(self):
         over = time.monotonic() + 1.1
@@ -107,19 +95,19 @@ class HeldBack(LeaseTest):
         folder = os.open(self.by_session(self.alice_token, "alice"), os.O_PATH | os.O_DIRECTORY)
         self.addCleanup(os.close, folder)
         self.lease_is_over()
-        tracer = self.hold_back()
+        held = self.hold_back()
         began = time.monotonic()
         os.stat(folder)
         self.assertGreater(time.monotonic() - began, self.HELD_SECONDS)
-        self.let_go(tracer)
+        held.close()
         self.assertEqual(self.upcalls_of(lambda: os.stat(folder)).get("getattr"), 1, "the former answer was lent")
 
     def test_a_name(self):
         folder = os.open(self.by_session(self.alice_token, "alice"), os.O_PATH | os.O_DIRECTORY)
         self.addCleanup(os.close, folder)
-        tracer = self.hold_back()
+        held = self.hold_back()
         os.stat("report.txt", dir_fd=folder)
-        self.let_go(tracer)
+        held.close()
         asked = self.upcalls_of(lambda: os.stat("report.txt", dir_fd=folder))
         self.assertEqual(asked.get("lookup"), 1, "the former answer was lent")
 

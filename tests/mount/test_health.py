@@ -50,9 +50,9 @@ class Health(MountTest):
     def test_the_database_is_gone(self):
         """Asked by its control socket: nothing else knows it then."""
         os.rename(self.site.db, self.site.root / "away.db")
-        done = self.site.grantctl("status", check=False)
-        self.assertEqual(done.returncode, 3)
-        self.assertNotIn("no daemon", done.stderr)
+        daemon = self.says(3)
+        self.assertEqual((daemon["state"], daemon["database"]), ("trouble", str(self.site.db)))
+        self.assertEqual(self.metric("grantfs_healthy"), [0])
         os.rename(self.site.root / "away.db", self.site.db)
 
     def test_one_that_hangs_is_not_none(self):

@@ -23,6 +23,13 @@ std::filesystem::path behind_links(const std::filesystem::path& database) {
   return error ? database : real;
 }
 
+/// Whether it is one database; by its name where it is gone, which the daemon still has.
+bool is_same_database(const std::filesystem::path& given, const std::filesystem::path& known) {
+  std::error_code error;
+  if (std::filesystem::equivalent(given, known, error)) return true;
+  return error && std::filesystem::weakly_canonical(given, error) == known;
+}
+
 /// That a database is missing or badly kept is trouble with the database, not with the request.
 Error database_trouble(Error error) {
   error.kind = ErrorKind::kDatabase;
@@ -108,9 +115,7 @@ Result<grantfs::DaemonSearch> Context::daemons() {
 Result<grantfs::DaemonStatus> Context::named_daemon(const std::filesystem::path& socket) const {
   auto status = grantfs::ask_status(socket);
   if (!status) return Error{ErrorKind::kSystem, status.error().message};
-  std::error_code error;
-  if (!database_option.empty() &&
-      !std::filesystem::equivalent(database_option, status->database, error)) {
+  if (!database_option.empty() && !is_same_database(database_option, status->database)) {
     return Error{ErrorKind::kSystem,
                  fmt::format("the daemon at {} decides by {}, not by {}; leave out --db, or "
                              "--control",

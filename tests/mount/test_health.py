@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import unittest
 
@@ -77,8 +78,10 @@ class Health(MountTest):
         self.assertIn("} 0", [line for line in self.by_database("metrics").stdout.splitlines() if line.startswith("grantfs_up{database=")][0])
 
     def test_columns(self):
-        for line in self.site.grantctl("status").stdout.splitlines():
+        lines = self.site.grantctl("status").stdout.splitlines()
+        for line in lines:
             self.assertRegex(line, r"\A\w+ {2,}\S")
+        self.assertEqual(len({re.match(r"\w+ +", line).end() for line in lines}), 1, lines)
 
 
 if __name__ == "__main__":

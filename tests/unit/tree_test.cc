@@ -505,7 +505,9 @@ TEST_F(ReviewTest, OfFilesGrantedOneByOneTheOneGoesThatIsLost) {
 TEST_F(ReviewTest, WhatRestsOnARuleAboveSinceThenGoesWithThat) {
   known_to_the_kernel({"by-session", kToken, "a", "b", "file"});
   sql("DELETE FROM owners");
-  sql("INSERT INTO owners (path, principal) VALUES ('a', 'uid:1001'), ('z', 'uid:1001')");
+  // By this one alone, 'a' would be as open as it was lent.
+  sql("INSERT INTO grants (principal, path) VALUES ('uid:1001', 'a/other')");
+  sql("INSERT INTO owners (path, principal) VALUES ('a', 'uid:1001')");
   EXPECT_EQ(reviewed(), Names{});
   sql("DELETE FROM owners WHERE path = 'a'");
   Losses losses;

@@ -1,39 +1,31 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
+
+#include "base/mount_info.h"
 
 namespace grantfs {
 
 /// What is mounted where, in this mount namespace: /proc/self/mountinfo (proc(5)) as of one moment.
 class MountTable {
  public:
-  struct Mount {
-    std::uint64_t id;             ///< STATX_MNT_ID
-    std::string device;           ///< "MAJOR:MINOR"
-    std::filesystem::path root;   ///< which folder of the file system it shows
-    std::filesystem::path point;  ///< where
-    std::string type;             ///< of file system, with its subtype: "fuse.grantfs"
-  };
-
   /// Empty where it cannot be read.
   static MountTable read();
 
   /// The mount that shows at this very path: the last that was mounted there. Null if none was.
-  const Mount* mounted_on(const std::filesystem::path& path) const;
+  const MountInfo* mounted_on(const std::filesystem::path& path) const;
   /// The mount that a path, absolute and without symbolic links, is on. Null if it cannot be told
   /// (Linux older than 5.8). Asks no daemon.
-  const Mount* containing(const std::filesystem::path& path) const;
+  const MountInfo* containing(const std::filesystem::path& path) const;
   /// Whether the path is on, or leads through, a mount of that type.
   bool leads_through(const std::filesystem::path& path, std::string_view type) const;
   /// Whether one is the other or lies in it, be it by bind mounts of the same file system.
   bool lies_inside(const std::filesystem::path& inner, const std::filesystem::path& outer) const;
 
  private:
-  std::vector<Mount> mounts_;
+  std::vector<MountInfo> mounts_;
 };
 
 }  // namespace grantfs

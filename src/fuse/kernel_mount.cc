@@ -5,16 +5,16 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/mount_info.h"
 #include "base/quote.h"
 
 namespace grantfs {
@@ -84,19 +84,6 @@ Result<UniqueFd> configure(const KernelMount::Options& options, const UniqueFd& 
   return context;
 }
 
-/// A path as /proc/self/mountinfo has it (proc(5)).
-std::string as_listed(const std::string& path) {
-  std::string listed;
-  for (const char c : path) {
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\\') {
-      listed += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
-    } else {
-      listed += c;
-    }
-  }
-  return listed;
-}
-
 }  // namespace
 
 Result<KernelMount> KernelMount::make(const Options& options) {
@@ -134,17 +121,10 @@ Result<void> KernelMount::attach(const std::filesystem::path& mountpoint, Place 
 }
 
 bool KernelMount::exists() const {
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line; std::getline(mounts, line);) {
-    // The number of a mount that has gone is soon another's: the place tells.
-    std::istringstream fields(line);
-    std::string id;
-    std::string skipped;
-    std::string place;
-    fields >> id >> skipped >> skipped >> skipped >> place;
-    if (id == std::to_string(id_) && place == as_listed(mountpoint_)) return true;
-  }
-  return false;
+  // The number of a mount that has gone is soon another's: the place tells.
+  return std::ranges::any_of(read_mount_info(), [&](const MountInfo& mount) {
+    return mount.id == id_ && mount.point == mountpoint_;
+  });
 }
 
 void KernelMount::detach() {

@@ -1,0 +1,61 @@
+#include "base/mount_info.h"
+
+#include <algorithm>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+namespace grantfs {
+namespace {
+
+/// Undoes the octal escapes: of space, tab, newline and backslash.
+std::string unescaped(std::string_view text) {
+  constexpr std::size_t kDigits = 3;
+  const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
+  std::string plain;
+  while (!text.empty()) {
+    const auto digits = text.substr(1, kDigits);
+    if (text.front() == '\\' && digits.size() == kDigits && std::ranges::all_of(digits, is_octal)) {
+      plain +=
+          static_cast<char>((digits[0] - '0') * 64 + (digits[1] - '0') * 8 + (digits[2] - '0'));
+      text.remove_prefix(1 + kDigits);
+    } else {
+      plain += text.front();
+      text.remove_prefix(1);
+    }
+  }
+  return plain;
+}
+
+std::optional<MountInfo> parse(const std::string& line) {
+  std::istringstream fields(line);
+  MountInfo mount;
+  std::string parent, root, point, field;
+  fields >> mount.id >> parent >> mount.device >> root >> point;
+  while (fields >> field && field != "-") {  // options, and so many optional fields
+  }
+  fields >> mount.type;
+  if (!fields) return std::nullopt;
+  mount.root = unescaped(root);
+  mount.point = unescaped(point);
+  return mount;
+}
+
+}  // namespace
+
+std::vector<MountInfo> parse_mount_info(std::istream& lines) {
+  std::vector<MountInfo> mounts;
+  for (std::string line; std::getline(lines, line);) {
+    if (auto mount = parse(line)) mounts.push_back(std::move(*mount));
+  }
+  return mounts;
+}
+
+std::vector<MountInfo> read_mount_info() {
+  std::ifstream lines("/proc/self/mountinfo");
+  return parse_mount_info(lines);
+}
+
+}  // namespace grantfs

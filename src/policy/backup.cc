@@ -1,17 +1,14 @@
 #include "grantfs/backup.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <string>
+#include <system_error>
 
+#include "base/new_file.h"
 #include "base/quote.h"
-#include "base/unique_fd.h"
 #include "grantfs/admin.h"
 #include "policy/admin_impl.h"
 #include "policy/database_file.h"
@@ -23,42 +20,11 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{kAdminBusyTimeoutMilliseconds};
 
-Error cannot(std::string_view what, const std::filesystem::path& path, int error = errno) {
+Error cannot(std::string_view what, const std::filesystem::path& path,
+             const std::error_code& error) {
   return {ErrorKind::kSystem,
-          fmt::format("cannot {} {}: {}", what, quoted(path.native()), std::strerror(error))};
+          fmt::format("cannot {} {}: {}", what, quoted(path.native()), error.message())};
 }
-
-/// A new file beside another, mode 0600; gone with this unless it was kept.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::filesystem::path& beside)
-      : path_(beside.native() + ".XXXXXX"),
-        // Closed at once: the file is SQLite's from here on.
-        made_(static_cast<bool>(UniqueFd(::mkostemp(path_.data(), O_CLOEXEC)))) {}
-  ~TemporaryFile() {
-    if (!made_) return;
-    for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
-      ::unlink((path_ + suffix).c_str());
-    }
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-  bool made() const { return made_; }
-  const std::string& path() const { return path_; }
-  Result<void> keep_as(const std::filesystem::path& file) {
-    if (::rename(path_.c_str(), file.c_str()) != 0) return cannot("write", file);
-    made_ = false;
-    const auto directory = file.has_parent_path() ? file.parent_path() : ".";
-    const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd || ::fsync(fd.get()) != 0) return cannot("write", directory);
-    return {};
-  }
-
- private:
-  std::string path_;
-  bool made_;
-};
 
 bool is_same(const std::filesystem::path& a, const std::filesystem::path& b) {
   std::error_code error;
@@ -75,8 +41,11 @@ Result<void> copy_to_one_file(db::Connection& from, db::Connection& to) {
 Result<db::Connection> open_given(const std::filesystem::path& file) {
   struct stat status = {};
   if (::stat(file.c_str(), &status) != 0) {
-    Error error = cannot("read", file);
-    if (errno == ENOENT || errno == ENOTDIR) error.kind = ErrorKind::kNotFound;
+    const std::error_code why(errno, std::generic_category());
+    Error error = cannot("read", file, why);
+    if (why == std::errc::no_such_file_or_directory || why == std::errc::not_a_directory) {
+      error.kind = ErrorKind::kNotFound;
+    }
     return error;
   }
   if (!S_ISREG(status.st_mode)) {
@@ -109,8 +78,9 @@ Result<void> copy_over(db::Connection& from, db::Connection& live,
   auto has = from.query_integer("PRAGMA page_size");
   if (!has) return has.error();
   if (*has == *wanted) return db::copy_database(from, live, kPatience);
-  TemporaryFile temporary(database);
-  if (!temporary.made()) return cannot("write beside", database);
+  NewFile temporary(database);
+  if (temporary.trouble()) return cannot("write beside", database, temporary.trouble());
+  temporary.close();
   auto resized = db::Connection::open(temporary.path(), db::Mode::kWrite);
   if (!resized) return resized.error();
   if (auto copied = copy_to_one_file(from, *resized); !copied) return copied;
@@ -204,14 +174,16 @@ Result<void> backup_database(const std::filesystem::path& database,
   live->set_busy_timeout(kAdminBusyTimeoutMilliseconds);
   if (auto fit = check_schema(*live, database); !fit) return fit.error();
 
-  TemporaryFile temporary(file);
-  if (!temporary.made()) return cannot("write", file);
+  NewFile temporary(file);
+  if (temporary.trouble()) return cannot("write", file, temporary.trouble());
+  temporary.close();
   {
     auto copy = db::Connection::open(temporary.path(), db::Mode::kWrite);
     if (!copy) return copy.error();
     if (auto copied = copy_to_one_file(*live, *copy); !copied) return copied.error();
   }
-  return temporary.keep_as(file);
+  if (const auto failed = temporary.keep()) return cannot("write", file, failed);
+  return {};
 }
 
 Result<RestoreOutcome> restore_database(const std::filesystem::path& database,

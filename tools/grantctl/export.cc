@@ -1,15 +1,13 @@
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <system_error>
 
+#include "base/new_file.h"
 #include "base/quote.h"
-#include "base/unique_fd.h"
 #include "commands.h"
 #include "output.h"
 #include "policy_rows.h"
@@ -20,13 +18,11 @@ using grantfs::Error;
 using grantfs::ErrorKind;
 using grantfs::quoted;
 using grantfs::Result;
-using grantfs::UniqueFd;
 
 namespace {
 
-Error write_error(const std::string& file) {
-  return {ErrorKind::kSystem,
-          fmt::format("cannot write {}: {}", quoted(file), std::strerror(errno))};
+Error write_error(const std::string& file, const std::error_code& why) {
+  return {ErrorKind::kSystem, fmt::format("cannot write {}: {}", quoted(file), why.message())};
 }
 
 /// Lines, handed to a descriptor in large pieces.
@@ -45,7 +41,7 @@ class LineWriter {
     while (!rest.empty()) {
       const ssize_t written = ::write(fd_, rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return write_error(name_);
+      if (written < 0) return write_error(name_, {errno, std::generic_category()});
       rest.remove_prefix(static_cast<std::size_t>(written));
     }
     buffer_.clear();
@@ -109,34 +105,6 @@ Result<std::int64_t> write_policy(const Context& context, int fd, const std::str
   return rows;
 }
 
-/// A file beside the one that is wanted, which takes its place when it is whole; gone otherwise.
-class NewFile {
- public:
-  explicit NewFile(const std::string& file)
-      : file_(file),
-        temporary_(file + ".XXXXXX"),
-        fd_(::mkostemp(temporary_.data(), O_CLOEXEC)) {}  // mode 0600
-  ~NewFile() {
-    if (fd_) ::unlink(temporary_.c_str());
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-
-  const UniqueFd& fd() const { return fd_; }
-  Result<void> keep() {
-    if (::fsync(fd_.get()) != 0 || ::rename(temporary_.c_str(), file_.c_str()) != 0) {
-      return write_error(file_);
-    }
-    fd_ = UniqueFd();
-    return {};
-  }
-
- private:
-  const std::string file_;
-  std::string temporary_;
-  UniqueFd fd_;
-};
-
 Result<int> run_export(Context& context, const ExportArguments& arguments) {
   const std::string& file = arguments.file;
   if (file == "-") {
@@ -153,11 +121,11 @@ Result<int> run_export(Context& context, const ExportArguments& arguments) {
     return Error{ErrorKind::kInvalid,
                  fmt::format("{} is not a regular file; - is standard output", quoted(file))};
   }
-  NewFile out(file);
-  if (!out.fd()) return write_error(file);
+  grantfs::NewFile out(file);
+  if (out.trouble()) return write_error(file, out.trouble());
   auto rows = write_policy(context, out.fd().get(), file, arguments.without_keys);
   if (!rows) return rows.error();
-  if (auto kept = out.keep(); !kept) return kept.error();
+  if (const auto failed = out.keep()) return write_error(file, failed);
   if (context.json) {
     Json document;
     put_bytes(document, "file", file);

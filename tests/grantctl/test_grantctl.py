@@ -469,5 +469,16 @@ class JsonErrors(Case):
         self.ok("own", "user:a", "x")
         self.assertNotIn("error", self.json("revoke", "user:a", "x"))
 
+    def test_lack_of_memory_is_one(self):
+        big = self.top / "big.conf"
+        big.write_text("server {\n" + "location /a { return 404; }\n" * 60000 + "}\n")
+        seen = 0
+        for megabytes in range(24, 80, 4):
+            done = subprocess.run(["prlimit", f"--as={megabytes << 20}", GRANTCTL, "--json", "webconf", "check", big], capture_output=True, text=True)
+            if "bad_alloc" in done.stderr:
+                seen += 1
+                self.assertEqual((done.returncode, json.loads(done.stdout)["kind"]), (TROUBLE, "system"))
+        self.assertGreater(seen, 0)
+
     def test_without_json_there_is_none(self):
         self.assertEqual(self.exits(2, "grant", "nonsense", "x").stdout, "")

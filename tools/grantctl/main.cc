@@ -231,7 +231,8 @@ int main(int argc, char** argv) {
   try {
     return grantctl::run(argc, argv);
   } catch (const std::exception& error) {
-    grantctl::complain(error.what());  // out of memory, or a mistake of ours
-    return grantctl::kTrouble;
+    // Out of memory, or a mistake of ours.
+    const bool json = grantctl::wants_json({argv + 1, argv + argc});
+    return grantctl::fail({grantfs::ErrorKind::kSystem, error.what()}, json);
   }
 }

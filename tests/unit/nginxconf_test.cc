@@ -99,6 +99,9 @@ TEST_F(Nginxconf, WhatIsBeyondTheBoundsIsRefusedWithItsLine) {
   EXPECT_NE(
       trouble_of(chain(kMostDirectives, "", "a;\n", "a;\n")).find("more than 200000 directives"),
       std::string::npos);
+  write("large", "# " + std::string(std::size_t{16} << 20U, 'a') + "\n");
+  EXPECT_EQ(trouble_of("\ninclude large;").find(file + ":2: "), 0U);
+  EXPECT_NE(trouble_of("\ninclude large;").find("16 MiB"), std::string::npos);
 }
 
 TEST_F(Nginxconf, APatternThatRepeatsWhatRepeatsIsNotTriedOut) {

@@ -34,6 +34,8 @@ class Publication {
   bool stands() const;
   /// Ends the socket; the record stays, and with it what is known of the lease.
   void stop_answering() { server_.reset(); }
+  /// The record stays when this goes, for whoever takes access away to wait for the lease.
+  void leave_behind() { record_->leave_behind(); }
 
  private:
   Publication(std::filesystem::path database, std::string id, control::RecordFolder folder,

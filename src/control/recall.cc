@@ -86,7 +86,9 @@ void wait_for_killed(const control::KnownDaemons& known, SteadyTime committed,
     const Seconds lease = daemon.record ? Seconds{daemon.record->lease_seconds} : kLongestLease;
     if (lease > Seconds{0}) {
       std::this_thread::sleep_until(lease_end(committed, lease));
-      outcome.unacknowledged.push_back({daemon.name(), lease, "it was killed"});
+      outcome.unacknowledged.push_back(
+          {daemon.name(), lease,
+           "it was killed, or could not take back what it had lent when it ended"});
     }
     control::remove_record(known, daemon);
   }

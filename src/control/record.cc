@@ -181,7 +181,7 @@ Result<std::unique_ptr<OwnRecord>> OwnRecord::write(const RecordFolder& folder,
 }
 
 OwnRecord::~OwnRecord() {
-  ::unlinkat(folder_.get(), name_.c_str(), 0);
+  if (!is_left_) ::unlinkat(folder_.get(), name_.c_str(), 0);
 }
 
 bool OwnRecord::stands(const std::filesystem::path& database) const {

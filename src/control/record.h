@@ -62,8 +62,8 @@ class RecordFolder {
   std::filesystem::path path_;
 };
 
-/// A daemon's own record: written, locked, then given its name. The destructor removes it and then
-/// unlocks it. One thread at a time.
+/// A daemon's own record: written, locked, then given its name. The destructor removes it, unless
+/// it is to be left behind, and then unlocks it. One thread at a time.
 class OwnRecord {
  public:
   /// kSystem if it cannot be written, or locked. `id` names it and is new.
@@ -75,6 +75,8 @@ class OwnRecord {
 
   /// Whether whoever opens the folder of this database finds it.
   bool stands(const std::filesystem::path& database) const;
+  /// The destructor leaves it there, unlocked.
+  void leave_behind() { is_left_ = true; }
 
  private:
   OwnRecord(UniqueFd folder, UniqueFd file, std::string name)
@@ -83,6 +85,7 @@ class OwnRecord {
   UniqueFd folder_;
   UniqueFd file_;  ///< locked; never closed before
   std::string name_;
+  bool is_left_ = false;
 };
 
 /// Names of a daemon's two files, by its id.

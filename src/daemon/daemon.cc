@@ -179,6 +179,7 @@ class Daemon {
     store_watcher_->stop();
     // Whoever asks for a recall from here on is answered by the end of the mount.
     recaller_->stop();
+    if (mount_->leaves_leases() && recaller_->anything_lent()) record_keeper_->leave_behind();
     if (ended) spdlog::info("{} is unmounted", quoted(plan_.mountpoint.native()));
     return ended;
   }

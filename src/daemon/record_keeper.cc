@@ -51,6 +51,10 @@ void RecordKeeper::stop() {
   if (publication_ != nullptr) publication_->stop_answering();
 }
 
+void RecordKeeper::leave_behind() {
+  if (publication_ != nullptr) publication_->leave_behind();
+}
+
 void RecordKeeper::run() {
   for (bool goes_on = true; goes_on;) {
     try {

@@ -42,6 +42,9 @@ class RecordKeeper {
   void watch();
   /// Ends the thread and the socket; the record stays until the destructor.
   void stop();
+  /// After stop(): the record stays for good, as that of a daemon that was killed does. What was
+  /// lent stands, and whoever takes access away has to wait for it.
+  void leave_behind();
 
  private:
   void run();

@@ -50,6 +50,15 @@ bool kernel_has_io_uring() {
 /// How long umount(8) with -f may take from ending the connection to taking the mount away.
 constexpr std::chrono::milliseconds kForcedUnmount{500};
 
+/// Has the kernel look every name up anew. Zero, or a negative error number.
+int raise_epoch([[maybe_unused]] fuse_session* session) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  return fuse_lowlevel_notify_increment_epoch(session);
+#else
+  return -ENOSYS;
+#endif
+}
+
 /// A notification failed because the mount has gone: there is nothing to forget any more.
 bool is_over(int error) {
   return error == -ENODEV || error == -ENOTCONN || error == -EBADF;
@@ -122,6 +131,7 @@ class FuseMount::Session {
     if (options_.threads > 0) fuse_loop_cfg_set_max_threads(config.get(), options_.threads);
     // Positive: ended by a signal, as asked. Negative: an error.
     const int result = fuse_session_loop_mt(session_, config.get());
+    end_leases();
     std::optional<Error> told = *stopped_for_.lock();
     if (result <= 0 && !told && stays_mounted()) {
       end_connection();
@@ -158,6 +168,9 @@ class FuseMount::Session {
     (void)::statfs(options_.mountpoint.c_str(), &status);
   }
 
+  bool leaves_leases() const {
+    return leaves_leases_;
+  }
   fuse_session* get() {
     return session_;
   }
@@ -180,6 +193,18 @@ class FuseMount::Session {
       std::this_thread::sleep_for(kPause);
     }
     return false;
+  }
+
+  /// Nobody answers from here on, while the kernel would go on with what it was lent in a folder
+  /// that somebody holds. To raise the epoch waits for nothing, and an aborted connection takes it.
+  void end_leases() {
+    context_.lends = false;
+    const bool forgotten = context_.connection.epochs && raise_epoch(session_) == 0;
+    // The root is there as long as anybody holds anything; attributes alone, which wait for
+    // nothing.
+    leaves_leases_ =
+        !forgotten && fuse_lowlevel_notify_inval_inode(session_, FUSE_ROOT_ID,
+                                                       /*off=*/-1, /*len=*/0) != -ENOENT;
   }
 
   /// With the last descriptor of /dev/fuse, the connection goes: requests that nobody will answer
@@ -214,6 +239,7 @@ class FuseMount::Session {
   std::optional<KernelMount> mount_;
   UniqueFd nowhere_;  ///< /dev/null: opened early, since later there may be no descriptor
   bool handles_signals_ = false;
+  bool leaves_leases_ = false;
 };
 
 FuseMount::FuseMount(std::unique_ptr<Session> session) : session_(std::move(session)) {}
@@ -227,6 +253,10 @@ Result<std::unique_ptr<FuseMount>> FuseMount::mount(Tree& tree, const FuseOption
 
 Result<void> FuseMount::run(const std::function<void()>& on_signals_handled) {
   return session_->run(on_signals_handled);
+}
+
+bool FuseMount::leaves_leases() const {
+  return session_->leaves_leases();
 }
 
 void FuseMount::lend(bool lends) {
@@ -281,13 +311,9 @@ bool FuseMount::forgets_everything() const {
 }
 
 Result<void, Errno> FuseMount::forget_everything() {
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-  const int error = fuse_lowlevel_notify_increment_epoch(session_->get());
+  const int error = raise_epoch(session_->get());
   if (error == 0 || is_over(error)) return {};
   return Errno{-error};
-#else
-  return Errno{ENOSYS};
-#endif
 }
 
 void FuseMount::abort(const std::string& why) {

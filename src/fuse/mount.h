@@ -69,6 +69,11 @@ class FuseMount final : public Kernel {
   /// kSystem if the connection ends and the mount does not: it stays, and refuses everything.
   Result<void> run(const std::function<void()>& on_signals_handled);
 
+  /// Whether the kernel may go on with what it was lent, now that run() has returned: in a folder
+  /// that somebody holds, until the lease is over. It could not be told to forget (Linux before
+  /// 6.16, libfuse before 3.18).
+  bool leaves_leases() const;
+
   /// Whether the kernel is lent anything from now on; at first it is. Whoever stops it has what was
   /// lent recalled. Any thread.
   void lend(bool lends);

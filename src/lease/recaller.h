@@ -112,6 +112,10 @@ class Recaller {
   /// Has the kernel forget everything that it was lent, and then calls `done`, as catch_up() does.
   void forget_everything(std::function<void()> done);
 
+  /// Whether the kernel may have anything that was lent: for a few seconds longer than it has. Any
+  /// thread.
+  bool anything_lent() const;
+
   const RecallCounters& counters() const { return counters_; }
 
  private:
@@ -133,7 +137,6 @@ class Recaller {
   void forget_blindly(const char* why);
   /// Until something is to be done; false: to stop.
   bool wait();
-  bool anything_lent() const;
   void arm_timer();
   void follow_database();
   /// Has what is lent be decided anew: soon, of files in steady use; at once, of everything.

@@ -15,11 +15,32 @@
 #include "policy/schema.h"
 
 namespace grantfs {
+namespace {
+
+/// check_has_one_name() of what statx(2) told, with STATX_NLINK and STATX_TYPE.
+Result<void> check_one_name(const std::filesystem::path& database, const struct statx& status) {
+  if (!S_ISREG(status.stx_mode)) return {};
+  if (status.stx_nlink > 1) {
+    return damaged(database,
+                   "has another name (a hard link), through which others would write past us; "
+                   "remove that: find DIRECTORY -samefile " +
+                       database.string());
+  }
+  if ((status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
+    return damaged(database,
+                   "is mounted by itself, and what SQLite keeps beside it is not; mount its "
+                   "directory instead");
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<DatabaseFiles> identify_database(const std::filesystem::path& database,
                                         DirectoryMay others) {
   struct statx status = {};
-  constexpr unsigned kWanted = STATX_INO | STATX_BTIME | STATX_MODE | STATX_SIZE;
+  constexpr unsigned kWanted =
+      STATX_INO | STATX_BTIME | STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_SIZE;
   const auto look = [&](const std::string& path) {
     return ::statx(AT_FDCWD, path.c_str(), 0, kWanted, &status) == 0;
   };
@@ -29,6 +50,9 @@ Result<DatabaseFiles> identify_database(const std::filesystem::path& database,
   };
   if (!look(database.native())) return damaged(database, std::strerror(errno));
   if ((status.stx_mode & S_IWOTH) != 0) return damaged(database, "may be written by anyone");
+  if (others == DirectoryMay::kBeClosed) {
+    if (auto one = check_one_name(database, status); !one) return one.error();
+  }
   DatabaseFiles files;
   files.database = identity();
   if (look(database.native() + "-wal")) {
@@ -50,19 +74,7 @@ Result<DatabaseFiles> identify_database(const std::filesystem::path& database,
 Result<void> check_has_one_name(const std::filesystem::path& database) {
   struct statx status = {};
   if (::statx(AT_FDCWD, database.c_str(), 0, STATX_NLINK | STATX_TYPE, &status) != 0) return {};
-  if (!S_ISREG(status.stx_mode)) return {};
-  if (status.stx_nlink > 1) {
-    return damaged(database,
-                   "has another name (a hard link), through which others would write past us; "
-                   "remove that: find DIRECTORY -samefile " +
-                       database.string());
-  }
-  if ((status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
-    return damaged(database,
-                   "is mounted by itself, and what SQLite keeps beside it is not; mount its "
-                   "directory instead");
-  }
-  return {};
+  return check_one_name(database, status);
 }
 
 DatabaseWatch::DatabaseWatch(std::filesystem::path database, DirectoryMay others)

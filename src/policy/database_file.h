@@ -37,7 +37,8 @@ enum class DirectoryMay {
 };
 
 /// The files at `database` now; an error if there is none, or others may write to it, or do with
-/// its directory what they may not.
+/// its directory what they may not, or a policy database has more than one name
+/// (check_has_one_name()).
 Result<DatabaseFiles> identify_database(const std::filesystem::path& database,
                                         DirectoryMay others = DirectoryMay::kBeClosed);
 

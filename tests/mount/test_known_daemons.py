@@ -1,7 +1,9 @@
 """Promise 2, of whichever daemon on a database: grantctl finds it by the database alone, wherever its socket and namespaces are."""
 
+import itertools
 import json
 import os
+import signal
 import subprocess
 import unittest
 
@@ -163,6 +165,58 @@ class KnownDaemons(MountTest):
         self.site._clean_exit_expected = True
         self.assert_revoked(path)
 
+    def end_by_signal(self, number):
+        pid = self.site.daemon_pid
+        os.kill(pid, number)
+        self.site.wait_for_exit(pid)
+
+    def end_by_abort(self, *detach):
+        """The connection first: by umount -f, which finds the mount in use and leaves it, or takes it away all the same."""
+        pid = self.site.daemon_pid
+        self.site.expect_failure()
+        subprocess.run(["umount", "-f", *detach, self.site.mountpoint], capture_output=True)
+        self.site.wait_for_exit(pid)
+
+    def detach(self):
+        """The daemon serves on who is in it; it ends with the last of them."""
+        subprocess.run(["umount", "-l", self.site.mountpoint], check=True)
+
+    def test_what_one_lent_that_has_ended_is_over_when_revoke_returns(self):
+        """Promise 2: in a directory that is held, the kernel would go on with it."""
+        names = [str(i) for i in range(20)]
+        for name in names:
+            self.site.write(f"u/{name}", b"secret")
+        ends = {"SIGTERM": lambda: self.end_by_signal(signal.SIGTERM), "SIGINT": lambda: self.end_by_signal(signal.SIGINT),
+                "SIGHUP": lambda: self.end_by_signal(signal.SIGHUP), "umount -l": self.detach,
+                "umount -f": self.end_by_abort, "umount -f -l": lambda: self.end_by_abort("-l")}
+        for enforce, (end, act) in itertools.product(("lease", "open"), ends.items()):
+            with self.subTest(enforce=enforce, end=end):
+                self.grantctl("own", "user:1", "u")
+                path = self.mount(f"enforce={enforce},lease=5")
+                # With enforce=open, an open would be asked for in any case: what is lent are names.
+                ask = os.open if self.site.status()["enforce"] == "lease" else os.stat
+                held = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+
+                def answers():
+                    return [outcome(ask, name, *[os.O_RDONLY] * (ask is os.open), dir_fd=held) for name in names]
+
+                try:
+                    for _ in range(3):
+                        for name in names:
+                            read(path.parent / name)
+                    before = self.site.counters()["lookups"]
+                    self.assertEqual(set(answers()), {"OK"})
+                    self.assertLess(self.site.counters()["lookups"] - before, len(names), "nothing was lent: nothing is tested")
+                    act()
+                    self.grantctl("revoke", "user:1", "u")
+                    self.assertNotIn("OK", answers())
+                finally:
+                    os.close(held)
+                    if self.site.daemon_pid:
+                        self.site.wait_for_exit(self.site.daemon_pid)
+                # Nothing is waited for twice.
+                self.assertEqual(list(self.records.iterdir()), [])
+
     def test_nothing_is_left_behind(self):
         self.mount()
         self.assertIsNotNone(self.record())
@@ -181,6 +235,27 @@ class KnownDaemons(MountTest):
         self.assertIn("hard link", self.site.log())
         other.unlink()
         self.site.grantctl("ls")
+
+    def test_another_name_made_while_it_runs_has_everything_refused(self):
+        """Promise 10: as long as it is there, what is lent included; and status and log say so."""
+        path = self.mount()
+        self.grantctl("own", "user:1", "u")
+        read(path)
+        other = self.site.root / "other.db"
+        os.link(self.site.db, other)
+        wait_for(lambda: outcome(read, path) != "OK", what="a refusal")
+        self.assertEqual(outcome(read, path), "EACCES")
+        status = self.grantctl_status()
+        self.assertEqual(status["state"], "trouble")
+        self.assertIn("hard link", " ".join(status["troubles"]))
+        self.assertIn("hard link", self.site.log())
+        other.unlink()
+        wait_for(lambda: outcome(read, path) == "OK", what="service again")
+
+    def grantctl_status(self):
+        """Of one daemon that may be in trouble, which is another exit status."""
+        done = self.site.grantctl("--json", "status", check=False)
+        return json.loads(done.stdout)["daemons"][0]
 
 
 if __name__ == "__main__":

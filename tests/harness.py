@@ -393,14 +393,15 @@ class Site:
         """
         return self.start_foreground(options, check, descriptors=descriptors)
 
-    def start_foreground(self, options="", check=True, environment=None, descriptors=None):
+    def start_foreground(self, options="", check=True, environment=None, descriptors=None, wrapper=()):
+        """As mount(); `wrapper` is a command that becomes the daemon (prlimit and the like)."""
         def prepare():
             # SIGTERM on the death of this process: the daemon unmounts.
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
             if descriptors:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
-        arguments = self.command(options, foreground=True)
+        arguments = [*wrapper, *self.command(options, foreground=True)]
         start = self.log_file.stat().st_size if self.log_file.exists() else 0
         with open(self.log_file, "ab") as log:
             self._popen = subprocess.Popen(

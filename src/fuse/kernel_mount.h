@@ -33,7 +33,8 @@ class KernelMount {
 
   /// Puts it at `mountpoint`, which must be a directory. A dead mount goes once this one is beneath
   /// it (MOVE_MOUNT_BENEATH in move_mount(2), Linux 6.5), so that the directory itself never shows;
-  /// where the kernel has no such thing, right before. kSystem if the kernel refuses.
+  /// where the kernel has no such thing, right before, and the directory shows for a millisecond:
+  /// of mode 000, it refuses. kSystem if the kernel refuses.
   Result<void> attach(const std::filesystem::path& mountpoint, Place place);
 
   /// The connection's descriptor of /dev/fuse, once: nobody else closes it.

@@ -1,7 +1,9 @@
 """Promise 9: a dead daemon opens nothing, exposes nothing, and is taken over by the next."""
 
 import os
+import pathlib
 import subprocess
+import sys
 import tempfile
 
 import syscalls
@@ -137,6 +139,21 @@ class Uncovered(TwoUsersTest):
         syscalls.mount("none", self.site.root, flags=syscalls.MS_SHARED)
         self.site.mount()
         self.assertLessEqual(set(self.shown_during(self.die_and_come_back)), {"OK", *DEAD, *UNDER_WAY})
+
+    def take_over_without_beneath(self):
+        self.site.kill()
+        self.site.start_foreground(wrapper=[sys.executable, str(pathlib.Path(__file__).with_name("without_beneath.py"))])
+
+    def test_while_a_dead_mount_is_taken_over_by_a_kernel_without_mounts_beneath(self):
+        """Before Linux 6.5 the directory shows for a moment: of mode 000, it refuses, and does not say that files are missing."""
+        self.site.umount()
+        self.site.mountpoint.chmod(0)
+        self.site.mount()
+        shown = self.shown_during(lambda: [self.take_over_without_beneath() for _ in range(20)])
+        self.assertLessEqual(set(shown), {"OK", "EACCES", *DEAD, *UNDER_WAY})
+        self.assertGreater(shown["OK"], 0)
+        self.assertIn("EACCES", shown, "it was mounted beneath")
+        self.assertEqual(mounts(self.site.mountpoint), [str(self.site.mountpoint)])
 
     def test_while_it_is_restarted(self):
         """A mount point of mode 000 refuses, and does not say that files are missing."""

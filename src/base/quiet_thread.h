@@ -4,6 +4,8 @@
 
 #include <csignal>
 #include <functional>
+#include <string>
+#include <system_error>
 #include <thread>
 
 namespace grantfs {
@@ -14,9 +16,13 @@ namespace grantfs {
 inline constexpr int kSynchronousSignals[] = {SIGBUS,  SIGSEGV, SIGFPE, SIGILL,
                                               SIGTRAP, SIGSYS,  SIGABRT};
 
+/// What threads and memory are limited by, for messages.
+inline constexpr const char* kLimits = "memory or processes (ulimit -v, -u; TasksMax=, MemoryMax=)";
+
 /// A thread on which all signals but the synchronous ones are blocked: they are the main thread's,
-/// and would be lost here. Throws std::system_error if there is none to be had.
-inline std::thread start_quiet_thread(std::function<void()> body) {
+/// and would be lost here. `name` (a literal of 15 characters at most) is what ps -L shows. Throws
+/// std::system_error if there is none to be had. What `body` throws ends the program.
+inline std::thread start_quiet_thread(const char* name, std::function<void()> body) {
   sigset_t quiet;
   sigset_t before;
   sigfillset(&quiet);
@@ -26,7 +32,15 @@ inline std::thread start_quiet_thread(std::function<void()> body) {
     const sigset_t& mask;
     ~Restore() { ::pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
   } const restore{before};
-  return std::thread(std::move(body));
+  try {
+    return std::thread([name, body = std::move(body)] {
+      ::pthread_setname_np(::pthread_self(), name);
+      body();
+    });
+  } catch (const std::system_error& error) {
+    throw std::system_error(
+        error.code(), std::string("cannot start a thread; is there a limit on ") + kLimits + '?');
+  }
 }
 
 }  // namespace grantfs

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <new>
+
 namespace grantfs {
 
 Result<std::unique_ptr<Publication>> Publication::publish(const std::filesystem::path& database,
@@ -36,10 +38,14 @@ void Publication::link_from(std::filesystem::path control) {
 }
 
 Publication::~Publication() {
-  std::error_code ignored;
-  const auto record = control::record_folder(database_) / control::record_name(id_);
-  // Another daemon may have been given the same socket meanwhile.
-  if (std::filesystem::read_symlink(link_, ignored) == record) ::unlink(link_.c_str());
+  try {
+    std::error_code ignored;
+    const auto record = control::record_folder(database_) / control::record_name(id_);
+    // Another daemon may have been given the same socket meanwhile.
+    if (std::filesystem::read_symlink(link_, ignored) == record) ::unlink(link_.c_str());
+  } catch (const std::bad_alloc&) {
+    return;  // a link that leads nowhere; the next daemon replaces it
+  }
 }
 
 bool Publication::stands() const {

@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <exception>
 #include <utility>
 
+#include "control/document.h"
 #include "control/protocol.h"
 
 namespace grantfs::control {
@@ -14,16 +16,18 @@ namespace {
 using nlohmann::json;
 
 /// Never throws for what is in it: what is not UTF-8 is replaced.
-std::string dump(const json& answer) {
+std::string dump(json answer) {
+  const Emptied emptied(answer);
   return answer.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
 }
 
 }  // namespace
 
 std::string to_line(json answer) {
+  const Emptied emptied(answer);
   if (!answer.is_object()) return dump(control_error("the daemon has no answer to that"));
   if (!answer.contains("ok")) answer["ok"] = true;
-  std::string line = dump(answer);
+  std::string line = dump(std::move(answer));
   return line.size() <= kMaxLineBytes ? line : dump(control_error("the answer is too long"));
 }
 
@@ -33,13 +37,18 @@ class ReplyQueue::Pending {
   Pending(std::shared_ptr<ReplyQueue> queue, std::uint64_t client)
       : queue_(std::move(queue)), client_(client) {}
   ~Pending() {
-    // Nobody can answer any more: better told than left to wait.
-    if (!answered_) answer(control_error("the daemon has no answer to that now"));
+    // Nobody can answer any more: better told than left to wait, where there is memory for it.
+    try {
+      if (!answered_) answer(control_error("the daemon has no answer to that now"));
+    } catch (const std::exception&) {
+      return;
+    }
   }
   Pending(const Pending&) = delete;
   Pending& operator=(const Pending&) = delete;
 
   void answer(json answer) {
+    const Emptied emptied(answer);
     if (answered_.exchange(true)) return;
     queue_->add({client_, to_line(std::move(answer))});
   }

@@ -21,6 +21,7 @@
 #include "base/quiet_thread.h"
 #include "base/urgent_thread.h"
 #include "base/wipe.h"
+#include "control/document.h"
 #include "control/listener.h"
 #include "control/replies.h"
 
@@ -40,10 +41,12 @@ class Request {
   explicit Request(const std::string& line)
       : parsed_(json::parse(line, nullptr, /*allow_exceptions=*/false)) {}
   ~Request() {
-    if (!parsed_.is_object()) return;
-    for (json& value : parsed_) {
-      if (value.is_string()) wipe(value.get_ref<std::string&>());
+    if (parsed_.is_object()) {
+      for (json& value : parsed_) {
+        if (value.is_string()) wipe(value.get_ref<std::string&>());
+      }
     }
+    control::empty(parsed_);
   }
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
@@ -57,7 +60,11 @@ class Request {
 /// Has the handler answer a request, or answers in its place where it makes no sense.
 void answer(const std::string& line, const ControlHandler& handler, const ControlPeer& peer,
             const ControlReply& reply) {
+  constexpr int kMostBrackets = 64;
   try {
+    if (std::ranges::count_if(line, [](char c) { return c == '{' || c == '['; }) > kMostBrackets) {
+      return reply(control_error("the request has too many brackets"));
+    }
     const Request parsed(line);
     const json& request = *parsed;
     if (!request.is_object()) return reply(control_error("the request is not a JSON object"));
@@ -160,7 +167,10 @@ class Client {
 }  // namespace
 
 json control_error(std::string_view message) {
-  return {{"ok", false}, {"error", message}};
+  json error = json::object();  // see control/document.h
+  error["ok"] = false;
+  error["error"] = message;
+  return error;
 }
 
 class ControlServer::Impl {
@@ -171,7 +181,7 @@ class ControlServer::Impl {
         replies_(std::make_shared<control::ReplyQueue>(std::move(wake))),
         handler_(std::move(handler)),
         client_time_(client_time) {
-    thread_ = start_quiet_thread([this] { serve(); });
+    thread_ = start_quiet_thread("grantfs control", [this] { serve(); });
   }
 
   ~Impl() {
@@ -286,8 +296,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(control::Listener li
     return std::unique_ptr<ControlServer>(new ControlServer(std::make_unique<Impl>(
         std::move(listener), std::move(wake), std::move(handler), client_time)));
   } catch (const std::system_error& error) {
-    return Error{ErrorKind::kSystem,
-                 fmt::format("cannot start the control thread: {}", error.what())};
+    return Error{ErrorKind::kSystem, fmt::format("the control socket: {}", error.what())};
   }
 }
 

@@ -19,8 +19,10 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/quiet_thread.h"
 #include "base/quote.h"
 #include "base/sync.h"
+#include "control/document.h"
 #include "control/protocol.h"
 #include "control/server.h"
 #include "daemon/privileges.h"
@@ -67,6 +69,20 @@ class BlockedSignals {
 
  private:
   sigset_t before_{};
+};
+
+/// Waits for a thread at the end of a scope, however it is left.
+class Joined {
+ public:
+  explicit Joined(std::thread& thread) : thread_(thread) {}
+  ~Joined() {
+    if (thread_.joinable()) thread_.join();
+  }
+  Joined(const Joined&) = delete;
+  Joined& operator=(const Joined&) = delete;
+
+ private:
+  std::thread& thread_;
 };
 
 /// The group that administers: that of the directory that holds the database.
@@ -171,7 +187,9 @@ class Daemon {
       store_follower_ = std::make_unique<StoreFollower>(
           store_, plan_.store, [this](const std::string& trouble) { on_store(trouble); });
     }
-    std::thread readiness([&] { wait_until_answering(background); });
+    std::thread readiness =
+        start_quiet_thread("grantfs start", [&] { tell_when_answering(background); });
+    const Joined joined(readiness);
     auto ended = mount_->run([&] { blocked.reset(); });
     readiness.join();
     store_follower_.reset();
@@ -236,6 +254,15 @@ class Daemon {
     forgotten.get_future().wait();
   }
 
+  /// wait_until_answering(), on a thread of its own.
+  void tell_when_answering(Background& background) {
+    try {
+      wait_until_answering(background);
+    } catch (const std::exception&) {
+      background.ready();  // no memory for a line in the log
+    }
+  }
+
   /// Blocks until the kernel and libfuse have answered one statfs(2) of the mount point.
   void wait_until_answering(Background& background) {
     struct statfs status = {};
@@ -259,6 +286,7 @@ class Daemon {
     background.ready();
   }
 
+  // How documents are made below: see control/document.h.
   void answer(const nlohmann::json& request, const ControlPeer& peer, const ControlReply& reply) {
     const std::string command = request["command"];
     constexpr std::array<std::string_view, 4> kCommands{"bind", "bindings", "recall", "status"};
@@ -270,7 +298,10 @@ class Daemon {
       reply(command == "recall" ? nlohmann::json::object()
                                 : control_error("the daemon is starting"));
     } else if (command == "status") {
-      reply(status());
+      nlohmann::json told = nlohmann::json::object();
+      const control::Emptied emptied(told);
+      status(told);
+      reply(std::move(told));
     } else if (command == "bind") {
       reply(bind(request, peer));
     } else if (command == "bindings") {
@@ -289,7 +320,11 @@ class Daemon {
     if (!process) return control_error(process.error().message);
     const auto bound =
         tree_.bind(process->pid, std::move(process->pidfd), token->get_ref<const std::string&>());
-    if (bound) return {{"session", process->pid}};
+    if (bound) {
+      nlohmann::json answer = nlohmann::json::object();
+      answer["session"] = process->pid;
+      return answer;
+    }
     nlohmann::json refusal = control_error(bound.error().message);
     if (bound.error().kind == ErrorKind::kNotFound) refusal["denied"] = true;
     return refusal;
@@ -297,10 +332,15 @@ class Daemon {
 
   nlohmann::json bindings() {
     nlohmann::json bound = nlohmann::json::array();
+    const control::Emptied emptied(bound);
     for (const auto& binding : tree_.bindings()) {
-      bound.push_back({{"session", binding.session}, {"id", binding.token.hex()}});
+      nlohmann::json& one = bound.emplace_back(nlohmann::json::object());
+      one["session"] = binding.session;
+      one["id"] = binding.token.hex();
     }
-    return {{"bindings", std::move(bound)}};
+    nlohmann::json answer = nlohmann::json::object();
+    answer["bindings"] = std::move(bound);
+    return answer;
   }
 
   /// Why anything that should be served is refused now; empty: nothing is, as far as is known. By
@@ -318,19 +358,22 @@ class Daemon {
     return found;
   }
 
-  nlohmann::json status() {
+  /// Into an empty object, which is the caller's to empty.
+  void status(nlohmann::json& status) {
     const TreeCounters& counters = tree_.counters();
-    nlohmann::json counted{{"lookups", counters.lookups.load()},
-                           {"opens", counters.opens.load()},
-                           {"opendirs", counters.opendirs.load()},
-                           {"denials", counters.denials.load()},
-                           {"errors", counters.errors.load()},
-                           {"recalls", recaller_->counters().recalls.load()},
-                           {"recalls_of_everything", recaller_->counters().all_of_everything()},
-                           {"recalled_entries", recaller_->counters().entries.load()},
-                           {"nodes", tree_.node_count()},
-                           {"steady_files", tree_.steady_files().size()},
-                           {"open_files", mount_->open_handles()}};
+    nlohmann::json counted = nlohmann::json::object();
+    const control::Emptied counted_emptied(counted);
+    counted["lookups"] = counters.lookups.load();
+    counted["opens"] = counters.opens.load();
+    counted["opendirs"] = counters.opendirs.load();
+    counted["denials"] = counters.denials.load();
+    counted["errors"] = counters.errors.load();
+    counted["recalls"] = recaller_->counters().recalls.load();
+    counted["recalls_of_everything"] = recaller_->counters().all_of_everything();
+    counted["recalled_entries"] = recaller_->counters().entries.load();
+    counted["nodes"] = tree_.node_count();
+    counted["steady_files"] = tree_.steady_files().size();
+    counted["open_files"] = mount_->open_handles();
     const RecallCounters& recalls = recaller_->counters();
     for (std::size_t i = 0; i < recalls.everything.size(); ++i) {
       counted[fmt::format("recalls_of_everything_{}", kRecallOfEverythingNames[i])] =
@@ -346,31 +389,34 @@ class Daemon {
     const auto now = system_now();
     const std::vector<std::string> troubles = this->troubles();
     nlohmann::json last = nullptr;
+    const control::Emptied last_emptied(last);
     if (const LastTrouble trouble = *last_trouble_.lock(); !trouble.message.empty()) {
-      last = {{"message", trouble.message}, {"at", trouble.at.time_since_epoch().count()}};
+      last = nlohmann::json::object();
+      last["message"] = trouble.message;
+      last["at"] = trouble.at.time_since_epoch().count();
     }
     const std::string lends_nothing = *record_trouble_.lock();
-    return {{"version", kVersion},
-            {"state", troubles.empty() ? "healthy" : "trouble"},
-            {"troubles", troubles},
-            {"last_trouble", last},
-            {"lends_nothing_because", lends_nothing},
-            {"pid", ::getpid()},
-            {"store", plan_.store.native()},
-            {"mountpoint", plan_.mountpoint.native()},
-            {"database", plan_.database.native()},
-            {"control", control_path_.native()},
-            {"source", options_.source ? options_.source->native() : std::string()},
-            {"enforce", enforcement_name()},
-            {"enforce_because", why_not_by_lease()},
-            {"lease_seconds", lends_nothing.empty() ? options_.lease.count() : 0},
-            {"transport", transport_name()},
-            {"passthrough", mount_->uses_passthrough()},
-            {"stacking_refused", mount_->refuses_stacking()},
-            {"libfuse", libfuse_version()},
-            {"started", started_.time_since_epoch().count()},
-            {"uptime_seconds", (now - started_).count()},
-            {"counters", counted}};
+    status["version"] = kVersion;
+    status["state"] = troubles.empty() ? "healthy" : "trouble";
+    status["troubles"] = troubles;
+    status["last_trouble"] = std::move(last);
+    status["lends_nothing_because"] = lends_nothing;
+    status["pid"] = ::getpid();
+    status["store"] = plan_.store.native();
+    status["mountpoint"] = plan_.mountpoint.native();
+    status["database"] = plan_.database.native();
+    status["control"] = control_path_.native();
+    status["source"] = options_.source ? options_.source->native() : std::string();
+    status["enforce"] = enforcement_name();
+    status["enforce_because"] = why_not_by_lease();
+    status["lease_seconds"] = lends_nothing.empty() ? options_.lease.count() : 0;
+    status["transport"] = transport_name();
+    status["passthrough"] = mount_->uses_passthrough();
+    status["stacking_refused"] = mount_->refuses_stacking();
+    status["libfuse"] = libfuse_version();
+    status["started"] = started_.time_since_epoch().count();
+    status["uptime_seconds"] = (now - started_).count();
+    status["counters"] = std::move(counted);
   }
 
   TreeOptions complete(TreeOptions options) {

@@ -5,10 +5,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "base/log.h"
+#include "base/quiet_thread.h"
 #include "base/quote.h"
 #include "base/standard_descriptors.h"
 #include "daemon/background.h"
@@ -41,6 +43,18 @@ int print_help(const CLI::App& app, const CLI::ParseError& error) {
   app.exit(error);
   if (std::cout.flush()) return EXIT_SUCCESS;
   return complain({ErrorKind::kSystem, "cannot write to standard output"});
+}
+
+/// The daemon's life, and what it could not go on without (threads, memory) as an error.
+Result<void> live(const MountPlan& plan, const MountOptions& options, Background& background) {
+  try {
+    return serve(plan, options, background);
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorKind::kSystem,
+                 fmt::format("out of memory; is there a limit on {}?", kLimits)};
+  } catch (const std::exception& error) {
+    return Error{ErrorKind::kSystem, error.what()};
+  }
 }
 
 int run(const CommandLine& line) {
@@ -84,7 +98,7 @@ int run(const CommandLine& line) {
   set_up_log(sink, options->log_level);
   if (!open_store.empty()) spdlog::warn("{}", open_store);
   if (auto dropped = drop_privileges(); !dropped) return complain(dropped.error());
-  auto served = serve(*plan, *options, background);
+  auto served = live(*plan, *options, background);
   if (served) return EXIT_SUCCESS;
   spdlog::error("{}", served.error().message);
   // On standard error too, unless that is where the line above went.
@@ -92,13 +106,7 @@ int run(const CommandLine& line) {
   return served.error().kind == ErrorKind::kInvalid ? kExitUsage : EXIT_FAILURE;
 }
 
-}  // namespace
-}  // namespace grantfs
-
-int main(int argc, char** argv) {
-  using namespace grantfs;
-  hold_standard_descriptors();
-  ::signal(SIGXFSZ, SIG_IGN);  // a write beyond RLIMIT_FSIZE fails then, and ends nobody
+int run(int argc, char** argv) {
   CLI::App app(
       "Mounts a private directory as a tree in which a path exists only for whoever owns the file "
       "or holds a grant on it.",
@@ -122,10 +130,21 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "grantfs: {} (grantfs --help)\n", printable(shortened(error.what())));
     return kExitUsage;
   }
+  return run(line);
+}
+
+}  // namespace
+}  // namespace grantfs
+
+int main(int argc, char** argv) {
+  grantfs::hold_standard_descriptors();
+  ::signal(SIGXFSZ, SIG_IGN);  // a write beyond RLIMIT_FSIZE fails then, and ends nobody
   try {
-    return run(line);
+    return grantfs::run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "grantfs: out of memory; is there a limit on %s?\n", grantfs::kLimits);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "grantfs: {}\n", error.what());
-    return EXIT_FAILURE;
+    std::fprintf(stderr, "grantfs: %s\n", error.what());
   }
+  return EXIT_FAILURE;
 }

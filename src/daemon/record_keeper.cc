@@ -38,7 +38,7 @@ void RecordKeeper::publish() {
 }
 
 void RecordKeeper::watch() {
-  thread_ = start_quiet_thread([this] { run(); });
+  thread_ = start_quiet_thread("grantfs record", [this] { run(); });
 }
 
 void RecordKeeper::stop() {
@@ -67,7 +67,12 @@ void RecordKeeper::run() {
 }
 
 void RecordKeeper::keep() {
-  if (publication_ != nullptr && publication_->stands()) return;
+  if (publication_ != nullptr && publication_->stands()) {
+    if (trouble_.empty()) return;
+    options_.on_change({});  // what on_change threw, and so was not told
+    trouble_.clear();
+    return;
+  }
   if (publication_ != nullptr) {
     // Nothing may be lent by the time that the record, and with it the lock, has gone.
     trouble_ = "its record was taken away";

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <utility>
 
@@ -11,6 +12,7 @@ namespace grantfs {
 namespace {
 
 constexpr std::chrono::seconds kLookEvery{1};
+constexpr std::chrono::milliseconds kRetryAfter{10};
 
 }  // namespace
 
@@ -19,6 +21,7 @@ struct StoreFollower::Shared {
   const std::filesystem::path path;
   const std::function<void(const std::string& trouble)> on_change;
   std::string trouble{};  ///< as on_change was told last
+  bool moved = false;     ///< which on_change was not told yet
 
   std::mutex mutex{};  ///< held while the store is touched
   std::condition_variable changed{};
@@ -28,7 +31,7 @@ struct StoreFollower::Shared {
 StoreFollower::StoreFollower(Store& store, std::filesystem::path path,
                              std::function<void(const std::string& trouble)> on_change)
     : shared_(new Shared{store, std::move(path), std::move(on_change)}) {
-  start_quiet_thread([shared = shared_] { run(shared); }).detach();
+  start_quiet_thread("grantfs follow", [shared = shared_] { run(shared); }).detach();
 }
 
 StoreFollower::~StoreFollower() {
@@ -39,19 +42,29 @@ StoreFollower::~StoreFollower() {
   shared_->changed.notify_all();
 }
 
+void StoreFollower::look(Shared& shared) {
+  auto found = Store::open_directory(shared.path);
+  const std::lock_guard lock(shared.mutex);
+  if (shared.stopping) return;
+  const auto followed = shared.store.follow(shared.path, std::move(found));
+  shared.moved |= followed && *followed == Store::Whereabouts::kChanged;
+  std::string trouble = followed ? std::string() : followed.error().message;
+  if (!shared.moved && trouble == shared.trouble) return;
+  shared.on_change(trouble);
+  shared.moved = false;
+  shared.trouble = std::move(trouble);
+}
+
 void StoreFollower::run(const std::shared_ptr<Shared>& shared) {
   while (true) {
-    auto found = Store::open_directory(shared->path);
-    std::unique_lock lock(shared->mutex);
-    if (shared->stopping) return;
-    const auto followed = shared->store.follow(shared->path, std::move(found));
-    const std::string trouble = followed ? std::string() : followed.error().message;
-    const bool moved = followed && *followed == Store::Whereabouts::kChanged;
-    if (moved || trouble != shared->trouble) {
-      shared->trouble = trouble;
-      shared->on_change(trouble);
+    std::chrono::milliseconds pause = kLookEvery;
+    try {
+      look(*shared);
+    } catch (const std::exception&) {
+      pause = kRetryAfter;  // no memory: what changed may not have been told
     }
-    if (shared->changed.wait_for(lock, kLookEvery, [&] { return shared->stopping; })) return;
+    std::unique_lock lock(shared->mutex);
+    if (shared->changed.wait_for(lock, pause, [&] { return shared->stopping; })) return;
   }
 }
 

@@ -24,6 +24,7 @@ class StoreFollower {
 
  private:
   struct Shared;
+  static void look(Shared& shared);
   static void run(const std::shared_ptr<Shared>& shared);
 
   std::shared_ptr<Shared> shared_;

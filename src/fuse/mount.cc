@@ -8,13 +8,17 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <fstream>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
 
+#include "base/quiet_thread.h"
 #include "base/quote.h"
 #include "base/sync.h"
 #include "fuse/handlers.h"
@@ -57,6 +61,14 @@ int raise_epoch([[maybe_unused]] fuse_session* session) {
 #else
   return -ENOSYS;
 #endif
+}
+
+/// Why the loop ended: somebody ended the connection, or unmounted. If not, it was libfuse, which
+/// had no thread or no memory (and then says -1). umount(8) with requests still queued: whoever had
+/// taken one up reads ECONNABORTED (fuse_dev_do_read() in the kernel's fs/fuse/dev.c), the others
+/// ENODEV.
+bool is_about_connection(int error) {
+  return error == -ENODEV || error == -ECONNABORTED || error == -ENOTCONN;
 }
 
 /// A notification failed because the mount has gone: there is nothing to forget any more.
@@ -128,11 +140,19 @@ class FuseMount::Session {
     on_signals_handled();
     const std::unique_ptr<fuse_loop_config, void (*)(fuse_loop_config*)> config(
         fuse_loop_cfg_create(), fuse_loop_cfg_destroy);
+    if (config == nullptr) throw std::bad_alloc();
     if (options_.threads > 0) fuse_loop_cfg_set_max_threads(config.get(), options_.threads);
     // Positive: ended by a signal, as asked. Negative: an error.
     const int result = fuse_session_loop_mt(session_, config.get());
     end_leases();
     std::optional<Error> told = *stopped_for_.lock();
+    if (!told && result < 0 && !is_about_connection(result)) {
+      unmount();
+      return Error{ErrorKind::kSystem,
+                   fmt::format("cannot go on answering requests (libfuse says why above); is there "
+                               "a limit on {}?",
+                               kLimits)};
+    }
     if (result <= 0 && !told && stays_mounted()) {
       end_connection();
       mount_.reset();
@@ -144,12 +164,6 @@ class FuseMount::Session {
     }
     unmount();
     if (told) return std::move(*told);
-    // umount(8) with requests still queued: whoever had taken one up reads ECONNABORTED
-    // (fuse_dev_do_read() in the kernel's fs/fuse/dev.c), the others ENODEV.
-    if (result < 0 && result != -ECONNABORTED) {
-      return Error{ErrorKind::kSystem,
-                   fmt::format("the connection to the kernel broke: {}", std::strerror(-result))};
-    }
     return {};
   }
 
@@ -252,7 +266,12 @@ Result<std::unique_ptr<FuseMount>> FuseMount::mount(Tree& tree, const FuseOption
 }
 
 Result<void> FuseMount::run(const std::function<void()>& on_signals_handled) {
-  return session_->run(on_signals_handled);
+  try {
+    return session_->run(on_signals_handled);
+  } catch (const std::exception&) {
+    session_->unmount();  // whoever waits for an answer of ours waits no longer
+    throw;
+  }
 }
 
 bool FuseMount::leaves_leases() const {
@@ -317,8 +336,12 @@ Result<void, Errno> FuseMount::forget_everything() {
 }
 
 void FuseMount::abort(const std::string& why) {
-  spdlog::critical("{}; giving up the mount", why);
-  spdlog::shutdown();
+  try {
+    spdlog::critical("{}; giving up the mount", why);
+    spdlog::shutdown();
+  } catch (const std::exception&) {
+    std::fputs("grantfs: giving up the mount\n", stderr);  // no memory for more
+  }
   // With the last descriptor of /dev/fuse the connection ends (fuse_dev_release() in the kernel's
   // fs/fuse/dev.c); the mount stays, dead, until the next daemon takes it over.
   ::_exit(EXIT_FAILURE);

@@ -66,7 +66,8 @@ class FuseMount final : public Kernel {
 
   /// Answers requests until unmounted or signalled; then the mount is gone. The calling thread must
   /// be the one that the signals reach; `on_signals_handled` is called on it once they are.
-  /// kSystem if the connection ends and the mount does not: it stays, and refuses everything.
+  /// kSystem if the connection ends and the mount does not: it stays, and refuses everything. If
+  /// this throws, for lack of memory, the mount is gone too.
   Result<void> run(const std::function<void()>& on_signals_handled);
 
   /// Whether the kernel may go on with what it was lent, now that run() has returned: in a folder

@@ -1,5 +1,6 @@
 #include "fuse/read_workers.h"
 
+#include <exception>
 #include <utility>
 
 #include "base/quiet_thread.h"
@@ -7,8 +8,14 @@
 namespace grantfs {
 
 ReadWorkers::ReadWorkers(unsigned threads) {
-  for (unsigned i = 0; i < threads; ++i) {
-    threads_.push_back(start_quiet_thread([this] { run(); }));
+  threads_.reserve(threads);
+  try {
+    while (threads_.size() < threads) {
+      threads_.push_back(start_quiet_thread("grantfs read", [this] { run(); }));
+    }
+  } catch (const std::exception&) {
+    finish();  // those that there are: a thread that is not joined ends the program
+    throw;
   }
 }
 

@@ -25,6 +25,9 @@ constexpr std::chrono::seconds kLateness{10};
 /// For how long nothing is lent for longer than a lease, once that could not be vouched for.
 constexpr std::chrono::seconds kPause{60};
 
+/// How often it is said that rounds break off.
+constexpr std::chrono::seconds kSayTroubleEvery{10};
+
 /// What lies between two slices of a review: whatever this thread's priority, others get on.
 constexpr int kBetweenSlicesMs = 1;
 
@@ -65,7 +68,7 @@ Recaller::Recaller(Tree& tree, Policy& policy, Kernel& kernel, Options options, 
       options_(std::move(options)),
       wake_(std::move(wake)),
       timer_(std::move(timer)) {
-  thread_ = start_quiet_thread([this] { run(); });
+  thread_ = start_quiet_thread("grantfs recall", [this] { run(); });
 }
 
 void Recaller::stop() {
@@ -165,16 +168,26 @@ void Recaller::keep_up(std::vector<Waiting>& served) {
 }
 
 void Recaller::forget_blindly(const char* why) {
-  spdlog::error("recalling everything: {}", why);
   tree_.begin_recall();
   demand_.reset();
   if (review_) end_review();
   count(counters_.everything, RecallOfEverything::kTrouble);
-  if (kernel_.forgets_everything()) return must(kernel_.forget_everything());
-  try {
-    recall(tree_.withdraw_everything());
-  } catch (const std::exception& error) {
-    kernel_.abort(fmt::format("what was lent cannot be recalled: {}", error.what()));
+  if (kernel_.forgets_everything()) {
+    must(kernel_.forget_everything());
+  } else {
+    try {
+      recall(tree_.withdraw_everything());
+    } catch (const std::exception& error) {
+      kernel_.abort(fmt::format("what was lent cannot be recalled: {}", error.what()));
+    }
+  }
+  const auto now = SteadyClock::now();
+  if (now - said_trouble_at_ < kSayTroubleEvery) return;
+  said_trouble_at_ = now;
+  try {  // last: it takes memory too
+    spdlog::error("everything was recalled: {}", why);
+  } catch (const std::exception&) {
+    said_trouble_at_ = {};
   }
 }
 

@@ -175,6 +175,7 @@ class Recaller {
   Sync<std::vector<Waiting>> waiting_;
 
   // Of this thread alone.
+  SteadyClock::time_point said_trouble_at_;
   struct Demand {
     Review::Of of;
     SteadyClock::time_point since;

@@ -31,7 +31,7 @@ StoreWatcher::StoreWatcher(Tree& tree, Recaller& recaller, Kernel& kernel,
       recaller_(recaller),
       kernel_(kernel),
       period_(std::chrono::duration_cast<Clock::duration>(period)),
-      thread_(start_quiet_thread([this] { run(); })) {}
+      thread_(start_quiet_thread("grantfs watch", [this] { run(); })) {}
 
 void StoreWatcher::stop() {
   if (!thread_.joinable()) return;

@@ -1,6 +1,8 @@
-// What the recaller does when memory does not suffice, at whichever allocation of a round. The
-// operators replace those of the whole test program, and fail only on a thread that asks for it.
+// What the recaller and the control thread do when memory does not suffice, at whichever
+// allocation. The operators replace those of the whole test program, and fail only on a thread that
+// asks for it.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -10,6 +12,9 @@
 #include <new>
 #include <set>
 
+#include "control/client.h"
+#include "control/document.h"
+#include "control/server.h"
 #include "lease/recaller.h"
 #include "policy_fixture.h"
 
@@ -65,6 +70,7 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 class ForgetfulKernel final : public Kernel {
  public:
@@ -148,6 +154,62 @@ TEST_F(OutOfMemoryTest, WhicheverAllocationOfARecallFailsEverythingIsRecalledAnd
     })) << which;
     for (const std::string& name : lent) EXPECT_TRUE(kernel.told().contains(name)) << name << which;
   }
+}
+
+/// What a daemon does with a request, on the control thread, and how many allocations of that
+/// thread are left before one fails.
+class Control {
+ public:
+  void operator()(const json& request, const ControlReply& reply) {
+    const std::string command = request["command"];
+    if (command == "left") {
+      left_ = std::exchange(allocations_left, -1);
+      return reply(json::object());
+    }
+    if (command == "arm") {
+      reply(json::object());
+      allocations_left = which;
+      return;
+    }
+    json told = json::object();
+    const control::Emptied emptied(told);
+    told["counters"] = json::object();
+    told["counters"]["lookups"] = 7;
+    told["troubles"] = std::vector<std::string>(3, "a text that is long enough to be allocated");
+    reply(std::move(told));
+  }
+  long left() const { return left_; }
+
+  std::atomic<long> which{0};
+
+ private:
+  std::atomic<long> left_{-1};
+};
+
+TEST_F(OutOfMemoryTest, WhicheverAllocationOfTheControlThreadFailsItAnswersTheNextRequest) {
+  Control control;
+  const fs::path socket = directory_.path() / "socket";
+  auto server = ControlServer::start(
+      socket, ::getegid(), [&](const json& request, const ControlPeer&, const ControlReply& reply) {
+        control(request, reply);
+      });
+  ASSERT_TRUE(server);
+  const auto asks = [&](const char* command, std::chrono::milliseconds patience = 5s) {
+    json request;
+    request["command"] = command;
+    request["token"] = "0123456789abcdef0123456789abcdef";
+    return ask_daemon(socket, request, patience).ok();
+  };
+  int failures = 0;
+  for (long which = 0; control.left() < 0; ++which) {
+    ASSERT_LT(which, 500);
+    control.which = which;
+    ASSERT_TRUE(asks("arm"));
+    failures += asks("status", 300ms) ? 0 : 1;
+    // The failure may be this one's.
+    ASSERT_TRUE(asks("left", 300ms) || asks("left"));
+  }
+  EXPECT_GT(failures, 10);
 }
 
 }  // namespace

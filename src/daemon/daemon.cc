@@ -91,6 +91,9 @@ gid_t administrators(const std::filesystem::path& database) {
   return ::stat(database.parent_path().c_str(), &status) == 0 ? status.st_gid : ::getegid();
 }
 
+/// How long the program may take to end once it has unmounted.
+constexpr std::chrono::seconds kLongestEnd{5};
+
 /// How often the files in steady use are looked at, in leases: twice, almost, within
 /// Tree::vouched_within().
 constexpr double kStoreLooks = 0.3;
@@ -116,6 +119,21 @@ Enforcement enforcement(const MountOptions& options, const Store& store) {
   spdlog::warn("enforce=lease is not to be had: {}; going on with enforce=open",
                store.why_not_by_handle());
   return Enforcement::kOpen;
+}
+
+/// Ends the program if it has not ended by itself by then. The mount has gone, but a thread may
+/// wait for a store that hangs.
+void end_within(std::chrono::seconds time) {
+  try {
+    start_quiet_thread("grantfs end", [time] {
+      std::this_thread::sleep_for(time);
+      spdlog::critical("the store does not answer: the daemon ends without waiting for it");
+      spdlog::shutdown();
+      ::_exit(EXIT_FAILURE);
+    }).detach();
+  } catch (const std::exception&) {
+    return;  // then it may have to wait
+  }
 }
 
 class Daemon {
@@ -191,6 +209,7 @@ class Daemon {
         start_quiet_thread("grantfs start", [&] { tell_when_answering(background); });
     const Joined joined(readiness);
     auto ended = mount_->run([&] { blocked.reset(); });
+    end_within(kLongestEnd);
     readiness.join();
     store_follower_.reset();
     record_keeper_->stop();
@@ -348,6 +367,11 @@ class Daemon {
   std::vector<std::string> troubles() {
     std::vector<std::string> found;
     if (std::string away = *store_trouble_.lock(); !away.empty()) found.push_back(std::move(away));
+    if (mount_->waits_for_store()) {
+      found.push_back(
+          fmt::format("the store {} does not answer; whoever needs it waits or is refused",
+                      quoted(plan_.store.native())));
+    }
     if (auto decision = policy_->decide(Anyone{}, StorePath()); !decision) {
       found.push_back(decision.error().message);
     } else if (const LastTrouble last = *last_trouble_.lock();

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <vector>
 
 namespace grantfs {
@@ -40,7 +41,7 @@ class Uncancelled {
 };
 
 /// Runs a handler's body. Nothing may be thrown into libfuse, which is C: a request that memory
-/// does not suffice for is refused.
+/// does not suffice for is refused, as on any trouble.
 template <class Body>
 void answer(fuse_req_t request, Upcall kind, Body body) {
   const Uncancelled guard;
@@ -49,25 +50,54 @@ void answer(fuse_req_t request, Upcall kind, Body body) {
   try {
     body(context);
   } catch (const std::exception&) {
-    fuse_reply_err(request, ENOMEM);
+    fuse_reply_err(request, EACCES);
   }
 }
 
-/// The same on a worker, after the handler has returned.
+/// The same on a worker, after the handler has returned; refused if the store answers nobody.
 template <class Body>
 void answer_later(HandlerContext& context, fuse_req_t request, Body body) {
-  context.workers.submit([request, body = std::move(body)] {
+  const bool taken = context.workers.submit([request, body = std::move(body)] {
     try {
       body();
     } catch (const std::exception&) {
-      fuse_reply_err(request, ENOMEM);
+      fuse_reply_err(request, EACCES);
     }
+  });
+  if (!taken) fuse_reply_err(request, EACCES);
+}
+
+/// Runs a handler's body with Waiting::kRefused, and again on a worker, with Waiting::kAllowed, if
+/// it returned false: it has not replied then. The body is copied for that, and all that it holds.
+template <class Body>
+void answer_now_or_later(fuse_req_t request, Upcall kind, Body body) {
+  answer(request, kind, [&](HandlerContext& context) {
+    if (body(context, Waiting::kRefused)) return;
+    answer_later(context, request, [&context, body] { body(context, Waiting::kAllowed); });
   });
 }
 
-void on_init(void* userdata, [[maybe_unused]] fuse_conn_info* info) {
+/// Replies with an error; false, and no reply, if the request has to wait for the store.
+bool refuse(fuse_req_t request, Errno error, Waiting waiting) {
+  if (waiting == Waiting::kRefused && error.value == EWOULDBLOCK) return false;
+  fuse_reply_err(request, error.value);
+  return true;
+}
+
+/// Has the kernel look up and list in one folder for several callers at once. It does not unless it
+/// is asked, and one name that the store hangs on would stop all that is looked up beside it.
+void allow_parallel_lookups(fuse_conn_info* info) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+  fuse_set_feature_flag(info, FUSE_CAP_PARALLEL_DIROPS);
+#else
+  info->want |= info->capable & FUSE_CAP_PARALLEL_DIROPS;
+#endif
+}
+
+void on_init(void* userdata, fuse_conn_info* info) {
   auto& context = *static_cast<HandlerContext*>(userdata);
   Connection& connection = context.connection;
+  allow_parallel_lookups(info);
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
   constexpr unsigned kFirstWithEpochs = 44;  // of FUSE 7, in linux/fuse.h
   connection.epochs = info->proto_minor >= kFirstWithEpochs;
@@ -103,25 +133,9 @@ void on_init(void* userdata, [[maybe_unused]] fuse_conn_info* info) {
 #if defined(FUSE_CAP_OVER_IO_URING)
   connection.io_uring =
       context.options.io_uring != Use::kNo && fuse_get_feature_flag(info, FUSE_CAP_OVER_IO_URING);
+  if (connection.io_uring) context.workers.limit(HandlerContext::kMostWaitingInRing);
 #endif
   context.passthrough = connection.passthrough;
-}
-
-void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  answer(request, Upcall::kLookup, [&](HandlerContext& context) {
-    auto entry = context.tree.lookup(parent, name, caller_of(request));
-    if (!entry) {
-      fuse_reply_err(request, entry.error().value);
-      return;
-    }
-    fuse_entry_param reply = {};
-    reply.ino = entry->node;
-    reply.attr = entry->attributes;
-    reply.entry_timeout = context.timeout(entry->lent_for);
-    reply.attr_timeout = context.timeout(std::max(entry->lent_for, entry->attributes_lent_for));
-    // A reply that did not arrive (the caller was interrupted) will not be forgotten either.
-    if (fuse_reply_entry(request, &reply) != 0) context.tree.forget(entry->node, 1);
-  });
 }
 
 void forget(HandlerContext& context, fuse_ino_t node, std::uint64_t count) {
@@ -131,6 +145,30 @@ void forget(HandlerContext& context, fuse_ino_t node, std::uint64_t count) {
   } catch (const std::exception&) {
     return;  // what is not forgotten costs memory, and nothing else
   }
+}
+
+/// False, and no reply, if the lookup has to wait for the store.
+bool look_up(HandlerContext& context, fuse_req_t request, fuse_ino_t parent, std::string_view name,
+             Waiting waiting) {
+  auto entry = context.tree.lookup(parent, name, caller_of(request), waiting);
+  if (!entry) return refuse(request, entry.error(), waiting);
+  fuse_entry_param reply = {};
+  reply.ino = entry->node;
+  reply.attr = entry->attributes;
+  reply.entry_timeout = context.timeout(entry->lent_for);
+  reply.attr_timeout = context.timeout(std::max(entry->lent_for, entry->attributes_lent_for));
+  // A reply that did not arrive (the caller was interrupted) will not be forgotten either.
+  if (fuse_reply_entry(request, &reply) != 0) forget(context, entry->node, 1);
+  return true;
+}
+
+void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  answer(request, Upcall::kLookup, [&](HandlerContext& context) {
+    if (look_up(context, request, parent, name, Waiting::kRefused)) return;
+    answer_later(context, request, [&context, request, parent, name = std::string(name)] {
+      look_up(context, request, parent, name, Waiting::kAllowed);
+    });
+  });
 }
 
 void on_forget(fuse_req_t request, fuse_ino_t node, std::uint64_t count) {
@@ -146,14 +184,13 @@ void on_forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data* fo
 }
 
 void on_getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*info*/) {
-  answer(request, Upcall::kGetattr, [&](HandlerContext& context) {
-    auto attributes = context.tree.attributes(node);
-    if (attributes) {
-      fuse_reply_attr(request, &attributes->shown, context.timeout(attributes->lent_for));
-    } else {
-      fuse_reply_err(request, attributes.error().value);
-    }
-  });
+  answer_now_or_later(
+      request, Upcall::kGetattr, [request, node](HandlerContext& context, Waiting waiting) {
+        auto attributes = context.tree.attributes(node, waiting);
+        if (!attributes) return refuse(request, attributes.error(), waiting);
+        fuse_reply_attr(request, &attributes->shown, context.timeout(attributes->lent_for));
+        return true;
+      });
 }
 
 void on_readlink(fuse_req_t request, fuse_ino_t node) {
@@ -180,12 +217,12 @@ bool forbids_passthrough(int error) {
 /// once, and then nothing of this open may be cached, or the kernel would refuse the next one that
 /// passes through (fuse_file_io_open() in fs/fuse/iomode.c).
 Result<bool, Errno> open_passthrough(HandlerContext& context, fuse_ino_t node,
-                                     const Located& admitted, FileLeases leases, OpenHandle& handle,
+                                     const Located& admitted, Waiting waiting, OpenHandle& handle,
                                      fuse_file_info& info) {
 #if defined(FUSE_CAP_PASSTHROUGH)
   handle.backing = context.backings.find(node);
   if (handle.backing == nullptr) {
-    auto file = context.tree.open_for_passthrough(admitted, leases);
+    auto file = context.tree.open_for_passthrough(admitted, waiting);
     if (!file && file.error().value == EWOULDBLOCK) return file.error();
     auto made = file ? context.backings.make(node, *file) : file.error();
     if (!made) {
@@ -204,29 +241,24 @@ Result<bool, Errno> open_passthrough(HandlerContext& context, fuse_ino_t node,
   info.backing_id = handle.backing->id();
   return true;
 #else
-  (void)context, (void)node, (void)admitted, (void)leases, (void)handle, (void)info;
+  (void)context, (void)node, (void)admitted, (void)waiting, (void)handle, (void)info;
   return false;
 #endif
 }
 
-/// Opens what has been admitted and replies; false, and no reply, if it would have to wait for
-/// whoever has a lease on the file.
-bool open_and_reply(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
-                    const Located& admitted, FileLeases leases, fuse_file_info info) {
+/// Opens what has been admitted and replies; false, and no reply, if it has to wait.
+bool open_admitted(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
+                   const Located& admitted, Waiting waiting, fuse_file_info info) {
   auto handle = std::make_unique<OpenHandle>();
   bool passes = false;
   if (context.passthrough) {
-    auto passed = open_passthrough(context, node, admitted, leases, *handle, info);
+    auto passed = open_passthrough(context, node, admitted, waiting, *handle, info);
     if (!passed) return false;
     passes = *passed;
   }
   if (!passes && !context.tree.reads_by_handle()) {
-    auto file = context.tree.share_admitted(node, admitted, leases);
-    if (!file) {
-      if (file.error().value == EWOULDBLOCK && leases == FileLeases::kRefuse) return false;
-      fuse_reply_err(request, file.error().value);
-      return true;
-    }
+    auto file = context.tree.share_admitted(node, admitted, waiting);
+    if (!file) return refuse(request, file.error(), waiting);
     handle->file = std::move(*file);
   } else if (!passes) {
     context.tree.pin(node, admitted);
@@ -235,6 +267,23 @@ bool open_and_reply(HandlerContext& context, fuse_req_t request, fuse_ino_t node
   // A reply that did not arrive (the caller was interrupted) brings no release either.
   if (fuse_reply_open(request, &info) != 0) context.files.drop(info.fh);
   return true;
+}
+
+/// False, and no reply, if the open has to wait; then `admitted` is what may be opened, if that is
+/// decided.
+bool open_file(HandlerContext& context, fuse_req_t request, fuse_ino_t node, fuse_file_info info,
+               Waiting waiting, std::optional<Located>& admitted) {
+  if (!admitted) {
+    auto decided = context.tree.admit(node, caller_of(request), waiting);
+    if (!decided && context.tree.is_marker(node)) {
+      info.fh = context.files.keep(std::make_unique<OpenHandle>());
+      if (fuse_reply_open(request, &info) != 0) context.files.drop(info.fh);
+      return true;
+    }
+    if (!decided) return refuse(request, decided.error(), waiting);
+    admitted = std::move(*decided);
+  }
+  return open_admitted(context, request, node, *admitted, waiting, info);
 }
 
 void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
@@ -247,21 +296,12 @@ void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
       fuse_reply_err(request, EROFS);
       return;
     }
-    auto admitted = context.tree.admit(node, caller_of(request));
-    if (!admitted && context.tree.is_marker(node)) {
-      info->fh = context.files.keep(std::make_unique<OpenHandle>());
-      if (fuse_reply_open(request, info) != 0) context.files.drop(info->fh);
-      return;
-    }
-    if (!admitted) {
-      fuse_reply_err(request, admitted.error().value);
-      return;
-    }
-    if (open_and_reply(context, request, node, *admitted, FileLeases::kRefuse, *info)) return;
+    std::optional<Located> admitted;
+    if (open_file(context, request, node, *info, Waiting::kRefused, admitted)) return;
     answer_later(context, request,
                  [&context, request, node, info = *info,
-                  admitted = std::make_shared<Located>(std::move(*admitted))] {
-                   open_and_reply(context, request, node, *admitted, FileLeases::kAwait, info);
+                  admitted = std::make_shared<std::optional<Located>>(std::move(admitted))] {
+                   open_file(context, request, node, info, Waiting::kAllowed, *admitted);
                  });
   });
 }
@@ -270,7 +310,7 @@ void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
 void read_patiently(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
                     std::shared_ptr<OpenedFile> file, std::size_t size, off_t offset) {
   if (file == nullptr) {
-    auto opened = context.tree.file_of(node, FileLeases::kAwait);
+    auto opened = context.tree.file_of(node, Waiting::kAllowed);
     if (!opened) {
       fuse_reply_err(request, opened.error().value);
       return;
@@ -314,7 +354,7 @@ void on_read(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset
     std::shared_ptr<OpenedFile> file;
     if (context.asks_at_open) file = decltype(context.files)::get(info->fh)->file;
     if (file == nullptr) {
-      auto opened = context.tree.file_of(node, FileLeases::kRefuse);
+      auto opened = context.tree.file_of(node, Waiting::kRefused);
       if (!opened && opened.error().value != EWOULDBLOCK) {
         fuse_reply_err(request, opened.error().value);
         return;
@@ -336,41 +376,51 @@ void on_release(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* info) {
 }
 
 void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
-  answer(request, Upcall::kOpendir, [&](HandlerContext& context) {
-    auto folder = context.tree.open_folder(node, caller_of(request));
-    if (!folder) {
-      fuse_reply_err(request, folder.error().value);
-      return;
-    }
-    info->fh = context.folders.keep(std::move(*folder));
-    if (fuse_reply_open(request, info) != 0) context.folders.drop(info->fh);
-  });
+  answer_now_or_later(request, Upcall::kOpendir,
+                      [request, node, info = *info](HandlerContext& context, Waiting waiting) {
+                        auto folder = context.tree.open_folder(node, caller_of(request), waiting);
+                        if (!folder) return refuse(request, folder.error(), waiting);
+                        fuse_file_info reply = info;
+                        reply.fh = context.folders.keep(std::move(*folder));
+                        if (fuse_reply_open(request, &reply) != 0) context.folders.drop(reply.fh);
+                        return true;
+                      });
 }
 
+void read_folder(OpenFolder& folder, fuse_req_t request, std::size_t size, off_t offset) {
+  std::vector<char> buffer(size);
+  std::size_t used = 0;
+  std::string name;
+  auto read = folder.read(caller_of(request), offset, [&](const FolderEntry& entry) {
+    struct stat shown = {};  // of which the kernel is told the number and the type alone
+    shown.st_ino = entry.inode;
+    shown.st_mode = entry.type;
+    name = entry.name;
+    const std::size_t needed = fuse_add_direntry(request, buffer.data() + used, size - used,
+                                                 name.c_str(), &shown, entry.next);
+    if (needed > size - used) return false;
+    used += needed;
+    return true;
+  });
+  if (read || used > 0) {
+    fuse_reply_buf(request, buffer.data(), used);
+  } else {
+    fuse_reply_err(request, read.error().value);
+  }
+}
+
+/// Whether the names of a folder are in memory cannot be told: those of the store's are always read
+/// on a worker.
 void on_readdir(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t offset,
                 fuse_file_info* info) {
-  answer(request, Upcall::kReaddir, [&](HandlerContext& /*context*/) {
-    const Caller caller = caller_of(request);
-    std::vector<char> buffer(size);
-    std::size_t used = 0;
-    std::string name;
-    auto read = decltype(HandlerContext::folders)::get(info->fh)->read(
-        caller, offset, [&](const FolderEntry& entry) {
-          struct stat shown = {};  // of which the kernel is told the number and the type alone
-          shown.st_ino = entry.inode;
-          shown.st_mode = entry.type;
-          name = entry.name;
-          const std::size_t needed = fuse_add_direntry(request, buffer.data() + used, size - used,
-                                                       name.c_str(), &shown, entry.next);
-          if (needed > size - used) return false;
-          used += needed;
-          return true;
-        });
-    if (read || used > 0) {
-      fuse_reply_buf(request, buffer.data(), used);
-    } else {
-      fuse_reply_err(request, read.error().value);
+  answer(request, Upcall::kReaddir, [&](HandlerContext& context) {
+    OpenFolder& folder = *decltype(HandlerContext::folders)::get(info->fh);
+    if (!folder.may_wait()) {
+      read_folder(folder, request, size, offset);
+      return;
     }
+    answer_later(context, request,
+                 [&folder, request, size, offset] { read_folder(folder, request, size, offset); });
   });
 }
 

@@ -10,7 +10,7 @@
 #include "fuse/backing.h"
 #include "fuse/handle_set.h"
 #include "fuse/mount.h"
-#include "fuse/read_workers.h"
+#include "store/store_workers.h"
 #include "tree/tree.h"
 
 namespace grantfs {
@@ -53,10 +53,17 @@ struct HandlerContext {
   HandleSet<OpenHandle> files;
   HandleSet<OpenFolder> folders;
   Backings backings;
-  ReadWorkers workers{kReadWorkers};
+  StoreWorkers workers{kStoreWorkers, kMostWaiting};
+
+  /// Requests that wait for the store. With io_uring each occupies one of the kRingDepth places
+  /// that a processor has for all requests, until it is answered: some must stay free.
+  static constexpr unsigned kRingDepth = 16;
+  static constexpr std::size_t kMostWaitingInRing = 12;
+  static constexpr std::size_t kMostWaiting = 1024;
 
  private:
-  static constexpr unsigned kReadWorkers = 4;
+  static constexpr unsigned kStoreWorkers = 8;
+  static_assert(kStoreWorkers <= kMostWaitingInRing && kMostWaitingInRing < kRingDepth);
 };
 
 /// The operations we answer. Each handler decodes, asks the tree and replies. Absent on purpose:

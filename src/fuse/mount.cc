@@ -71,6 +71,17 @@ bool is_about_connection(int error) {
   return error == -ENODEV || error == -ECONNABORTED || error == -ENOTCONN;
 }
 
+/// Ends the program as it is: threads may hang, and use what destructors would destroy.
+[[noreturn]] void give_up(const std::string& why) {
+  try {
+    spdlog::critical(why);
+    spdlog::shutdown();
+  } catch (const std::exception&) {
+    std::fputs("grantfs: giving up the mount\n", stderr);  // no memory for more
+  }
+  ::_exit(EXIT_FAILURE);
+}
+
 /// A notification failed because the mount has gone: there is nothing to forget any more.
 bool is_over(int error) {
   return error == -ENODEV || error == -ENOTCONN || error == -EBADF;
@@ -106,7 +117,9 @@ class FuseMount::Session {
     Arguments arguments;
     arguments.add("grantfs");
 #if defined(FUSE_CAP_OVER_IO_URING)
-    if (options_.io_uring != Use::kNo && kernel_has_io_uring()) arguments.add("-oio_uring");
+    if (options_.io_uring != Use::kNo && kernel_has_io_uring()) {
+      arguments.add(fmt::format("-oio_uring,io_uring_q_depth={}", HandlerContext::kRingDepth));
+    }
 #endif
     const fuse_lowlevel_ops ops = handlers();
     session_ = fuse_session_new(arguments.get(), &ops, sizeof ops, &context_);
@@ -156,6 +169,7 @@ class FuseMount::Session {
     if (result <= 0 && !told && stays_mounted()) {
       end_connection();
       mount_.reset();
+      leave_hung_threads();
       return Error{ErrorKind::kSystem,
                    fmt::format("somebody ended the connection of {} to the kernel (abort in "
                                "/sys/fs/fuse/connections){}; the mount stays, and refuses "
@@ -172,6 +186,7 @@ class FuseMount::Session {
     end_connection();
     mount_->detach();
     mount_.reset();
+    leave_hung_threads();
   }
 
   void stop(Error why) {
@@ -225,10 +240,19 @@ class FuseMount::Session {
   /// any more fail, and notifications of files that are being read return. Its number leads
   /// nowhere from then on, and belongs to the session still.
   void end_connection() {
-    context_.workers.finish();
-    context_.files.clear();
-    context_.backings.clear();
+    store_answers_ = context_.workers.finish();
+    if (store_answers_) {
+      context_.files.clear();
+      context_.backings.clear();
+    }
     ::dup3(nowhere_.get(), fuse_session_fd(session_), O_CLOEXEC);
+  }
+
+  /// Threads that wait for a store that hangs cannot be joined.
+  void leave_hung_threads() const {
+    if (store_answers_) return;
+    give_up(fmt::format("the store does not answer: the daemon of {} ends without waiting for it",
+                        quoted(options_.mountpoint)));
   }
 
   static bool has_io_uring() {
@@ -254,6 +278,7 @@ class FuseMount::Session {
   UniqueFd nowhere_;  ///< /dev/null: opened early, since later there may be no descriptor
   bool handles_signals_ = false;
   bool leaves_leases_ = false;
+  bool store_answers_ = true;
 };
 
 FuseMount::FuseMount(std::unique_ptr<Session> session) : session_(std::move(session)) {}
@@ -288,6 +313,10 @@ void FuseMount::stop(Error why) {
 
 std::uint64_t FuseMount::open_handles() const {
   return session_->context().open_handles();
+}
+
+bool FuseMount::waits_for_store() const {
+  return session_->context().workers.hang();
 }
 
 std::array<std::uint64_t, kUpcallNames.size()> FuseMount::upcalls() const {
@@ -336,15 +365,9 @@ Result<void, Errno> FuseMount::forget_everything() {
 }
 
 void FuseMount::abort(const std::string& why) {
-  try {
-    spdlog::critical("{}; giving up the mount", why);
-    spdlog::shutdown();
-  } catch (const std::exception&) {
-    std::fputs("grantfs: giving up the mount\n", stderr);  // no memory for more
-  }
   // With the last descriptor of /dev/fuse the connection ends (fuse_dev_release() in the kernel's
   // fs/fuse/dev.c); the mount stays, dead, until the next daemon takes it over.
-  ::_exit(EXIT_FAILURE);
+  give_up(why);
 }
 
 bool is_dead_mount(const std::filesystem::path& mountpoint) {

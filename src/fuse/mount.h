@@ -84,6 +84,8 @@ class FuseMount final : public Kernel {
 
   /// Files and folders held open by clients. Any thread.
   std::uint64_t open_handles() const;
+  /// Whether requests wait for a store that has answered nothing for seconds.
+  bool waits_for_store() const;
   /// How many there were of each, in the order of kUpcallNames. Any thread.
   std::array<std::uint64_t, kUpcallNames.size()> upcalls() const;
   /// What is in use; known once the mount has answered anything.

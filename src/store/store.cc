@@ -10,6 +10,8 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -43,14 +45,15 @@ Errno to_errno(int error) {
 constexpr std::uint64_t kBeneath =
     RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
 
-int openat2(int base, const char* path, std::uint64_t flags) {
+int openat2(int base, const char* path, std::uint64_t flags, std::uint64_t resolve) {
   open_how how{};
   how.flags = flags;
-  how.resolve = kBeneath;
+  how.resolve = resolve;
   // EAGAIN: a rename went on meanwhile and the kernel could not tell whether the path stayed
-  // beneath (openat2(2)); it asks for another try.
-  constexpr int kTries = 16;
-  for (int i = 0; i < kTries; ++i) {
+  // beneath (openat2(2)); it asks for another try. With RESOLVE_CACHED, a rename or mount anywhere;
+  // or not all of the path is in memory, and no try will do.
+  const int tries = (resolve & RESOLVE_CACHED) != 0 ? 3 : 16;
+  for (int i = 0; i < tries; ++i) {
     const long fd = ::syscall(SYS_openat2, base, path, &how, sizeof how);
     if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return static_cast<int>(fd);
   }
@@ -75,8 +78,8 @@ timespec realtime() {
   return now;
 }
 
-int flags_for(FileLeases leases) {
-  return leases == FileLeases::kAwait ? 0 : O_NONBLOCK;
+int flags_for(Waiting waiting) {
+  return waiting == Waiting::kAllowed ? 0 : O_NONBLOCK;
 }
 
 /// Big enough for any handle (MAX_HANDLE_SZ), with its header.
@@ -117,6 +120,19 @@ FileHandle handle_of(int fd, std::uint32_t generation) {
   std::memcpy(handle.data() + sizeof(int), &generation, sizeof generation);
   std::memcpy(handle.data() + kHandleHeader, buffer.get()->f_handle, buffer.get()->handle_bytes);
   return handle;
+}
+
+/// Whether what the kernel has in memory of the folder's filesystem can be told from what it would
+/// wait for. A filesystem that asks somebody else (another machine, a process, one below it) can
+/// have to wait for that even to say the size of a file that it knows.
+bool tells_what_is_cached(const UniqueFd& folder) {
+  constexpr std::array<long, 5> kAskNobody{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                                           F2FS_SUPER_MAGIC, TMPFS_MAGIC};
+  struct statfs status = {};
+  if (::fstatfs(folder.get(), &status) != 0) return false;
+  if (std::ranges::find(kAskNobody, status.f_type) == kAskNobody.end()) return false;
+  const UniqueFd root(openat2(folder.get(), ".", O_PATH | O_CLOEXEC, kBeneath | RESOLVE_CACHED));
+  return root || errno == EAGAIN;
 }
 
 /// The name of the folder's filesystem, if that is one whose handles are good only as long as the
@@ -166,6 +182,7 @@ std::shared_ptr<Store::Root> Store::make_root(UniqueFd fd, std::uint32_t generat
   auto root = std::make_shared<Root>();
   root->fd = std::move(fd);
   root->generation = generation;
+  root->tells_what_is_cached = tells_what_is_cached(root->fd);
   if (const char* forgetful = forgets_handles(root->fd)) {
     root->has_lasting_handles = false;
     root->why_not_by_handle =
@@ -219,8 +236,8 @@ Result<Store::Whereabouts> Store::follow(const std::filesystem::path& path,
   return Whereabouts::kChanged;
 }
 
-Result<UniqueFd, Errno> Store::resolve(int base, const char* path) const {
-  UniqueFd fd(openat2(base, *path == '\0' ? "." : path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+Result<UniqueFd, Errno> Store::resolve(int base, const char* path, std::uint64_t how) {
+  UniqueFd fd(openat2(base, *path == '\0' ? "." : path, O_PATH | O_NOFOLLOW | O_CLOEXEC, how));
   if (!fd) return to_errno(errno);
   return fd;
 }
@@ -294,13 +311,21 @@ Result<UniqueFd, Errno> Store::reopen(int path_fd, int flags) const {
   return fd;
 }
 
-Result<Located, Errno> Store::locate(const StorePath& path) const {
-  const RootPointer at = root();
+Result<Store::RootPointer, Errno> Store::root_for(Waiting waiting) const {
+  RootPointer at = root();
   if (at == nullptr) return Errno{EACCES};
-  auto fd = resolve(at->fd.get(), path.text().c_str());
+  if (waiting == Waiting::kRefused && !at->tells_what_is_cached) return Errno{EWOULDBLOCK};
+  return at;
+}
+
+Result<Located, Errno> Store::locate(const StorePath& path, Waiting waiting) const {
+  const auto at = root_for(waiting);
+  if (!at) return at.error();
+  const std::uint64_t patience = waiting == Waiting::kRefused ? RESOLVE_CACHED : 0;
+  auto fd = resolve((*at)->fd.get(), path.text().c_str(), kBeneath | patience);
   if (!fd) return fd.error();
   FileHandle handle;
-  auto found = examine(*at, fd->get(), &handle);
+  auto found = examine(**at, fd->get(), &handle);
   if (!found) return found.error();
   return Located{std::move(*fd), *found, std::move(handle)};
 }
@@ -336,21 +361,22 @@ std::optional<Sighting> Store::sight(const UniqueFd& folder, const char* name) {
   return sight_at(folder.get(), name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
 }
 
-Result<Found, Errno> Store::find(const StorePath& path) const {
-  auto located = locate(path);
+Result<Found, Errno> Store::find(const StorePath& path, Waiting waiting) const {
+  auto located = locate(path, waiting);
   if (!located) return located.error();
   return located->found;
 }
 
-Result<Found, Errno> Store::examine(const OpenedFile& file) const {
-  const RootPointer at = root();
-  if (at == nullptr) return Errno{EACCES};
-  return examine(*at, file.fd.get());
+Result<Found, Errno> Store::examine(const OpenedFile& file, Waiting waiting) const {
+  const auto at = root_for(waiting);
+  if (!at) return at.error();
+  return examine(**at, file.fd.get());
 }
 
-Result<OpenedFile, Errno> Store::open_file(const Located& located, FileLeases leases) const {
+Result<OpenedFile, Errno> Store::open_file(const Located& located, Waiting waiting) const {
   if (located.found.type != Found::Type::kFile) return Errno{ENOENT};
-  auto fd = reopen(located.fd.get(), flags_for(leases));
+  if (const auto at = root_for(waiting); !at) return at.error();
+  auto fd = reopen(located.fd.get(), flags_for(waiting));
   if (!fd) return fd.error();
   return OpenedFile{std::move(*fd), located.found};
 }
@@ -380,30 +406,30 @@ Result<UniqueFd, Errno> Store::open_without_atime(const Root& root, const FileHa
   return fd;
 }
 
-Result<OpenedFile, Errno> Store::open_file(const FileHandle& handle, FileLeases leases) const {
-  const RootPointer at = root();
-  if (at == nullptr) return Errno{EACCES};
-  auto fd = open_without_atime(*at, handle, flags_for(leases));
+Result<OpenedFile, Errno> Store::open_file(const FileHandle& handle, Waiting waiting) const {
+  const auto at = root_for(waiting);
+  if (!at) return at.error();
+  auto fd = open_without_atime(**at, handle, flags_for(waiting));
   if (!fd) return fd.error();
-  auto found = examine(*at, fd->get());
+  auto found = examine(**at, fd->get());
   if (!found) return found.error();
   return OpenedFile{std::move(*fd), *found};
 }
 
 Result<UniqueFd, Errno> Store::open_for_passthrough(const FileHandle& handle,
-                                                    FileLeases leases) const {
-  const RootPointer at = root();
-  if (at == nullptr) return Errno{EACCES};
-  if (!at->unchanging) return Errno{EPERM};
-  return open_handle(*at, at->unchanging, handle, flags_for(leases));
+                                                    Waiting waiting) const {
+  const auto at = root_for(waiting);
+  if (!at) return at.error();
+  if (!(*at)->unchanging) return Errno{EPERM};
+  return open_handle(**at, (*at)->unchanging, handle, flags_for(waiting));
 }
 
-Result<Found, Errno> Store::examine(const FileHandle& handle) const {
-  const RootPointer at = root();
-  if (at == nullptr) return Errno{EACCES};
-  auto fd = open_handle(*at, at->fd, handle, O_PATH);
+Result<Found, Errno> Store::examine(const FileHandle& handle, Waiting waiting) const {
+  const auto at = root_for(waiting);
+  if (!at) return at.error();
+  auto fd = open_handle(**at, (*at)->fd, handle, O_PATH);
   if (!fd) return fd.error();
-  return examine(*at, fd->get());
+  return examine(**at, fd->get());
 }
 
 Result<Store::Folder, Errno> Store::open_folder(const StorePath& path,
@@ -450,7 +476,7 @@ Result<Store::Folder::Entry, Errno> Store::Folder::next() {
 
 Result<Found, Errno> Store::Folder::find(std::string_view name) const {
   if (store_->root() != root_) return Errno{EACCES};  // the store is away, or another directory
-  auto fd = store_->resolve(::dirfd(stream_.get()), std::string(name).c_str());
+  auto fd = resolve(::dirfd(stream_.get()), std::string(name).c_str(), kBeneath);
   if (!fd) return fd.error();
   return store_->examine(*root_, fd->get());
 }

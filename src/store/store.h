@@ -68,11 +68,11 @@ struct Sighting {
   }
 };
 
-/// Whether an open waits until whoever has a lease on the file (F_SETLEASE in fcntl(2)) gives it
-/// up.
-enum class FileLeases {
-  kAwait,
-  kRefuse,  ///< EWOULDBLOCK
+/// Whether a call may wait: for a disk, for another machine, or until whoever has a lease on the
+/// file (F_SETLEASE in fcntl(2)) gives it up.
+enum class Waiting {
+  kAllowed,
+  kRefused,  ///< EWOULDBLOCK, unless the kernel has the answer in memory
 };
 
 /// A regular file open for reading.
@@ -88,6 +88,10 @@ struct OpenedFile {
 ///
 /// Errors are ENOENT where there is nothing to be found, for whatever reason; others (EMFILE,
 /// EIO, ENOMEM; EACCES while the store is away, see follow()) mean trouble.
+///
+/// Any call may wait for as long as a disk or another machine does not answer, but those that are
+/// told not to. Who tells an open or examination by handle not to wait has to hold a descriptor of
+/// the file: then the kernel has its inode in memory, and no disk is waited for.
 ///
 /// Thread-safe.
 class Store {
@@ -112,9 +116,9 @@ class Store {
   Result<Whereabouts> follow(const std::filesystem::path& path, Result<UniqueFd, Errno> found);
 
   /// Three system calls whatever the depth of the path, and a fourth for a file not seen lately.
-  Result<Located, Errno> locate(const StorePath& path) const;
+  Result<Located, Errno> locate(const StorePath& path, Waiting waiting = Waiting::kAllowed) const;
   /// locate(), for who wants to know and not to open.
-  Result<Found, Errno> find(const StorePath& path) const;
+  Result<Found, Errno> find(const StorePath& path, Waiting waiting = Waiting::kAllowed) const;
   /// The file that was located, to be compared with later sightings. None if it changed since, or
   /// if these could be of another without its being noticed: the filesystem has no birth times, or
   /// it was born so lately that another could have been at the same time; or if it could change
@@ -124,7 +128,7 @@ class Store {
   static std::optional<Sighting> sight(const UniqueFd& folder, const char* name);
   /// Opens a regular file, whatever has become of its name since it was located; anything else is
   /// ENOENT, without being opened (an open(2) of a device or a FIFO can block or do things).
-  Result<OpenedFile, Errno> open_file(const Located& located, FileLeases leases) const;
+  Result<OpenedFile, Errno> open_file(const Located& located, Waiting waiting) const;
   /// Opens a folder for listing, whatever has become of its name where it can be opened by handle;
   /// elsewhere ENOENT if its path leads to another by now. The descriptor in `located` is not
   /// needed.
@@ -137,15 +141,15 @@ class Store {
   const std::string& why_not_by_handle() const { return why_not_by_handle_; }
   /// The regular file that locate() gave this handle for, whatever became of its name; ESTALE if
   /// it has been deleted and nobody holds it.
-  Result<OpenedFile, Errno> open_file(const FileHandle& handle, FileLeases leases) const;
+  Result<OpenedFile, Errno> open_file(const FileHandle& handle, Waiting waiting) const;
   /// What that file is now.
-  Result<Found, Errno> examine(const FileHandle& handle) const;
+  Result<Found, Errno> examine(const FileHandle& handle, Waiting waiting) const;
   /// The same file, for the kernel to hand on to who has it open (FUSE passthrough): reads of it
   /// do not move access times either, though they do not use the flags it was opened with. EPERM
   /// where that is not to be had; it takes CAP_SYS_ADMIN and Linux 5.12.
-  Result<UniqueFd, Errno> open_for_passthrough(const FileHandle& handle, FileLeases leases) const;
+  Result<UniqueFd, Errno> open_for_passthrough(const FileHandle& handle, Waiting waiting) const;
   /// What an open file is now.
-  Result<Found, Errno> examine(const OpenedFile& file) const;
+  Result<Found, Errno> examine(const OpenedFile& file, Waiting waiting) const;
 
  private:
   /// A directory that is the store's, or was.
@@ -156,6 +160,9 @@ class Store {
     UniqueFd unchanging;
     std::string why_not_by_handle;
     bool has_lasting_handles = true;
+    /// Whether what the kernel has of it in memory can be told from what it would wait for: the
+    /// filesystem is a local one, and openat2(2) knows RESOLVE_CACHED (Linux 5.12).
+    bool tells_what_is_cached = false;
     /// Of its file system. Part of the handles: those of one are not believed by another.
     std::uint32_t generation = 0;
     std::unique_ptr<KnownFiles> known = std::make_unique<KnownFiles>();
@@ -166,8 +173,11 @@ class Store {
   static std::shared_ptr<Root> make_root(UniqueFd fd, std::uint32_t generation);
   /// Null while the store is away.
   RootPointer root() const { return *root_->lock(); }
+  /// The root for a call about a file that is held: EACCES while the store is away, EWOULDBLOCK if
+  /// even that may have to wait.
+  Result<RootPointer, Errno> root_for(Waiting waiting) const;
 
-  Result<UniqueFd, Errno> resolve(int base, const char* path) const;
+  static Result<UniqueFd, Errno> resolve(int base, const char* path, std::uint64_t how);
   /// `handle`, if given, is told the file's.
   Result<Found, Errno> examine(const Root& root, int fd, FileHandle* handle = nullptr) const;
   static Result<UniqueFd, Errno> open_handle(const Root& root, const UniqueFd& mount,

@@ -106,10 +106,10 @@ bool Tree::shows(std::string_view view) const {
   return !options_.views || std::ranges::find(*options_.views, view) != options_.views->end();
 }
 
-Result<Entry, Errno> Tree::lookup_at_root(std::string_view name) {
+Result<Entry, Errno> Tree::lookup_at_root(std::string_view name, Waiting waiting) {
   const auto* const there = std::ranges::find(kAtRoot, name, &AtRoot::name);
   if (there == kAtRoot.end() || !shows(name)) return Errno{ENOENT};
-  if (there->kind == NodeKind::kFolder) return enter_view(kRootNode, name, Anyone{});
+  if (there->kind == NodeKind::kFolder) return enter_view(kRootNode, name, Anyone{}, waiting);
   return enter(kRootNode, name, there->kind);
 }
 
@@ -134,7 +134,8 @@ Result<Entry, Errno> Tree::enter(NodeId parent, std::string_view name, NodeKind 
   return Entry{node->node, fixed_attributes(kind, from), options_.lease};
 }
 
-Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, const Caller& caller) {
+Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, const Caller& caller,
+                                       Waiting waiting) {
   const auto uid = parse_uid(name);
   if (!uid) return Errno{ENOENT};
   const View view{SystemUser{*uid}, *uid};
@@ -142,7 +143,7 @@ Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, con
   const auto node =
       nodes_.remember_door(parent, name, NodeKind::kFolder, std::make_shared<View>(view), nullptr);
   if (!node) return fail(ESTALE);
-  auto shown = attributes(node->node);
+  auto shown = attributes(node->node, waiting);
   if (!shown) {
     nodes_.forget(node->node, 1);
     return shown.error();
@@ -151,7 +152,7 @@ Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, con
 }
 
 Result<Entry, Errno> Tree::lookup_process(std::string_view name, NodeId parent,
-                                          const Caller& caller) {
+                                          const Caller& caller, Waiting waiting) {
   // The caller's own session or none: whatever else is bound, and to whom, is the same EACCES.
   auto process = processes_.of(caller);
   if (process == nullptr || name != std::to_string(process->session()) ||
@@ -159,7 +160,7 @@ Result<Entry, Errno> Tree::lookup_process(std::string_view name, NodeId parent,
     return deny(EACCES);
   }
   const Identity bearer = process->bearer();
-  return enter_view(parent, name, bearer, std::move(process));
+  return enter_view(parent, name, bearer, waiting, std::move(process));
 }
 
 Result<void> Tree::bind(pid_t pid, UniqueFd leader, std::string_view token) {
@@ -180,24 +181,27 @@ Result<void> Tree::bind(pid_t pid, UniqueFd leader, std::string_view token) {
   return processes_.bind(std::move(process));
 }
 
-Result<Entry, Errno> Tree::lookup_token(std::string_view token, const Place& parent) {
+Result<Entry, Errno> Tree::lookup_token(std::string_view token, const Place& parent,
+                                        Waiting waiting) {
   if (!StorePath::is_name(token)) return deny(EACCES);  // longer than a name can be (NAME_MAX)
   if (parent.kind == NodeKind::kBySignature) {
     auto signature = Signature::parse(token);
     if (!signature) return deny(EACCES);
-    return enter_view(parent.id, token, SignatureBearer{std::move(*signature), parent.from});
+    return enter_view(parent.id, token, SignatureBearer{std::move(*signature), parent.from},
+                      waiting);
   }
   const TokenHash hash = TokenHash::of(token);
   if (parent.kind == NodeKind::kByLink) {
-    return enter_view(parent.id, token, LinkBearer{hash, parent.from});
+    return enter_view(parent.id, token, LinkBearer{hash, parent.from}, waiting);
   }
-  return enter_view(parent.id, token, SessionBearer{hash, std::string(token), parent.from});
+  return enter_view(parent.id, token, SessionBearer{hash, std::string(token), parent.from},
+                    waiting);
 }
 
-Result<Entry, Errno> Tree::lookup_by_user(std::string_view name, NodeId parent) {
+Result<Entry, Errno> Tree::lookup_by_user(std::string_view name, NodeId parent, Waiting waiting) {
   auto user = Principal::parse("user:" + std::string(name));
   if (!user) return deny(EACCES);
-  return enter_view(parent, name, Named{std::move(*user)});
+  return enter_view(parent, name, Named{std::move(*user)}, waiting);
 }
 
 Result<Entry, Errno> Tree::lookup_address(std::string_view name, NodeId parent) {
@@ -237,7 +241,7 @@ Result<Entry, Errno> Tree::enter_marker(NodeId parent, std::string_view name) {
 }
 
 Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name,
-                                      const Identity& identity,
+                                      const Identity& identity, Waiting waiting,
                                       std::shared_ptr<const BoundProcess> process) {
   const auto begun = std::chrono::steady_clock::now();
   const RecallMark mark = nodes_.mark();
@@ -256,7 +260,7 @@ Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name,
   if (decision.access == Access::kClosed) return deny(EACCES);
   std::optional<Found> whole;
   if (decision.access == Access::kRead) {
-    auto found = store_.find(view.root);
+    auto found = store_.find(view.root, waiting);
     if (!found) return fail(found.error().value);
     whole = *found;
   }

@@ -50,6 +50,8 @@ class OpenFolder {
     const std::lock_guard guard(mutex_);
     return read_locked(caller, offset, sink);
   }
+  /// Whether read() looks into the store, which may have to be waited for.
+  virtual bool may_wait() const = 0;
 
  private:
   virtual Result<void, Errno> read_locked(const Caller& caller, off_t offset,
@@ -70,6 +72,7 @@ class FixedFolder final : public OpenFolder {
   /// `decide`: whether the caller may list it now; none: everybody may.
   explicit FixedFolder(std::vector<Item> items, Decide decide = {})
       : items_(std::move(items)), decide_(std::move(decide)) {}
+  bool may_wait() const override { return false; }
 
  private:
   Result<void, Errno> read_locked(const Caller& caller, off_t offset,
@@ -138,6 +141,7 @@ class StoreFolder final : public OpenFolder {
  public:
   explicit StoreFolder(FolderOfView of) : of_(std::move(of)) {}
   ~StoreFolder() override { of_.streams->take(this); }
+  bool may_wait() const override { return true; }
 
  private:
   Result<void, Errno> read_locked(const Caller& caller, off_t offset,

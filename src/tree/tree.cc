@@ -34,7 +34,8 @@ Errno Tree::deny(int error) {
 }
 
 Errno Tree::fail(int error) {
-  if (error != ENOENT) counters_.errors.fetch_add(1, std::memory_order_relaxed);
+  if (error != ENOENT && error != EWOULDBLOCK)
+    counters_.errors.fetch_add(1, std::memory_order_relaxed);
   return Errno{error};
 }
 
@@ -110,23 +111,30 @@ void Tree::rest() {
   if (forgot_.exchange(false)) ::malloc_trim(0);
 }
 
-Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, const Caller& caller) {
-  counters_.lookups.fetch_add(1, std::memory_order_relaxed);
+Result<Entry, Errno> Tree::lookup(NodeId parent, std::string_view name, const Caller& caller,
+                                  Waiting waiting) {
+  auto entry = look_up(parent, name, caller, waiting);
+  count(counters_.lookups, entry);
+  return entry;
+}
+
+Result<Entry, Errno> Tree::look_up(NodeId parent_id, std::string_view name, const Caller& caller,
+                                   Waiting waiting) {
   const auto parent = nodes_.find(parent_id);
   if (!parent) return fail(ESTALE);
   switch (parent->kind) {
     case NodeKind::kRoot:
-      return lookup_at_root(name);
+      return lookup_at_root(name, waiting);
     case NodeKind::kByUid:
-      return lookup_user(name, parent_id, caller);
+      return lookup_user(name, parent_id, caller, waiting);
     case NodeKind::kByProcess:
-      return lookup_process(name, parent_id, caller);
+      return lookup_process(name, parent_id, caller, waiting);
     case NodeKind::kBySession:
     case NodeKind::kByLink:
     case NodeKind::kBySignature:
-      return lookup_token(name, *parent);
+      return lookup_token(name, *parent, waiting);
     case NodeKind::kByUser:
-      return lookup_by_user(name, parent_id);
+      return lookup_by_user(name, parent_id, waiting);
     case NodeKind::kFrom:
       return lookup_address(name, parent_id);
     case NodeKind::kAddress:
@@ -138,11 +146,11 @@ Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, const
       return lookup_md5_expiry(name, *parent);
     case NodeKind::kMd5Expiry:
     case NodeKind::kExpiredMd5Expiry:
-      return lookup_md5(name, *parent);
+      return lookup_md5(name, *parent, waiting);
     case NodeKind::kFolder:
       if (!parent->view->admits(caller)) return deny(EACCES);
-      if (parent->view->is_of_uris()) return lookup_uri(*parent, name);
-      return lookup_in_view(*parent, name);
+      if (parent->view->is_of_uris()) return lookup_uri(*parent, name, waiting);
+      return lookup_in_view(*parent, name, waiting);
     case NodeKind::kMe:
     case NodeKind::kMarker:
     case NodeKind::kFile:
@@ -151,7 +159,8 @@ Result<Entry, Errno> Tree::lookup(NodeId parent_id, std::string_view name, const
   return Errno{ENOTDIR};
 }
 
-Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view name) {
+Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view name,
+                                          Waiting waiting) {
   if (!StorePath::is_name(name)) return Errno{ENOENT};
   const View& view = *parent.view;
   const StorePath path = parent.path.child(name);
@@ -161,11 +170,12 @@ Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view 
   if (!decision) return decision.error();
   if (decision->access == Access::kNone) {
     // Whoever was sent a link is not to learn what lies beside it.
-    const bool tells =
-        options_.denial == Denial::kForbid && !view.is_of_one_thing() && store_.find(path).ok();
-    return deny(tells ? EACCES : ENOENT);
+    if (options_.denial == Denial::kHide || view.is_of_one_thing()) return deny(ENOENT);
+    const auto found = store_.find(path, waiting);
+    if (!found && found.error().value == EWOULDBLOCK) return found.error();
+    return deny(found ? EACCES : ENOENT);
   }
-  auto located = store_.locate(path);
+  auto located = store_.locate(path, waiting);
   if (!located) return fail(located.error().value);
   const Found found = located->found;
   const bool whole = decision->access == Access::kRead;
@@ -224,14 +234,14 @@ bool Tree::forget(NodeId node, std::uint64_t count) {
   return true;
 }
 
-Result<Attributes, Errno> Tree::attributes(NodeId node) {
+Result<Attributes, Errno> Tree::attributes(NodeId node, Waiting waiting) {
   const auto place = nodes_.find(node);
   if (!place) return fail(ESTALE);
   switch (place->kind) {
     case NodeKind::kFolder:
-      return attributes_of_folder(*place);
+      return attributes_of_folder(*place, waiting);
     case NodeKind::kFile:
-      return attributes_of_file(*place);
+      return attributes_of_file(*place, waiting);
     case NodeKind::kMarker:  // not lent: see enter_marker()
       return Attributes{fixed_attributes(place->kind, place->from)};
     default:
@@ -239,7 +249,7 @@ Result<Attributes, Errno> Tree::attributes(NodeId node) {
   }
 }
 
-Attributes Tree::attributes_of_folder(const Place& place) {
+Result<Attributes, Errno> Tree::attributes_of_folder(const Place& place, Waiting waiting) {
   const View& view = *place.view;
   const auto begun = std::chrono::steady_clock::now();
   const RecallMark mark = nodes_.mark();
@@ -247,10 +257,10 @@ Attributes Tree::attributes_of_folder(const Place& place) {
   const auto decision = judge(view, place.path);
   bool whole = false;
   Result<Found, Errno> found = Errno{ENOENT};
-  if (!view.is_of_uris()) {
-    found = store_.find(place.path);
-    whole = decision && decision->access == Access::kRead && found &&
-            found->type == Found::Type::kFolder;
+  if (!view.is_of_uris() && decision && decision->access == Access::kRead) {
+    found = store_.find(place.path, waiting);
+    if (!found && found.error().value == EWOULDBLOCK) return found.error();
+    whole = found && found->type == Found::Type::kFolder;
   }
   Attributes shown{folder_attributes(view, place.path, whole ? &*found : nullptr)};
   if (!decision || decision->access == Access::kClosed) return shown;
@@ -263,7 +273,7 @@ Attributes Tree::attributes_of_folder(const Place& place) {
   return shown;
 }
 
-Attributes Tree::attributes_of_file(const Place& place) {
+Result<Attributes, Errno> Tree::attributes_of_file(const Place& place, Waiting waiting) {
   const auto begun = std::chrono::steady_clock::now();
   bool stands = true;
   // A file that views share is nobody's in particular: it is by its names that it is lent.
@@ -271,7 +281,8 @@ Attributes Tree::attributes_of_file(const Place& place) {
     const auto decision = judge(*place.view, place.path);
     stands = place.view->is_for_servers() && decision && decision->access == Access::kRead;
   }
-  const auto found = examine(place);
+  const auto found = examine(place, waiting);
+  if (!found && found.error().value == EWOULDBLOCK) return found.error();
   const bool same = found && found->id == place.last.id;
   if (same && options_.reads_by_node && nodes_.note_change(place.id, *found)) {
     tell_of_change(place.id);
@@ -285,30 +296,39 @@ Attributes Tree::attributes_of_file(const Place& place) {
   return shown;
 }
 
-Result<Found, Errno> Tree::examine(const Place& place) {
-  if (store_.opens_by_handle()) return store_.examine(place.handle);
-  if (const auto open = opened_.find(place.id)) return store_.examine(*open);
-  return store_.find(place.path);
+Result<Found, Errno> Tree::examine(const Place& place, Waiting waiting) {
+  if (store_.opens_by_handle()) {
+    if (waiting == Waiting::kRefused && !is_at_hand(place.id)) return Errno{EWOULDBLOCK};
+    return store_.examine(place.handle, waiting);
+  }
+  if (const auto open = opened_.find(place.id)) return store_.examine(*open, waiting);
+  return store_.find(place.path, waiting);
 }
 
-Result<std::shared_ptr<OpenedFile>, Errno> Tree::file_of(NodeId node, FileLeases leases) {
+Result<std::shared_ptr<OpenedFile>, Errno> Tree::file_of(NodeId node, Waiting waiting) {
   if (auto kept = files_.find(node)) return kept;
   const auto place = nodes_.find(node);
   if (!place || place->kind != NodeKind::kFile) return fail(ESTALE);
-  auto opened = store_.open_file(place->handle, leases);
+  if (waiting == Waiting::kRefused && !is_at_hand(node)) return fail(EWOULDBLOCK);
+  auto opened = store_.open_file(place->handle, waiting);
   if (!opened) return fail(opened.error().value);
   return files_.keep(node, std::make_shared<OpenedFile>(std::move(*opened)));
 }
 
-Result<Located, Errno> Tree::admit(NodeId node, const Caller& caller) {
-  counters_.opens.fetch_add(1, std::memory_order_relaxed);
+Result<Located, Errno> Tree::admit(NodeId node, const Caller& caller, Waiting waiting) {
+  auto admitted = admit_by_name(node, caller, waiting);
+  count(counters_.opens, admitted);
+  return admitted;
+}
+
+Result<Located, Errno> Tree::admit_by_name(NodeId node, const Caller& caller, Waiting waiting) {
   const auto place = nodes_.find(node);
   if (!place || place->kind != NodeKind::kFile || place->view == nullptr) return fail(ESTALE);
   if (!place->view->admits(caller)) return deny(EACCES);
   auto decision = decide(*place->view, place->path);
   if (!decision) return decision.error();
   if (decision->access != Access::kRead) return deny(ENOENT);
-  auto located = store_.locate(decision->file.value_or(place->path));
+  auto located = store_.locate(decision->file.value_or(place->path), waiting);
   if (!located) return fail(located.error().value);
   if (located->found.id != place->last.id) {
     auto recent = recent_.take(node);
@@ -327,21 +347,21 @@ Result<Located, Errno> Tree::admit(NodeId node, const Caller& caller) {
   return located;
 }
 
-Result<UniqueFd, Errno> Tree::open_for_passthrough(const Located& admitted, FileLeases leases) {
-  auto file = store_.open_for_passthrough(admitted.handle, leases);
+Result<UniqueFd, Errno> Tree::open_for_passthrough(const Located& admitted, Waiting waiting) {
+  auto file = store_.open_for_passthrough(admitted.handle, waiting);
   if (!file) return fail(file.error().value);
   return file;
 }
 
 Result<std::shared_ptr<OpenedFile>, Errno> Tree::share_admitted(NodeId node,
                                                                 const Located& admitted,
-                                                                FileLeases leases) {
+                                                                Waiting waiting) {
   auto open = opened_.find(node);
   // Some filesystems have the same number for what a name led to before and after a renaming.
   const bool is_other = open != nullptr && (open->found != admitted.found ||
                                             open->found.changed != admitted.found.changed);
   if (open != nullptr && !is_other) return open;
-  auto opened = store_.open_file(admitted, leases);
+  auto opened = store_.open_file(admitted, waiting);
   if (!opened) return fail(opened.error().value);
   auto made = std::make_shared<OpenedFile>(std::move(*opened));
   if (!is_other) return opened_.share(node, std::move(made));
@@ -352,7 +372,7 @@ Result<std::shared_ptr<OpenedFile>, Errno> Tree::share_admitted(NodeId node,
 Result<std::shared_ptr<OpenedFile>, Errno> Tree::open(NodeId node, const Caller& caller) {
   auto admitted = admit(node, caller);
   if (!admitted) return admitted.error();
-  return share_admitted(node, *admitted, FileLeases::kAwait);
+  return share_admitted(node, *admitted, Waiting::kAllowed);
 }
 
 struct stat Tree::file_attributes(uid_t owner, const Found& found) const {

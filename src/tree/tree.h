@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -108,6 +109,10 @@ struct Attributes {
 /// view, for denied, missing and unregistered alike. Where the decision itself fails, EACCES
 /// everywhere.
 ///
+/// Calls that look into the store may be told not to wait for it. They fail with EWOULDBLOCK where
+/// they would have to: then nothing has happened, and the same call may be made where it can wait.
+/// What is refused never waits, since the store is not asked about it.
+///
 /// Thread-safe. Each call costs one decision and one resolution in the store at most.
 class Tree {
  public:
@@ -124,7 +129,8 @@ class Tree {
   void lend_steadily();
 
   /// Counts one lookup of the node it returns: forget() it once, whatever comes of the answer.
-  Result<Entry, Errno> lookup(NodeId parent, std::string_view name, const Caller& caller);
+  Result<Entry, Errno> lookup(NodeId parent, std::string_view name, const Caller& caller,
+                              Waiting waiting = Waiting::kAllowed);
   /// True if the node has gone with it.
   bool forget(NodeId node, std::uint64_t count);
 
@@ -132,7 +138,7 @@ class Tree {
   /// as last seen. If a file has changed, on_changed() is told. But a folder shows its time and
   /// size only while it is readable as a whole, and nothing is lent that is decided worse than what
   /// was lent, or of a view that is void.
-  Result<Attributes, Errno> attributes(NodeId node);
+  Result<Attributes, Errno> attributes(NodeId node, Waiting waiting = Waiting::kAllowed);
   Result<std::string, Errno> read_link(NodeId node, const Caller& caller);
   /// Whether it is an empty file of the mount's own, which anyone may open.
   bool is_marker(NodeId node);
@@ -140,23 +146,25 @@ class Tree {
   /// ESTALE makes the kernel walk the path again, with fresh lookups (do_filp_open() in
   /// fs/namei.c): if the name leads to another file by now, or to the same one with other
   /// attributes.
-  Result<Located, Errno> admit(NodeId node, const Caller& caller);
-  Result<UniqueFd, Errno> open_for_passthrough(const Located& admitted, FileLeases leases);
+  Result<Located, Errno> admit(NodeId node, const Caller& caller,
+                               Waiting waiting = Waiting::kAllowed);
+  Result<UniqueFd, Errno> open_for_passthrough(const Located& admitted, Waiting waiting);
   /// Has an admitted file stay readable by file_of() for a while, whatever becomes of its name.
   void pin(NodeId node, const Located& admitted);
   /// Whether file_of() reads what has been admitted, so that no client can use up descriptors.
   bool reads_by_handle() const { return store_.opens_by_handle(); }
   /// The file admitted, which all share who have it open through this node.
   Result<std::shared_ptr<OpenedFile>, Errno> share_admitted(NodeId node, const Located& admitted,
-                                                            FileLeases leases);
+                                                            Waiting waiting);
   /// admit() and share_admitted().
   Result<std::shared_ptr<OpenedFile>, Errno> open(NodeId node, const Caller& caller);
   /// The decision to list a folder, which each OpenFolder::read() makes anew. The tree must outlive
   /// what it returns.
-  Result<std::unique_ptr<OpenFolder>, Errno> open_folder(NodeId node, const Caller& caller);
+  Result<std::unique_ptr<OpenFolder>, Errno> open_folder(NodeId node, const Caller& caller,
+                                                         Waiting waiting = Waiting::kAllowed);
   /// The file of a node, to be read by whoever holds it open already: no decision, and whatever
   /// became of its names. Most of the time from a cache of descriptors.
-  Result<std::shared_ptr<OpenedFile>, Errno> file_of(NodeId node, FileLeases leases);
+  Result<std::shared_ptr<OpenedFile>, Errno> file_of(NodeId node, Waiting waiting);
 
   /// What the kernel must forget now that the policy has changed so: the entries whose decision is
   /// worse than what was lent, the highest first, each followed by what is lent below it (somebody
@@ -209,21 +217,27 @@ class Tree {
 
   /// Whether the root has this one of all_views().
   bool shows(std::string_view view) const;
-  Result<Entry, Errno> lookup_at_root(std::string_view name);
-  Result<Entry, Errno> lookup_user(std::string_view name, NodeId parent, const Caller& caller);
-  Result<Entry, Errno> lookup_process(std::string_view name, NodeId parent, const Caller& caller);
-  Result<Entry, Errno> lookup_token(std::string_view token, const Place& parent);
-  Result<Entry, Errno> lookup_by_user(std::string_view name, NodeId parent);
+  Result<Entry, Errno> look_up(NodeId parent, std::string_view name, const Caller& caller,
+                               Waiting waiting);
+  Result<Entry, Errno> lookup_at_root(std::string_view name, Waiting waiting);
+  Result<Entry, Errno> lookup_user(std::string_view name, NodeId parent, const Caller& caller,
+                                   Waiting waiting);
+  Result<Entry, Errno> lookup_process(std::string_view name, NodeId parent, const Caller& caller,
+                                      Waiting waiting);
+  Result<Entry, Errno> lookup_token(std::string_view token, const Place& parent, Waiting waiting);
+  Result<Entry, Errno> lookup_by_user(std::string_view name, NodeId parent, Waiting waiting);
   Result<Entry, Errno> lookup_address(std::string_view name, NodeId parent);
   Result<Entry, Errno> lookup_below_address(std::string_view name, const Place& parent);
   Result<Entry, Errno> lookup_expired(std::string_view token, const Place& parent);
   // Of by-md5, and of the same in expired; see uris.cc.
   Result<Entry, Errno> lookup_md5_expiry(std::string_view name, const Place& parent);
-  Result<Entry, Errno> lookup_md5(std::string_view name, const Place& parent);
-  Result<Entry, Errno> lookup_uri(const Place& parent, std::string_view name);
-  /// Whether a URI below a signed folder is itself a folder of the store.
-  bool is_folder_on_the_way(const Decision& decision, const StorePath& uri);
-  Result<Entry, Errno> lookup_expired_uri(const Place& parent, std::string_view name);
+  Result<Entry, Errno> lookup_md5(std::string_view name, const Place& parent, Waiting waiting);
+  Result<Entry, Errno> lookup_uri(const Place& parent, std::string_view name, Waiting waiting);
+  /// Whether a URI below a signed folder is itself a folder of the store. EWOULDBLOCK, or no error.
+  Result<bool, Errno> is_folder_on_the_way(const Decision& decision, const StorePath& uri,
+                                           Waiting waiting);
+  Result<Entry, Errno> lookup_expired_uri(const Place& parent, std::string_view name,
+                                          Waiting waiting);
   Result<std::unique_ptr<OpenFolder>, Errno> open_uri(const Place& folder, const Caller& caller);
   /// An empty file, which says that something has expired: not lent, for it may be extended, and
   /// then nothing is recalled.
@@ -231,19 +245,23 @@ class Tree {
   /// A folder of a view of URIs, which is there whatever there is.
   Result<Entry, Errno> enter_virtual(const Place& parent, std::string_view name,
                                      const Decision& decision, RecallMark mark, SteadyTime begun);
-  Result<Entry, Errno> lookup_in_view(const Place& parent, std::string_view name);
+  Result<Entry, Errno> lookup_in_view(const Place& parent, std::string_view name, Waiting waiting);
   /// The node of one of the mount's own folders and links, as an answer.
   Result<Entry, Errno> enter(NodeId parent, std::string_view name, NodeKind kind,
                              const std::optional<Address>& from = std::nullopt);
   /// The root of a view that is for servers, or of that of a `process`, as an answer.
   Result<Entry, Errno> enter_view(NodeId parent, std::string_view name, const Identity& identity,
+                                  Waiting waiting,
                                   std::shared_ptr<const BoundProcess> process = nullptr);
   Result<std::unique_ptr<OpenFolder>, Errno> open_root() const;
+  Result<std::unique_ptr<OpenFolder>, Errno> open_folder_of(NodeId node, const Caller& caller,
+                                                            Waiting waiting);
   class Decisions;
   /// Whether the caller may list a folder now, and where it is.
   Result<FolderSight, Errno> look_at_folder(const View& view, const StorePath& path,
-                                            const Caller& caller);
+                                            const Caller& caller, Waiting waiting);
 
+  Result<Located, Errno> admit_by_name(NodeId node, const Caller& caller, Waiting waiting);
   /// Keeps what a lookup found for the open or the read that is likely to follow.
   void keep_at_hand(NodeId node, Located located);
   /// What the policy says, and, of a link that may be used so often only, whether a use is under
@@ -305,10 +323,17 @@ class Tree {
   Errno deny(int error);
   Errno fail(int error);
 
-  Attributes attributes_of_folder(const Place& folder);
-  Attributes attributes_of_file(const Place& file);
+  Result<Attributes, Errno> attributes_of_folder(const Place& folder, Waiting waiting);
+  Result<Attributes, Errno> attributes_of_file(const Place& file, Waiting waiting);
   /// What a file is now; anything but the node's own file means that it cannot be told.
-  Result<Found, Errno> examine(const Place& file);
+  Result<Found, Errno> examine(const Place& file, Waiting waiting);
+  /// Whether a descriptor of the file is held.
+  bool is_at_hand(NodeId node) { return files_.find(node) || pinned_.find(node); }
+  /// Counts a call, once, however often it is made because it would have had to wait.
+  template <class Answer>
+  static void count(std::atomic<std::uint64_t>& counter, const Result<Answer, Errno>& answer) {
+    if (answer || answer.error().value != EWOULDBLOCK) ++counter;
+  }
   struct stat fixed_attributes(NodeKind kind, const std::optional<Address>& from) const;
   struct stat file_attributes(uid_t owner, const Found& found) const;
   /// `found` only if the view may read the folder as a whole.

@@ -17,9 +17,11 @@ bool is_within_signed_folder(const Decision& decision, const StorePath& uri) {
 
 }  // namespace
 
-bool Tree::is_folder_on_the_way(const Decision& decision, const StorePath& uri) {
+Result<bool, Errno> Tree::is_folder_on_the_way(const Decision& decision, const StorePath& uri,
+                                               Waiting waiting) {
   if (!is_within_signed_folder(decision, uri)) return false;
-  const auto found = store_.find(*decision.file);
+  const auto found = store_.find(*decision.file, waiting);
+  if (!found && found.error().value == EWOULDBLOCK) return found.error();
   return found && found->type == Found::Type::kFolder;
 }
 
@@ -30,11 +32,11 @@ Result<Entry, Errno> Tree::lookup_md5_expiry(std::string_view name, const Place&
                parent.from);
 }
 
-Result<Entry, Errno> Tree::lookup_md5(std::string_view name, const Place& parent) {
+Result<Entry, Errno> Tree::lookup_md5(std::string_view name, const Place& parent, Waiting waiting) {
   const auto md5 = Md5Mark::parse_md5(name);
   if (!md5 || !parent.expires) return deny(EACCES);
   const Md5Bearer bearer{{*parent.expires, *md5}, parent.from};
-  if (parent.kind == NodeKind::kMd5Expiry) return enter_view(parent.id, name, bearer);
+  if (parent.kind == NodeKind::kMd5Expiry) return enter_view(parent.id, name, bearer, waiting);
   View view{bearer};
   view.shows_expired = true;
   const auto node = nodes_.remember_door(parent.id, name, NodeKind::kFolder,
@@ -43,10 +45,10 @@ Result<Entry, Errno> Tree::lookup_md5(std::string_view name, const Place& parent
   return Entry{node->node, folder_attributes(view, StorePath(), nullptr)};
 }
 
-Result<Entry, Errno> Tree::lookup_uri(const Place& parent, std::string_view name) {
+Result<Entry, Errno> Tree::lookup_uri(const Place& parent, std::string_view name, Waiting waiting) {
   if (!StorePath::is_name(name)) return Errno{ENOENT};
   const View& view = *parent.view;
-  if (view.shows_expired) return lookup_expired_uri(parent, name);
+  if (view.shows_expired) return lookup_expired_uri(parent, name, waiting);
   const StorePath uri = parent.path.child(name);
   if (uri.text().size() > StorePath::kMaxBytes) return Errno{ENOENT};
   const auto begun = std::chrono::steady_clock::now();
@@ -55,7 +57,7 @@ Result<Entry, Errno> Tree::lookup_uri(const Place& parent, std::string_view name
   if (!decision) return decision.error();
   if (decision->access != Access::kRead) return enter_virtual(parent, name, *decision, mark, begun);
 
-  auto located = store_.locate(*decision->file);
+  auto located = store_.locate(*decision->file, waiting);
   if (!located) return fail(located.error().value);
   const Found found = located->found;
   if (is_within_signed_folder(*decision, uri) && found.type == Found::Type::kFolder) {
@@ -70,7 +72,8 @@ Result<Entry, Errno> Tree::lookup_uri(const Place& parent, std::string_view name
                      *node, begun);
 }
 
-Result<Entry, Errno> Tree::lookup_expired_uri(const Place& parent, std::string_view name) {
+Result<Entry, Errno> Tree::lookup_expired_uri(const Place& parent, std::string_view name,
+                                              Waiting waiting) {
   const StorePath uri = parent.path.child(name);
   if (uri.text().size() > StorePath::kMaxBytes) return Errno{ENOENT};
   auto expired = policy_.expired(std::get<Md5Bearer>(parent.view->identity), uri);
@@ -78,8 +81,11 @@ Result<Entry, Errno> Tree::lookup_expired_uri(const Place& parent, std::string_v
     tell(expired.error());
     return fail(EACCES);
   }
-  const bool is_file = expired->access == Access::kRead && !is_folder_on_the_way(*expired, uri);
-  if (is_file) return enter_marker(parent.id, name);
+  if (expired->access == Access::kRead) {
+    const auto is_folder = is_folder_on_the_way(*expired, uri, waiting);
+    if (!is_folder) return is_folder.error();
+    if (!*is_folder) return enter_marker(parent.id, name);
+  }
   auto entry = enter_virtual(parent, name, Decision{}, RecallMark(), {});
   if (entry) entry->lent_for = {};
   return entry;

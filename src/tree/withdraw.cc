@@ -18,7 +18,8 @@ const TokenHash* token_of(const Identity& identity) {
 
 bool Tree::leads_to_its_file(const LentEntry& lent, const Decision& decision) {
   const auto file = nodes_.find(lent.leads_to);
-  const auto found = store_.find(*decision.file);
+  // Recalls wait for no store.
+  const auto found = store_.find(*decision.file, Waiting::kRefused);
   return file && found && found->id == file->last.id;
 }
 

@@ -150,7 +150,7 @@ class ShortOfMemory(TwoUsersTest):
         self.assert_all_survived(b"grantfs record", often=(1, 2))
 
     def test_the_threads_that_read(self):
-        self.assert_all_survived(b"grantfs read")
+        self.assert_all_survived(b"grantfs store")
 
     def test_the_threads_that_answer_requests(self):
         self.assert_all_survived(HANDLERS, often=(1,))

@@ -36,7 +36,7 @@ class StoreTest : public testing::Test {
   Result<OpenedFile, Errno> open(const std::string& text) {
     auto located = store_->locate(path(text));
     if (!located) return located.error();
-    return store_->open_file(*located, FileLeases::kRefuse);
+    return store_->open_file(*located, Waiting::kRefused);
   }
 
   int error_of(const std::string& text) {
@@ -110,9 +110,9 @@ TEST_F(StoreTest, WhatWasLocatedIsOpenedWhateverBecameOfItsName) {
   ASSERT_TRUE(located);
   fs::rename(root_ / "folder/file", root_ / "away");
   fs::create_symlink("/dev/zero", root_ / "folder/file");
-  auto opened = store_->open_file(*located, FileLeases::kRefuse);
+  auto opened = store_->open_file(*located, Waiting::kRefused);
   ASSERT_TRUE(opened);
-  EXPECT_EQ(store_->examine(*opened)->size, 4U);
+  EXPECT_EQ(store_->examine(*opened, Waiting::kAllowed)->size, 4U);
 }
 
 TEST_F(StoreTest, AListingHoldsWhatCanBeFoundAndGoesOnFromAnywhere) {
@@ -186,7 +186,7 @@ TEST_F(FollowedStoreTest, AStoreThatIsAwayRefusesEverythingUntilItIsThere) {
   EXPECT_FALSE(follow());
   EXPECT_EQ(error_of("folder/file"), EACCES);
   EXPECT_EQ(error_of("none"), EACCES);
-  EXPECT_EQ(store_->open_file(located->handle, FileLeases::kRefuse).error().value, EACCES);
+  EXPECT_EQ(store_->open_file(located->handle, Waiting::kRefused).error().value, EACCES);
   EXPECT_EQ(listing->find("file").error().value, EACCES);
   fs::rename(away_, root_);
   EXPECT_EQ(*follow(), Store::Whereabouts::kChanged);
@@ -224,9 +224,9 @@ TEST_F(FollowedStoreTest, HandlesOfAFileSystemThatWentAreNotBelievedByTheNext) {
   fs::rename(away_, root_);
   ASSERT_TRUE(follow());
   // It may be another disk of the same number: that cannot be told once the old one is let go.
-  EXPECT_EQ(store_->open_file(located->handle, FileLeases::kRefuse).error().value, ESTALE);
+  EXPECT_EQ(store_->open_file(located->handle, Waiting::kRefused).error().value, ESTALE);
   const auto again = store_->locate(path("folder/file"));
-  EXPECT_TRUE(store_->open_file(again->handle, FileLeases::kRefuse));
+  EXPECT_TRUE(store_->open_file(again->handle, Waiting::kRefused));
 }
 
 }  // namespace

@@ -160,6 +160,21 @@ Slot NodeTable::replace_entry(Tables& tables, Slot former, Slot child) {
   return entry;
 }
 
+/// A node that goes again, with its name, unless a lookup of it comes to be counted.
+class NodeTable::NewNode {
+ public:
+  NewNode(Tables& tables, Slot slot) : tables_(tables), slot_(slot) {}
+  ~NewNode() {
+    if (tables_.nodes[slot_].lookups == 0) release(tables_, slot_);
+  }
+  NewNode(const NewNode&) = delete;
+  NewNode& operator=(const NewNode&) = delete;
+
+ private:
+  Tables& tables_;
+  const Slot slot_;
+};
+
 std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std::string_view name,
                                                               NodeKind kind, ViewPointer view,
                                                               const Loan* loan) {
@@ -177,10 +192,11 @@ std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std
     if (same) return count(*tables, known, child, loan);
   }
   const Slot node = make_node(*tables, kind);
+  const NewNode guard(*tables, node);
   if (view != nullptr) {
-    tables->nodes[node].is_view = true;
     auto& views = tables->views_like(*view);
     views.emplace(node, std::move(view));
+    tables->nodes[node].is_view = true;
   }
   const Slot entry =
       known != 0 ? replace_entry(*tables, known, node) : make_entry(*tables, folder, name, node);
@@ -236,9 +252,11 @@ std::optional<NodeTable::Remembered> NodeTable::remember(NodeId parent, std::str
     if (!same || !is_fresh) node = 0;
   }
   if (node == 0 && shared) node = find_shared(*tables, found, before);
+  std::optional<NewNode> guard;
   if (node == 0) {
     if (shared) tables->by_file.make_room(ByFile{*tables});
     node = make_node(*tables, kind);
+    guard.emplace(*tables, node);
     Node& made = tables->nodes[node];
     made.last = found;
     if (is_file) {
@@ -279,8 +297,9 @@ bool NodeTable::note_change(NodeId id, const Found& now) {
 }
 
 NodeTable::Remembered NodeTable::count(Tables& tables, Slot entry, Slot node, const Loan* loan) {
+  const bool lent = lend(tables, entry, loan);  // first: it can fail
   ++tables.nodes[node].lookups;
-  return {id_of(tables, node), lend(tables, entry, loan), note_use(tables.entries[entry]),
+  return {id_of(tables, node), lent, note_use(tables.entries[entry]),
           holds_steady(tables.nodes[node])};
 }
 

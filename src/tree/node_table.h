@@ -376,6 +376,7 @@ class NodeTable {
   void forget_below(Turns& turns, Tables& tables, NodeId folder) const;
   /// The same for a forgotten node that may have many entries.
   void forget_names(Turns& turns, Tables& tables, NodeId node) const;
+  class NewNode;
   Remembered count(Tables& tables, Slot entry, Slot node, const Loan* loan);
   bool lend(Tables& tables, Slot entry, const Loan* loan);
   /// Notes a lookup; whether the name is in steady use.

@@ -103,15 +103,20 @@ class Slab {
     std::array<Cell, kItems> cells;
   };
 
+  /// All or nothing: what can fail comes first.
   void add_chunk() {
-    if (unused_.empty()) {
+    auto chunk = std::make_unique<Chunk>();
+    const bool is_new = unused_.empty();
+    const std::size_t most = chunks_.size() + (is_new ? 1 : 0);
+    chunks_.reserve(most);
+    // So that erase() cannot fail.
+    with_room_.reserve(most);
+    unused_.reserve(most);
+    if (is_new) {
       unused_.push_back(static_cast<std::uint32_t>(chunks_.size()));
       chunks_.emplace_back();
     }
-    // So that erase() cannot fail.
-    with_room_.reserve(chunks_.size());
-    unused_.reserve(chunks_.size());
-    chunks_[unused_.back()] = std::make_unique<Chunk>();
+    chunks_[unused_.back()] = std::move(chunk);
     list_with_room(unused_.back());
     unused_.pop_back();
   }

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <future>
+#include <map>
 #include <mutex>
 #include <new>
 #include <set>
@@ -17,6 +18,8 @@
 #include "control/server.h"
 #include "lease/recaller.h"
 #include "policy_fixture.h"
+#include "tree/node_table.h"
+#include "tree/slab.h"
 
 namespace {
 
@@ -210,6 +213,57 @@ TEST_F(OutOfMemoryTest, WhicheverAllocationOfTheControlThreadFailsItAnswersTheNe
     ASSERT_TRUE(asks("left", 300ms) || asks("left"));
   }
   EXPECT_GT(failures, 10);
+}
+
+TEST(SlabOutOfMemory, WhicheverAllocationFailsWhatIsMadeNextIsFound) {
+  bool failed = true;
+  for (long which = 0; failed; ++which) {
+    Slab<int> slab;
+    for (int chunks = 0; chunks < 4; ++chunks) {
+      allocations_left = which;
+      failed = false;
+      try {
+        slab.make();
+      } catch (const std::bad_alloc&) {
+        failed = true;
+      }
+      allocations_left = -1;
+      for (int i = 0; i < 512; ++i) ASSERT_NE(slab.find(slab.make()), nullptr) << which;
+    }
+  }
+}
+
+TEST(NodeTableOutOfMemory, WhicheverAllocationFailsWhatIsRememberedNextIsFoundAndForgotten) {
+  NodeTable table;
+  std::map<NodeId, std::uint64_t> lookups;
+  const auto remember = [&](int number) {
+    // Far more than there is room for at first, and in folders that are views themselves.
+    const auto node = table.remember_door(kRootNode, std::to_string(number), NodeKind::kFolder,
+                                          std::make_shared<View>(View{Anyone{}}), nullptr);
+    allocations_left = -1;
+    ++lookups[node->node];
+    return node->node;
+  };
+  constexpr int kFolders = 3'000;
+  int failures = 0;
+  for (int i = 0; i < kFolders; ++i) {
+    allocations_left = i % 12;
+    try {
+      remember(i);
+    } catch (const std::bad_alloc&) {
+      ++failures;
+    }
+    const NodeId node = remember(i);
+    ASSERT_TRUE(table.find(node)) << i;
+    ASSERT_EQ(remember(i), node);
+  }
+  ASSERT_EQ(lookups.size(), kFolders);
+  EXPECT_GT(failures, kFolders / 4);
+  for (const auto& [node, count] : lookups) {
+    EXPECT_TRUE(table.forget(node, count).gone);
+    EXPECT_FALSE(table.find(node));
+  }
+  EXPECT_EQ(table.size(), 1);
 }
 
 }  // namespace

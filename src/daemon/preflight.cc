@@ -175,8 +175,8 @@ std::string store_open_to_others(const fs::path& store) {
   }
   return fmt::format(
       "any user of this machine may enter the store {}, and so get at its files without the mount; "
-      "if nothing else needs it, have it belong to the application's user, with mode 700",
-      in_quotes(store));
+      "if others need nothing in there, run: chmod o= {}",
+      in_quotes(store), store.native());
 }
 
 Result<void> check_source(const MountPlan& plan, const fs::path& database) {

@@ -169,7 +169,7 @@ class Limited(TwoUsersTest):
     def test_with_too_little_memory_it_says_so_and_ends_by_itself(self):
         """Whatever the limit: it serves, or it says why not."""
         served = []
-        for kib in (*range(28_000, 140_000, 4_000), 160_000, 240_000):
+        for kib in (*range(28_000, 180_000, 6_000), 240_000, 480_000):
             with self.subTest(kib=kib):
                 self.site.expect_failure()
                 done = self.site.start_foreground(check=False, wrapper=["prlimit", f"--as={kib * 1024}"])

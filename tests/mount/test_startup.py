@@ -296,8 +296,8 @@ class Options(PolicyTest):
                 self.assertIn(f"server_group='{given}': there is no such group", done.stderr)
 
     def test_a_store_that_others_may_enter_is_warned_of(self):
-        """Not where a folder above keeps them out; and no chmod is advised, since it might be /srv."""
-        said = f"any user of this machine may enter the store '{self.site.store}'.*, with mode 700\n"
+        """With what to run, and when; not where a folder above keeps them out."""
+        said = f"any user of this machine may enter the store '{self.site.store}'.*; if others need nothing in there, run: chmod o= {self.site.store}\n"
         for top, store, warned in ((0o711, 0o755, True), (0o711, 0o701, True), (0o711, 0o750, False), (0o711, 0o704, False), (0o700, 0o755, False)):
             with self.subTest(top=oct(top), store=oct(store)):
                 self.site.root.chmod(top)

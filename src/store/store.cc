@@ -106,18 +106,33 @@ UniqueFd mount_unchanging(const UniqueFd& folder) {
   return UniqueFd(::openat(tree.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-/// Before what the file system made of a handle: its type, and the generation of its root.
-constexpr std::size_t kHandleHeader = sizeof(int) + sizeof(std::uint32_t);
+/// What stands before what the file system made of a handle. With it, the handles of ext4 and XFS
+/// have 11 and 15 bytes, for which a std::string needs no memory of its own.
+struct HandleHeader {
+  std::uint8_t type;
+  std::uint8_t generation_high;
+  std::uint8_t generation_low;
+};
+constexpr std::size_t kHandleHeader = sizeof(HandleHeader);
+
+HandleHeader header_of(int type, std::uint16_t generation) {
+  return {static_cast<std::uint8_t>(type), static_cast<std::uint8_t>(generation >> 8U),
+          static_cast<std::uint8_t>(generation & 0xffU)};
+}
 
 /// The handle of an open file as bytes.
-FileHandle handle_of(int fd, std::uint32_t generation) {
+FileHandle handle_of(int fd, std::uint16_t generation) {
   HandleBuffer buffer;
   buffer.get()->handle_bytes = MAX_HANDLE_SZ;
   int mount_id = 0;
   if (::name_to_handle_at(fd, "", buffer.get(), &mount_id, AT_EMPTY_PATH) != 0) return {};
+  // All types there are fit into a byte (enum fid_type in linux/exportfs.h).
+  constexpr int kLargestType = 0xff;
+  const int type = buffer.get()->handle_type;
+  if (type < 0 || type > kLargestType) return {};
   FileHandle handle(kHandleHeader + buffer.get()->handle_bytes, '\0');
-  std::memcpy(handle.data(), &buffer.get()->handle_type, sizeof(int));
-  std::memcpy(handle.data() + sizeof(int), &generation, sizeof generation);
+  const HandleHeader header = header_of(type, generation);
+  std::memcpy(handle.data(), &header, sizeof header);
   std::memcpy(handle.data() + kHandleHeader, buffer.get()->f_handle, buffer.get()->handle_bytes);
   return handle;
 }
@@ -178,7 +193,7 @@ Result<Store> Store::open(const std::filesystem::path& directory, const FileIdKe
   return Store(make_root(std::move(root), 0), std::move(own_descriptors), key);
 }
 
-std::shared_ptr<Store::Root> Store::make_root(UniqueFd fd, std::uint32_t generation) {
+std::shared_ptr<Store::Root> Store::make_root(UniqueFd fd, std::uint16_t generation) {
   auto root = std::make_shared<Root>();
   root->fd = std::move(fd);
   root->generation = generation;
@@ -224,7 +239,10 @@ Result<Store::Whereabouts> Store::follow(const std::filesystem::path& path,
   const bool comparable = before != nullptr && ::fstat(before->fd.get(), &held) == 0;
   const bool same_system = comparable && held.st_dev == there.st_dev;
   if (same_system && held.st_ino == there.st_ino) return Whereabouts::kSame;
-  if (!same_system) ++newest_generation_;
+  if (!same_system && ++newest_generation_ == 0) {
+    --newest_generation_;
+    return away("was on too many file systems since the daemon was started: start it anew");
+  }
   auto now = make_root(std::move(*found), newest_generation_);
   if (opens_by_handle() && !now->why_not_by_handle.empty()) {
     return away(
@@ -384,14 +402,15 @@ Result<OpenedFile, Errno> Store::open_file(const Located& located, Waiting waiti
 Result<UniqueFd, Errno> Store::open_handle(const Root& root, const UniqueFd& mount,
                                            const FileHandle& handle, int flags) {
   if (handle.size() <= kHandleHeader) return Errno{ESTALE};
+  HandleHeader header{};
+  std::memcpy(&header, handle.data(), sizeof header);
   // On another file system it could be the handle of another file.
-  std::uint32_t generation = 0;
-  std::memcpy(&generation, handle.data() + sizeof(int), sizeof generation);
-  if (generation != root.generation) return Errno{ESTALE};
+  const HandleHeader current = header_of(header.type, root.generation);
+  if (std::memcmp(&header, &current, sizeof header) != 0) return Errno{ESTALE};
   HandleBuffer buffer;
   const std::size_t size = handle.size() - kHandleHeader;
   buffer.get()->handle_bytes = static_cast<unsigned>(size);
-  std::memcpy(&buffer.get()->handle_type, handle.data(), sizeof(int));
+  buffer.get()->handle_type = header.type;
   std::memcpy(buffer.get()->f_handle, handle.data() + kHandleHeader, size);
   const int common = flags | O_RDONLY | O_CLOEXEC | O_NOCTTY;
   UniqueFd fd(::open_by_handle_at(mount.get(), buffer.get(), common));

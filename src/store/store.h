@@ -164,13 +164,13 @@ class Store {
     /// filesystem is a local one, and openat2(2) knows RESOLVE_CACHED (Linux 5.12).
     bool tells_what_is_cached = false;
     /// Of its file system. Part of the handles: those of one are not believed by another.
-    std::uint32_t generation = 0;
+    std::uint16_t generation = 0;
     std::unique_ptr<KnownFiles> known = std::make_unique<KnownFiles>();
   };
   using RootPointer = std::shared_ptr<const Root>;
 
   Store(RootPointer root, UniqueFd own_descriptors, const FileIdKey& key);
-  static std::shared_ptr<Root> make_root(UniqueFd fd, std::uint32_t generation);
+  static std::shared_ptr<Root> make_root(UniqueFd fd, std::uint16_t generation);
   /// Null while the store is away.
   RootPointer root() const { return *root_->lock(); }
   /// The root for a call about a file that is held: EACCES while the store is away, EWOULDBLOCK if
@@ -190,7 +190,7 @@ class Store {
 
   std::unique_ptr<Sync<RootPointer>> root_ = std::make_unique<Sync<RootPointer>>();
   std::string why_not_by_handle_;  ///< of the first root: others must be as good
-  std::uint32_t newest_generation_ = 0;
+  std::uint16_t newest_generation_ = 0;
   UniqueFd own_descriptors_;  ///< /proc/self/fd
   FileIdKey key_;
 };

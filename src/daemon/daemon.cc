@@ -33,7 +33,7 @@
 #include "grantfs/policy.h"
 #include "lease/recaller.h"
 #include "lease/store_watcher.h"
-#include "policy/link_uses.h"
+#include "policy/decisions/link_uses.h"
 #include "store/store.h"
 #include "tree/tree.h"
 #include "version.h"

@@ -18,7 +18,7 @@
 #include "base/errno.h"
 #include "grantfs/policy.h"
 #include "grantfs/result.h"
-#include "policy/link_uses.h"
+#include "policy/decisions/link_uses.h"
 #include "store/store.h"
 #include "tree/bound_processes.h"
 #include "tree/caller.h"

@@ -18,12 +18,12 @@ NUMBERS = (
     ("HACKING.md", r"a file's entry is lent for\s+(\d+) s", "src/tree/steady.cc", r"kSteadyLease\{(\d+)\}"),
     ("HACKING.md", r"looks at the feed every (\d+) ms", "src/lease/recaller.h", r"milliseconds poll\{(\d+)\}"),
     ("man/grantfs.7", r"the daemon looks every (\d+) ms", "src/lease/recaller.h", r"milliseconds poll\{(\d+)\}"),
-    ("man/grantfs-schema.5", r"The newest ([\d,]+) rows are kept", "src/policy/feed_schema.h", r"seq <= NEW\.seq - (\d+)"),
-    ("man/grantfs-schema.5", r"more than ([\d,]+) losses at once", "src/policy/feed.cc", r"kMaxRows = (\d+)"),
+    ("man/grantfs-schema.5", r"The newest ([\d,]+) rows are kept", "src/policy/feed/feed_schema.h", r"seq <= NEW\.seq - (\d+)"),
+    ("man/grantfs-schema.5", r"more than ([\d,]+) losses at once", "src/policy/feed/feed.cc", r"kMaxRows = (\d+)"),
     ("man/grantfs-schema.5", r"at most (\d+) bytes, no zero byte", "include/grantfs/store_path.h", r"kMaxBytes = (\d+)"),
     ("man/grantfs-schema.5", r"from 0 to (\d+); NULL is never", "include/grantfs/timestamp.h", r"seconds\{([\d']+)\}"),
     ("man/grantfs-schema.5", r"may use it, 1 to (\d+), or NULL", "include/grantfs/admin.h", r"kMostLinkUses = ([\d']+)"),
-    ("man/grantfs.7", r"interrupted after a\s+(second)", "src/policy/source.cc", r"kTimeLimit\{([\d']+)\}"),
+    ("man/grantfs.7", r"interrupted after a\s+(second)", "src/policy/source/source.cc", r"kTimeLimit\{([\d']+)\}"),
     ("README.md", r"`lease=(\d)`", "src/daemon/options.h", r"seconds lease\{(\d+)\}"),
 )
 WORDS = {"second": "1000"}  # in milliseconds

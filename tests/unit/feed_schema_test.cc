@@ -6,7 +6,7 @@
 #include <set>
 
 #include "grantfs/admin.h"
-#include "policy/schema.h"
+#include "policy/schema/schema.h"
 #include "temporary_directory.h"
 
 namespace grantfs {

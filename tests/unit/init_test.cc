@@ -5,7 +5,7 @@
 
 #include "db/database.h"
 #include "grantfs/admin.h"
-#include "policy/schema.h"
+#include "policy/schema/schema.h"
 #include "temporary_directory.h"
 
 namespace grantfs {

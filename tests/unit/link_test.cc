@@ -10,7 +10,7 @@
 #include <random>
 #include <thread>
 
-#include "policy/link_uses.h"
+#include "policy/decisions/link_uses.h"
 #include "policy_fixture.h"
 
 namespace grantfs {

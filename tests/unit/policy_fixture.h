@@ -9,7 +9,7 @@
 
 #include "db/database.h"
 #include "grantfs/policy.h"
-#include "policy/schema.h"
+#include "policy/schema/schema.h"
 #include "temporary_directory.h"
 
 namespace grantfs {

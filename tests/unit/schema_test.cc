@@ -1,4 +1,4 @@
-#include "policy/schema.h"
+#include "policy/schema/schema.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "policy/database_file.h"
+#include "policy/schema/database_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 #include <cstring>
 #include <utility>
 
-#include "policy/schema.h"
+#include "policy/schema/schema.h"
 
 namespace grantfs {
 namespace {

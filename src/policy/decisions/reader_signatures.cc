@@ -1,6 +1,6 @@
 // What signed URLs open; see reader.h.
-#include "policy/reader.h"
-#include "policy/reader_impl.h"
+#include "policy/decisions/reader.h"
+#include "policy/decisions/reader_impl.h"
 
 namespace grantfs {
 namespace {

@@ -1,6 +1,6 @@
 // What the rules say of a path, and what they say through a link; see reader.h.
-#include "policy/reader.h"
-#include "policy/reader_impl.h"
+#include "policy/decisions/reader.h"
+#include "policy/decisions/reader_impl.h"
 
 namespace grantfs {
 

@@ -1,4 +1,4 @@
-#include "policy/admin_impl.h"
+#include "policy/changes/admin_impl.h"
 
 namespace grantfs {
 

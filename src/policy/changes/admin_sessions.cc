@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/quote.h"
-#include "policy/admin_impl.h"
+#include "policy/changes/admin_impl.h"
 
 namespace grantfs {
 namespace {

@@ -10,10 +10,10 @@
 #include "base/new_file.h"
 #include "base/quote.h"
 #include "grantfs/admin.h"
-#include "policy/admin_impl.h"
-#include "policy/database_file.h"
-#include "policy/journal.h"
-#include "policy/schema.h"
+#include "policy/changes/admin_impl.h"
+#include "policy/feed/journal.h"
+#include "policy/schema/database_file.h"
+#include "policy/schema/schema.h"
 
 namespace grantfs {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "db/database.h"
 #include "grantfs/policy.h"
-#include "policy/database_file.h"
-#include "policy/source.h"
+#include "policy/schema/database_file.h"
+#include "policy/source/source.h"
 
 namespace grantfs {
 

@@ -1,4 +1,4 @@
-#include "policy/link_uses.h"
+#include "policy/decisions/link_uses.h"
 
 #include <fmt/format.h>
 

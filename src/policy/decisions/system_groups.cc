@@ -1,4 +1,4 @@
-#include "policy/system_groups.h"
+#include "policy/decisions/system_groups.h"
 
 #include <grp.h>
 #include <pwd.h>

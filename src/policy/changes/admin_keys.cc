@@ -3,8 +3,8 @@
 #include <array>
 
 #include "base/quote.h"
-#include "policy/admin_impl.h"
-#include "policy/key_ring.h"
+#include "policy/changes/admin_impl.h"
+#include "policy/decisions/key_ring.h"
 
 namespace grantfs {
 namespace {

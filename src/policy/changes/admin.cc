@@ -1,9 +1,9 @@
 #include "grantfs/admin.h"
 
-#include "policy/admin_impl.h"
-#include "policy/database_file.h"
-#include "policy/journal.h"
-#include "policy/schema.h"
+#include "policy/changes/admin_impl.h"
+#include "policy/feed/journal.h"
+#include "policy/schema/database_file.h"
+#include "policy/schema/schema.h"
 
 namespace grantfs {
 

@@ -12,7 +12,7 @@
 #include "db/database.h"
 #include "grantfs/policy.h"
 #include "grantfs/source.h"
-#include "policy/database_file.h"
+#include "policy/schema/database_file.h"
 
 namespace grantfs {
 

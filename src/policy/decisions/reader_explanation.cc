@@ -1,8 +1,8 @@
 // decide(), with reasons; see reader.h.
 #include <utility>
 
-#include "policy/reader.h"
-#include "policy/reader_impl.h"
+#include "policy/decisions/reader.h"
+#include "policy/decisions/reader_impl.h"
 
 namespace grantfs {
 

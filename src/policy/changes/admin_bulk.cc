@@ -3,8 +3,8 @@
 #include <tuple>
 
 #include "base/quote.h"
-#include "policy/admin_impl.h"
-#include "policy/bulk_tables.h"
+#include "policy/changes/admin_impl.h"
+#include "policy/changes/bulk_tables.h"
 
 namespace grantfs {
 namespace {

@@ -1,4 +1,4 @@
-#include "policy/key_ring.h"
+#include "policy/decisions/key_ring.h"
 
 #include <sodium.h>
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "policy/reader.h"
-#include "policy/reader_impl.h"
+#include "policy/decisions/reader.h"
+#include "policy/decisions/reader_impl.h"
 
 namespace grantfs {
 

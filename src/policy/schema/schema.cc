@@ -1,4 +1,4 @@
-#include "policy/schema.h"
+#include "policy/schema/schema.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include <set>
 #include <string>
 
-#include "policy/feed_schema.h"
+#include "policy/feed/feed_schema.h"
 
 namespace grantfs {
 namespace {

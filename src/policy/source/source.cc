@@ -1,4 +1,4 @@
-#include "policy/source.h"
+#include "policy/source/source.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

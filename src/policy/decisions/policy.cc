@@ -11,10 +11,10 @@
 
 #include "base/sync.h"
 #include "db/shm_guard.h"
-#include "policy/feed.h"
-#include "policy/journal.h"
-#include "policy/reader.h"
-#include "policy/schema.h"
+#include "policy/decisions/reader.h"
+#include "policy/feed/feed.h"
+#include "policy/feed/journal.h"
+#include "policy/schema/schema.h"
 
 namespace grantfs {
 

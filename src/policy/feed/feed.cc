@@ -1,9 +1,9 @@
-#include "policy/feed.h"
+#include "policy/feed/feed.h"
 
 #include <algorithm>
 
-#include "policy/feed_schema.h"
-#include "policy/schema.h"
+#include "policy/feed/feed_schema.h"
+#include "policy/schema/schema.h"
 
 namespace grantfs {
 namespace {

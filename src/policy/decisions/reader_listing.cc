@@ -2,8 +2,8 @@
 #include <map>
 #include <utility>
 
-#include "policy/reader.h"
-#include "policy/reader_impl.h"
+#include "policy/decisions/reader.h"
+#include "policy/decisions/reader_impl.h"
 
 namespace grantfs {
 namespace {

@@ -1,4 +1,4 @@
-#include "policy/reader.h"
+#include "policy/decisions/reader.h"
 
 #include <fmt/format.h>
 #include <sodium.h>
@@ -7,9 +7,9 @@
 #include <array>
 #include <iterator>
 
-#include "policy/feed.h"
-#include "policy/reader_impl.h"
-#include "policy/schema.h"
+#include "policy/decisions/reader_impl.h"
+#include "policy/feed/feed.h"
+#include "policy/schema/schema.h"
 
 namespace grantfs {
 namespace {

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "base/quote.h"
-#include "policy/admin_impl.h"
+#include "policy/changes/admin_impl.h"
 
 namespace grantfs {
 namespace {

@@ -2,7 +2,7 @@
 #include <set>
 #include <tuple>
 
-#include "policy/admin_impl.h"
+#include "policy/changes/admin_impl.h"
 
 namespace grantfs {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "policy/source.h"
+#include "policy/source/source.h"
 
 namespace grantfs {
 namespace {

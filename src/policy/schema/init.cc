@@ -6,9 +6,9 @@
 #include <cstring>
 
 #include "base/unique_fd.h"
-#include "policy/admin_impl.h"
-#include "policy/journal.h"
-#include "policy/schema.h"
+#include "policy/changes/admin_impl.h"
+#include "policy/feed/journal.h"
+#include "policy/schema/schema.h"
 
 namespace grantfs {
 namespace {

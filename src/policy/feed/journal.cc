@@ -1,4 +1,4 @@
-#include "policy/journal.h"
+#include "policy/feed/journal.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

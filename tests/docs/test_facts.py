@@ -68,7 +68,7 @@ class Numbers(unittest.TestCase):
 
 class ExitStatuses(unittest.TestCase):
     def test_they_are_those_of_the_program(self):
-        defined = re.findall(r"inline constexpr int k\w+ = (\d);", (TOP / "tools/grantctl/context.h").read_text())
+        defined = re.findall(r"inline constexpr int k\w+ = (\d);", (TOP / "src/grantctl/context.h").read_text())
         in_help = re.search(r"Exit status: (.*)\.$", run(BUILD / "grantctl", "--help").stdout, re.MULTILINE)[1]
         in_page = re.findall(r"^ {7}(\d) ", section("grantctl.8", "EXIT STATUS"), re.MULTILINE)
         self.assertEqual(defined, ["0", "1", "2", "3"])

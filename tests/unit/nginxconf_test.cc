@@ -4,9 +4,9 @@
 #include <fstream>
 #include <string>
 
-#include "nginxconf/audit.h"
-#include "nginxconf/parser.h"
-#include "nginxconf/pattern.h"
+#include "grantctl/nginxconf/audit.h"
+#include "grantctl/nginxconf/parser.h"
+#include "grantctl/nginxconf/pattern.h"
 #include "temporary_directory.h"
 
 namespace grantctl::nginxconf {

@@ -1,0 +1,214 @@
+#include "grantctl/arguments.h"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>  // NOLINT(modernize-deprecated-headers): explicit_bzero()
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <iostream>
+#include <vector>
+
+#include "base/quote.h"
+#include "grantctl/output.h"
+#include "grantfs/signature.h"
+#include "grantfs/token.h"
+
+namespace grantctl {
+
+using grantfs::Error;
+using grantfs::ErrorKind;
+using grantfs::Principal;
+using grantfs::quoted;
+using grantfs::Result;
+
+namespace {
+
+/// One of the system's databases asked by name: getpwnam_r or getgrnam_r, which want a buffer of
+/// an unknown size. None if there is no such name.
+template <class Entry, class Ask>
+Result<std::optional<Entry>> look_up(const std::string& name, Ask ask) {
+  constexpr std::size_t kLargestBuffer = std::size_t{16} << 20U;
+  std::vector<char> buffer(4096);
+  Entry entry{};
+  Entry* found = nullptr;
+  while (true) {
+    const int error = ask(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+    if (error == ERANGE && buffer.size() < kLargestBuffer) {
+      buffer.resize(2 * buffer.size());
+      continue;
+    }
+    // Of these, the manual says that some systems mean "no such name" by them.
+    if (error != 0 && error != ENOENT && error != ESRCH && error != EBADF && error != EPERM) {
+      return Error{ErrorKind::kSystem,
+                   fmt::format("cannot look up {}: {}", quoted(name), std::strerror(error))};
+    }
+    if (found == nullptr) return std::optional<Entry>();
+    return std::optional<Entry>(entry);
+  }
+}
+
+/// A name of the system's, not a number: numbers have but one form, which Principal reads.
+bool is_system_name(std::string_view name) {
+  return !name.empty() && name.find('\0') == std::string_view::npos &&
+         !std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool is_local_account(const std::string& name) {
+  auto account = look_up<passwd>(name, ::getpwnam_r);
+  return account && *account;
+}
+
+Error unknown(std::string_view what, const std::string& name, std::string_view number_form) {
+  return {ErrorKind::kInvalid, fmt::format("this machine has no {} {}; write {} for one that it "
+                                           "does not know",
+                                           what, quoted(name), number_form)};
+}
+
+}  // namespace
+
+Result<Principal> parse_principal(const std::string& text) {
+  if (text.starts_with("session:") || text.starts_with("link:")) {
+    return Error{ErrorKind::kInvalid,
+                 "a session is no principal, and a token is never an argument; write user:NAME, "
+                 "group:NAME, uid:N, gid:N or public"};
+  }
+  if (text.starts_with("uid:") && is_system_name(text.substr(4))) {
+    const std::string name = text.substr(4);
+    auto account = look_up<passwd>(name, ::getpwnam_r);
+    if (!account) return account.error();
+    if (!*account) return unknown("account", name, "uid:N");
+    return Principal::uid((*account)->pw_uid);
+  }
+  if (text.starts_with("gid:") && is_system_name(text.substr(4))) {
+    const std::string name = text.substr(4);
+    auto group = look_up<::group>(name, ::getgrnam_r);
+    if (!group) return group.error();
+    if (!*group) return unknown("group", name, "gid:N");
+    return Principal::gid((*group)->gr_gid);
+  }
+  if (text != "public" && grantfs::check_token(text)) {
+    return Error{ErrorKind::kInvalid,
+                 "not a principal (it is not repeated here, since it could be a token); write "
+                 "user:NAME, group:NAME, uid:N, gid:N or public"};
+  }
+  auto principal = Principal::parse(text);
+  if (principal && principal->kind() == Principal::Kind::kUser) {
+    const std::string name(principal->name());
+    if (is_local_account(name)) {
+      complain(fmt::format("note: {} is the application's {}; for the local account write {}",
+                           quoted(text), quoted(name), quoted("uid:" + name)));
+    }
+  }
+  return principal;
+}
+
+Result<Principal> parse_group(const std::string& text) {
+  if (text.starts_with("group:")) return Principal::parse(text);
+  auto other = Principal::parse(text);
+  if (other || text.starts_with("uid:") || text.starts_with("gid:")) {
+    return Error{ErrorKind::kInvalid, fmt::format("{} is not a group of the application; write "
+                                                  "group:NAME",
+                                                  quoted(text))};
+  }
+  auto group = Principal::parse("group:" + text);
+  if (!group) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} cannot name a group; write group:NAME, without '/' and control "
+                             "characters, at most 255 bytes",
+                             quoted(text.substr(0, 300)))};
+  }
+  return group;
+}
+
+Result<grantfs::Expiry> parse_expires(const std::string& text) {
+  if (text.empty()) return grantfs::Expiry();
+  auto when = grantfs::parse_when(text, grantfs::system_now());
+  if (!when) return when.error();
+  if (grantfs::is_day(text)) {
+    complain(
+        fmt::format("note: {} ends at {}, by the time zone of this machine and of who runs this",
+                    text, grantfs::format_timestamp(*when)));
+  }
+  return grantfs::Expiry(*when);
+}
+
+Result<std::optional<grantfs::Network>> parse_network(const std::string& text) {
+  if (text.empty()) return std::optional<grantfs::Network>();
+  auto network = grantfs::Network::parse(text);
+  if (!network) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is {}", quoted(text), network.error().message)};
+  }
+  return std::optional(*network);
+}
+
+Result<std::string> read_token() {
+  // One byte more than a token can have, to tell one that is too long.
+  std::string token;
+  for (int c = std::cin.get(); c != EOF && c != '\n' && token.size() <= grantfs::kMaxTokenBytes;
+       c = std::cin.get()) {
+    token += static_cast<char>(c);
+  }
+  if (!token.empty() && token.back() == '\r') token.pop_back();
+  if (token.empty()) {
+    return Error{ErrorKind::kInvalid, "no token on standard input; it is the first line"};
+  }
+  return token;
+}
+
+Result<std::string> parse_token_id(const std::string& text) {
+  if (text != "-") return text;
+  auto token = read_token();
+  if (!token) return token.error();
+  return grantfs::TokenHash::of(*token).hex();
+}
+
+Result<grantfs::Secret> read_secret() {
+  // One byte more than a secret can have, to tell one that is too long.
+  std::array<char, grantfs::kMaxSigningSecretBytes + 1> bytes{};
+  std::size_t size = 0;
+  for (int c = std::cin.get(); c != EOF && c != '\n' && size < bytes.size(); c = std::cin.get()) {
+    bytes[size++] = static_cast<char>(c);
+  }
+  if (size > 0 && bytes[size - 1] == '\r') --size;
+  grantfs::Secret secret(std::string_view(bytes.data(), size));
+  ::explicit_bzero(bytes.data(), bytes.size());
+  if (size == 0) {
+    return Error{ErrorKind::kInvalid, "no secret on standard input; it is the first line"};
+  }
+  return secret;
+}
+
+CLI::Option* add_expires(CLI::App& command, std::string& expires) {
+  return command
+      .add_option(
+          "--expires", expires,
+          "until when: 90s, 15m, 8h, 7d, an ISO 8601 time with its zone, or a day (its end)")
+      ->type_name("WHEN");
+}
+
+void add_address(CLI::App& command, std::string& address) {
+  command
+      .add_option("--address", address,
+                  "an address or network that alone may use it, by from/ADDRESS")
+      ->type_name("CIDR");
+}
+
+void add_holder(CLI::App& command, std::string& holder) {
+  command.add_option("--for", holder, "only those of this principal")->type_name("PRINCIPAL");
+}
+
+grantfs::Identity identity_of(const Principal& principal) {
+  if (principal.kind() == Principal::Kind::kUid) {
+    // Canonical, so it fits.
+    const auto uid = static_cast<uid_t>(std::stoul(std::string(principal.name())));
+    return grantfs::SystemUser{uid};
+  }
+  return grantfs::Named{principal};
+}
+
+}  // namespace grantctl

@@ -1,0 +1,229 @@
+#include <fmt/format.h>
+
+#include <csignal>
+#include <iostream>
+
+#include "base/quote.h"
+#include "grantctl/arguments.h"
+#include "grantctl/commands/commands.h"
+#include "grantctl/output.h"
+#include "grantctl/recall.h"
+#include "grantctl/store_probe.h"
+
+namespace grantctl {
+
+using grantfs::Error;
+using grantfs::ErrorKind;
+using grantfs::Principal;
+using grantfs::quoted;
+using grantfs::Result;
+using grantfs::StorePath;
+
+namespace {
+
+Json link_json(const grantfs::Link& link, grantfs::Timestamp now) {
+  Json object;
+  object["id"] = link.id.hex();
+  put_bytes(object, "principal", link.principal.text());
+  put_bytes(object, "path", link.path.spelling());
+  object["expires"] = to_json(link.expires);
+  object["expired"] = !grantfs::is_live(link.expires, now);
+  object["address"] = nullptr;
+  if (!link.address.empty()) put_bytes(object, "address", link.address);
+  object["uses"] = nullptr;
+  if (link.uses) object["uses"] = *link.uses;
+  object["created"] = link.created.time_since_epoch().count();
+  return object;
+}
+
+/// Where the link leads on the site; with a slash at the end unless it is known to be a file.
+std::string url_of(Context& context, const std::string& prefix, const std::string& token,
+                   const StorePath& path) {
+  std::string url = prefix + (prefix.ends_with('/') ? "" : "/") + token + '/';
+  if (path.is_root()) return url;
+  url += percent_encoded(path.name());
+  return look_in_store(context, path) == StoreContent::kFolder ? url + '/' : url;
+}
+
+struct LinkArguments {
+  std::string path;
+  std::string holder;
+  std::string expires;
+  std::string address;
+  std::string url_prefix;
+  std::optional<std::int64_t> uses;
+};
+
+Result<Principal> holder_of_link(grantfs::Admin& admin, const StorePath& path,
+                                 const std::string& holder) {
+  if (!holder.empty()) return parse_principal(holder);
+  auto owner = admin.nearest_owner(path);
+  if (!owner) return owner.error();
+  if (*owner) return std::move(**owner);
+  return Error{ErrorKind::kNotFound,
+               fmt::format("nobody owns {}, so nobody shares it; own it first, or write --for "
+                           "PRINCIPAL",
+                           quoted(shown(path)))};
+}
+
+/// kNotFound if the link would lead nowhere.
+Result<void> check_right(Context& context, const Principal& principal, const StorePath& path) {
+  auto policy = context.open_policy();
+  if (!policy) return policy.error();
+  auto decision = (*policy)->decide(identity_of(principal), path);
+  if (!decision) return decision.error();
+  if (decision->access >= grantfs::Access::kPassage) return {};
+  return Error{ErrorKind::kNotFound,
+               fmt::format("{} may not read {}, so a link of its own would lead nowhere; see: "
+                           "grantctl check",
+                           quoted(principal.text()), quoted(shown(path)))};
+}
+
+Result<grantfs::LinkTerms> terms_of(const LinkArguments& arguments) {
+  grantfs::LinkTerms terms;
+  auto expires = parse_expires(arguments.expires);
+  if (!expires) return expires.error();
+  terms.expires = *expires;
+  auto address = parse_network(arguments.address);
+  if (!address) return address.error();
+  terms.address = *address;
+  if (arguments.uses && (*arguments.uses < 1 || *arguments.uses > grantfs::kMostLinkUses)) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("--uses takes a number from 1 to {}", grantfs::kMostLinkUses)};
+  }
+  terms.uses = arguments.uses;
+  return terms;
+}
+
+Result<int> run_link_create(Context& context, const LinkArguments& arguments) {
+  auto path = parse_path(context, arguments.path);
+  if (!path) return path.error();
+  auto terms = terms_of(arguments);
+  if (!terms) return terms.error();
+  auto admin = context.open_admin();
+  if (!admin) return admin.error();
+  auto principal = holder_of_link(**admin, *path, arguments.holder);
+  if (!principal) return principal.error();
+  if (auto right = check_right(context, *principal, *path); !right) return right.error();
+
+  const std::string token = grantfs::generate_token();
+  const bool has_url = !arguments.url_prefix.empty();
+  const std::string url = has_url ? url_of(context, arguments.url_prefix, token, *path) : "";
+  // A pipe that nobody reads is an error to be dealt with below, not our end.
+  std::signal(SIGPIPE, SIG_IGN);
+  auto id = (*admin)->create_link(*principal, *path, token, *terms);
+  if (!id) return id.error();
+  if (context.json) {
+    Json document = link_json(
+        {*id, *principal, *path, terms->expires, terms->address ? terms->address->text() : "",
+         terms->uses, grantfs::system_now()},
+        grantfs::system_now());
+    document["token"] = token;
+    document["url"] = nullptr;
+    if (has_url) document["url"] = url;
+    print(document);
+  } else {
+    print_line(has_url ? url : token);
+  }
+  if (!std::cout.flush()) return undelivered("link", id->hex(), (*admin)->remove_link(id->hex()));
+  return kDone;
+}
+
+Result<int> run_link_ls(Context& context, const std::string& holder) {
+  std::optional<Principal> principal;
+  if (!holder.empty()) {
+    auto parsed = parse_principal(holder);
+    if (!parsed) return parsed.error();
+    principal = std::move(*parsed);
+  }
+  auto admin = context.open_admin();
+  if (!admin) return admin.error();
+  auto links = (*admin)->links(principal);
+  if (!links) return links.error();
+  const auto now = grantfs::system_now();
+  if (context.json) {
+    Json document;
+    document["links"] = Json::array();
+    for (const auto& link : *links) document["links"].push_back(link_json(link, now));
+    print(document);
+    return kDone;
+  }
+  Table table({"ID", "PRINCIPAL", "PATH", "EXPIRES", "ADDRESS", "USES", "CREATED"});
+  for (const auto& link : *links) {
+    table.add({link.id.hex().substr(0, kShownIdDigits), link.principal.text(), shown(link.path),
+               shown(link.expires, now), link.address.empty() ? "any" : link.address,
+               link.uses ? fmt::to_string(*link.uses) : "any",
+               grantfs::format_timestamp(link.created)});
+  }
+  table.print();
+  return kDone;
+}
+
+Result<int> run_link_rm(Context& context, const std::string& given) {
+  auto id = parse_token_id(given);
+  if (!id) return id.error();
+  auto admin = context.open_admin();
+  if (!admin) return admin.error();
+  auto counts = (*admin)->remove_link(*id);
+  if (!counts) return counts.error();
+  return recall_and_report(context, *counts, "no such link; see: grantctl link ls");
+}
+
+void add_link_create(CLI::App& link, Context& context) {
+  CLI::App& command = add_command(
+      link, "create",
+      "Share a file or folder by a token, which is printed this once. The link lasts as long\n"
+      "as its principal's own right to the path",
+      "  grantctl link create uploads/7f3a9c/film.mp4 --expires 7d\n"
+      "  grantctl link create album --for user:1042 --url-prefix https://example.org/l/");
+  auto arguments = std::make_shared<LinkArguments>();
+  command.add_option("PATH", arguments->path, "in the store")->required();
+  command
+      .add_option("--for", arguments->holder,
+                  "whose right the link rests on; default: the owner of the path, or of the "
+                  "nearest folder above")
+      ->type_name("PRINCIPAL");
+  add_expires(command, arguments->expires);
+  add_address(command, arguments->address);
+  command.add_option("--uses", arguments->uses, "how often each client may use it")->type_name("N");
+  command
+      .add_option("--url-prefix", arguments->url_prefix,
+                  "where the site serves links: print the whole URL")
+      ->type_name("URL");
+  on_run(command, context,
+         [arguments](Context& shared) { return run_link_create(shared, *arguments); });
+}
+
+void add_ls_of_links(CLI::App& link, Context& context) {
+  CLI::App& command = add_command(link, "ls", "The links, oldest first",
+                                  "  grantctl link ls\n"
+                                  "  grantctl link ls --for user:1042");
+  auto holder = std::make_shared<std::string>();
+  add_holder(command, *holder);
+  on_run(command, context, [holder](Context& shared) { return run_link_ls(shared, *holder); });
+}
+
+void add_link_rm(CLI::App& link, Context& context) {
+  CLI::App& command = add_command(link, "rm", "Revoke a link, at once",
+                                  "  grantctl link rm 3f2a81c09d4e77b1\n"
+                                  "  printf '%s\\n' \"$TOKEN\" | grantctl link rm -");
+  auto id = std::make_shared<std::string>();
+  command
+      .add_option("ID", *id,
+                  "the id, or its first 8 digits or more; '-' reads the token from standard input")
+      ->required();
+  on_run(command, context, [id](Context& shared) { return run_link_rm(shared, *id); });
+}
+
+}  // namespace
+
+void add_link(CLI::App& app, Context& context) {
+  CLI::App& link = add_command(app, "link", "Links: a token that shares one file or folder",
+                               "  grantctl link create uploads/7f3a9c/film.mp4 --expires 7d");
+  link.require_subcommand(1);
+  add_link_create(link, context);
+  add_ls_of_links(link, context);
+  add_link_rm(link, context);
+}
+
+}  // namespace grantctl

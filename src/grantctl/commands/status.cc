@@ -1,0 +1,141 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/quote.h"
+#include "grantctl/commands/commands.h"
+#include "grantctl/output.h"
+
+namespace grantctl {
+
+using grantfs::DaemonStatus;
+using grantfs::escaped;
+using grantfs::printable;
+using grantfs::Result;
+
+namespace {
+
+Json daemon_json(const DaemonStatus& daemon) {
+  Json object;
+  object["state"] = daemon.healthy ? "healthy" : "trouble";
+  object["troubles"] = daemon.troubles;
+  object["last_trouble"] = nullptr;
+  if (!daemon.last_trouble.empty()) {
+    object["last_trouble"] = {{"message", daemon.last_trouble}, {"at", daemon.last_trouble_at}};
+  }
+  if (!daemon.lends_nothing_because.empty()) {
+    object["lends_nothing_because"] = daemon.lends_nothing_because;
+  }
+  object["version"] = daemon.version;
+  object["pid"] = daemon.pid;
+  put_bytes(object, "store", daemon.store.native());
+  put_bytes(object, "mountpoint", daemon.mountpoint.native());
+  put_bytes(object, "database", daemon.database.native());
+  if (!daemon.source.empty()) put_bytes(object, "source", daemon.source.native());
+  put_bytes(object, "control", daemon.control.native());
+  object["enforce"] = daemon.enforce;
+  if (!daemon.enforce_because.empty()) object["enforce_because"] = daemon.enforce_because;
+  object["lease_seconds"] = nullptr;
+  if (daemon.lease_seconds) object["lease_seconds"] = *daemon.lease_seconds;
+  object["transport"] = daemon.transport;
+  object["passthrough"] = daemon.passthrough;
+  object["stacking_refused"] = nullptr;
+  if (daemon.stacking_refused) object["stacking_refused"] = *daemon.stacking_refused;
+  object["started"] = daemon.started;
+  object["uptime_seconds"] = daemon.uptime_seconds;
+  object["counters"] = Json::object();
+  for (const auto& [name, value] : daemon.counters) object["counters"][name] = value;
+  return object;
+}
+
+std::string shown_span(std::int64_t seconds) {
+  constexpr std::int64_t kMinute = 60;
+  constexpr std::int64_t kHour = 60 * kMinute;
+  constexpr std::int64_t kDay = 24 * kHour;
+  std::string text;
+  if (seconds >= kDay) text += fmt::format("{}d ", seconds / kDay);
+  if (seconds >= kHour) text += fmt::format("{}h ", seconds % kDay / kHour);
+  if (seconds >= kMinute) text += fmt::format("{}m ", seconds % kHour / kMinute);
+  return text + fmt::format("{}s", seconds % kMinute);
+}
+
+/// A time, and how long ago that was by the daemon's own clock.
+std::string shown_time(std::int64_t seconds) {
+  return grantfs::format_timestamp(grantfs::Timestamp{std::chrono::seconds{seconds}});
+}
+
+void print_status(const DaemonStatus& daemon) {
+  constexpr std::size_t kLeastWidth = 12;
+  std::size_t width = kLeastWidth;
+  for (const auto& [name, value] : daemon.counters) width = std::max(width, escaped(name).size());
+  const auto line = [&](std::string_view name, std::string_view value) {
+    print_line(fmt::format("{:<{}}  {}", name, width, value));
+  };
+  line("state", daemon.healthy
+                    ? "healthy"
+                    : fmt::format("trouble: {}",
+                                  printable(fmt::format("{}", fmt::join(daemon.troubles, "; ")))));
+  if (!daemon.last_trouble.empty()) {
+    line("last_trouble",
+         fmt::format("{}: {}", shown_time(daemon.last_trouble_at), printable(daemon.last_trouble)));
+  }
+  line("mountpoint", escaped(daemon.mountpoint.native()));
+  line("store", escaped(daemon.store.native()));
+  line("database", escaped(daemon.database.native()));
+  if (!daemon.source.empty()) line("source", escaped(daemon.source.native()));
+  line("control", escaped(daemon.control.native()));
+  line("version", escaped(daemon.version));
+  line("pid", std::to_string(daemon.pid));
+  const bool as_asked = daemon.enforce_because.empty();
+  line("enforce",
+       printable(as_asked ? daemon.enforce
+                          : fmt::format("{} ({})", daemon.enforce, daemon.enforce_because)));
+  if (!daemon.lends_nothing_because.empty()) {
+    line("lease", "nothing is lent: " + printable(daemon.lends_nothing_because));
+  } else if (daemon.lease_seconds) {
+    line("lease", fmt::format("{:g} s", *daemon.lease_seconds));
+  }
+  line("transport", printable(daemon.transport));
+  line("passthrough", daemon.passthrough ? "yes" : "no");
+  if (daemon.stacking_refused) {
+    line("stacking", *daemon.stacking_refused ? "refused" : "not refused by this kernel");
+  }
+  line("started", fmt::format("{} ({} ago)",
+                              grantfs::format_timestamp(
+                                  grantfs::Timestamp{std::chrono::seconds{daemon.started}}),
+                              shown_span(daemon.uptime_seconds)));
+  for (const auto& [name, value] : daemon.counters) line(escaped(name), std::to_string(value));
+}
+
+Result<int> run_status(Context& context) {
+  auto daemons = context.running_daemons();
+  if (!daemons) return daemons.error();
+  const bool well =
+      !context.some_are_silent() && std::ranges::all_of(*daemons, &DaemonStatus::healthy);
+  if (context.json) {
+    Json document;
+    document["daemons"] = Json::array();
+    for (const DaemonStatus& daemon : *daemons) document["daemons"].push_back(daemon_json(daemon));
+    print(document);
+    return well ? kDone : kTrouble;
+  }
+  for (std::size_t i = 0; i < daemons->size(); ++i) {
+    if (i > 0) print_line({});
+    print_status(daemons->at(i));
+  }
+  return well ? kDone : kTrouble;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Context& context) {
+  CLI::App& command = add_command(
+      app, "status",
+      "What the running daemon is and does: whether it serves, version, mount, store, counters;\n"
+      "exit 0 if every daemon on the database is healthy, 3 if one is not, or none runs",
+      "  grantctl status\n"
+      "  grantctl --control /run/grantfs/photos.sock status --json");
+  on_run(command, context, run_status);
+}
+
+}  // namespace grantctl

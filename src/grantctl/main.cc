@@ -1,0 +1,238 @@
+#include <fmt/format.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <iostream>
+#include <optional>
+
+#include "base/quote.h"
+#include "base/standard_descriptors.h"
+#include "grantctl/commands/commands.h"
+#include "grantctl/output.h"
+#include "version.h"
+
+namespace grantctl {
+namespace {
+
+constexpr const char* kFooter =
+    "PATH is relative to the store ('.' is all of it), or absolute below the store or the mount.\n"
+    "PRINCIPAL is user:NAME, group:NAME, uid:N, gid:N or public; uid:alice and gid:staff are\n"
+    "resolved. WHEN is 90s, 15m, 8h, 7d, an ISO 8601 time with its zone, or a day (its end).\n"
+    "-- ends the options.\n"
+    "\n"
+    "Exit status: 0 done, 1 denied or not found, 2 usage, 3 database or daemon trouble.\n"
+    "\n"
+    "Example:\n"
+    "  grantctl --db /var/lib/grantfs/photos/policy.db init\n"
+    "  grantctl own user:1042 uploads/7f3a9c\n"
+    "  grantctl check user:1042 uploads/7f3a9c/film.mp4";
+
+void declare(CLI::App& app, Context& context) {
+  app.name("grantctl");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("grantctl ") + grantfs::kVersion,
+                       "Print the version");
+  app.add_option("--db", context.database_option,
+                 "The policy database; default: $GRANTFS_DB, else the only "
+                 "/var/lib/grantfs/*/policy.db")
+      ->type_name("PATH");
+  app.add_option("--control", context.control_option,
+                 "The control socket of the one daemon that status and metrics ask; default: "
+                 "$GRANTFS_CONTROL, else every daemon on the database")
+      ->type_name("PATH");
+  app.add_flag("--json", context.json, "Print the result as JSON");
+  app.footer(kFooter);
+  add_init(app, context);
+  add_own(app, context);
+  add_grant(app, context);
+  add_revoke(app, context);
+  add_mv(app, context);
+  add_drop(app, context);
+  add_forget(app, context);
+  add_ls(app, context);
+  add_check(app, context);
+  add_group(app, context);
+  add_session(app, context);
+  add_link(app, context);
+  add_import(app, context);
+  add_export(app, context);
+  add_backup(app, context);
+  add_restore(app, context);
+  add_scan(app, context);
+  add_key(app, context);
+  add_sign(app, context);
+  add_prune(app, context);
+  add_run(app, context);
+  add_webconf(app, context);
+  add_status(app, context);
+  add_metrics(app, context);
+}
+
+/// An argument that may be repeated in a message: too short for a token, and plain.
+bool is_harmless(std::string_view argument) {
+  constexpr std::size_t kTooShortForToken = 14;
+  return argument.size() <= kTooShortForToken && std::ranges::all_of(argument, [](char c) {
+           return (c >= 'a' && c <= 'z') || c == '-' || c == '_';
+         });
+}
+
+/// Whether the last command typed needs another one behind it.
+bool lacks_command(const CLI::App& app) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  return command->get_require_subcommand_min() > 0 && command->remaining().empty();
+}
+
+/// What is wrong with a command line. Not in CLI11's words where those would repeat arguments,
+/// since a token may be among them by mistake.
+std::string describe(const CLI::App& app, const CLI::ParseError& error) {
+  const bool repeats = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
+                       dynamic_cast<const CLI::ConversionError*>(&error) != nullptr ||
+                       dynamic_cast<const CLI::ValidationError*>(&error) != nullptr;
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && lacks_command(app)) {
+    return "a command is missing";
+  }
+  const std::vector<std::string> extra = app.remaining(/*recurse=*/true);
+  if (extra.empty())
+    return repeats ? "an argument is not of the form it should have" : error.what();
+  const std::string first = extra.front().substr(0, extra.front().find('='));
+  if (!is_harmless(first)) return "an argument too many, or an unknown option";
+  if (first.starts_with('-')) return fmt::format("no option {} here", first);
+  return app.get_subcommands().empty() ? fmt::format("no command '{}'", first)
+                                       : fmt::format("'{}' is an argument too many", first);
+}
+
+/// The command typed so far, for the hint.
+std::string typed_command(const CLI::App& app) {
+  std::string name = app.get_name();
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    name += ' ' + command->get_name();
+  }
+  return name;
+}
+
+/// The first option, or argument, that was given an empty value; its name as help shows it. To the
+/// commands empty is "not given": `--expires ""`, from a variable that nobody set, would grant for
+/// ever.
+std::optional<std::string> given_empty(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (std::ranges::any_of(option->results(), &std::string::empty)) return option->get_name();
+  }
+  for (const CLI::App* command : app.get_subcommands()) {
+    if (auto name = given_empty(*command)) return name;
+  }
+  return std::nullopt;
+}
+
+/// The same, written as one word. CLI11 would take the word behind it for the value.
+std::optional<std::string> given_empty(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") break;
+    if (word.starts_with("--") && word.find('=') == word.size() - 1) {
+      const std::string name(word.substr(0, word.size() - 1));
+      return is_harmless(name) ? name : "an option";
+    }
+  }
+  return std::nullopt;
+}
+
+/// What a program reads that asked for JSON: a document in any case. People read standard error.
+int fail(const grantfs::Error& error, bool json) {
+  complain(error.message);
+  if (json) {
+    Json document;
+    put_error(document, error);
+    print(document);
+  }
+  return exit_status(error);
+}
+
+grantfs::Error usage(std::string message) {
+  return {grantfs::ErrorKind::kInvalid, std::move(message)};
+}
+
+grantfs::Error empty_value(const std::string& name, const CLI::App& app) {
+  return usage(fmt::format("{} is given an empty value; leave it out, or write one; see: {} --help",
+                           name, typed_command(app)));
+}
+
+/// Whether --json stands among the arguments, be the rest of them understood or not.
+bool wants_json(const std::vector<std::string>& arguments) {
+  const auto end = std::ranges::find(arguments, "--");
+  return std::find(arguments.begin(), end, "--json") != end;
+}
+
+/// Takes away what is behind -- of `run`: another program's words, which mean nothing here.
+std::vector<std::string> take_program(std::vector<std::string>& arguments) {
+  auto word = arguments.begin();
+  while (word != arguments.end() && word->starts_with('-') && *word != "--") {
+    const bool has_value = *word == "--db" || *word == "--control";
+    word += std::min<std::ptrdiff_t>(has_value ? 2 : 1, arguments.end() - word);
+  }
+  if (word == arguments.end() || *word != "run") return {};
+  const auto mark = std::find(word, arguments.end(), "--");
+  if (mark == arguments.end()) return {};
+  std::vector<std::string> program(mark + 1, arguments.end());
+  arguments.erase(mark, arguments.end());
+  return program;
+}
+
+/// The arguments in the order that CLI11 wants, last first. It would take a name like [a,b] among
+/// the PATHs of `own` for a list; ./[a,b] is the same path.
+std::vector<std::string> to_parse(std::vector<std::string> arguments) {
+  for (auto word = std::ranges::find(arguments, "own"); word != arguments.end(); ++word) {
+    if (word->starts_with('[') && word->ends_with(']')) word->insert(0, "./");
+  }
+  std::ranges::reverse(arguments);
+  return arguments;
+}
+
+/// The exit status of a command that ends with `status`, once its output is known to have gone out.
+int end_output(int status) {
+  if (std::cout.flush()) return status;
+  complain("cannot write the result to standard output");
+  return kTrouble;
+}
+
+int run(int argc, char** argv) {
+  Context context;
+  CLI::App app("Administers who may read what in a private store served by grantfs.");
+  declare(app, context);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  const bool json = wants_json(arguments);
+  if (auto name = given_empty(argc, argv)) return fail(empty_value(*name, app), json);
+  context.program = take_program(arguments);
+  try {
+    app.parse(to_parse(std::move(arguments)));
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      app.exit(error);  // help or version
+      return end_output(kDone);
+    }
+    return fail(usage(fmt::format("{}; see: {} --help", describe(app, error), typed_command(app))),
+                json);
+  }
+  if (auto name = given_empty(app)) return fail(empty_value(*name, app), json);
+  auto status = context.run(context);
+  if (!status) return fail(status.error(), context.json);
+  return end_output(*status);
+}
+
+}  // namespace
+}  // namespace grantctl
+
+int main(int argc, char** argv) {
+  grantfs::hold_standard_descriptors();
+  // Tokens pass through this process: no core file, and no peeking by other processes of the user.
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  try {
+    return grantctl::run(argc, argv);
+  } catch (const std::exception& error) {
+    // Out of memory, or a mistake of ours.
+    const bool json = grantctl::wants_json({argv + 1, argv + argc});
+    return grantctl::fail({grantfs::ErrorKind::kSystem, error.what()}, json);
+  }
+}

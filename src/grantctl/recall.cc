@@ -1,0 +1,73 @@
+#include "grantctl/recall.h"
+
+#include "control/recall.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+namespace grantctl {
+
+using grantfs::RecallOutcome;
+using grantfs::UnacknowledgedRecall;
+
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+/// As it is shown: to the millisecond.
+double rounded(Seconds span) {
+  return std::round(span.count() * 1000) / 1000;
+}
+
+void complain_of(const UnacknowledgedRecall& daemon, Seconds left) {
+  const std::string wait = left > Seconds{0}
+                               ? fmt::format("waiting {:.1f} s until it has run out", left.count())
+                               : std::string("it has run out meanwhile");
+  complain(fmt::format(
+      "the change is committed, but {} has not acknowledged it, and may have lent access for {:g} "
+      "s: {} ({}); see whether it hangs or is stopped, and if so restart it",
+      daemon.name, daemon.lease.count(), wait, daemon.trouble));
+}
+
+}  // namespace
+
+Json recall_leases(Context& context, WithoutDaemon without_daemon) {
+  const auto committed = std::chrono::steady_clock::now();
+  RecallOutcome outcome;
+  // The change was made through it, so it is known; if not any more, nobody can be asked.
+  if (const auto database = context.database()) {
+    outcome = grantfs::recall(*database, committed);
+  } else {
+    complain(database.error().message);
+  }
+  if (!outcome.any() && without_daemon == WithoutDaemon::kSaySo) {
+    complain("note: no daemon runs on this database that lends anything; nothing to recall");
+  }
+  Seconds waited{0};
+  if (!outcome.unacknowledged.empty()) {
+    const auto end = outcome.leases_end(committed);
+    const Seconds left = end - std::chrono::steady_clock::now();
+    for (const UnacknowledgedRecall& daemon : outcome.unacknowledged) complain_of(daemon, left);
+    std::this_thread::sleep_until(end);
+    waited = std::chrono::steady_clock::now() - committed;
+  }
+  return {{"acknowledged", outcome.acknowledged}, {"waited_seconds", rounded(waited)}};
+}
+
+int recall_and_report(Context& context, const grantfs::RowCounts& counts, const std::string& none) {
+  Json document = to_json(counts);
+  document["recall"] = nullptr;
+  if (counts.total() > 0) {
+    document["recall"] = recall_leases(context);
+  } else {
+    put_error(document, {grantfs::ErrorKind::kNotFound, none});
+    complain(none);
+  }
+  if (context.json) print(document);
+  return counts.total() > 0 ? kDone : kDenied;
+}
+
+}  // namespace grantctl

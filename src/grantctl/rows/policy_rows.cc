@@ -1,0 +1,305 @@
+#include "grantctl/rows/policy_rows.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/quote.h"
+
+namespace grantctl {
+
+using grantfs::Error;
+using grantfs::ErrorKind;
+using grantfs::Expiry;
+using grantfs::PolicyRow;
+using grantfs::Principal;
+using grantfs::quoted;
+using grantfs::Result;
+using grantfs::Rights;
+using grantfs::StorePath;
+using grantfs::Timestamp;
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kKindNames{"own", "grant", "member", "link", "key"};
+constexpr std::array<std::string_view, 3> kRightsNames{"read", "write", "own"};
+
+template <class Enum, std::size_t N>
+std::optional<Enum> named_value(const std::array<std::string_view, N>& names,
+                                std::string_view name) {
+  const auto found = std::ranges::find(names, name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<Enum>(found - names.begin());
+}
+
+std::string to_hex(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
+}
+
+/// Without the slashes at its end.
+std::string folder_name(std::string folder) {
+  while (folder.ends_with('/')) folder.pop_back();
+  return folder;
+}
+
+}  // namespace
+
+std::string to_csv(const PolicyRow& row) {
+  using Kind = PolicyRow::Kind;
+  const bool member = row.kind == Kind::kMember;
+  const auto time = [](const Expiry& at) {
+    return at ? grantfs::format_timestamp(*at) : std::string();
+  };
+  const std::string path(row.path.spelling());
+  std::string line = fmt::format(
+      "{},{},{},{},{},{},", kKindNames.at(static_cast<std::size_t>(row.kind)),
+      row.kind == Kind::kKey ? std::string() : csv_value(row.principal.text()),
+      member ? std::string() : csv_value(path),
+      member ? csv_value(row.group->text()) : std::string(),
+      row.kind == Kind::kGrant ? kRightsNames.at(static_cast<std::size_t>(row.rights)) : "",
+      time(row.expires));
+  if (row.kind == Kind::kLink) {
+    const grantfs::LinkRow& link = *row.link;
+    line += fmt::format("{},{},{},,,,,{}", link.id.hex(), csv_value(link.address),
+                        link.uses ? std::to_string(*link.uses) : std::string(), time(link.created));
+  } else if (row.kind == Kind::kKey) {
+    const grantfs::KeyRow& key = *row.key;
+    line +=
+        fmt::format("{},,,{},{},{},{},{}", key.id, csv_value(key.format), csv_value(key.uri_prefix),
+                    to_hex(key.secret.view()), time(key.retired), time(key.created));
+  } else {
+    line += ",,,,,,,";
+  }
+  return line;
+}
+
+Result<RowReader> RowReader::start(std::unique_ptr<Records> records, RowFormat format) {
+  format.strip_prefix = format.strip_prefix.empty() ? "" : folder_name(format.strip_prefix) + '/';
+  RowReader reader(std::move(records), std::move(format));
+  if (auto found = reader.find_columns(); !found) return found.error();
+  return reader;
+}
+
+Result<void> RowReader::find_columns() {
+  const auto& columns = records_->columns();
+  std::array<std::string_view, kPolicyColumns.size()> wanted = kPolicyColumns;
+  if (format_.names_columns()) {
+    wanted = {"", "principal", "path"};  // and none of the others
+    if (!format_.principal_column.empty()) wanted[kPrincipal] = format_.principal_column;
+    if (!format_.path_column.empty()) wanted[kPath] = format_.path_column;
+    wanted[kExpires] = format_.expires_column;
+  }
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const auto column = columns[i].empty() ? wanted.end() : std::ranges::find(wanted, columns[i]);
+    if (column == wanted.end()) {
+      if (format_.names_columns()) continue;
+      return Error{
+          ErrorKind::kInvalid,
+          fmt::format("{} 1: column {} is none of {}; leave it out, or name the columns "
+                      "that count with --principal-column, --path-column and "
+                      "--expires-column",
+                      records_->numbered(), quoted(columns[i]), fmt::join(kPolicyColumns, ", "))};
+    }
+    auto& place = columns_.at(static_cast<std::size_t>(column - wanted.begin()));
+    if (place) {
+      return Error{ErrorKind::kInvalid, fmt::format("{} 1: two columns are called {}",
+                                                    records_->numbered(), quoted(columns[i]))};
+    }
+    place = i;
+  }
+  for (const Column named : {kPrincipal, kPath, kExpires}) {
+    const std::string_view name = wanted.at(named);
+    if (format_.names_columns() && !name.empty() && !columns_[named]) {
+      return Error{ErrorKind::kInvalid,
+                   fmt::format("{} 1: no column is called {}; there are: {}", records_->numbered(),
+                               quoted(name), fmt::join(columns, ", "))};
+    }
+  }
+  if (rows_have_kinds()) {
+    if (format_.kind.empty()) return {};
+    return Error{ErrorKind::kInvalid,
+                 "each row says in the column kind what it is; leave out --kind"};
+  }
+  const auto kind =
+      named_value<PolicyRow::Kind>(kKindNames, format_.kind.empty() ? "own" : format_.kind);
+  if (!kind) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("--kind {}: write own, grant, member, link or key",
+                             grantfs::quoted(format_.kind))};
+  }
+  kind_ = *kind;
+  std::vector<Column> needed{kPrincipal, kind_ == PolicyRow::Kind::kMember ? kGroup : kPath};
+  if (kind_ == PolicyRow::Kind::kLink) needed.push_back(kId);
+  if (kind_ == PolicyRow::Kind::kKey) needed = {kId, kPath, kFormat, kSecret};
+  for (const Column column : needed) {
+    if (auto there = need_column(column); !there) return there;
+  }
+  return {};
+}
+
+Result<void> RowReader::need_column(Column column) const {
+  if (columns_.at(column)) return {};
+  return Error{ErrorKind::kInvalid,
+               fmt::format("{} 1: there is no column {}; there are: {}", records_->numbered(),
+                           kPolicyColumns.at(column), fmt::join(records_->columns(), ", "))};
+}
+
+Error RowReader::at_row(const std::string& what) const {
+  return {ErrorKind::kInvalid,
+          fmt::format("{} {}: {}", records_->numbered(), records_->number(), what)};
+}
+
+Result<RowReader::Value> RowReader::value(Column column) const {
+  const auto& place = columns_.at(column);
+  if (!place) return Value();
+  return records_->value(*place);
+}
+
+Result<std::string_view> RowReader::needed(Column column) const {
+  auto found = value(column);
+  if (!found) return found.error();
+  if (*found) return **found;
+  return at_row(fmt::format("there is no {}{}; leave the row out, or fill it in",
+                            kPolicyColumns.at(column),
+                            column == kPath ? " ('.' is the whole store)" : ""));
+}
+
+Result<void> RowReader::refuse(Column column, std::string_view why) const {
+  auto found = value(column);
+  if (!found) return found.error();
+  if (!*found) return {};
+  return at_row(fmt::format("{} {}: {}", kPolicyColumns.at(column), quoted(**found), why));
+}
+
+Result<PolicyRow::Kind> RowReader::read_kind() const {
+  if (!rows_have_kinds()) return kind_;
+  auto text = needed(kKind);
+  if (!text) return text.error();
+  const auto kind = named_value<PolicyRow::Kind>(kKindNames, *text);
+  if (!kind)
+    return at_row(fmt::format("kind {}: write own, grant, member, link or key", quoted(*text)));
+  return *kind;
+}
+
+Result<Principal> RowReader::read_principal() const {
+  auto text = needed(kPrincipal);
+  if (!text) return text.error();
+  auto principal = Principal::parse(format_.principal_prefix + std::string(*text));
+  if (principal) return principal;
+  std::string message = principal.error().message;
+  if (format_.principal_prefix.empty()) message += "; --principal-prefix user: puts that before it";
+  return at_row(message);
+}
+
+Result<Principal> RowReader::read_group() const {
+  auto text = needed(kGroup);
+  if (!text) return text.error();
+  auto group = Principal::parse(*text);
+  if (group && group->kind() == Principal::Kind::kGroup) return group;
+  return at_row(fmt::format("group {}: write group:NAME", quoted(*text)));
+}
+
+Result<StorePath> RowReader::read_path() const {
+  auto text = needed(kPath);
+  if (!text) return text.error();
+  std::string_view path = *text;
+  if (!format_.strip_prefix.empty()) {
+    if (!path.starts_with(format_.strip_prefix)) {
+      return at_row(fmt::format("path {} does not lie below {}, which --strip-prefix names",
+                                quoted(path), quoted(format_.strip_prefix)));
+    }
+    path.remove_prefix(format_.strip_prefix.size());
+  }
+  if (!format_.strip_prefix.empty() && path == StorePath::kWholeStore) path = {};
+  if (path.empty()) {
+    return at_row(fmt::format("path {} is the whole store; leave the row out", quoted(*text)));
+  }
+  auto parsed = StorePath::parse(path);
+  if (parsed) return parsed;
+  std::string message = parsed.error().message;
+  if (path.front() == '/') message += ", or take off what leads there with --strip-prefix";
+  return at_row(message);
+}
+
+Result<Rights> RowReader::read_rights() const {
+  auto text = value(kRights);
+  if (!text) return text.error();
+  if (!*text) return Rights::kRead;
+  const auto rights = named_value<Rights>(kRightsNames, **text);
+  if (!rights) return at_row(fmt::format("rights {}: write read, write or own", quoted(**text)));
+  return *rights;
+}
+
+Result<Expiry> RowReader::read_time(Column column) const {
+  auto text = value(column);
+  if (!text) return text.error();
+  if (!*text) return Expiry();
+  std::int64_t seconds = 0;
+  const auto [end, error] =
+      std::from_chars((*text)->data(), (*text)->data() + (*text)->size(), seconds);
+  std::optional<Timestamp> time;
+  if (error == std::errc() && end == (*text)->data() + (*text)->size()) {
+    time = Timestamp{std::chrono::seconds{seconds}};
+  } else if ((*text)->find('T') != std::string_view::npos) {  // else it would be a span from now
+    // Any time: what has expired may be imported, and stays expired.
+    if (auto parsed = grantfs::parse_when(**text, Timestamp::min())) time = *parsed;
+  }
+  if (time && *time >= Timestamp{} && *time <= grantfs::kLastTimestamp) return Expiry(*time);
+  return at_row(
+      fmt::format("{} {}: write Unix seconds (not milliseconds) or an ISO 8601 time with its "
+                  "zone (2030-01-31T12:00:00Z)",
+                  kPolicyColumns.at(column), quoted(**text)));
+}
+
+Result<std::optional<PolicyRow>> RowReader::next() {
+  using Kind = PolicyRow::Kind;
+  using Answer = std::optional<PolicyRow>;
+  auto there = records_->next();
+  if (!there) return there.error();
+  if (!*there) return Answer();
+
+  auto kind = read_kind();
+  if (!kind) return kind.error();
+  if (auto fit = refuse_others(*kind); !fit) return fit.error();
+  auto principal =
+      *kind == Kind::kKey ? Result<Principal>(Principal::everyone()) : read_principal();
+  if (!principal) return principal.error();
+  PolicyRow row{.kind = *kind, .principal = std::move(*principal), .number = records_->number()};
+
+  if (*kind == Kind::kMember) {
+    auto group = read_group();
+    if (!group) return group.error();
+    row.group = std::move(*group);
+  } else {
+    auto path = read_path();
+    if (!path) return path.error();
+    row.path = std::move(*path);
+  }
+  if (*kind == Kind::kGrant) {
+    auto rights = read_rights();
+    if (!rights) return rights.error();
+    row.rights = *rights;
+  }
+  if (*kind != Kind::kOwner && *kind != Kind::kKey) {
+    auto expires = read_time(kExpires);
+    if (!expires) return expires.error();
+    row.expires = *expires;
+  }
+  if (*kind == Kind::kLink) {
+    auto link = read_link();
+    if (!link) return link.error();
+    row.link = std::move(*link);
+  }
+  if (*kind == Kind::kKey) {
+    auto key = read_key();
+    if (!key) return key.error();
+    row.key = std::move(*key);
+  }
+  return Answer(std::move(row));
+}
+
+}  // namespace grantctl

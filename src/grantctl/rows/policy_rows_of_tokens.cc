@@ -1,0 +1,172 @@
+// What RowReader makes of links and signing keys; see policy_rows.h.
+#include <fmt/format.h>
+#include <sodium.h>
+
+#include <charconv>
+
+#include "base/quote.h"
+#include "grantctl/rows/policy_rows.h"
+#include "grantfs/address.h"
+#include "grantfs/admin.h"
+
+namespace grantctl {
+
+using grantfs::KeyRow;
+using grantfs::LinkRow;
+using grantfs::PolicyRow;
+using grantfs::quoted;
+using grantfs::Result;
+using grantfs::Secret;
+
+namespace {
+
+constexpr std::string_view kHmacFormat = "hmac-sha256";  // as the schema spells them
+constexpr std::string_view kMd5Format = "md5:";
+
+}  // namespace
+
+Result<void> RowReader::refuse_others(PolicyRow::Kind kind) const {
+  using Kind = PolicyRow::Kind;
+  struct Refusal {
+    Column column;
+    bool allowed;
+    std::string_view why;
+  };
+  const bool link = kind == Kind::kLink;
+  const bool key = kind == Kind::kKey;
+  const std::array refusals{
+      Refusal{kPrincipal, !key, "a signing key has none"},
+      Refusal{kPath, kind != Kind::kMember, "a membership has none"},
+      Refusal{kGroup, kind == Kind::kMember, "only a membership has one"},
+      Refusal{kRights, kind == Kind::kGrant, "only a grant has any"},
+      Refusal{kExpires, kind != Kind::kOwner, "an ownership never ends; import it as a grant"},
+      Refusal{kExpires, !key, "only what is no signing key has one; a key has retired"},
+      Refusal{kId, link || key, "only a link or a signing key has one"},
+      Refusal{kAddress, link, "only a link has one"},
+      Refusal{kUses, link, "only a link has any"},
+      Refusal{kFormat, key, "only a signing key has one"},
+      Refusal{kUriPrefix, key, "only a signing key has one"},
+      Refusal{kRetired, key, "only a signing key has it"},
+      Refusal{kCreated, link || key, "only of a link or a signing key is it taken"}};
+  for (const Refusal& each : refusals) {
+    if (each.allowed) continue;
+    if (auto none = refuse(each.column, each.why); !none) return none;
+  }
+  if (key) return {};
+  auto secret = value(kSecret);
+  if (!secret) return secret.error();
+  if (*secret) return at_row("secret: only a signing key has one");
+  return {};
+}
+
+Result<std::string> RowReader::read_address() const {
+  auto text = value(kAddress);
+  if (!text) return text.error();
+  if (!*text) return std::string();
+  auto network = grantfs::Network::parse(**text);
+  if (network) return network->text();
+  return at_row(
+      fmt::format("address {}: write an address or a network (192.0.2.0/24)", quoted(**text)));
+}
+
+Result<std::optional<std::int64_t>> RowReader::read_uses() const {
+  using Answer = std::optional<std::int64_t>;
+  auto text = value(kUses);
+  if (!text) return text.error();
+  if (!*text) return Answer();
+  std::int64_t uses = 0;
+  const char* const last = (*text)->data() + (*text)->size();
+  const auto [end, error] = std::from_chars((*text)->data(), last, uses);
+  if (error == std::errc() && end == last && uses >= 1 && uses <= grantfs::kMostLinkUses) {
+    return Answer(uses);
+  }
+  return at_row(fmt::format("uses {}: write 1 to {}", quoted(**text), grantfs::kMostLinkUses));
+}
+
+Result<LinkRow> RowReader::read_link() const {
+  auto text = needed(kId);
+  if (!text) return text.error();
+  auto id = grantfs::TokenHash::parse(*text);
+  if (!id) {
+    return at_row(fmt::format("id {}: write the SHA-256 of the link's token, 64 digits of 0-9 a-f",
+                              quoted(*text)));
+  }
+  auto address = read_address();
+  if (!address) return address.error();
+  auto uses = read_uses();
+  if (!uses) return uses.error();
+  auto created = read_time(kCreated);
+  if (!created) return created.error();
+  return LinkRow{std::move(*id), std::move(*address), *uses, *created};
+}
+
+Result<std::string> RowReader::read_format() const {
+  auto text = needed(kFormat);
+  if (!text) return text.error();
+  if (*text == kHmacFormat) return std::string(*text);
+  if (!text->starts_with(kMd5Format)) {
+    return at_row(fmt::format("format {}: write {}, or {} and the expression", quoted(*text),
+                              kHmacFormat, kMd5Format));
+  }
+  auto expression = grantfs::Md5Expression::parse(text->substr(kMd5Format.size()));
+  if (!expression) return at_row("format: " + expression.error().message);
+  return std::string(*text);
+}
+
+Result<std::string> RowReader::read_uri_prefix(bool must_be) const {
+  auto text = value(kUriPrefix);
+  if (text && !*text && must_be) {
+    auto missing = needed(kUriPrefix);
+    if (!missing) return missing.error();
+  }
+  if (!text) return text.error();
+  if (!*text) return std::string();
+  if ((*text)->starts_with('/')) return std::string(**text);
+  return at_row(fmt::format("uri_prefix {}: begin it with a slash", quoted(**text)));
+}
+
+Result<Secret> RowReader::read_secret(std::size_t least) const {
+  auto text = needed(kSecret);
+  if (!text) return text.error();
+  std::string bytes(text->size() / 2 + 1, '\0');
+  std::size_t size = 0;
+  const char* end = nullptr;
+  const bool is_hex = sodium_hex2bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(),
+                                     text->data(), text->size(), nullptr, &size, &end) == 0 &&
+                      end == text->data() + text->size();
+  Secret secret(std::string_view(bytes).substr(0, is_hex ? size : 0));
+  sodium_memzero(bytes.data(), bytes.size());
+  // It is in no message, whatever is wrong with it.
+  if (!is_hex) return at_row("secret: write its bytes in hexadecimal, two digits each");
+  if (size >= least && size <= grantfs::kMaxSigningSecretBytes) return secret;
+  return at_row(fmt::format("secret: it has {} bytes, and needs {} to {}", size, least,
+                            grantfs::kMaxSigningSecretBytes));
+}
+
+Result<KeyRow> RowReader::read_key() const {
+  auto id = needed(kId);
+  if (!id) return id.error();
+  if (!grantfs::is_signing_key_id(*id)) {
+    return at_row(fmt::format("id {}: write 1 to 32 of A-Z a-z 0-9", quoted(*id)));
+  }
+  KeyRow key{std::string(*id), {}};
+  auto format = read_format();
+  if (!format) return format.error();
+  const bool md5 = *format != kHmacFormat;
+  auto uri_prefix = read_uri_prefix(/*must_be=*/md5);
+  if (!uri_prefix) return uri_prefix.error();
+  auto secret = read_secret(md5 ? 1 : grantfs::kMinSigningSecretBytes);
+  if (!secret) return secret.error();
+  auto retired = read_time(kRetired);
+  if (!retired) return retired.error();
+  auto created = read_time(kCreated);
+  if (!created) return created.error();
+  key.format = std::move(*format);
+  key.uri_prefix = std::move(*uri_prefix);
+  key.secret = std::move(*secret);
+  key.created = *created;
+  key.retired = *retired;
+  return key;
+}
+
+}  // namespace grantctl

@@ -7,7 +7,7 @@
 #include "base/errno.h"
 #include "base/unique_fd.h"
 #include "grantfs/result.h"
-#include "tree/node_cache.h"
+#include "nodes/node_cache.h"
 
 namespace grantfs {
 

@@ -4,7 +4,7 @@
 
 #include "base/errno.h"
 #include "grantfs/result.h"
-#include "tree/node_table.h"
+#include "nodes/node_table.h"
 
 namespace grantfs {
 

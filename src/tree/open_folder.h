@@ -15,10 +15,10 @@
 #include "base/sync.h"
 #include "grantfs/policy.h"
 #include "grantfs/result.h"
+#include "nodes/caller.h"
+#include "nodes/inode_numbers.h"
+#include "nodes/view.h"
 #include "store/store.h"
-#include "tree/caller.h"
-#include "tree/inode_numbers.h"
-#include "tree/view.h"
 
 namespace grantfs {
 

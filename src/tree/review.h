@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "tree/node_table.h"
+#include "nodes/node_table.h"
 
 namespace grantfs {
 

@@ -8,8 +8,8 @@
 
 #include "base/sync.h"
 #include "grantfs/store_path.h"
+#include "nodes/node_table.h"
 #include "store/store.h"
-#include "tree/node_table.h"
 
 namespace grantfs {
 

@@ -1,4 +1,4 @@
-#include "tree/bound_processes.h"
+#include "nodes/bound_processes.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>

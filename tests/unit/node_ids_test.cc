@@ -1,4 +1,4 @@
-#include "tree/node_ids.h"
+#include "nodes/node_ids.h"
 
 #include <gtest/gtest.h>
 

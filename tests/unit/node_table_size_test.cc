@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "tree/node_table.h"
+#include "nodes/node_table.h"
 
 namespace grantfs {
 namespace {

@@ -1,4 +1,4 @@
-#include "tree/node_table.h"
+#include "nodes/node_table.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -17,9 +17,9 @@
 #include "control/document.h"
 #include "control/server.h"
 #include "lease/recaller.h"
+#include "nodes/node_table.h"
+#include "nodes/slab.h"
 #include "policy_fixture.h"
-#include "tree/node_table.h"
-#include "tree/slab.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "tree/inode_numbers.h"
+#include "nodes/inode_numbers.h"
 
 #include <sodium.h>
 

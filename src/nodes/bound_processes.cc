@@ -1,4 +1,4 @@
-#include "tree/bound_processes.h"
+#include "nodes/bound_processes.h"
 
 #include <fmt/format.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
 #include <array>
 #include <string_view>
 
-#include "tree/node_table.h"
+#include "nodes/node_table.h"
 
 namespace grantfs {
 

@@ -19,10 +19,10 @@
 #include "base/sync.h"
 #include "grantfs/policy.h"
 #include "grantfs/store_path.h"
+#include "nodes/node_ids.h"
+#include "nodes/slab.h"
+#include "nodes/view.h"
 #include "store/store.h"
-#include "tree/node_ids.h"
-#include "tree/slab.h"
-#include "tree/view.h"
 
 namespace grantfs {
 

@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "base/sync.h"
+#include "nodes/node_table.h"
 #include "store/store.h"
-#include "tree/node_table.h"
 
 namespace grantfs {
 

@@ -6,8 +6,8 @@
 
 #include "grantfs/identity.h"
 #include "grantfs/store_path.h"
-#include "tree/bound_processes.h"
-#include "tree/caller.h"
+#include "nodes/bound_processes.h"
+#include "nodes/caller.h"
 
 namespace grantfs {
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/sync.h"
-#include "tree/node_table.h"
+#include "nodes/node_table.h"
 
 namespace grantfs {
 

@@ -14,7 +14,7 @@
 #include "base/unique_fd.h"
 #include "grantfs/identity.h"
 #include "grantfs/result.h"
-#include "tree/caller.h"
+#include "nodes/caller.h"
 
 namespace grantfs {
 

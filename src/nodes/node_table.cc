@@ -1,10 +1,10 @@
-#include "tree/node_table.h"
+#include "nodes/node_table.h"
 
 #include <algorithm>
 #include <functional>
 #include <new>
 
-#include "tree/node_table_index.h"
+#include "nodes/node_table_index.h"
 
 namespace grantfs {
 namespace {

@@ -1,4 +1,4 @@
-#include "tree/recent_lookups.h"
+#include "nodes/recent_lookups.h"
 
 #include <utility>
 

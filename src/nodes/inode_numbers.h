@@ -4,8 +4,8 @@
 #include <string>
 
 #include "grantfs/store_path.h"
+#include "nodes/view.h"
 #include "store/store.h"
-#include "tree/view.h"
 
 namespace grantfs {
 

@@ -3,8 +3,8 @@
 #include <tuple>
 #include <utility>
 
-#include "tree/node_table.h"
-#include "tree/node_table_index.h"
+#include "nodes/node_table.h"
+#include "nodes/node_table_index.h"
 
 namespace grantfs {
 namespace {

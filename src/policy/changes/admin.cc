@@ -71,14 +71,6 @@ Result<RowCounts> Admin::forget(const Principal& principal) {
   });
 }
 
-std::vector<PathRange> subtree_ranges(const StorePath& path) {
-  // No path is longer than StorePath::kMaxBytes, so none sorts after one byte more of the highest
-  // byte; none holds a zero byte, so `path` and a zero byte is its successor; '0' follows '/'. The
-  // spelling of the whole store lies somewhere in the range of all paths.
-  if (path.is_root()) return {{"", std::string(StorePath::kMaxBytes + 1, '\xff')}};
-  return {{path.text(), path.text() + '\0'}, {path.text() + '/', path.text() + '0'}};
-}
-
 Result<Principal> principal_column(const db::Rows& rows, int column) {
   auto principal = Principal::parse(rows.text(column));
   if (!principal) return Error{ErrorKind::kDatabase, principal.error().message};

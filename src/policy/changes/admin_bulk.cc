@@ -269,8 +269,7 @@ Result<void> Admin::for_each_row(const std::function<Result<void>(const PolicyRo
 }
 
 Result<RulePresence> Admin::rules_about(const StorePath& path) {
-  const std::string spelt(path.spelling());
-  const PathRange itself{spelt, spelt + '\0'};
+  const PathRange itself = PathRange::only(path.spelling());
   std::vector<PathRange> rest = subtree_ranges(path);
   if (path.is_root()) {
     rest = {{rest.front().begin, itself.begin}, {itself.end, rest.front().end}};

@@ -11,14 +11,9 @@
 
 #include "db/database.h"
 #include "grantfs/admin.h"
+#include "values/path_range.h"
 
 namespace grantfs {
-
-/// Paths from `begin` up to, not including, `end`, in the byte order of the indexes.
-struct PathRange {
-  std::string begin;
-  std::string end;
-};
 
 /// How long a change waits for a lock that another process holds.
 inline constexpr int kAdminBusyTimeoutMilliseconds = 5000;
@@ -117,9 +112,6 @@ class Admin::Impl {
   std::optional<db::Statement> rule_probe_;
   Clock clock_;
 };
-
-/// The path itself and all below it, as ranges of an index on paths.
-std::vector<PathRange> subtree_ranges(const StorePath& path);
 
 /// Readers of columns; kDatabase where another writer got past the schema's constraints.
 Result<Principal> principal_column(const db::Rows& rows, int column);

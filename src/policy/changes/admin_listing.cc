@@ -36,8 +36,7 @@ Result<std::vector<Rule>> Admin::rules(const StorePath& path,
   std::vector<PathRange> ranges = subtree_ranges(path);
   for (const std::string_view above : path.self_and_ancestors()) {
     if (above == path.text()) continue;
-    const std::string spelt(StorePath::spelling_of(above));
-    ranges.push_back({spelt, spelt + '\0'});
+    ranges.push_back(PathRange::only(StorePath::spelling_of(above)));
   }
 
   return impl_->read([&]() -> Result<std::vector<Rule>> {

@@ -28,21 +28,6 @@ inline std::int64_t unix_seconds(Timestamp time) {
   return time.time_since_epoch().count();
 }
 
-/// The paths strictly below a folder, as a half-open range in byte order.
-struct Range {
-  std::string begin;
-  std::string end;
-};
-
-inline Range below(const StorePath& folder) {
-  // '0' follows '/' in ASCII. Below the root lies every path but its own spelling, which is in the
-  // midst of this range: a live rule on it is found before anybody asks what lies below. No path is
-  // longer than StorePath::kMaxBytes, so none sorts after one byte more of the highest byte.
-  if (folder.is_root())
-    return {std::string(1, '\x01'), std::string(StorePath::kMaxBytes + 1, '\xff')};
-  return {folder.text() + '/', folder.text() + '0'};
-}
-
 /// Under which a decision is remembered: of whom (Reader::memory_name()), and where.
 std::string memory_key(const std::string& who, std::string_view path);
 

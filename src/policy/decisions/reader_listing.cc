@@ -4,17 +4,9 @@
 
 #include "policy/decisions/reader.h"
 #include "policy/decisions/reader_impl.h"
+#include "values/path_range.h"
 
 namespace grantfs {
-namespace {
-
-/// The first path that sorts after this one: no path holds a zero byte.
-std::string successor(std::string_view path) {
-  return std::string(path) + '\0';
-}
-
-}  // namespace
-
 Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) {
   constexpr int kPatience = 10;
   auto held = snapshot(kPatience);
@@ -47,7 +39,7 @@ Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) 
   // A skip scan: from each rule found, on to the first path that can add a name or widen it. Two
   // seeks at most for each name, a principal and a table, however many rules lie below the name.
   std::map<std::string, Access> names;
-  const Range range = below(folder);
+  const PathRange range = PathRange::below(folder);
   const std::size_t prefix = folder.is_root() ? 0 : range.begin.size();
   const auto walk = [&](auto&& next_rule) -> Result<void> {
     std::string from = range.begin;
@@ -62,10 +54,10 @@ Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) 
       std::string next;
       if (slash == std::string_view::npos) {
         names[name] = Access::kRead;
-        next = successor(path);
+        next = after_path(path);
       } else {
         names.emplace(name, Access::kPassage);
-        next = std::string(path.substr(0, slash)) + '0';
+        next = after_subtree(path.substr(0, slash));
       }
       from = std::move(next);
     }

@@ -1,6 +1,7 @@
 // What the rules say of a path, and what they say through a link; see reader.h.
 #include "policy/decisions/reader.h"
 #include "policy/decisions/reader_impl.h"
+#include "values/path_range.h"
 
 namespace grantfs {
 
@@ -36,7 +37,7 @@ Result<std::optional<Decision>> Reader::covered(const Holdings& holdings, const 
 Result<std::optional<Decision>> Reader::passage(const Holdings& holdings, const StorePath& path,
                                                 Timestamp now) {
   using Answer = std::optional<Decision>;
-  const Range range = below(path);
+  const PathRange range = PathRange::below(path);
   for (const Holding& holding : holdings) {
     db::Rows owned = statements_.next_owned.run(holding.principal, range.begin, range.end);
     auto row = owned.next();

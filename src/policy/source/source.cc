@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/quote.h"
+#include "values/path_range.h"
 
 namespace grantfs {
 namespace {
@@ -210,12 +211,10 @@ Result<void> Source::below(std::string_view principal, const StorePath& folder, 
                            const Take& take) {
   const auto name = asked_about(principal);
   if (!name) return {};
-  std::string begin = config_.path_prefix;
-  if (!folder.is_root()) begin += folder.text() + '/';
-  // '0' follows '/'. Without a prefix, no path is longer than StorePath::kMaxBytes.
-  std::string end(StorePath::kMaxBytes + 1, '\xff');
-  if (!begin.empty()) end = begin.substr(0, begin.size() - 1) + '0';
-  db::Rows rows = run(list_, {*name, begin, end});
+  std::string prefix = config_.path_prefix;
+  if (!folder.is_root()) prefix += folder.text() + '/';
+  const PathRange range = PathRange::beginning_with(std::move(prefix));
+  db::Rows rows = run(list_, {*name, range.begin, range.end});
   while (true) {
     auto row = next(list_, rows);
     if (!row) return row.error();
@@ -228,7 +227,7 @@ Result<void> Source::below(std::string_view principal, const StorePath& folder, 
     if (!until) return until.error();
     // What is elsewhere, or is no path in the store, `allow` is never asked about either.
     const std::string_view text = rows.text(0);
-    if (!text.starts_with(begin) || !is_live(*until, now)) continue;
+    if (!text.starts_with(range.begin) || !is_live(*until, now)) continue;
     const auto path = StorePath::parse(text.substr(config_.path_prefix.size()));
     if (!path || *path == folder || path->is_root()) continue;
     if (!take(*path, *until)) return {};

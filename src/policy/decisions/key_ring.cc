@@ -19,12 +19,7 @@ Timestamp first_end(Timestamp expires, const Expiry& retired) {
 
 }  // namespace
 
-Result<KeyRing> KeyRing::open(db::Connection& connection) {
-  db::Preparer prepare(connection);
-  KeyRing keys(prepare(kById), prepare(kAll));
-  if (!prepare.done()) return prepare.done().error();
-  return keys;
-}
+KeyRing::KeyRing(db::Preparer& prepare) : by_id_(prepare(kById)), all_(prepare(kAll)) {}
 
 std::vector<std::string_view> KeyRing::statements() {
   return {kById, kAll};

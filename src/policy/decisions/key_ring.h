@@ -29,7 +29,8 @@ struct Signed {
 /// The signing keys of one connection, kept from one commit to the next. One thread at a time.
 class KeyRing {
  public:
-  static Result<KeyRing> open(db::Connection& connection);
+  /// Of no use if the statements could not be prepared.
+  explicit KeyRing(db::Preparer& prepare);
   /// The statements that must be index seeks.
   static std::vector<std::string_view> statements();
 
@@ -60,9 +61,6 @@ class KeyRing {
     std::string uri_prefix;
     std::optional<Md5Expression> expression;  ///< none: a key for our own signatures
   };
-
-  KeyRing(db::Statement by_id, db::Statement all)
-      : by_id_(std::move(by_id)), all_(std::move(all)) {}
 
   /// Keys for MD5 by the prefix of the URIs that they sign, without the slash at its end. A prefix
   /// may have no key that could be used, and decides all the same.

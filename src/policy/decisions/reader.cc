@@ -1,117 +1,95 @@
 #include "policy/decisions/reader.h"
 
-#include <fmt/format.h>
-#include <sodium.h>
-
 #include <algorithm>
-#include <array>
 #include <iterator>
 
-#include "policy/decisions/reader_impl.h"
 #include "policy/feed/feed.h"
-#include "policy/schema/schema.h"
 
 namespace grantfs {
-namespace {
 
-constexpr const char* kVersion = "PRAGMA data_version";
-constexpr const char* kSession = "SELECT principal, expires, address FROM sessions WHERE id = ?1";
-constexpr const char* kLink =
-    "SELECT principal, path, expires, address, uses FROM links WHERE id = ?1";
-constexpr const char* kParents = "SELECT parent, expires FROM members WHERE member = ?1";
-constexpr const char* kOwnerAt = "SELECT principal FROM owners WHERE path = ?1";
-constexpr const char* kGrantAt = "SELECT expires FROM grants WHERE principal = ?1 AND path = ?2";
-// Decisions and listings find a principal's own rows alone, by its name first: that a row is
-// somebody else's must take as long as that there is none. So the index is not left to a planner
-// that would rather seek by the path, of which there is one in `owners`. Both tables in one
-// statement: beginning one costs more than the seek.
-constexpr const char* kRulesAt =
-    "SELECT NULL FROM owners INDEXED BY owners_by_principal WHERE principal = ?1 AND path = ?2"
-    " UNION ALL SELECT expires FROM grants INDEXED BY sqlite_autoindex_grants_1"
-    " WHERE principal = ?1 AND path = ?2";
-constexpr const char* kNextOwned =
-    "SELECT path FROM owners INDEXED BY owners_by_principal"
-    " WHERE principal = ?1 AND path >= ?2 AND path < ?3 ORDER BY path LIMIT 1";
-constexpr const char* kNextGranted =
-    "SELECT path, expires FROM grants INDEXED BY sqlite_autoindex_grants_1"
-    " WHERE principal = ?1 AND path >= ?2 AND path < ?3"
-    " AND (expires IS NULL OR expires > ?4) ORDER BY path LIMIT 1";
-
-constexpr std::array kAllStatements{kSession, kLink,    kParents,   kOwnerAt,
-                                    kGrantAt, kRulesAt, kNextOwned, kNextGranted};
-
-}  // namespace
-
-Reader::Reader(PolicyOptions options, DatabaseFiles::File file, db::Connection connection,
-               Statements statements, KeyRing keys)
-    : options_(std::move(options)),
-      file_(file),
-      connection_(std::move(connection)),
-      statements_(std::move(statements)),
-      keys_(std::move(keys)) {}
+Reader::Reader(std::unique_ptr<DecisionDatabase> database, db::Preparer& prepare)
+    : database_(std::move(database)),
+      identities_(*database_, prepare),
+      rules_(*database_, prepare),
+      listings_(*database_, rules_),
+      explainer_(*database_, identities_, rules_, prepare),
+      signatures_(prepare) {}
 
 Result<std::unique_ptr<Reader>> Reader::open(const PolicyOptions& options,
                                              DatabaseFiles::File file) {
-  auto connection = open_for_reading(options, file);
-  if (!connection) return connection.error();
-
-  db::Preparer prepare(*connection);
-  Statements statements{prepare(kVersion), prepare(kSession),   prepare(kLink),
-                        prepare(kParents), prepare(kOwnerAt),   prepare(kGrantAt),
-                        prepare(kRulesAt), prepare(kNextOwned), prepare(kNextGranted)};
+  auto database = DecisionDatabase::open(options, file);
+  if (!database) return database.error();
+  db::Preparer prepare((*database)->connection());
+  std::unique_ptr<Reader> reader(new Reader(std::move(*database), prepare));
   if (!prepare.done()) return prepare.done().error();
-  auto keys = KeyRing::open(*connection);
-  if (!keys) return keys.error();
-  return std::unique_ptr<Reader>(
-      new Reader(options, file, std::move(*connection), std::move(statements), std::move(*keys)));
+  return reader;
 }
 
-Result<void> Reader::check_fit() {
-  if (auto fit = check_schema(connection_, options_.database); !fit) return fit;
-  auto cookie = connection_.query_integer("PRAGMA schema_version");
-  if (!cookie) return cookie.error();
-  if (*cookie == checked_cookie_) return {};
-  if (auto fit = check_tables(connection_, options_.database); !fit) return fit;
-  checked_cookie_ = *cookie;
-  return {};
-}
-
-Result<Reader::Snapshot> Reader::snapshot() {
-  return snapshot(1);
-}
-
-Result<Reader::Snapshot> Reader::snapshot(int patience) {
-  connection_.limit_time(options_.time_limit * patience);
-  // While one statement is under way, SQLite keeps the read transaction it began, so everything
-  // else that is read meanwhile is of the same commit. That saves BEGIN and COMMIT.
-  remembered_commit_ = connection_.newest_commit();  // first: it may be older than what is read
-  db::Rows version = statements_.version.run();
-  auto row = version.next();
-  if (!row) return row.error();
-  if (!*row) return damaged(options_.database, "has no data_version");
-  if (version.integer(0) != checked_version_) {
-    if (auto fit = check_fit(); !fit) return fit.error();
-    checked_version_ = version.integer(0);
-    remembered_.clear();
-    keys_.clear();
-  }
-  Snapshot held{std::move(version), {}};
-  if (source_ != nullptr) {
-    auto source = source_->snapshot();
-    if (!source) return source.error();
-    held.source.emplace(std::move(*source));
+Result<DecisionDatabase::Snapshot> Reader::snapshot(int patience) {
+  auto held = database_->snapshot(patience);
+  if (held && held->is_anew) {
+    memory_.clear();
+    signatures_.clear();
   }
   return held;
 }
 
+std::string Reader::memory_name(const Identity& identity) const {
+  if (database_->source() != nullptr) return {};  // no decision of a source outlives the request
+  return DecisionMemory::name_of(identity);
+}
+
+Result<Holdings> Reader::holdings(const Identity& identity, Timestamp now) {
+  const std::string name = memory_name(identity);
+  if (name.empty()) return identities_.holdings(identity, now, Identities::Expired::kIgnore);
+  if (const Holdings* known = memory_.holdings(name, now)) return *known;
+  auto found = identities_.holdings(identity, now, Identities::Expired::kIgnore);
+  if (found && !found->empty()) memory_.keep(name, *found, now);
+  return found;
+}
+
 Result<Decision> Reader::decide(const Identity& identity, const StorePath& path) {
   const std::string name = memory_name(identity);
-  if (!name.empty() && remembered_commit_ && connection_.newest_commit() == remembered_commit_) {
-    if (const Decision* known = recall(name, path, options_.clock())) return *known;
+  if (!name.empty() && database_->is_unchanged()) {
+    if (const Decision* known = memory_.decision(name, path, database_->now())) return *known;
   }
   auto held = snapshot();
   if (!held) return held.error();
-  return decide_at(identity, path, options_.clock());
+  return decide_at(identity, path, database_->now());
+}
+
+Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& path, Timestamp now) {
+  const std::string name = memory_name(identity);
+  if (!name.empty()) {
+    if (const Decision* known = memory_.decision(name, path, now)) return *known;
+  }
+  if (const auto* bearer = std::get_if<Md5Bearer>(&identity)) {
+    return signatures_.decide(*bearer, path, now);
+  }
+  if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
+    auto decision = signatures_.decide(*bearer, path, now);
+    if (decision && decision->access != Access::kClosed && !name.empty()) {
+      memory_.keep(name, path, *decision, now);
+    }
+    return decision;
+  }
+  auto who = holdings(identity, now);
+  if (!who) return who.error();
+  if (who->empty()) return Decision{Access::kClosed, {}};
+
+  std::optional<Explanation::Link> link;
+  if (const auto* bearer = std::get_if<LinkBearer>(&identity)) {
+    auto found = identities_.find_link(bearer->link);
+    if (!found) return found.error();
+    link = std::move(*found);
+  }
+  auto decision =
+      link ? rules_.decide_by_link(*link, *who, path, now) : rules_.decide(*who, path, now);
+  // Names that are not there can be made up without end.
+  if (decision && !name.empty() && decision->access != Access::kNone) {
+    memory_.keep(name, path, *decision, now);
+  }
+  return decision;
 }
 
 Result<Door> Reader::door(const Identity& identity) {
@@ -119,14 +97,14 @@ Result<Door> Reader::door(const Identity& identity) {
   if (!held) return held.error();
   StorePath root;
   if (const auto* bearer = std::get_if<LinkBearer>(&identity)) {
-    auto link = find_link(bearer->link);
+    auto link = identities_.find_link(bearer->link);
     if (!link) return link.error();
     if (*link) root = (*link)->path.parent();
   }
   if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
     root = bearer->signature.claims().path.parent();
   }
-  auto decision = decide_at(identity, root, options_.clock());
+  auto decision = decide_at(identity, root, database_->now());
   if (!decision) return decision.error();
   return Door{*decision, std::move(root)};
 }
@@ -134,94 +112,95 @@ Result<Door> Reader::door(const Identity& identity) {
 Result<bool> Reader::has_expired(const TokenHash& token) {
   auto held = snapshot();
   if (!held) return held.error();
-  const Timestamp now = options_.clock();
-  auto session = find_session(token);
+  const Timestamp now = database_->now();
+  auto session = identities_.find_session(token);
   if (!session) return session.error();
-  auto link = find_link(token);
+  auto link = identities_.find_link(token);
   if (!link) return link.error();
   return (*session && !is_live((*session)->expires, now)) ||
          (*link && !is_live((*link)->expires, now));
 }
 
+Result<bool> Reader::has_expired(const Signature& signature) {
+  auto held = snapshot();
+  if (!held) return held.error();
+  return signatures_.has_expired(signature, database_->now());
+}
+
+Result<Decision> Reader::expired(const Md5Bearer& bearer, const StorePath& uri) {
+  auto held = snapshot();
+  if (!held) return held.error();
+  return signatures_.expired(bearer, uri, database_->now());
+}
+
 Result<bool> Reader::knows_link(const TokenHash& id) {
   auto held = snapshot();
   if (!held) return held.error();
-  auto link = find_link(id);
+  auto link = identities_.find_link(id);
   if (!link) return link.error();
   return link->has_value();
 }
 
-Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& path, Timestamp now) {
-  const std::string name = memory_name(identity);
-  if (!name.empty()) {
-    if (const Decision* known = recall(name, path, now)) return *known;
-  }
-  if (const auto* bearer = std::get_if<Md5Bearer>(&identity)) return by_md5(*bearer, path, now);
-  if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
-    auto decision = by_signature(*bearer, path, now);
-    if (decision && decision->access != Access::kClosed && !name.empty()) {
-      remembered_.keep(memory_key(name, path.text()), *decision, now);
-    }
-    return decision;
-  }
-  auto who = holdings(identity, now, Expired::kIgnore);
+Result<std::vector<Principal>> Reader::principals(const Identity& identity) {
+  auto held = snapshot();
+  if (!held) return held.error();
+  auto who = holdings(identity, database_->now());
   if (!who) return who.error();
-  if (who->empty()) return Decision{Access::kClosed, {}};
+  std::vector<Principal> principals;
+  for (const Holding& holding : *who) {
+    auto principal = Principal::parse(holding.principal);
+    if (!principal) return database_->damaged(principal.error().message);
+    principals.push_back(std::move(*principal));
+  }
+  return principals;
+}
 
-  std::optional<Explanation::Link> link;
-  if (const auto* bearer = std::get_if<LinkBearer>(&identity)) {
-    auto found = find_link(bearer->link);
-    if (!found) return found.error();
-    link = std::move(*found);
+Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) {
+  constexpr int kPatience = 10;
+  auto held = snapshot(kPatience);
+  if (!held) return held.error();
+  const Timestamp now = database_->now();
+  if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
+    return signatures_.list(*bearer, folder, now);
   }
-  auto decision = link ? by_link(*link, *who, path, now) : by_rules(*who, path, now);
-  // Names that are not there can be made up without end.
-  if (decision && !name.empty() && decision->access != Access::kNone) {
-    remembered_.keep(memory_key(name, path.text()), *decision, now);
+  auto who = holdings(identity, now);
+  if (!who) return who.error();
+  if (who->empty()) return Listing{Access::kClosed, {}};
+  const auto* bearer = std::get_if<LinkBearer>(&identity);
+  if (bearer == nullptr) return listings_.list(*who, folder, now);
+  auto link = identities_.find_link(bearer->link);
+  if (!link) return link.error();
+  if (!*link) return Listing{Access::kClosed, {}};
+  return listings_.list_by_link(**link, *who, folder, now);
+}
+
+Result<Explanation> Reader::explain(const Identity& identity, const StorePath& path) {
+  auto held = snapshot();
+  if (!held) return held.error();
+  const Timestamp now = database_->now();
+  if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
+    return signatures_.explain(*bearer, path, now);
   }
-  return decision;
+  return explainer_.explain(identity, path, now);
 }
 
 Result<std::array<unsigned char, 16>> Reader::inode_key() {
-  connection_.limit_time(options_.time_limit);
-  auto statement = connection_.prepare("SELECT hex(value) FROM meta WHERE key = 'inode_key'");
-  if (!statement) return statement.error();
-  db::Rows rows = statement->run();
-  auto row = rows.next();
-  if (!row) return row.error();
-  std::array<unsigned char, 16> key{};
-  std::size_t size = 0;
-  const std::string_view hex = *row ? rows.text(0) : std::string_view();
-  if (sodium_hex2bin(key.data(), key.size(), hex.data(), hex.size(), nullptr, &size, nullptr) !=
-          0 ||
-      size != key.size()) {
-    return damaged(options_.database, "has no inode_key of 16 bytes in its table meta");
-  }
-  return key;
+  return database_->inode_key();
 }
 
 Result<std::vector<std::string>> Reader::source_advice() {
-  return source_ == nullptr ? Result(std::vector<std::string>()) : source_->advice();
+  if (database_->source() == nullptr) return std::vector<std::string>();
+  return database_->source()->advice();
 }
 
 Result<std::vector<std::string>> Reader::query_plans() {
-  connection_.limit_time(options_.time_limit);
-  std::vector<std::string> plans;
-  std::vector<std::string_view> all(kAllStatements.begin(), kAllStatements.end());
-  std::ranges::copy(Feed::statements(), std::back_inserter(all));
-  std::ranges::copy(KeyRing::statements(), std::back_inserter(all));
-  for (const std::string_view sql : all) {
-    auto statement = connection_.prepare(fmt::format("EXPLAIN QUERY PLAN {}", sql));
-    if (!statement) return statement.error();
-    db::Rows rows = statement->run();
-    while (true) {
-      auto row = rows.next();
-      if (!row) return row.error();
-      if (!*row) break;
-      plans.push_back(fmt::format("{}: {}", sql, rows.text(3)));
-    }
+  std::vector<std::string_view> all;
+  for (const auto& statements :
+       {Identities::statements(), Rules::statements(), Explainer::statements(), Feed::statements(),
+        KeyRing::statements()}) {
+    std::ranges::copy(statements, std::back_inserter(all));
   }
-  return plans;
+  return database_->query_plans(all);
 }
 
 }  // namespace grantfs

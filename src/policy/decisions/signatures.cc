@@ -1,6 +1,8 @@
-// What signed URLs open; see reader.h.
-#include "policy/decisions/reader.h"
-#include "policy/decisions/reader_impl.h"
+#include "policy/decisions/signatures.h"
+
+#include <utility>
+
+#include "values/bound_address.h"
 
 namespace grantfs {
 namespace {
@@ -14,10 +16,16 @@ std::optional<std::string> address_of(const Md5Bearer& bearer) {
   return bearer.from->text();
 }
 
+Decision leads_to(Signed made) {
+  Decision decision{Access::kRead, made.until, made.uri_bytes};
+  decision.file = std::move(made.path);
+  return decision;
+}
+
 }  // namespace
 
-Result<Decision> Reader::by_signature(const SignatureBearer& bearer, const StorePath& path,
-                                      Timestamp now) {
+Result<Decision> Signatures::decide(const SignatureBearer& bearer, const StorePath& path,
+                                    Timestamp now) {
   const SignatureClaims& claims = bearer.signature.claims();
   if (!is_live(claims.expires, now) || !counts_from(claims.address, bearer.from)) return Decision{};
   auto made = keys_.judge(bearer.signature);
@@ -33,7 +41,7 @@ Result<Decision> Reader::by_signature(const SignatureBearer& bearer, const Store
   return decision;
 }
 
-Result<Decision> Reader::by_md5(const Md5Bearer& bearer, const StorePath& uri, Timestamp now) {
+Result<Decision> Signatures::decide(const Md5Bearer& bearer, const StorePath& uri, Timestamp now) {
   if (!is_live(bearer.mark.expires.time, now)) return Decision{};
   const Decision nothing{Access::kNone, bearer.mark.expires.time};
   if (uri.is_root()) {
@@ -44,14 +52,12 @@ Result<Decision> Reader::by_md5(const Md5Bearer& bearer, const StorePath& uri, T
   auto made = keys_.judge(bearer.mark, uri_of(uri), address_of(bearer));
   if (!made) return made.error();
   if (!*made || !is_live((*made)->until, now)) return nothing;
-  Decision decision{Access::kRead, (*made)->until, (*made)->uri_bytes};
-  decision.file = std::move((*made)->path);
-  return decision;
+  return leads_to(std::move(**made));
 }
 
-Result<Listing> Reader::list_signed(const SignatureBearer& bearer, const StorePath& folder,
-                                    Timestamp now) {
-  auto decision = by_signature(bearer, folder, now);
+Result<Listing> Signatures::list(const SignatureBearer& bearer, const StorePath& folder,
+                                 Timestamp now) {
+  auto decision = decide(bearer, folder, now);
   if (!decision) return decision.error();
   Listing listing{decision->access, {}};
   if (decision->access == Access::kPassage) {
@@ -60,9 +66,9 @@ Result<Listing> Reader::list_signed(const SignatureBearer& bearer, const StorePa
   return listing;
 }
 
-Result<Explanation> Reader::explain_signature(const SignatureBearer& bearer, const StorePath& path,
-                                              Timestamp now) {
-  auto decision = by_signature(bearer, path, now);
+Result<Explanation> Signatures::explain(const SignatureBearer& bearer, const StorePath& path,
+                                        Timestamp now) {
+  auto decision = decide(bearer, path, now);
   if (!decision) return decision.error();
   auto made = keys_.judge(bearer.signature);
   if (!made) return made.error();
@@ -73,23 +79,17 @@ Result<Explanation> Reader::explain_signature(const SignatureBearer& bearer, con
   return explanation;
 }
 
-Result<bool> Reader::has_expired(const Signature& signature) {
-  auto held = snapshot();
-  if (!held) return held.error();
+Result<bool> Signatures::has_expired(const Signature& signature, Timestamp now) {
   auto made = keys_.judge(signature);
   if (!made) return made.error();
-  return *made && !is_live((*made)->until, options_.clock());
+  return *made && !is_live((*made)->until, now);
 }
 
-Result<Decision> Reader::expired(const Md5Bearer& bearer, const StorePath& uri) {
-  auto held = snapshot();
-  if (!held) return held.error();
+Result<Decision> Signatures::expired(const Md5Bearer& bearer, const StorePath& uri, Timestamp now) {
   auto made = keys_.judge(bearer.mark, uri_of(uri), address_of(bearer));
   if (!made) return made.error();
-  if (!*made || is_live((*made)->until, options_.clock())) return Decision{};
-  Decision decision{Access::kRead, (*made)->until, (*made)->uri_bytes};
-  decision.file = std::move((*made)->path);
-  return decision;
+  if (!*made || is_live((*made)->until, now)) return Decision{};
+  return leads_to(std::move(**made));
 }
 
 }  // namespace grantfs

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "db/database.h"
+#include "grantfs/policy.h"
+#include "policy/decisions/decision_database.h"
+#include "policy/decisions/holding.h"
+
+namespace grantfs {
+
+/// What the rules say of a path: owners, grants, and what the source allows. Reads within the
+/// snapshot that its caller began. One thread at a time.
+class Rules {
+ public:
+  /// `database` must outlive it.
+  Rules(DecisionDatabase& database, db::Preparer& prepare);
+
+  /// What the rules say, whatever the identity is. `holdings` must not be empty.
+  Result<Decision> decide(const Holdings& holdings, const StorePath& path, Timestamp now);
+  /// The same through a link: of the path that the link is on, and of the folder that holds it.
+  Result<Decision> decide_by_link(const Explanation::Link& link, const Holdings& holdings,
+                                  const StorePath& path, Timestamp now);
+
+  /// A rule on the path or a folder above it, as a decision; none if there is none. For each of
+  /// those and each principal one statement, whatever others have there.
+  Result<std::optional<Decision>> covered(const Holdings& holdings, const StorePath& path,
+                                          Timestamp now);
+  /// A rule below the path, as a decision; none if there is none.
+  Result<std::optional<Decision>> passage(const Holdings& holdings, const StorePath& path,
+                                          Timestamp now);
+
+  /// The first path from `begin` on and before `end` that the principal owns: no row or one, of the
+  /// path. The texts must outlive the rows, of which there are one at a time.
+  db::Rows next_owned(std::string_view principal, std::string_view begin, std::string_view end);
+  /// The same of live grants: the path and its expiry.
+  db::Rows next_granted(std::string_view principal, std::string_view begin, std::string_view end,
+                        Timestamp now);
+
+  /// The statements that must be index seeks.
+  static std::vector<std::string_view> statements();
+
+ private:
+  DecisionDatabase& database_;
+  db::Statement rules_at_;
+  db::Statement next_owned_;
+  db::Statement next_granted_;
+};
+
+}  // namespace grantfs

@@ -20,6 +20,7 @@ bool holds(const PathRange& range, std::string_view spelling) {
 std::vector<std::string> edges() {
   return {".",
           "a",
+          "a\x01",
           "a!",
           "a-b",
           "a.b",

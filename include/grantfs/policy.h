@@ -247,10 +247,10 @@ class Policy {
   Result<std::vector<std::string>> query_plans();
 
  private:
-  class Readers;
-  explicit Policy(std::unique_ptr<Readers> readers);
+  class Connections;
+  explicit Policy(std::unique_ptr<Connections> connections);
 
-  std::unique_ptr<Readers> readers_;
+  std::unique_ptr<Connections> connections_;
 };
 
 }  // namespace grantfs

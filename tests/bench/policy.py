@@ -1,6 +1,7 @@
 """What a decision costs as the policy grows, and a listing as the folder does."""
 
 import json
+import os
 import sqlite3
 import statistics
 import subprocess
@@ -141,7 +142,7 @@ def on_a_mount(bench):
         for _ in range(100 if bench.given.quick else 500):
             for among, times in taken.items():
                 start = time.perf_counter()
-                names = harness.os.listdir(site.path("by-session", token, f"among{among}"))
+                names = os.listdir(site.path("by-session", token, f"among{among}"))
                 times.append((time.perf_counter() - start) * 1e6)
                 if len(names) != VISIBLE:
                     raise RuntimeError(f"{len(names)} names where {VISIBLE} are visible")

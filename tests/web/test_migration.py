@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from test_readme import APART, PRELUDE
+from test_readme import PRELUDE
 from web_test import harness
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -137,7 +137,7 @@ class Migration(unittest.TestCase):
     def follow(self, script, **variables):
         """On this machine, with every change kept apart; returns standard output, and all that was said."""
         with tempfile.TemporaryDirectory() as scratch:
-            done = subprocess.run([*APART, "bash", "-c", PRELUDE + script, "migration", scratch, str(harness.BUILD), str(TOP)],
+            done = subprocess.run([*harness.APART, "bash", "-c", PRELUDE + script, "migration", scratch, str(harness.BUILD), str(TOP)],
                                   capture_output=True, text=True, timeout=60, env={**os.environ, "LC_ALL": "C.UTF-8", **variables})
         said = done.stdout + done.stderr
         self.assertEqual(done.returncode, 0, said)

@@ -11,9 +11,6 @@ from web_test import harness
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
-# Own mounts, network and processes: what the set-up writes goes to memory, its port 8080 is nobody
-# else's, and all it starts ends with it.
-APART = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
 PRELUDE = """
 set -e
 scratch=$1 build=$2 top=$3
@@ -56,7 +53,7 @@ class Readme(unittest.TestCase):
         with tempfile.TemporaryDirectory() as scratch:
             # bob is refused by the last command: grantctl check exits 1.
             script = PRELUDE + "set +e\n" + commands + "\nset -e\n" + POSTLUDE
-            done = subprocess.run([*APART, "bash", "-c", script, "readme", scratch, str(harness.BUILD), str(TOP)],
+            done = subprocess.run([*harness.APART, "bash", "-c", script, "readme", scratch, str(harness.BUILD), str(TOP)],
                                   capture_output=True, text=True, timeout=60, env={**os.environ, "LC_ALL": "C.UTF-8"})
         said = done.stdout + done.stderr
         self.assertEqual(done.returncode, 0, said)

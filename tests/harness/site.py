@@ -1,30 +1,12 @@
-"""A private store, its database and a real mount, for tests that run as root.
-
-    site = Site()                       # or, in a MountTest, self.site
-    self.addCleanup(site.close)
-    site.write("alice/report.pdf", b"%PDF")
-    site.grantctl("own", "user:alice", "alice")
-    token = site.session("user:alice")
-    site.mount()
-    site.path("by-session", token, "alice/report.pdf").read_bytes()
-
-The programs are $GRANTFS_BUILD/grantfs (default: build/ at the top), which may be a sanitizer's, and build/grantctl.
-Everything lies in one temporary folder per site, is reachable by other uids through the mount
-alone, and is gone after close(), which also runs when the interpreter ends.
-"""
+"""A site: a private store, its database, a mount point, and the daemon between them."""
 
 import atexit
 import contextlib
 import ctypes
-import errno
-import fcntl
-import grp
 import hashlib
 import json
 import os
 import pathlib
-import pickle
-import pwd
 import resource
 import shutil
 import signal
@@ -34,206 +16,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-import traceback
 import unittest
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
-BUILD = pathlib.Path(os.environ.get("GRANTFS_BUILD", REPOSITORY / "build")).resolve()
-GRANTFS = BUILD / "grantfs"
-GRANTCTL = REPOSITORY / "build/grantctl"
-MOUNT_HELPER = BUILD / "mount.grantfs"
-
-# Sanitizers slow everything down: patience is theirs, not a measurement.
-SANITIZED = "GRANTFS_SANITIZER_LOG" in os.environ
-PATIENCE_SECONDS = 60 if SANITIZED else 15
+from .actors import end_with_parent
+from .namespaces import mounts
+from .programs import GRANTCTL, GRANTFS, PATIENCE_SECONDS
+from .waiting import Timeout, wait_for
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
 
 _open_sites = set()
-
-
-class Timeout(AssertionError):
-    """What was waited for did not come."""
-
-
-def wait_for(predicate, timeout=PATIENCE_SECONDS, what=None):
-    """Polls until predicate() is true and returns that value; raises Timeout otherwise."""
-    deadline = time.monotonic() + timeout
-    pause = 0.0005
-    while True:
-        value = predicate()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise Timeout(f"waited {timeout} s in vain for {what or predicate}")
-        time.sleep(pause)
-        pause = min(pause * 2, 0.01)
-
-
-def outcome(function, *args, **kwargs):
-    """"OK" if the call succeeds, else the name of its errno: "ENOENT". os.open's fd is closed."""
-    try:
-        value = function(*args, **kwargs)
-    except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            return "EOPNOTSUPP"  # errorcode has its other name
-        return errno.errorcode.get(error.errno, str(error.errno))
-    if function is os.open:
-        os.close(value)
-    return "OK"
-
-
-def mounts(under):
-    """The mount points at or below a path, in this mount namespace, topmost last."""
-    under = os.fsencode(os.path.realpath(os.path.dirname(under)) + "/" + os.path.basename(under))
-    found = []
-    with open("/proc/self/mountinfo", "rb") as lines:
-        for line in lines:
-            point = line.split()[4].decode("unicode_escape").encode("latin-1")
-            if point == under or point.startswith(under + b"/"):
-                found.append(os.fsdecode(point))
-    return found
-
-
-# --- other uids -----------------------------------------------------------------------------
-
-
-def end_with_parent():
-    """For a child process: no life after ours."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def become(uid, gid=None, groups=()):
-    """For a forked child: another uid and gid (the same number by default), and no life after ours."""
-    end_with_parent()
-    os.setgroups(list(groups))
-    gid = uid if gid is None else gid
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
-    end_with_parent()  # becoming another uid clears it
-
-
-def _attempt(function, args, kwargs):
-    try:
-        return ("value", function(*args, **kwargs))
-    except OSError as error:
-        return ("errno", (error.errno, error.filename if isinstance(error.filename, str) else None))
-    except BaseException:  # noqa: BLE001 - reported in the parent, whatever it is
-        return ("traceback", traceback.format_exc())
-
-
-def _unwrap(kind, value):
-    if kind == "value":
-        return value
-    if kind == "errno":
-        raise OSError(value[0], os.strerror(value[0]), value[1])
-    raise AssertionError("in the other process:\n" + value)
-
-
-def as_user(uid, function, *args, gid=None, groups=(), **kwargs):
-    """Calls the function in a child process of that uid and gid (the same number by default).
-
-    Returns its result, which must be picklable; raises OSError with the errno it failed with.
-    The uid need not exist.
-    """
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            os.close(read_end)
-            try:
-                become(uid, gid, groups)
-                answer = pickle.dumps(_attempt(function, args, kwargs))
-            except BaseException:  # noqa: BLE001
-                answer = pickle.dumps(("traceback", traceback.format_exc()))
-            with open(write_end, "wb") as pipe:
-                pipe.write(answer)
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(write_end)
-    try:
-        with open(read_end, "rb") as pipe:
-            answer = pipe.read()
-    finally:
-        os.waitpid(pid, 0)
-    if not answer:
-        raise AssertionError("the child process died without an answer")
-    return _unwrap(*pickle.loads(answer))
-
-
-class Actor:
-    """A process of another uid that stays, and keeps its descriptors and working directory.
-
-        alice = Actor(3001)
-        alice.call(os.chdir, path)      # functions by name: builtins, or of a module's top level
-
-    close() ends it.
-    """
-
-    def __init__(self, uid, gid=None, groups=()):
-        requests_out, self._requests = os.pipe()
-        self._answers, answers_in = os.pipe()
-        self.uid = uid
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                os.close(self._requests)
-                os.close(self._answers)
-                become(uid, gid, groups)
-                self._serve(requests_out, answers_in)
-            finally:
-                os._exit(0)
-        os.close(requests_out)
-        os.close(answers_in)
-        self._requests = open(self._requests, "wb")
-        self._answers = open(self._answers, "rb")
-
-    @staticmethod
-    def _serve(requests_fd, answers_fd):
-        with open(requests_fd, "rb") as requests, open(answers_fd, "wb") as answers:
-            while True:
-                try:
-                    function, args, kwargs = pickle.load(requests)
-                except EOFError:
-                    return
-                pickle.dump(_attempt(function, args, kwargs), answers)
-                answers.flush()
-
-    def start(self, function, *args, **kwargs):
-        """Begins a call without waiting for it; finish() returns its result."""
-        pickle.dump((function, args, kwargs), self._requests)
-        self._requests.flush()
-
-    def finish(self):
-        return _unwrap(*pickle.load(self._answers))
-
-    def call(self, function, *args, **kwargs):
-        self.start(function, *args, **kwargs)
-        return self.finish()
-
-    def outcome(self, function, *args, **kwargs):
-        return self.call(outcome, function, *args, **kwargs)
-
-    def close(self):
-        if self.pid is None:
-            return
-        for end in (self._requests, self._answers):
-            with contextlib.suppress(OSError):
-                end.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
-        self.pid = None
-
-
-# --- a site ---------------------------------------------------------------------------------
-
 
 #: Options of every mount that does not say otherwise. Most cases are about decisions, and want each
 #: to be made anew; tests/run.py runs them once more with leases, as a mount has them by default.
@@ -633,115 +427,3 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
 if (threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-
-
-# --- what the machine has once ---------------------------------------------------------------
-
-
-def when_over(action):
-    """Has a child run `action` when this process has ended, by SIGKILL too, or what this returns is called,
-    which waits for it."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        with contextlib.suppress(BaseException):
-            os.setsid()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
-            os.close(write_end)
-            os.read(read_end, 1)  # the end of file: nobody holds the other end any more
-            action()
-        os._exit(0)
-    os.close(read_end)
-
-    def over():
-        os.close(write_end)
-        os.waitpid(pid, 0)
-
-    return over
-
-
-def hold_machine(test, what, alone):
-    """Until the test is over, other tests, of other processes too, wait for `what`; not alone: unless
-    they want it not alone either."""
-    descriptor = os.open(f"/run/lock/grantfs-tests.{what}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    test.addCleanup(os.close, descriptor)
-    fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-
-
-# --- io_uring -------------------------------------------------------------------------------
-
-
-_URING = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
-
-
-def with_io_uring(test):
-    """Has the kernel take io=uring until the test is over, or skips it."""
-    if not has_io_uring(test):
-        test.skipTest("no FUSE over io_uring: this kernel, or the packaged libfuse, has none")
-
-
-def has_io_uring(test):
-    """Has the kernel take io=uring until the test is over; False if it cannot."""
-    if "GRANTFS_PACKAGED_LIBFUSE" in os.environ:
-        return False
-    try:
-        before = _URING.read_text().strip()
-        _URING.write_text(before)
-    except OSError:
-        return False
-    hold_machine(test, "io_uring", alone=True)
-    before = _URING.read_text().strip()
-    if before in ("Y", "1"):
-        return True
-    test.addCleanup(when_over(lambda: _URING.write_text(before)))
-    _URING.write_text("Y")
-    return True
-
-
-# --- a test case ----------------------------------------------------------------------------
-
-
-def unused_ids(count, start=310000):
-    """Numbers that are no uid and no gid of this machine."""
-    taken = {entry.pw_uid for entry in pwd.getpwall()} | {entry.gr_gid for entry in grp.getgrall()}
-    return [number for number in range(start, start + 1000) if number not in taken][:count]
-
-
-class MountTest(unittest.TestCase):
-    """A test with a site of its own, not yet mounted, and three uids that nobody has."""
-
-    #: Whether it makes the kernel forget what it knows, of other tests' mounts too.
-    DROPS_KERNEL_CACHES = False
-
-    def setUp(self):
-        if os.geteuid() != 0:
-            self.skipTest("mounts, and becomes other users: run it as root")
-        hold_machine(self, "kernel-caches", alone=self.DROPS_KERNEL_CACHES)
-        self.alice, self.bob, self.stranger = unused_ids(3)
-        self.site = self.new_site()
-
-    def new_site(self, **kwargs):
-        site = Site(**kwargs)
-        self.addCleanup(site.close)
-        return site
-
-    def actor(self, uid, **kwargs):
-        actor = Actor(uid, **kwargs)
-        self.addCleanup(actor.close)
-        return actor
-
-    def assert_errno(self, expected, function, *args, **kwargs):
-        """`expected` is a number such as errno.ENOENT; the call must fail with just that."""
-        want = errno.errorcode[expected]
-        self.assertEqual(outcome(function, *args, **kwargs), want,
-                         f"{getattr(function, '__name__', function)}{args}")
-
-    def assert_absent(self, path):
-        """To stat, open and every other question the path does not exist."""
-        for function, args in ((os.stat, ()), (os.lstat, ()), (os.open, (os.O_RDONLY,)),
-                               (os.open, (os.O_PATH,)), (os.listdir, ()), (os.readlink, ())):
-            self.assert_errno(errno.ENOENT, function, path, *args)
-
-    def assert_daemon_lives(self):
-        self.assertTrue(self.site.alive(), f"the daemon has died; its log: {self.site.log()}")

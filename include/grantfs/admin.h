@@ -12,6 +12,7 @@
 #include "grantfs/policy.h"
 #include "grantfs/principal.h"
 #include "grantfs/result.h"
+#include "grantfs/rows.h"
 #include "grantfs/secret.h"
 #include "grantfs/signature.h"
 #include "grantfs/store_path.h"
@@ -20,33 +21,6 @@
 
 namespace grantfs {
 
-/// A row of `members`.
-struct Membership {
-  Principal member;
-  Principal group;
-  Expiry expires;
-};
-
-/// A row of `sessions`.
-struct Session {
-  TokenHash id;
-  Principal principal;
-  Expiry expires;
-  std::string address;  ///< empty: not bound to one
-  Timestamp created;
-};
-
-/// A row of `links`.
-struct Link {
-  TokenHash id;
-  Principal principal;
-  StorePath path;
-  Expiry expires;
-  std::string address;  ///< empty: not bound to one
-  std::optional<std::int64_t> uses;
-  Timestamp created;
-};
-
 /// What limits a link.
 struct LinkTerms {
   Expiry expires{};
@@ -54,16 +28,6 @@ struct LinkTerms {
   std::optional<std::int64_t> uses{};  ///< 1 to kMostLinkUses
 };
 inline constexpr std::int64_t kMostLinkUses = 1'000'000'000;
-/// A row of `signing_keys`, but for the secret.
-struct SigningKey {
-  std::string id;
-  /// Of nginx's secure_link_md5, as Md5Expression takes it; none: a key for our own signatures.
-  std::optional<std::string> expression;
-  std::string uri_prefix;  ///< empty unless there is an expression
-  StorePath path;          ///< what it may sign for, and all below
-  Timestamp created;
-  Expiry retired;  ///< from then on, nothing that it signed counts
-};
 
 /// A signing key to be made. It must not outlive `secret`.
 struct NewSigningKey {
@@ -74,27 +38,6 @@ struct NewSigningKey {
   std::string_view secret;
 };
 
-/// A signing key with what signing takes.
-struct UsableSigningKey {
-  std::string id;
-  std::optional<Md5Expression> expression;
-  std::string uri_prefix;
-  StorePath path;
-  Secret secret;
-  Expiry retired;
-};
-
-/// Rows that a command touched, by table.
-struct RowCounts {
-  std::int64_t owners = 0;
-  std::int64_t grants = 0;
-  std::int64_t members = 0;
-  std::int64_t sessions = 0;
-  std::int64_t links = 0;
-  std::int64_t signing_keys = 0;
-  std::int64_t total() const { return owners + grants + members + sessions + links + signing_keys; }
-};
-
 /// What init_database() did.
 enum class InitOutcome { kCreated, kMigrated, kAlreadyCurrent };
 struct Initialized {
@@ -102,12 +45,6 @@ struct Initialized {
   /// Migrated from a version in which a blank path was the whole store: what is on that now may
   /// have come from a field that somebody left empty.
   bool knew_blank_paths = false;
-};
-
-/// The rules that there are about a path, live ones alone: an expired grant lets nobody in.
-struct RulePresence {
-  bool here = false;   ///< on exactly this path
-  bool below = false;  ///< on a path below it
 };
 
 /// Creates the policy database, or brings an older one to this program's schema, in one
@@ -227,7 +164,7 @@ class Admin {
   Result<RulePresence> rules_about(const StorePath& path);
 
  private:
-  class Impl;
+  struct Impl;
   explicit Admin(std::unique_ptr<Impl> impl);
 
   std::unique_ptr<Impl> impl_;

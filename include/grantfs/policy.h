@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "grantfs/decision.h"
 #include "grantfs/identity.h"
 #include "grantfs/principal.h"
 #include "grantfs/result.h"
@@ -18,99 +19,6 @@
 #include "grantfs/token.h"
 
 namespace grantfs {
-
-/// What the policy says of one identity and one path. It knows nothing of what the store holds:
-/// a file need not exist to be granted, and a path that exists may be none's.
-enum class Access : std::uint8_t {
-  kClosed,   ///< the identity itself is void: no such session, expired, or bound elsewhere
-  kNone,     ///< no live rule covers the path, and none lies below it
-  kPassage,  ///< a live rule lies below: a folder of this name is shown, to lead there
-  kRead,     ///< a live rule on the path or on a folder above it: may be read
-};
-
-/// What the policy says, and what it rests on.
-struct Decision {
-  Access access = Access::kClosed;
-  /// The first expiry among the session, memberships and grant that it rests on: if nobody changes
-  /// anything, it holds until then. None: for ever. Of no meaning with kNone, which is never kept,
-  /// except for the path of the whole store: there it is the identity's own.
-  Expiry until;
-  /// With kRead, how much of the path names the folder (or the path itself) that the rule is on;
-  /// for an Md5Bearer, how much of the URI was signed.
-  std::size_t rule_path_bytes = 0;
-  /// How often each client may use the link that it rests on; none: any number of times. The policy
-  /// does not count: see LinkUses.
-  std::optional<std::int64_t> uses{};
-  /// With kRead, for an Md5Bearer: where in the store the file of the URI is.
-  std::optional<StorePath> file{};
-};
-
-/// Where an identity's view begins.
-struct Door {
-  Decision decision;  ///< on the root
-  /// The folder of the store that the door leads to: all of it, but for a link the folder that
-  /// holds what it is on, of which nothing else is shown. A link on the whole store leads there.
-  StorePath root;
-};
-
-/// One name in a folder of which only parts are visible.
-struct ListedName {
-  std::string name;
-  Access access;  ///< kPassage or kRead
-};
-
-/// What an identity may see in a folder. With kRead, everything the store has there, and `names`
-/// is empty; with kPassage, of what the store has there, `names` alone (sorted, each once).
-struct Listing {
-  Access access = Access::kNone;
-  std::vector<ListedName> names;
-};
-
-/// What lets somebody in: ownership, a grant, or what an application's own database says.
-struct Rule {
-  enum class Kind { kOwner, kGrant, kSource };
-  Kind kind;
-  Principal principal;
-  StorePath path;
-  Expiry expires;  ///< an ownership never expires
-};
-
-/// Why access is what it is, for people.
-struct Explanation {
-  Access access = Access::kNone;
-  /// The session, if the identity is one: unset where no such session exists.
-  struct Session {
-    Principal principal;
-    Expiry expires;
-    std::string address;  ///< empty: not bound to one
-  };
-  std::optional<Session> session;
-  /// The link, if the identity is one: unset where no such link exists.
-  struct Link {
-    Principal principal;
-    StorePath path;
-    Expiry expires;
-    std::string address;  ///< empty: not bound to one
-    std::optional<std::int64_t> uses;
-  };
-  std::optional<Link> link;
-  /// The signature, if the identity is one.
-  struct Signed {
-    bool is_genuine = false;  ///< a key that there is made it, for a path that the key may sign for
-    SignatureClaims claims;
-    Expiry until;  ///< if it is genuine: its expiry, or the key's retirement if that is sooner
-  };
-  std::optional<Signed> signature;
-  /// The rule that allows; unset unless access is kRead.
-  std::optional<Rule> rule;
-  /// How the identity comes to be the rule's principal: its own principal first, the rule's last.
-  std::vector<Principal> membership;
-  /// What would allow it, had it not expired: grants as they are, and grants reached only through
-  /// an expired membership. Nearest path first.
-  std::vector<Rule> expired;
-  /// Who else the path is open to: the owner of the path or of the nearest folder above it.
-  std::optional<Rule> owner;
-};
 
 /// Why the feed does not say what a commit took away.
 enum class Unexplained : std::uint8_t {

@@ -1,11 +1,37 @@
 #include "grantfs/admin.h"
 
-#include "policy/changes/admin_impl.h"
+#include "policy/changes/bulk_export.h"
+#include "policy/changes/bulk_import.h"
+#include "policy/changes/change_connection.h"
+#include "policy/changes/cleaning.h"
+#include "policy/changes/key_changes.h"
+#include "policy/changes/link_changes.h"
+#include "policy/changes/member_changes.h"
+#include "policy/changes/rule_changes.h"
+#include "policy/changes/rule_listing.h"
+#include "policy/changes/session_changes.h"
 #include "policy/feed/journal.h"
 #include "policy/schema/database_file.h"
 #include "policy/schema/schema.h"
 
 namespace grantfs {
+
+/// The connection, and what changes the database through it.
+struct Admin::Impl {
+  Impl(const std::filesystem::path& database, db::Connection opened, Clock clock)
+      : connection(database, std::move(opened), std::move(clock)) {}
+
+  ChangeConnection connection;
+  RuleChanges rules{connection};
+  RuleListing listing{connection};
+  MemberChanges members{connection};
+  SessionChanges sessions{connection};
+  LinkChanges links{connection};
+  KeyChanges keys{connection};
+  Cleaning cleaning{connection};
+  BulkImport importing{connection};
+  BulkExport exporting{connection};
+};
 
 Admin::Admin(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Admin::~Admin() = default;
@@ -16,86 +42,123 @@ Result<std::unique_ptr<Admin>> Admin::open(const std::filesystem::path& database
   if (auto fits = check_journal_fits(database); !fits) return fits.error();
   auto connection = db::Connection::open(database, db::Mode::kWrite);
   if (!connection) return connection.error();
-  connection->set_busy_timeout(kAdminBusyTimeoutMilliseconds);
+  connection->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
   if (auto fit = check_schema(*connection, database); !fit) return fit.error();
   if (auto fit = check_tables(*connection, database); !fit) return fit.error();
   return std::unique_ptr<Admin>(
       new Admin(std::make_unique<Impl>(database, std::move(*connection), std::move(clock))));
 }
 
-Result<RowCounts> Admin::prune() {
-  return impl_->write([&]() -> Result<RowCounts> {
-    RowCounts counts;
-    const std::int64_t now = to_column(impl_->now());
-    if (auto done =
-            impl_->count_change(counts.grants, "DELETE FROM grants WHERE expires <= ?1", now);
-        !done) {
-      return done.error();
-    }
-    if (auto done =
-            impl_->count_change(counts.members, "DELETE FROM members WHERE expires <= ?1", now);
-        !done) {
-      return done.error();
-    }
-    if (auto done =
-            impl_->count_change(counts.sessions, "DELETE FROM sessions WHERE expires <= ?1", now);
-        !done) {
-      return done.error();
-    }
-    if (auto done = impl_->count_change(counts.links, "DELETE FROM links WHERE expires <= ?1", now);
-        !done) {
-      return done.error();
-    }
-    return counts;
-  });
+Result<std::vector<std::optional<Principal>>> Admin::own(const Principal& principal,
+                                                         const std::vector<StorePath>& paths) {
+  return impl_->rules.own(principal, paths);
+}
+
+Result<void> Admin::grant(const Principal& principal, const StorePath& path, Expiry expires) {
+  return impl_->rules.grant(principal, path, expires);
+}
+
+Result<RowCounts> Admin::revoke(const Principal& principal, const StorePath& path) {
+  return impl_->rules.revoke(principal, path);
+}
+
+Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
+  return impl_->rules.move(from, to);
+}
+
+Result<RowCounts> Admin::drop(const StorePath& path) {
+  return impl_->rules.drop(path);
 }
 
 Result<RowCounts> Admin::forget(const Principal& principal) {
-  return impl_->write([&]() -> Result<RowCounts> {
-    RowCounts counts;
-    struct Step {
-      std::int64_t& count;
-      const char* sql;
-    };
-    // Two statements for the two sides of a membership: each is a seek in an index of its own.
-    for (const Step& step : {Step{counts.owners, "DELETE FROM owners WHERE principal = ?1"},
-                             Step{counts.grants, "DELETE FROM grants WHERE principal = ?1"},
-                             Step{counts.sessions, "DELETE FROM sessions WHERE principal = ?1"},
-                             Step{counts.links, "DELETE FROM links WHERE principal = ?1"},
-                             Step{counts.members, "DELETE FROM members WHERE member = ?1"},
-                             Step{counts.members, "DELETE FROM members WHERE parent = ?1"}}) {
-      auto done = impl_->count_change(step.count, step.sql, principal.text());
-      if (!done) return done.error();
-    }
-    return counts;
-  });
+  return impl_->cleaning.forget(principal);
 }
 
-Result<Principal> principal_column(const db::Rows& rows, int column) {
-  auto principal = Principal::parse(rows.text(column));
-  if (!principal) return Error{ErrorKind::kDatabase, principal.error().message};
-  return principal;
+Result<std::vector<Rule>> Admin::rules(const StorePath& path,
+                                       const std::optional<Principal>& holder) {
+  return impl_->listing.rules(path, holder);
 }
 
-Result<StorePath> path_column(const db::Rows& rows, int column) {
-  auto path = StorePath::parse(rows.text(column));
-  if (!path) return Error{ErrorKind::kDatabase, path.error().message};
-  return path;
+Result<void> Admin::add_member(const Principal& group, const Principal& member, Expiry expires) {
+  return impl_->members.add_member(group, member, expires);
 }
 
-Expiry expiry_column(const db::Rows& rows, int column) {
-  const auto seconds = rows.maybe_integer(column);
-  if (!seconds) return std::nullopt;
-  return Timestamp{std::chrono::seconds{*seconds}};
+Result<RowCounts> Admin::remove_member(const Principal& group, const Principal& member) {
+  return impl_->members.remove_member(group, member);
 }
 
-std::optional<std::int64_t> to_column(const Expiry& expires) {
-  if (!expires) return std::nullopt;
-  return to_column(*expires);
+Result<std::vector<Membership>> Admin::memberships(const std::optional<Principal>& group) {
+  return impl_->members.memberships(group);
 }
 
-std::int64_t to_column(Timestamp time) {
-  return time.time_since_epoch().count();
+Result<TokenHash> Admin::create_session(const Principal& principal, std::string_view token,
+                                        Expiry expires, const std::optional<Network>& address) {
+  return impl_->sessions.create_session(principal, token, expires, address);
+}
+
+Result<std::vector<Session>> Admin::sessions(const std::optional<Principal>& principal) {
+  return impl_->sessions.sessions(principal);
+}
+
+Result<RowCounts> Admin::remove_session(std::string_view id) {
+  return impl_->sessions.remove_session(id);
+}
+
+Result<RowCounts> Admin::remove_sessions_of(const Principal& principal) {
+  return impl_->sessions.remove_sessions_of(principal);
+}
+
+Result<TokenHash> Admin::create_link(const Principal& principal, const StorePath& path,
+                                     std::string_view token, const LinkTerms& terms) {
+  return impl_->links.create_link(principal, path, token, terms);
+}
+
+Result<std::vector<Link>> Admin::links(const std::optional<Principal>& principal) {
+  return impl_->links.links(principal);
+}
+
+Result<RowCounts> Admin::remove_link(std::string_view id) {
+  return impl_->links.remove_link(id);
+}
+
+Result<std::optional<Principal>> Admin::nearest_owner(const StorePath& path) {
+  return impl_->listing.nearest_owner(path);
+}
+
+Result<std::string> Admin::create_signing_key(const NewSigningKey& key) {
+  return impl_->keys.create_signing_key(key);
+}
+
+Result<std::vector<SigningKey>> Admin::signing_keys() {
+  return impl_->keys.signing_keys();
+}
+
+Result<UsableSigningKey> Admin::usable_signing_key(std::string_view id) {
+  return impl_->keys.usable_signing_key(id);
+}
+
+Result<RowCounts> Admin::retire_signing_key(std::string_view id, Timestamp when) {
+  return impl_->keys.retire_signing_key(id, when);
+}
+
+Result<RowCounts> Admin::remove_signing_key(std::string_view id) {
+  return impl_->keys.remove_signing_key(id);
+}
+
+Result<RowCounts> Admin::prune() {
+  return impl_->cleaning.prune();
+}
+
+Result<ImportCounts> Admin::import(const PolicyRowSource& next, const ImportOptions& options) {
+  return impl_->importing.run(next, options);
+}
+
+Result<void> Admin::for_each_row(const std::function<Result<void>(const PolicyRow&)>& take) {
+  return impl_->exporting.for_each_row(take);
+}
+
+Result<RulePresence> Admin::rules_about(const StorePath& path) {
+  return impl_->listing.rules_about(path);
 }
 
 }  // namespace grantfs

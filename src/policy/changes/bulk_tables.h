@@ -2,8 +2,11 @@
 
 #include <array>
 
-// The SQL of Admin::import(), a table for each kind of row.
+// The SQL of BulkImport, a table for each kind of row.
 namespace grantfs {
+
+/// How the schema spells Rights, in their order.
+inline constexpr std::array<const char*, 3> kRightsNames{"read", "write", "own"};
 
 /// How rows of one kind are staged, compared and written. They are staged in a temporary table of
 /// their own, so that what is wrong with them is found before the database is locked, and the lock

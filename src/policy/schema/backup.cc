@@ -10,7 +10,7 @@
 #include "base/new_file.h"
 #include "base/quote.h"
 #include "grantfs/admin.h"
-#include "policy/changes/admin_impl.h"
+#include "policy/changes/change_connection.h"
 #include "policy/feed/journal.h"
 #include "policy/schema/database_file.h"
 #include "policy/schema/schema.h"
@@ -18,7 +18,7 @@
 namespace grantfs {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{kAdminBusyTimeoutMilliseconds};
+constexpr std::chrono::milliseconds kPatience{kChangeBusyTimeoutMilliseconds};
 
 Error cannot(std::string_view what, const std::filesystem::path& path,
              const std::error_code& error) {
@@ -141,7 +141,7 @@ Result<db::Connection> open_live(const std::filesystem::path& database) {
   if (auto fits = check_journal_fits(database); !fits) return fits.error();
   auto live = db::Connection::open(database, db::Mode::kWrite);
   if (!live) return live;
-  live->set_busy_timeout(kAdminBusyTimeoutMilliseconds);
+  live->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
   auto id = live->query_integer("PRAGMA application_id");
   if (!id) {
     return Error{ErrorKind::kDatabase,
@@ -171,7 +171,7 @@ Result<void> backup_database(const std::filesystem::path& database,
   if (auto fits = check_journal_fits(database); !fits) return fits.error();
   auto live = db::Connection::open(database, db::Mode::kRead);
   if (!live) return live.error();
-  live->set_busy_timeout(kAdminBusyTimeoutMilliseconds);
+  live->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
   if (auto fit = check_schema(*live, database); !fit) return fit.error();
 
   NewFile temporary(file);

@@ -6,7 +6,8 @@
 #include <cstring>
 
 #include "base/unique_fd.h"
-#include "policy/changes/admin_impl.h"
+#include "grantfs/admin.h"
+#include "policy/changes/change_connection.h"
 #include "policy/feed/journal.h"
 #include "policy/schema/schema.h"
 
@@ -94,7 +95,7 @@ Result<Initialized> init_database(const std::filesystem::path& database) {
 
   auto connection = db::Connection::open(database, db::Mode::kWrite);
   if (!connection) return connection.error();
-  connection->set_busy_timeout(kAdminBusyTimeoutMilliseconds);
+  connection->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
   auto steps = migrate_schema(*connection, database, schema_migrations());
   if (!steps) return steps.error();
   if (auto noted = note_file(*connection, database); !noted) return noted.error();

@@ -1,10 +1,12 @@
+#include "policy/changes/key_changes.h"
+
 #include <sodium.h>
 
 #include <array>
 
 #include "base/quote.h"
-#include "policy/changes/admin_impl.h"
 #include "policy/decisions/key_ring.h"
+#include "values/expiry.h"
 
 namespace grantfs {
 namespace {
@@ -42,9 +44,9 @@ Result<void> check_new_key(const NewSigningKey& key) {
 }
 
 /// Two keys of one secret for one prefix and two places: what they sign would lead nowhere.
-template <class Impl>
-Result<void> check_no_twin(Impl& impl, const NewSigningKey& key, std::string_view format) {
-  return impl.for_each(
+Result<void> check_no_twin(ChangeConnection& connection, const NewSigningKey& key,
+                           std::string_view format) {
+  return connection.for_each(
       "SELECT id, path FROM signing_keys WHERE format = ?1 AND secret = CAST(?2 AS BLOB)"
       " AND rtrim(uri_prefix, '/') = rtrim(?3, '/') AND path <> ?4 LIMIT 1",
       [&](const db::Rows& rows) -> Result<void> {
@@ -64,19 +66,20 @@ Error no_such_key() {
 
 }  // namespace
 
-Result<std::string> Admin::create_signing_key(const NewSigningKey& key) {
+Result<std::string> KeyChanges::create_signing_key(const NewSigningKey& key) {
   if (auto fit = check_new_key(key); !fit) return fit.error();
-  return impl_->write([&]() -> Result<std::string> {
+  return connection_.write([&]() -> Result<std::string> {
     std::string id = key.id.empty() ? generate_key_id() : key.id;
     const std::string format = key.expression ? std::string(kMd5Format) + key.expression->text()
                                               : std::string(kHmacFormat);
     if (key.expression) {
-      if (auto alone = check_no_twin(*impl_, key, format); !alone) return alone.error();
+      if (auto alone = check_no_twin(connection_, key, format); !alone) return alone.error();
     }
-    auto added = impl_->change(
+    auto added = connection_.change(
         "INSERT INTO signing_keys (id, format, uri_prefix, path, secret, created)"
         " VALUES (?1, ?2, nullif(?3, ''), ?4, CAST(?5 AS BLOB), ?6) ON CONFLICT (id) DO NOTHING",
-        id, format, key.uri_prefix, key.path.spelling(), key.secret, to_column(impl_->now()));
+        id, format, key.uri_prefix, key.path.spelling(), key.secret,
+        unix_seconds(connection_.now()));
     if (!added) return added.error();
     if (*added == 0) {
       return Error{ErrorKind::kConflict,
@@ -88,21 +91,18 @@ Result<std::string> Admin::create_signing_key(const NewSigningKey& key) {
   });
 }
 
-Result<std::vector<SigningKey>> Admin::signing_keys() {
-  return impl_->read([&]() -> Result<std::vector<SigningKey>> {
+Result<std::vector<SigningKey>> KeyChanges::signing_keys() {
+  return connection_.read([&]() -> Result<std::vector<SigningKey>> {
     std::vector<SigningKey> found;
-    auto done = impl_->for_each(
+    auto done = connection_.for_each(
         "SELECT id, format, uri_prefix, path, created, retired FROM signing_keys"
         " ORDER BY created, id",
         [&](const db::Rows& rows) -> Result<void> {
           auto path = path_column(rows, 3);
           if (!path) return path.error();
-          SigningKey key{std::string(rows.text(0)),
-                         {},
-                         std::string(rows.text(2)),
-                         std::move(*path),
-                         Timestamp{std::chrono::seconds{rows.integer(4)}},
-                         expiry_column(rows, 5)};
+          SigningKey key{std::string(rows.text(0)),     {},
+                         std::string(rows.text(2)),     std::move(*path),
+                         to_timestamp(rows.integer(4)), expiry_column(rows, 5)};
           const std::string_view format = rows.text(1);
           if (format.starts_with(kMd5Format)) key.expression = format.substr(kMd5Format.size());
           found.push_back(std::move(key));
@@ -113,31 +113,31 @@ Result<std::vector<SigningKey>> Admin::signing_keys() {
   });
 }
 
-Result<RowCounts> Admin::retire_signing_key(std::string_view id, Timestamp when) {
-  return impl_->write([&]() -> Result<RowCounts> {
+Result<RowCounts> KeyChanges::retire_signing_key(std::string_view id, Timestamp when) {
+  return connection_.write([&]() -> Result<RowCounts> {
     RowCounts counts;
-    auto done = impl_->count_change(counts.signing_keys,
-                                    "UPDATE signing_keys SET retired = ?2 WHERE id = ?1", id,
-                                    to_column(when));
+    auto done = connection_.count_change(counts.signing_keys,
+                                         "UPDATE signing_keys SET retired = ?2 WHERE id = ?1", id,
+                                         unix_seconds(when));
     if (!done) return done.error();
     return counts;
   });
 }
 
-Result<RowCounts> Admin::remove_signing_key(std::string_view id) {
-  return impl_->write([&]() -> Result<RowCounts> {
+Result<RowCounts> KeyChanges::remove_signing_key(std::string_view id) {
+  return connection_.write([&]() -> Result<RowCounts> {
     RowCounts counts;
     auto done =
-        impl_->count_change(counts.signing_keys, "DELETE FROM signing_keys WHERE id = ?1", id);
+        connection_.count_change(counts.signing_keys, "DELETE FROM signing_keys WHERE id = ?1", id);
     if (!done) return done.error();
     return counts;
   });
 }
 
-Result<UsableSigningKey> Admin::usable_signing_key(std::string_view id) {
-  return impl_->read([&]() -> Result<UsableSigningKey> {
+Result<UsableSigningKey> KeyChanges::usable_signing_key(std::string_view id) {
+  return connection_.read([&]() -> Result<UsableSigningKey> {
     std::optional<UsableSigningKey> key;
-    auto done = impl_->for_each(
+    auto done = connection_.for_each(
         "SELECT id, format, uri_prefix, path, secret, retired FROM signing_keys WHERE id = ?1",
         [&](const db::Rows& rows) -> Result<void> {
           auto path = path_column(rows, 3);

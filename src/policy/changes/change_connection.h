@@ -10,23 +10,25 @@
 #include <vector>
 
 #include "db/database.h"
-#include "grantfs/admin.h"
-#include "values/path_range.h"
+#include "grantfs/principal.h"
+#include "grantfs/store_path.h"
+#include "grantfs/timestamp.h"
 
 namespace grantfs {
 
 /// How long a change waits for a lock that another process holds.
-inline constexpr int kAdminBusyTimeoutMilliseconds = 5000;
+inline constexpr int kChangeBusyTimeoutMilliseconds = 5000;
 
-/// The connection behind Admin, and what its methods have in common.
-class Admin::Impl {
+/// The connection by which a policy database is changed: its transactions, its statements, and
+/// errors that name the database. One thread at a time.
+class ChangeConnection {
  public:
-  class Staging;  ///< of an import
-
-  Impl(std::filesystem::path database, db::Connection connection, Clock clock)
+  ChangeConnection(std::filesystem::path database, db::Connection connection, Clock clock)
       : database_(std::move(database)),
         connection_(std::move(connection)),
         clock_(std::move(clock)) {}
+  ChangeConnection(const ChangeConnection&) = delete;
+  ChangeConnection& operator=(const ChangeConnection&) = delete;
 
   Timestamp now() const { return clock_(); }
 
@@ -81,12 +83,18 @@ class Admin::Impl {
     }
   }
 
-  /// Whether a live rule lies on any of these paths.
-  Result<bool> any_rule(const PathRange& range);
-  /// Deletes the row of `table` ("sessions", "links") whose id begins with `id`; `what` is what
-  /// messages call one. kInvalid if that is no beginning of an id, kConflict if several match.
-  Result<std::int64_t> remove_by_id(std::string_view table, std::string_view what,
-                                    std::string_view id);
+  Result<void> execute(const char* sql) { return connection_.execute(sql); }
+  Result<std::int64_t> query_integer(std::string_view sql) {
+    return connection_.query_integer(sql);
+  }
+
+  /// SQLite's own messages do not say which database they are about.
+  Error named(Error error) const {
+    if (error.kind == ErrorKind::kDatabase) {
+      error.message = fmt::format("{}: {}", database_.string(), error.message);
+    }
+    return error;
+  }
 
  private:
   template <class Body>
@@ -99,17 +107,8 @@ class Admin::Impl {
     return result;
   }
 
-  /// SQLite's own messages do not say which database they are about.
-  Error named(Error error) const {
-    if (error.kind == ErrorKind::kDatabase) {
-      error.message = fmt::format("{}: {}", database_.string(), error.message);
-    }
-    return error;
-  }
-
   std::filesystem::path database_;
   db::Connection connection_;
-  std::optional<db::Statement> rule_probe_;
   Clock clock_;
 };
 
@@ -117,9 +116,5 @@ class Admin::Impl {
 Result<Principal> principal_column(const db::Rows& rows, int column);
 Result<StorePath> path_column(const db::Rows& rows, int column);
 Expiry expiry_column(const db::Rows& rows, int column);
-
-/// An expiry as a parameter of a statement.
-std::optional<std::int64_t> to_column(const Expiry& expires);
-std::int64_t to_column(Timestamp time);
 
 }  // namespace grantfs

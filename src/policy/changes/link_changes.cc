@@ -1,18 +1,21 @@
-#include "policy/changes/admin_impl.h"
+#include "policy/changes/link_changes.h"
+
+#include "policy/changes/token_rows.h"
+#include "values/expiry.h"
 
 namespace grantfs {
 
-Result<TokenHash> Admin::create_link(const Principal& principal, const StorePath& path,
-                                     std::string_view token, const LinkTerms& terms) {
+Result<TokenHash> LinkChanges::create_link(const Principal& principal, const StorePath& path,
+                                           std::string_view token, const LinkTerms& terms) {
   if (auto fit = check_token(token); !fit) return fit.error();
   const TokenHash id = TokenHash::of(token);
   const std::string address = terms.address ? terms.address->text() : std::string();
-  return impl_->write([&]() -> Result<TokenHash> {
-    auto added = impl_->change(
+  return connection_.write([&]() -> Result<TokenHash> {
+    auto added = connection_.change(
         "INSERT INTO links (id, principal, path, expires, address, uses, created)"
         " VALUES (?1, ?2, ?3, ?4, nullif(?5, ''), ?6, ?7) ON CONFLICT (id) DO NOTHING",
-        id.hex(), principal.text(), path.spelling(), to_column(terms.expires), address, terms.uses,
-        to_column(impl_->now()));
+        id.hex(), principal.text(), path.spelling(), unix_seconds(terms.expires), address,
+        terms.uses, unix_seconds(connection_.now()));
     if (!added) return added.error();
     if (*added == 0) {
       return Error{ErrorKind::kConflict,
@@ -24,8 +27,8 @@ Result<TokenHash> Admin::create_link(const Principal& principal, const StorePath
   });
 }
 
-Result<std::vector<Link>> Admin::links(const std::optional<Principal>& principal) {
-  return impl_->read([&]() -> Result<std::vector<Link>> {
+Result<std::vector<Link>> LinkChanges::links(const std::optional<Principal>& principal) {
+  return connection_.read([&]() -> Result<std::vector<Link>> {
     std::vector<Link> found;
     const auto take = [&](const db::Rows& rows) -> Result<void> {
       auto id = TokenHash::parse(rows.text(0));
@@ -36,7 +39,7 @@ Result<std::vector<Link>> Admin::links(const std::optional<Principal>& principal
       if (!path) return path.error();
       found.push_back({std::move(*id), std::move(*holder), std::move(*path), expiry_column(rows, 3),
                        std::string(rows.text(4)), rows.maybe_integer(5),
-                       Timestamp{std::chrono::seconds{rows.integer(6)}}});
+                       to_timestamp(rows.integer(6))});
       return {};
     };
     constexpr const char* kAll =
@@ -45,39 +48,19 @@ Result<std::vector<Link>> Admin::links(const std::optional<Principal>& principal
     constexpr const char* kOfOne =
         "SELECT id, principal, path, expires, address, uses, created FROM links"
         " WHERE principal = ?1 ORDER BY created, id";
-    auto done =
-        principal ? impl_->for_each(kOfOne, take, principal->text()) : impl_->for_each(kAll, take);
+    auto done = principal ? connection_.for_each(kOfOne, take, principal->text())
+                          : connection_.for_each(kAll, take);
     if (!done) return done.error();
     return found;
   });
 }
 
-Result<RowCounts> Admin::remove_link(std::string_view id) {
-  auto removed = impl_->remove_by_id("links", "link", id);
+Result<RowCounts> LinkChanges::remove_link(std::string_view id) {
+  auto removed = remove_by_id(connection_, "links", "link", id);
   if (!removed) return removed.error();
   RowCounts counts;
   counts.links = *removed;
   return counts;
-}
-
-Result<std::optional<Principal>> Admin::nearest_owner(const StorePath& path) {
-  return impl_->read([&]() -> Result<std::optional<Principal>> {
-    std::optional<Principal> owner;
-    for (const std::string_view at : path.self_and_ancestors()) {
-      auto done = impl_->for_each(
-          "SELECT principal FROM owners WHERE path = ?1",
-          [&](const db::Rows& rows) -> Result<void> {
-            auto principal = principal_column(rows, 0);
-            if (!principal) return principal.error();
-            owner = std::move(*principal);
-            return {};
-          },
-          StorePath::spelling_of(at));
-      if (!done) return done.error();
-      if (owner) break;
-    }
-    return owner;
-  });
 }
 
 }  // namespace grantfs

@@ -1,9 +1,11 @@
-#include <algorithm>
+#include "policy/changes/rule_changes.h"
+
 #include <array>
 #include <set>
 
 #include "base/quote.h"
-#include "policy/changes/admin_impl.h"
+#include "values/expiry.h"
+#include "values/path_range.h"
 
 namespace grantfs {
 namespace {
@@ -36,13 +38,13 @@ Result<std::string> rewritten(std::string_view path, const StorePath& from, cons
 
 }  // namespace
 
-Result<std::vector<std::optional<Principal>>> Admin::own(const Principal& principal,
-                                                         const std::vector<StorePath>& paths) {
-  return impl_->write([&]() -> Result<std::vector<std::optional<Principal>>> {
+Result<std::vector<std::optional<Principal>>> RuleChanges::own(
+    const Principal& principal, const std::vector<StorePath>& paths) {
+  return connection_.write([&]() -> Result<std::vector<std::optional<Principal>>> {
     std::vector<std::optional<Principal>> displaced;
-    auto find = impl_->prepare("SELECT principal FROM owners WHERE path = ?1");
+    auto find = connection_.prepare("SELECT principal FROM owners WHERE path = ?1");
     if (!find) return find.error();
-    auto set = impl_->prepare(
+    auto set = connection_.prepare(
         "INSERT INTO owners (path, principal, created) VALUES (?1, ?2, ?3) ON CONFLICT (path)"
         " DO UPDATE SET principal = excluded.principal, created = excluded.created");
     if (!set) return set.error();
@@ -62,7 +64,7 @@ Result<std::vector<std::optional<Principal>>> Admin::own(const Principal& princi
         displaced.emplace_back();
         continue;
       }
-      auto done = set->execute(path.spelling(), principal.text(), to_column(impl_->now()));
+      auto done = set->execute(path.spelling(), principal.text(), unix_seconds(connection_.now()));
       if (!done) return done.error();
       displaced.push_back(std::move(previous));
     }
@@ -70,43 +72,43 @@ Result<std::vector<std::optional<Principal>>> Admin::own(const Principal& princi
   });
 }
 
-Result<void> Admin::grant(const Principal& principal, const StorePath& path, Expiry expires) {
-  return impl_->write([&]() -> Result<void> {
-    auto done = impl_->change(
+Result<void> RuleChanges::grant(const Principal& principal, const StorePath& path, Expiry expires) {
+  return connection_.write([&]() -> Result<void> {
+    auto done = connection_.change(
         "INSERT INTO grants (principal, path, expires, created) VALUES (?1, ?2, ?3, ?4)"
         " ON CONFLICT (principal, path) DO UPDATE SET expires = excluded.expires",
-        principal.text(), path.spelling(), to_column(expires), to_column(impl_->now()));
+        principal.text(), path.spelling(), unix_seconds(expires), unix_seconds(connection_.now()));
     if (!done) return done.error();
     return {};
   });
 }
 
-Result<RowCounts> Admin::revoke(const Principal& principal, const StorePath& path) {
-  return impl_->write([&]() -> Result<RowCounts> {
+Result<RowCounts> RuleChanges::revoke(const Principal& principal, const StorePath& path) {
+  return connection_.write([&]() -> Result<RowCounts> {
     RowCounts counts;
-    auto owned =
-        impl_->count_change(counts.owners, "DELETE FROM owners WHERE path = ?1 AND principal = ?2",
-                            path.spelling(), principal.text());
+    auto owned = connection_.count_change(counts.owners,
+                                          "DELETE FROM owners WHERE path = ?1 AND principal = ?2",
+                                          path.spelling(), principal.text());
     if (!owned) return owned.error();
-    auto granted =
-        impl_->count_change(counts.grants, "DELETE FROM grants WHERE path = ?1 AND principal = ?2",
-                            path.spelling(), principal.text());
+    auto granted = connection_.count_change(counts.grants,
+                                            "DELETE FROM grants WHERE path = ?1 AND principal = ?2",
+                                            path.spelling(), principal.text());
     if (!granted) return granted.error();
     return counts;
   });
 }
 
-Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
+Result<RowCounts> RuleChanges::move(const StorePath& from, const StorePath& to) {
   if (from.is_root() || to.is_root()) {
     return Error{ErrorKind::kInvalid, "the whole store cannot be moved, nor moved onto"};
   }
   if (from.covers(to) || to.covers(from)) return inside_each_other(from, to);
 
-  return impl_->write([&]() -> Result<RowCounts> {
+  return connection_.write([&]() -> Result<RowCounts> {
     RowCounts counts;
     for (const auto& [table, count] : kPathTables) {
       for (const PathRange& range : subtree_ranges(to)) {
-        auto taken = impl_->for_each(
+        auto taken = connection_.for_each(
             fmt::format("SELECT path FROM {} WHERE path >= ?1 AND path < ?2 LIMIT 1", table),
             [&](const db::Rows& rows) -> Result<void> {
               return Error{ErrorKind::kConflict,
@@ -122,7 +124,7 @@ Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
     for (const auto& [table, count] : kPathTables) {
       std::set<std::string> paths;  // the grants of several principals share a path
       for (const PathRange& range : subtree_ranges(from)) {
-        auto found = impl_->for_each(
+        auto found = connection_.for_each(
             fmt::format("SELECT path FROM {} WHERE path >= ?1 AND path < ?2", table),
             [&](const db::Rows& rows) -> Result<void> {
               paths.emplace(rows.text(0));
@@ -131,12 +133,13 @@ Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
             range.begin, range.end);
         if (!found) return found.error();
       }
-      auto update = impl_->prepare(fmt::format("UPDATE {} SET path = ?2 WHERE path = ?1", table));
+      auto update =
+          connection_.prepare(fmt::format("UPDATE {} SET path = ?2 WHERE path = ?1", table));
       if (!update) return update.error();
       for (const std::string& path : paths) {
         auto moved = rewritten(path, from, to);
         if (!moved) return moved.error();
-        auto changed = impl_->change(*update, path, *moved);
+        auto changed = connection_.change(*update, path, *moved);
         if (!changed) return changed.error();
         counts.*count += *changed;
       }
@@ -150,12 +153,12 @@ Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
   });
 }
 
-Result<RowCounts> Admin::drop(const StorePath& path) {
-  return impl_->write([&]() -> Result<RowCounts> {
+Result<RowCounts> RuleChanges::drop(const StorePath& path) {
+  return connection_.write([&]() -> Result<RowCounts> {
     RowCounts counts;
     for (const PathRange& range : subtree_ranges(path)) {
       for (const auto& [table, count] : kPathTables) {
-        auto deleted = impl_->count_change(
+        auto deleted = connection_.count_change(
             counts.*count, fmt::format("DELETE FROM {} WHERE path >= ?1 AND path < ?2", table),
             range.begin, range.end);
         if (!deleted) return deleted.error();

@@ -1,8 +1,10 @@
+#include "policy/changes/rule_listing.h"
+
 #include <algorithm>
-#include <set>
 #include <tuple>
 
-#include "policy/changes/admin_impl.h"
+#include "values/expiry.h"
+#include "values/path_range.h"
 
 namespace grantfs {
 namespace {
@@ -30,8 +32,8 @@ Result<std::vector<std::string>> closure(const Principal& holder, ForEachParent 
 
 }  // namespace
 
-Result<std::vector<Rule>> Admin::rules(const StorePath& path,
-                                       const std::optional<Principal>& holder) {
+Result<std::vector<Rule>> RuleListing::rules(const StorePath& path,
+                                             const std::optional<Principal>& holder) {
   // The folders above cover the path; each is a range that holds itself alone.
   std::vector<PathRange> ranges = subtree_ranges(path);
   for (const std::string_view above : path.self_and_ancestors()) {
@@ -39,7 +41,7 @@ Result<std::vector<Rule>> Admin::rules(const StorePath& path,
     ranges.push_back(PathRange::only(StorePath::spelling_of(above)));
   }
 
-  return impl_->read([&]() -> Result<std::vector<Rule>> {
+  return connection_.read([&]() -> Result<std::vector<Rule>> {
     std::vector<Rule> rules;
     const auto take = [&](const db::Rows& rows) -> Result<void> {
       auto principal = principal_column(rows, 1);
@@ -51,20 +53,20 @@ Result<std::vector<Rule>> Admin::rules(const StorePath& path,
       return {};
     };
     const auto query = [&](const char* condition, const auto&... arguments) -> Result<void> {
-      auto owners = impl_->for_each(
+      auto owners = connection_.for_each(
           fmt::format("SELECT 0, principal, path, NULL FROM owners WHERE {}", condition), take,
           arguments...);
       if (!owners) return owners;
-      return impl_->for_each(
+      return connection_.for_each(
           fmt::format("SELECT 1, principal, path, expires FROM grants WHERE {}", condition), take,
           arguments...);
     };
 
     std::vector<std::string> holders;
     if (holder) {
-      const std::int64_t now = to_column(impl_->now());
+      const std::int64_t now = unix_seconds(connection_.now());
       auto found = closure(*holder, [&](const std::string& member, const auto& add) {
-        return impl_->for_each(
+        return connection_.for_each(
             "SELECT parent FROM members WHERE member = ?1 AND (expires IS NULL OR expires > ?2)",
             [&](const db::Rows& rows) -> Result<void> {
               add(std::string(rows.text(0)));
@@ -92,28 +94,59 @@ Result<std::vector<Rule>> Admin::rules(const StorePath& path,
   });
 }
 
-Result<std::vector<Membership>> Admin::memberships(const std::optional<Principal>& group) {
-  return impl_->read([&]() -> Result<std::vector<Membership>> {
-    std::vector<Membership> found;
-    const auto take = [&](const db::Rows& rows) -> Result<void> {
-      auto member = principal_column(rows, 0);
-      if (!member) return member.error();
-      auto parent = principal_column(rows, 1);
-      if (!parent) return parent.error();
-      found.push_back({std::move(*member), std::move(*parent), expiry_column(rows, 2)});
-      return {};
-    };
-    auto done = group ? impl_->for_each(
-                            "SELECT member, parent, expires FROM members"
-                            " WHERE parent = ?1 ORDER BY member",
-                            take, group->text())
-                      : impl_->for_each(
-                            "SELECT member, parent, expires FROM members"
-                            " ORDER BY parent, member",
-                            take);
-    if (!done) return done.error();
-    return found;
+Result<std::optional<Principal>> RuleListing::nearest_owner(const StorePath& path) {
+  return connection_.read([&]() -> Result<std::optional<Principal>> {
+    std::optional<Principal> owner;
+    for (const std::string_view at : path.self_and_ancestors()) {
+      auto done = connection_.for_each(
+          "SELECT principal FROM owners WHERE path = ?1",
+          [&](const db::Rows& rows) -> Result<void> {
+            auto principal = principal_column(rows, 0);
+            if (!principal) return principal.error();
+            owner = std::move(*principal);
+            return {};
+          },
+          StorePath::spelling_of(at));
+      if (!done) return done.error();
+      if (owner) break;
+    }
+    return owner;
   });
+}
+
+Result<RulePresence> RuleListing::rules_about(const StorePath& path) {
+  const PathRange itself = PathRange::only(path.spelling());
+  std::vector<PathRange> rest = subtree_ranges(path);
+  if (path.is_root()) {
+    rest = {{rest.front().begin, itself.begin}, {itself.end, rest.front().end}};
+  } else {
+    rest.erase(rest.begin());
+  }
+  auto here = any_rule(itself);
+  if (!here) return here.error();
+  RulePresence presence{*here, false};
+  for (const PathRange& range : rest) {
+    auto below = any_rule(range);
+    if (!below) return below.error();
+    presence.below |= *below;
+  }
+  return presence;
+}
+
+Result<bool> RuleListing::any_rule(const PathRange& range) {
+  if (!rule_probe_) {
+    // Prepared once: this is asked for every file of a store.
+    auto probe = connection_.prepare(
+        "SELECT EXISTS (SELECT 1 FROM owners WHERE path >= ?1 AND path < ?2) OR"
+        " EXISTS (SELECT 1 FROM grants WHERE path >= ?1 AND path < ?2"
+        " AND (expires IS NULL OR expires > ?3))");
+    if (!probe) return probe.error();
+    rule_probe_ = std::move(*probe);
+  }
+  db::Rows rows = rule_probe_->run(range.begin, range.end, unix_seconds(connection_.now()));
+  auto row = rows.next();
+  if (!row) return connection_.named(row.error());
+  return rows.integer(0) != 0;
 }
 
 }  // namespace grantfs

@@ -1,0 +1,194 @@
+#include "policy/changes/bulk_import.h"
+
+#include <array>
+#include <set>
+#include <tuple>
+
+#include "base/quote.h"
+#include "policy/changes/bulk_tables.h"
+#include "values/expiry.h"
+
+namespace grantfs {
+namespace {
+
+using Kind = PolicyRow::Kind;
+
+/// A row as the parameters ?1 to ?4 of BulkTable::stage.
+struct Staged {
+  std::string_view first;
+  std::string_view second;
+  std::string_view said;
+  std::optional<std::int64_t> expires;
+};
+
+Staged staged(const PolicyRow& row) {
+  const std::string_view principal = row.principal.text();
+  switch (row.kind) {
+    case Kind::kOwner:
+      return {row.path.spelling(), {}, principal, {}};
+    case Kind::kGrant:
+      return {principal, row.path.spelling(), kRightsNames.at(static_cast<std::size_t>(row.rights)),
+              unix_seconds(row.expires)};
+    case Kind::kMember:
+      return {principal, row.group->text(), {}, unix_seconds(row.expires)};
+    case Kind::kLink:
+      return {row.link->id.hex(), {}, {}, {}};
+    case Kind::kKey:
+      break;
+  }
+  return {row.key->id, {}, {}, {}};
+}
+
+Error contradiction(const PolicyRow& row, std::int64_t earlier, const ImportOptions& options) {
+  std::string what;
+  switch (row.kind) {
+    case Kind::kOwner:
+      what = fmt::format("{} has another owner", quoted(row.path.spelling()));
+      break;
+    case Kind::kGrant:
+      what = fmt::format("the grant to {} on {} has other rights or another expiry",
+                         quoted(row.principal.text()), quoted(row.path.spelling()));
+      break;
+    case Kind::kMember:
+      what = fmt::format("{} is a member of {} with another expiry", quoted(row.principal.text()),
+                         quoted(row.group->text()));
+      break;
+    case Kind::kLink:
+      what = fmt::format("the link {} is there already", row.link->id.hex());
+      break;
+    case Kind::kKey:
+      what = fmt::format("the signing key {} is there already", row.key->id);
+      break;
+  }
+  return {ErrorKind::kInvalid, fmt::format("{0} {1}: by {0} {2}, {3}; leave one of the two out",
+                                           options.numbered, row.number, earlier, what)};
+}
+
+}  // namespace
+
+/// The temporary tables, as long as it lives.
+class BulkImport::Staging {
+ public:
+  static Result<Staging> create(ChangeConnection& connection) {
+    Staging staging(connection);
+    // Rows come in any order: the b-trees that take them should fit into memory. 256 MiB are a
+    // ceiling, which a million rows do not reach.
+    auto room =
+        connection.execute("PRAGMA main.cache_size = -262144; PRAGMA temp.cache_size = -262144");
+    if (!room) return room.error();
+    for (const BulkTable& table : kBulkTables) {
+      if (auto created = connection.change(table.create); !created) return created.error();
+    }
+    return staging;
+  }
+  ~Staging() {
+    if (connection_ == nullptr) return;
+    for (const BulkTable& table : kBulkTables) (void)connection_->change(table.drop).ok();
+  }
+  Staging(Staging&& other) noexcept
+      : connection_(std::exchange(other.connection_, nullptr)),
+        there_are_any_(std::move(other.there_are_any_)) {}
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+  Staging& operator=(Staging&&) = delete;
+
+  Result<void> fill(const PolicyRowSource& next, const ImportOptions& options) {
+    std::array<db::Statement, kBulkTables.size()> stage;
+    for (std::size_t i = 0; i < kBulkTables.size(); ++i) {
+      auto statement = connection_->prepare(kBulkTables.at(i).stage);
+      if (!statement) return statement.error();
+      stage.at(i) = std::move(*statement);
+    }
+    while (true) {
+      auto row = next();
+      if (!row) return row.error();
+      if (!*row) return {};
+      const auto kind = static_cast<std::size_t>((*row)->kind);
+      there_are_any_.insert((*row)->kind);
+      const Staged values = staged(**row);
+      auto added = put(stage.at(kind), **row, values);
+      if (!added) return added.error();
+      if (*added > 0) continue;
+      if (auto same = compare(kBulkTables.at(kind), **row, values, options); !same) return same;
+    }
+  }
+
+  Result<ImportedTable> merge(Kind kind, ImportOptions::Replace replace) {
+    const BulkTable& table = kBulkTables.at(static_cast<std::size_t>(kind));
+    ImportedTable counts;
+    if (replace == ImportOptions::Replace::kYes ||
+        (replace == ImportOptions::Replace::kIfThereAreAny && there_are_any_.contains(kind))) {
+      if (auto done = connection_->count_change(counts.removed, table.remove); !done)
+        return done.error();
+    }
+    if (auto done = connection_->count_change(counts.unchanged, table.unstage); !done) {
+      return done.error();
+    }
+    auto changing = connection_->query_integer(table.changing);
+    if (!changing) return changing.error();
+    counts.changed = *changing;
+    auto written = connection_->change(table.write);
+    if (!written) return written.error();
+    counts.added = *written - counts.changed;
+    return counts;
+  }
+
+ private:
+  explicit Staging(ChangeConnection& connection) : connection_(&connection) {}
+
+  Result<std::int64_t> put(db::Statement& stage, const PolicyRow& row, const Staged& values) {
+    if (row.kind == Kind::kLink) {
+      return connection_->change(stage, values.first, row.principal.text(), row.path.spelling(),
+                                 unix_seconds(row.expires), row.link->address, row.link->uses,
+                                 unix_seconds(row.link->created), row.number);
+    }
+    if (row.kind == Kind::kKey) {
+      const KeyRow& key = *row.key;
+      return connection_->change(stage, values.first, key.format, key.uri_prefix,
+                                 row.path.spelling(), key.secret.view(), unix_seconds(key.created),
+                                 unix_seconds(key.retired), row.number);
+    }
+    return connection_->change(stage, values.first, values.second, values.said, values.expires,
+                               row.number);
+  }
+
+  /// A row whose key is staged already: is it the same one again?
+  Result<void> compare(const BulkTable& table, const PolicyRow& row, const Staged& values,
+                       const ImportOptions& options) {
+    return connection_->for_each(
+        table.staged,
+        [&](const db::Rows& rows) -> Result<void> {
+          if (rows.text(1) == values.said && rows.maybe_integer(2) == values.expires) return {};
+          return contradiction(row, rows.integer(0), options);
+        },
+        values.first, values.second);
+  }
+
+  ChangeConnection* connection_;
+  std::set<Kind> there_are_any_;
+};
+
+Result<ImportCounts> BulkImport::run(const PolicyRowSource& next, const ImportOptions& options) {
+  auto staging = Staging::create(connection_);
+  if (!staging) return staging.error();
+  // One transaction of the temporary tables alone: one for each row would take its time.
+  auto filled = connection_.read([&] { return staging->fill(next, options); });
+  if (!filled) return filled.error();
+  return connection_.write([&]() -> Result<ImportCounts> {
+    ImportCounts counts;
+    const std::array<std::tuple<Kind, ImportOptions::Replace, ImportedTable*>, 5> tables{
+        {{Kind::kOwner, options.owners, &counts.owners},
+         {Kind::kGrant, options.grants, &counts.grants},
+         {Kind::kMember, options.members, &counts.members},
+         {Kind::kLink, options.links, &counts.links},
+         {Kind::kKey, options.signing_keys, &counts.signing_keys}}};
+    for (const auto& [kind, replace, table] : tables) {
+      auto merged = staging->merge(kind, replace);
+      if (!merged) return merged.error();
+      *table = *merged;
+    }
+    return counts;
+  });
+}
+
+}  // namespace grantfs

@@ -1,0 +1,23 @@
+#include "policy/changes/change_connection.h"
+
+#include "values/expiry.h"
+
+namespace grantfs {
+
+Result<Principal> principal_column(const db::Rows& rows, int column) {
+  auto principal = Principal::parse(rows.text(column));
+  if (!principal) return Error{ErrorKind::kDatabase, principal.error().message};
+  return principal;
+}
+
+Result<StorePath> path_column(const db::Rows& rows, int column) {
+  auto path = StorePath::parse(rows.text(column));
+  if (!path) return Error{ErrorKind::kDatabase, path.error().message};
+  return path;
+}
+
+Expiry expiry_column(const db::Rows& rows, int column) {
+  return to_expiry(rows.maybe_integer(column));
+}
+
+}  // namespace grantfs

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "grantfs/admin.h"
+#include "policy/changes/change_connection.h"
+
+namespace grantfs {
+
+/// Changes to signing keys, and which there are. Each method is as Admin's of its name.
+class KeyChanges {
+ public:
+  /// The connection must outlive it.
+  explicit KeyChanges(ChangeConnection& connection) : connection_(connection) {}
+
+  Result<std::string> create_signing_key(const NewSigningKey& key);
+  Result<std::vector<SigningKey>> signing_keys();
+  Result<UsableSigningKey> usable_signing_key(std::string_view id);
+  Result<RowCounts> retire_signing_key(std::string_view id, Timestamp when);
+  Result<RowCounts> remove_signing_key(std::string_view id);
+
+ private:
+  ChangeConnection& connection_;
+};
+
+}  // namespace grantfs

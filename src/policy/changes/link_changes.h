@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "grantfs/admin.h"
+#include "policy/changes/change_connection.h"
+
+namespace grantfs {
+
+/// Changes to links, and which there are. Each method is as Admin's of its name.
+class LinkChanges {
+ public:
+  /// The connection must outlive it.
+  explicit LinkChanges(ChangeConnection& connection) : connection_(connection) {}
+
+  Result<TokenHash> create_link(const Principal& principal, const StorePath& path,
+                                std::string_view token, const LinkTerms& terms);
+  Result<std::vector<Link>> links(const std::optional<Principal>& principal);
+  Result<RowCounts> remove_link(std::string_view id);
+
+ private:
+  ChangeConnection& connection_;
+};
+
+}  // namespace grantfs

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "grantfs/admin.h"
+#include "policy/changes/change_connection.h"
+
+namespace grantfs {
+
+/// Changes to rules: owners and grants, and what else lies on a path. Each method is as Admin's of
+/// its name.
+class RuleChanges {
+ public:
+  /// The connection must outlive it.
+  explicit RuleChanges(ChangeConnection& connection) : connection_(connection) {}
+
+  Result<std::vector<std::optional<Principal>>> own(const Principal& principal,
+                                                    const std::vector<StorePath>& paths);
+  Result<void> grant(const Principal& principal, const StorePath& path, Expiry expires);
+  Result<RowCounts> revoke(const Principal& principal, const StorePath& path);
+  Result<RowCounts> move(const StorePath& from, const StorePath& to);
+  Result<RowCounts> drop(const StorePath& path);
+
+ private:
+  ChangeConnection& connection_;
+};
+
+}  // namespace grantfs

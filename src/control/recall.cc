@@ -4,6 +4,7 @@
 #include <system_error>
 #include <thread>
 
+#include "base/lease_spans.h"
 #include "control/client.h"
 #include "control/search.h"
 
@@ -31,7 +32,7 @@ struct Answer {
 SteadyTime lease_end(SteadyTime committed, Seconds lease) {
   const auto span = std::chrono::ceil<std::chrono::steady_clock::duration>(
       std::clamp(lease, Seconds{0}, kBeyondAllLeases));
-  return committed + span + kLeaseMargin;
+  return committed + span + spans::kTickMargin;
 }
 
 /// Nobody listens at its socket, and yet it lives: it is starting, ending, or putting back what was
@@ -59,12 +60,13 @@ bool goes(const control::KnownDaemon& daemon) {
 }
 
 Answer ask(const control::KnownDaemon& daemon, SteadyTime committed) {
-  const Seconds lease = daemon.record ? Seconds{daemon.record->lease_seconds} : kLongestLease;
+  const Seconds lease =
+      daemon.record ? Seconds{daemon.record->lease_seconds} : spans::kLongestLease;
   const SteadyTime end = lease_end(committed, lease);
   const auto left =
       std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
   // A moment in any case: a command may come late to this, and be answered all the same.
-  const std::chrono::milliseconds moment = kLeaseMargin;
+  const std::chrono::milliseconds moment = spans::kTickMargin;
   auto answer = ask_daemon(daemon.socket, {{"command", "recall"}},
                            std::clamp(left, moment, control::kAnswerTime), daemon.name());
   if (!answer && answer.error().kind == ErrorKind::kNotFound && lease > Seconds{0}) {
@@ -83,7 +85,8 @@ void wait_for_killed(const control::KnownDaemons& known, SteadyTime committed,
   if (known.killed.empty()) return;
   std::this_thread::sleep_for(control::kDying);
   for (const control::KnownDaemon& daemon : known.killed) {
-    const Seconds lease = daemon.record ? Seconds{daemon.record->lease_seconds} : kLongestLease;
+    const Seconds lease =
+        daemon.record ? Seconds{daemon.record->lease_seconds} : spans::kLongestLease;
     if (lease > Seconds{0}) {
       std::this_thread::sleep_until(lease_end(committed, lease));
       outcome.unacknowledged.push_back(
@@ -102,7 +105,7 @@ std::vector<Answer> ask_all(const std::vector<control::KnownDaemon>& daemons,
     try {
       answers[i] = ask(daemons[i], committed);
     } catch (const std::exception& error) {  // out of memory: no reason to end, nor to trust
-      answers[i] = {Attitude::kUnacknowledged, {"a daemon", kLongestLease, error.what()}};
+      answers[i] = {Attitude::kUnacknowledged, {"a daemon", spans::kLongestLease, error.what()}};
     }
   };
   std::vector<std::jthread> threads;
@@ -138,7 +141,7 @@ RecallOutcome recall(const std::filesystem::path& database, SteadyTime committed
   RecallOutcome outcome;
   if (known.trouble) {
     outcome.unacknowledged.push_back(
-        {"a daemon that may run on it", kLongestLease, known.trouble->message});
+        {"a daemon that may run on it", spans::kLongestLease, known.trouble->message});
   }
   for (Answer& answer : ask_all(known.daemons, committed)) {
     switch (answer.attitude) {

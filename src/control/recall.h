@@ -11,12 +11,6 @@
 
 namespace grantfs {
 
-/// The longest lease that a daemon may have. Assumed of one whose record this process may not read.
-inline constexpr std::chrono::duration<double> kLongestLease{60};
-
-/// Beyond a lease: the kernel counts it in ticks, of which there may be but a hundred a second.
-inline constexpr std::chrono::milliseconds kLeaseMargin{50};
-
 /// A daemon that may still have lent what a commit took away.
 struct UnacknowledgedRecall {
   std::string name;  ///< "the daemon of the mount at '/srv/view'"

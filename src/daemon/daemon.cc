@@ -18,6 +18,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/lease_spans.h"
 #include "base/log.h"
 #include "base/quiet_thread.h"
 #include "base/quote.h"
@@ -93,10 +94,6 @@ gid_t administrators(const std::filesystem::path& database) {
 
 /// How long the program may take to end once it has unmounted.
 constexpr std::chrono::seconds kLongestEnd{5};
-
-/// How often the files in steady use are looked at, in leases: twice, almost, within
-/// Tree::vouched_within().
-constexpr double kStoreLooks = 0.3;
 
 /// One file in /run/grantfs for each mount point, with a name that shows which.
 std::filesystem::path default_control_path(const std::filesystem::path& mountpoint) {
@@ -193,11 +190,13 @@ class Daemon {
     if (!mount) return mount.error();
     mount_ = std::move(*mount);
     mount_->lend(record_trouble_.lock()->empty());
-    auto recaller = Recaller::start(tree_, *policy_, *mount_, {});
+    auto recaller = Recaller::start(tree_.withdrawal(), *policy_, *mount_,
+                                    {.on_idle = [this] { tree_.rest(); }});
     if (!recaller) return recaller.error();
     recaller_ = std::move(*recaller);
     store_watcher_ =
-        std::make_unique<StoreWatcher>(tree_, *recaller_, *mount_, options_.lease * kStoreLooks);
+        std::make_unique<StoreWatcher>(tree_.withdrawal(), *recaller_, *mount_,
+                                       spans::share_of<spans::StoreLookShare>(options_.lease));
 
     serving_ = true;
     record_keeper_->watch();
@@ -444,13 +443,13 @@ class Daemon {
   }
 
   TreeOptions complete(TreeOptions options) {
-    options.lease = options_.lease;
+    options.lending.lease = options_.lease;
     options.link_uses = &link_uses_;
     options.reads_by_node = enforcement_ == Enforcement::kLease;
-    options.on_lent = [this](std::chrono::seconds longest) { recaller_->lent(longest); };
-    options.vouch = [this] { recaller_->vouch(); };
+    options.lending.on_lent = [this](std::chrono::seconds longest) { recaller_->lent(longest); };
+    options.lending.vouch = [this] { recaller_->vouch(); };
     options.on_changed = [this](NodeId node) { store_watcher_->forget_file(node); };
-    options.on_steady = [this] { store_watcher_->watch(); };
+    options.lending.on_steady = [this] { store_watcher_->watch(); };
     return options;
   }
 

@@ -12,6 +12,7 @@
 #include <functional>
 #include <numeric>
 
+#include "base/lease_spans.h"
 #include "base/quote.h"
 
 namespace grantfs {
@@ -134,7 +135,7 @@ const std::vector<KnownOption>& known_options() {
        }},
       {"lease", "SECONDS", "how long a decision is lent at most, 0 to 60; default: 1",
        [](std::string_view value, MountOptions& options) -> Result<void> {
-         constexpr unsigned kLongestSeconds = 60;
+         constexpr unsigned kLongestSeconds = spans::kLongestLease.count();
          auto seconds = parse_number(value, kLongestSeconds);
          if (!seconds) return bad_value("lease", value, "a number of seconds from 0 to 60");
          options.lease = std::chrono::seconds(*seconds);

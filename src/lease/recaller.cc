@@ -13,17 +13,12 @@
 #include <cstring>
 #include <utility>
 
+#include "base/lease_spans.h"
 #include "base/quiet_thread.h"
 #include "base/urgent_thread.h"
 
 namespace grantfs {
 namespace {
-
-/// A lease begins when the kernel gets to the reply: it may end that much later than we think.
-constexpr std::chrono::seconds kLateness{10};
-
-/// For how long nothing is lent for longer than a lease, once that could not be vouched for.
-constexpr std::chrono::seconds kPause{60};
 
 /// How often it is said that rounds break off.
 constexpr std::chrono::seconds kSayTroubleEvery{10};
@@ -46,8 +41,8 @@ constexpr std::chrono::milliseconds kIdlePoll{10'000};
 
 }  // namespace
 
-Result<std::unique_ptr<Recaller>> Recaller::start(Tree& tree, Policy& policy, Kernel& kernel,
-                                                  Options options) {
+Result<std::unique_ptr<Recaller>> Recaller::start(Withdrawal& withdrawal, Policy& policy,
+                                                  Kernel& kernel, Options options) {
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   UniqueFd timer(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!wake || !timer) {
@@ -56,13 +51,13 @@ Result<std::unique_ptr<Recaller>> Recaller::start(Tree& tree, Policy& policy, Ke
   }
   // Takes the feed's position: nothing is lent yet, so nothing before it matters.
   (void)policy.losses().ok();
-  return std::unique_ptr<Recaller>(
-      new Recaller(tree, policy, kernel, std::move(options), std::move(wake), std::move(timer)));
+  return std::unique_ptr<Recaller>(new Recaller(withdrawal, policy, kernel, std::move(options),
+                                                std::move(wake), std::move(timer)));
 }
 
-Recaller::Recaller(Tree& tree, Policy& policy, Kernel& kernel, Options options, UniqueFd wake,
-                   UniqueFd timer)
-    : tree_(tree),
+Recaller::Recaller(Withdrawal& withdrawal, Policy& policy, Kernel& kernel, Options options,
+                   UniqueFd wake, UniqueFd timer)
+    : withdrawal_(withdrawal),
       policy_(policy),
       kernel_(kernel),
       options_(std::move(options)),
@@ -86,7 +81,7 @@ void Recaller::wake() {
 
 void Recaller::lent(std::chrono::seconds longest) {
   const auto now = SteadyClock::now().time_since_epoch();
-  const SteadyClock::rep until = (now + longest + kLateness).count();
+  const SteadyClock::rep until = (now + longest + spans::kLateness).count();
   SteadyClock::rep known = lent_until_;
   while (known < until && !lent_until_.compare_exchange_weak(known, until)) {
   }
@@ -97,16 +92,16 @@ void Recaller::lent(std::chrono::seconds longest) {
 
 void Recaller::vouch() {
   const auto now = SteadyClock::now();
-  const auto seen = tree_.steady_files().seen(now);
+  const auto seen = withdrawal_.steady_files().seen(now);
   if (!seen) return;
   const SteadyClock::time_point kept_up{SteadyClock::duration(kept_up_at_.load())};
-  if (now - std::min(*seen, kept_up) <= tree_.vouched_within()) return;
+  if (now - std::min(*seen, kept_up) <= withdrawal_.checked_within()) return;
   // In this order: what is looked up from here on is not lent for longer, and what was before, the
   // kernel looks up again.
-  tree_.steady_files().pause(now + kPause);
+  withdrawal_.steady_files().pause(now + spans::kPauseOfSteadyUse);
   count(counters_.everything, RecallOfEverything::kNotVouched);
   must(kernel_.forget_everything());
-  tree_.steady_files().clear();
+  withdrawal_.steady_files().clear();
 }
 
 void Recaller::catch_up(std::function<void()> done) {
@@ -153,8 +148,8 @@ void Recaller::keep_up(std::vector<Waiting>& served) {
   };
   if (std::ranges::any_of(served, is_of_everything)) recall_everything(RecallOfEverything::kStore);
   const Timestamp now = options_.clock();
-  if (const Expiry next = tree_.next_expiry(); next && *next <= now) {
-    recall(tree_.withdraw_expired(now));
+  if (const Expiry next = withdrawal_.next_expiry(); next && *next <= now) {
+    recall(withdrawal_.of_expired(now));
   }
   while (!served.empty()) {
     recall(served.front().entries);
@@ -168,7 +163,7 @@ void Recaller::keep_up(std::vector<Waiting>& served) {
 }
 
 void Recaller::forget_blindly(const char* why) {
-  tree_.begin_recall();
+  withdrawal_.begin_recall();
   demand_.reset();
   if (review_) end_review();
   count(counters_.everything, RecallOfEverything::kTrouble);
@@ -176,7 +171,7 @@ void Recaller::forget_blindly(const char* why) {
     must(kernel_.forget_everything());
   } else {
     try {
-      recall(tree_.withdraw_everything());
+      recall(withdrawal_.of_everything());
     } catch (const std::exception& error) {
       kernel_.abort(fmt::format("what was lent cannot be recalled: {}", error.what()));
     }
@@ -211,7 +206,7 @@ void Recaller::answer_waiting() {
 
 void Recaller::demand_review(Review::Of of, std::size_t why) {
   if (!anything_lent()) return;
-  if (of == Review::Of::kSteadyFiles && tree_.steady_files().size() == 0) return;
+  if (of == Review::Of::kSteadyFiles && withdrawal_.steady_files().size() == 0) return;
   ++counters_.reviews.at(why);
   if (!demand_) demand_ = {of, SteadyClock::now()};
   demand_->of = std::max(demand_->of, of);
@@ -221,7 +216,7 @@ void Recaller::go_on_reviewing(SteadyClock::time_point looked) {
   if (!review_ && demand_) begin_review(looked);
   if (!review_) return;
   const auto begun = SteadyClock::now();
-  recall(tree_.go_on(review_->review, begun + options_.review_slice));
+  recall(withdrawal_.go_on(review_->review, begun + options_.review_slice));
   if (review_->review.is_done()) return end_review();
   // What is lent for longer than a lease is vouched for, or not, by itself.
   if (review_->of == Review::Of::kEverything && begun - review_->begun >= options_.longest_review) {
@@ -233,12 +228,12 @@ void Recaller::begin_review(SteadyClock::time_point looked) {
   const auto now = SteadyClock::now();
   // Of files in steady use it is enough several times within a lease. What else is lent does not
   // wait, unless reviews come one after the other; then it is soon enough, too.
-  const auto soon_enough = demand_->since + tree_.vouched_within() / 3;
+  const auto soon_enough = demand_->since + withdrawal_.checked_within() / 3;
   const bool is_waited_for = !waiting_for_reviews_.empty();
   const auto at =
       demand_->of == Review::Of::kSteadyFiles ? soon_enough : std::min(next_review_, soon_enough);
   if (now < at && !is_waited_for) return;
-  review_ = {tree_.review(demand_->of), demand_->of, looked, now};
+  review_ = {withdrawal_.review(demand_->of), demand_->of, looked, now};
   ++reviews_begun_;
   demand_.reset();
 }
@@ -259,7 +254,7 @@ bool Recaller::wait() {
     if (anything_lent()) {
       asleep_ = false;
     } else {
-      tree_.rest();
+      if (options_.on_idle) options_.on_idle();
       demand_.reset();
       if (review_) end_review();
       milliseconds = static_cast<int>(kIdlePoll.count());
@@ -281,7 +276,7 @@ bool Recaller::wait() {
 void Recaller::arm_timer() {
   // The clock being set wakes us only while the timer runs (TFD_TIMER_CANCEL_ON_SET in
   // timerfd_create(2)): it always does.
-  const Timestamp next = tree_.next_expiry().value_or(kLastTimestamp);
+  const Timestamp next = withdrawal_.next_expiry().value_or(kLastTimestamp);
   if (next == armed_for_) return;
   armed_for_ = next;
   itimerspec when{};
@@ -299,7 +294,7 @@ void Recaller::follow_database() {
   if (losses && losses->empty() && !losses->committed) return;
   // Before anything else, also before asking whether anything is lent: what is being decided at
   // this moment must not be lent any more.
-  tree_.begin_recall();
+  withdrawal_.begin_recall();
   if (!losses) {
     // Again only for what was lent since: the readers that decide may have no trouble.
     const auto last = last_lent_.load();
@@ -309,7 +304,7 @@ void Recaller::follow_database() {
   } else if (losses->unexplained) {
     demand_review(Review::Of::kEverything, static_cast<std::size_t>(losses->why));
   } else if (anything_lent()) {
-    recall(tree_.withdraw(*losses));
+    recall(withdrawal_.of(*losses));
     demand_review(Review::Of::kSteadyFiles, kReviewNames.size() - 1);
   }
 }
@@ -331,7 +326,7 @@ void Recaller::must(const Result<void, Errno>& forgotten) {
 }
 
 void Recaller::recall_everything(RecallOfEverything why) {
-  tree_.begin_recall();
+  withdrawal_.begin_recall();
   // Nothing is left to be decided anew.
   demand_.reset();
   if (review_) end_review();
@@ -340,7 +335,7 @@ void Recaller::recall_everything(RecallOfEverything why) {
   if (kernel_.forgets_everything()) {
     must(kernel_.forget_everything());
   } else {
-    recall(tree_.withdraw_everything());
+    recall(withdrawal_.of_everything());
   }
 }
 

@@ -16,7 +16,7 @@
 #include "grantfs/policy.h"
 #include "grantfs/result.h"
 #include "lease/kernel.h"
-#include "tree/tree.h"
+#include "lease/withdrawal.h"
 
 namespace grantfs {
 
@@ -79,12 +79,14 @@ class Recaller {
     std::chrono::milliseconds review_slice{2};
     /// For how long in all: after that it is better to forget everything.
     std::chrono::milliseconds longest_review{500};
+    /// Told on the thread when nothing has been lent for a while; it must be quick.
+    std::function<void()> on_idle{};
   };
 
   /// Starts the thread, with all signals blocked. kSystem if there are no descriptors for it.
-  /// `tree`, `policy` and `kernel` must outlive it.
-  static Result<std::unique_ptr<Recaller>> start(Tree& tree, Policy& policy, Kernel& kernel,
-                                                 Options options);
+  /// `withdrawal`, `policy` and `kernel` must outlive it.
+  static Result<std::unique_ptr<Recaller>> start(Withdrawal& withdrawal, Policy& policy,
+                                                 Kernel& kernel, Options options);
   ~Recaller() { stop(); }
   /// Ends the thread; the kernel is not notified any more after that, and whoever waits for
   /// catch_up() is told nothing. lent() and catch_up() may still be called. Once, or never.
@@ -92,11 +94,11 @@ class Recaller {
   Recaller(const Recaller&) = delete;
   Recaller& operator=(const Recaller&) = delete;
 
-  /// Something was lent, for so long at most (TreeOptions::on_lent). Any thread; a few atomic
+  /// Something was lent, for so long at most (Lender::Options::on_lent). Any thread; a few atomic
   /// operations most of the time.
   void lent(std::chrono::seconds longest);
 
-  /// TreeOptions::vouch. Where this thread or the StoreWatcher did not keep up (the program was
+  /// Lender::Options::vouch. Where this thread or the StoreWatcher did not keep up (the program was
   /// stopped, the machine suspended, the disk hung), the kernel forgets everything before this
   /// returns, and nothing is lent for longer than a lease for a while. Any thread.
   void vouch();
@@ -121,7 +123,7 @@ class Recaller {
  private:
   using SteadyClock = std::chrono::steady_clock;
 
-  Recaller(Tree& tree, Policy& policy, Kernel& kernel, Options options, UniqueFd wake,
+  Recaller(Withdrawal& withdrawal, Policy& policy, Kernel& kernel, Options options, UniqueFd wake,
            UniqueFd timer);
   struct Waiting {
     std::vector<KernelEntry> entries;
@@ -156,7 +158,7 @@ class Recaller {
   void recall_everything(RecallOfEverything why);
   void wake();
 
-  Tree& tree_;
+  Withdrawal& withdrawal_;
   Policy& policy_;
   Kernel& kernel_;
   const Options options_;

@@ -25,9 +25,9 @@ bool attempt(Action action) {
 
 }  // namespace
 
-StoreWatcher::StoreWatcher(Tree& tree, Recaller& recaller, Kernel& kernel,
+StoreWatcher::StoreWatcher(Withdrawal& withdrawal, Recaller& recaller, Kernel& kernel,
                            std::chrono::duration<double> period)
-    : tree_(tree),
+    : withdrawal_(withdrawal),
       recaller_(recaller),
       kernel_(kernel),
       period_(std::chrono::duration_cast<Clock::duration>(period)),
@@ -98,13 +98,13 @@ void StoreWatcher::forget_files(const std::vector<NodeId>& nodes) {
 
 bool StoreWatcher::look() {
   const auto begun = Clock::now();
-  StoreChanges changes = tree_.check_steady_files();
+  StoreChanges changes = withdrawal_.check_steady_files();
   constexpr int kLeastIdle = 20;  // times as long as a look takes
-  tree_.steady_files().limit((Clock::now() - begun) * kLeastIdle > period_);
+  withdrawal_.steady_files().limit((Clock::now() - begun) * kLeastIdle > period_);
   if (!changes.entries.empty() && !tell(std::move(changes.entries))) return false;
   forget_files(changes.nodes);
-  tree_.steady_files().seen_again(begun);
-  return tree_.steady_files().seen(begun).has_value();
+  withdrawal_.steady_files().seen_again(begun);
+  return withdrawal_.steady_files().seen(begun).has_value();
 }
 
 bool StoreWatcher::tell(std::vector<KernelEntry> entries) {

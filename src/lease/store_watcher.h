@@ -8,7 +8,7 @@
 
 #include "lease/kernel.h"
 #include "lease/recaller.h"
-#include "tree/tree.h"
+#include "lease/withdrawal.h"
 
 namespace grantfs {
 
@@ -19,17 +19,17 @@ namespace grantfs {
 /// disk; it sleeps while there is nothing to do.
 class StoreWatcher {
  public:
-  /// `period`: from the beginning of a look to that of the next. `tree`, `recaller` and `kernel`
-  /// must outlive it, and the recaller's thread must not have stopped before stop().
-  StoreWatcher(Tree& tree, Recaller& recaller, Kernel& kernel,
+  /// `period`: from the beginning of a look to that of the next. `withdrawal`, `recaller` and
+  /// `kernel` must outlive it, and the recaller's thread must not have stopped before stop().
+  StoreWatcher(Withdrawal& withdrawal, Recaller& recaller, Kernel& kernel,
                std::chrono::duration<double> period);
   ~StoreWatcher() { stop(); }
   StoreWatcher(const StoreWatcher&) = delete;
   StoreWatcher& operator=(const StoreWatcher&) = delete;
 
-  /// There may be files now (TreeOptions::on_steady). Any thread.
+  /// There may be files now (Lender::Options::on_steady). Any thread.
   void watch();
-  /// A file has changed since the kernel read of it by that node (TreeOptions::on_changed). Any
+  /// A file has changed since the kernel read of it by that node (Tree's on_changed). Any
   /// thread.
   void forget_file(NodeId node);
   /// Ends the thread. The two above may still be called.
@@ -45,7 +45,7 @@ class StoreWatcher {
   bool tell(std::vector<KernelEntry> entries);
   void forget_files(const std::vector<NodeId>& nodes);
 
-  Tree& tree_;
+  Withdrawal& withdrawal_;
   Recaller& recaller_;
   Kernel& kernel_;
   const Clock::duration period_;

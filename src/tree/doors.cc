@@ -131,7 +131,7 @@ Result<Entry, Errno> Tree::enter(NodeId parent, std::string_view name, NodeKind 
                                  const std::optional<Address>& from) {
   const auto node = nodes_.remember_door(parent, name, kind, nullptr, nullptr);
   if (!node) return fail(ESTALE);
-  return Entry{node->node, fixed_attributes(kind, from), options_.lease};
+  return Entry{node->node, fixed_attributes(kind, from), lender_.lease()};
 }
 
 Result<Entry, Errno> Tree::lookup_user(std::string_view name, NodeId parent, const Caller& caller,
@@ -227,7 +227,7 @@ Result<Entry, Errno> Tree::lookup_expired(std::string_view token, const Place& p
     expired = policy_.has_expired(*signature);
   }
   if (!expired) {
-    tell(expired.error());
+    judge_.report(expired.error());
     return fail(EACCES);
   }
   if (!*expired) return deny(ENOENT);
@@ -245,18 +245,10 @@ Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name,
                                       std::shared_ptr<const BoundProcess> process) {
   const auto begun = std::chrono::steady_clock::now();
   const RecallMark mark = nodes_.mark();
-  auto door = policy_.door(identity);
-  if (!door) {
-    tell(door.error());
-    return fail(EACCES);
-  }
+  auto door = judge_.enter(identity);
+  if (!door) return fail(EACCES);
   const View view{identity, 0, std::move(door->root), false, std::move(process)};
   Decision& decision = door->decision;
-  if (decision.access == Access::kClosed) return deny(EACCES);
-  if (auto counted = begin_use(view, decision); !counted) {
-    tell(counted.error());
-    return fail(EACCES);
-  }
   if (decision.access == Access::kClosed) return deny(EACCES);
   std::optional<Found> whole;
   if (decision.access == Access::kRead) {
@@ -268,52 +260,12 @@ Result<Entry, Errno> Tree::enter_view(NodeId parent, std::string_view name,
   // A door where uses are counted is never lent: behind it the kernel would not ask for the next.
   // Nor is one that can be made up: see enter_virtual().
   const bool lends = !decision.uses && (!view.is_of_uris() || nodes_.leads_to_uri(parent, name));
-  const auto lent = lends ? offer(view, decision, mark) : std::nullopt;
+  const auto lent = lends ? lender_.offer(view, decision, mark) : std::nullopt;
   // By its name the kernel can be told to forget the door: for a session that is the token.
   const auto node = nodes_.remember_door(parent, name, NodeKind::kFolder,
                                          std::make_shared<View>(view), lent ? &*lent : nullptr);
   if (!node) return fail(ESTALE);
   return answer_folder(*node, shown, view, decision, begun);
-}
-
-namespace {
-
-/// Whose uses of a link are counted together.
-std::string client_of(const LinkBearer& bearer) {
-  return bearer.from ? bearer.from->client() : std::string();
-}
-
-/// Has a decision end with a use; kClosed if there is none.
-void end_with(const Expiry& use, Decision& decision) {
-  if (!use) {
-    decision = Decision{};
-  } else {
-    decision.until = decision.until ? std::min(*decision.until, *use) : *use;
-  }
-}
-
-}  // namespace
-
-void Tree::bind_to_use(const View& view, Decision& decision) {
-  const auto& bearer = std::get<LinkBearer>(view.identity);
-  Expiry use;
-  if (options_.link_uses != nullptr) {
-    use = options_.link_uses->current(bearer.link, client_of(bearer), *decision.uses);
-  }
-  end_with(use, decision);
-}
-
-Result<void> Tree::begin_use(const View& view, Decision& decision) {
-  if (!decision.uses) return {};
-  const auto& bearer = std::get<LinkBearer>(view.identity);
-  Expiry use;
-  if (options_.link_uses != nullptr) {
-    auto begun = options_.link_uses->enter(bearer.link, client_of(bearer), *decision.uses);
-    if (!begun) return begun.error();
-    use = *begun;
-  }
-  end_with(use, decision);
-  return {};
 }
 
 Result<std::string, Errno> Tree::read_link(NodeId node, const Caller& caller) {

@@ -25,7 +25,7 @@ class Tree::Decisions final : public FolderDecisions {
   Result<Listing, Errno> list() override {
     auto listing = tree_.policy_.list(view_->identity, path_);
     if (!listing) {
-      tree_.tell(listing.error());
+      tree_.judge_.report(listing.error());
       return tree_.fail(EACCES);
     }
     if (listing->access == Access::kClosed) return tree_.deny(EACCES);

@@ -13,10 +13,6 @@ namespace {
 constexpr mode_t kFileMode = S_IFREG | 0444;
 constexpr mode_t kFolderMode = S_IFDIR | 0555;
 constexpr mode_t kUserDoorMode = S_IFDIR | 0500;
-/// A lease ends this long before what it rests on does: timeouts are rounded up to the kernel's
-/// clock ticks, 10 ms at the most (CONFIG_HZ).
-constexpr std::chrono::milliseconds kExpiryMargin{50};
-
 }  // namespace
 
 Tree::Tree(Policy& policy, const Store& store, TreeOptions options)
@@ -24,7 +20,11 @@ Tree::Tree(Policy& policy, const Store& store, TreeOptions options)
       store_(store),
       options_(std::move(options)),
       numbers_(options_.key),
-      nodes_(options_.lease + kLeastLateness, 2 * options_.lease, options_.lease),
+      judge_(policy, options_.link_uses, options_.on_policy_error),
+      nodes_(options_.lending.lease + spans::kLateness,
+             spans::kLeasesBetweenUses * options_.lending.lease, options_.lending.lease),
+      lender_(nodes_, store, options_.lending),
+      withdrawal_(judge_, store, nodes_, lender_, options_.lending.clock),
       files_(std::max<std::size_t>(options_.spare_descriptors * 2 / 5, 1)),
       pinned_(std::max<std::size_t>(options_.spare_descriptors * 3 / 5, 1)) {}
 
@@ -39,68 +39,40 @@ Errno Tree::fail(int error) {
   return Errno{error};
 }
 
-void Tree::tell(const Error& error) const {
-  if (options_.on_policy_error) options_.on_policy_error(error);
-}
-
-Result<Decision> Tree::judge(const View& view, const StorePath& path) {
-  if (path.text().size() > StorePath::kMaxBytes) return Decision{Access::kNone, {}};
-  auto decision = policy_.decide(view.identity, path);
-  if (!decision) tell(decision.error());
-  if (decision && decision->uses) bind_to_use(view, *decision);
-  return decision;
-}
-
 Result<Decision, Errno> Tree::decide(const View& view, const StorePath& path) {
-  auto decision = judge(view, path);
+  auto decision = judge_.decide(view.identity, path);
   if (!decision) return fail(EACCES);
   if (decision->access == Access::kClosed) return deny(EACCES);
   return *decision;
-}
-
-std::chrono::nanoseconds Tree::time_left(Timestamp until) const {
-  // A timestamp reaches further than nanoseconds can count.
-  const auto now = options_.clock();
-  const Timestamp far = std::chrono::ceil<std::chrono::seconds>(now) + std::chrono::hours(1);
-  return std::min(until, far) - now;
-}
-
-std::chrono::nanoseconds Tree::loan_time(const View& view, const Decision& decision,
-                                         std::chrono::nanoseconds longest) const {
-  using std::chrono::nanoseconds;
-  if (!view.is_for_servers()) return nanoseconds(0);
-  if (!decision.until) return longest;
-  const nanoseconds left = time_left(*decision.until);
-  return std::clamp<nanoseconds>(left - kExpiryMargin, nanoseconds(0), longest);
-}
-
-Loan Tree::loan(const Decision& decision, RecallMark mark, std::chrono::seconds longest) const {
-  const bool soon = decision.until && time_left(*decision.until) <= longest + kLeastLateness;
-  return {decision, mark, soon};
-}
-
-std::optional<Loan> Tree::offer(const View& view, const Decision& decision, RecallMark mark) const {
-  if (loan_time(view, decision, options_.lease).count() == 0) return std::nullopt;
-  // Before the entry counts as lent: a recall in between must not take it that nothing is.
-  if (options_.on_lent) options_.on_lent(options_.lease);
-  return loan(decision, mark, options_.lease);
 }
 
 Entry Tree::answer(const NodeTable::Remembered& node, struct stat shown, const View& view,
                    const Decision& decision, SteadyTime begun,
                    std::chrono::nanoseconds longest) const {
   const std::chrono::nanoseconds none{0};
-  return {node.node, shown,
-          node.lent ? time_since(begun, loan_time(view, decision, longest)) : none};
-}
-
-std::chrono::nanoseconds Tree::time_since(SteadyTime begun, std::chrono::nanoseconds lent) {
-  return std::max(lent - (std::chrono::steady_clock::now() - begun), std::chrono::nanoseconds(0));
+  return {node.node, shown, node.lent ? lender_.left(view, decision, begun, longest) : none};
 }
 
 Entry Tree::answer_folder(const NodeTable::Remembered& node, struct stat shown, const View& view,
                           const Decision& decision, SteadyTime begun) const {
-  return answer(node, shown, view, decision, begun, folder_lease(node.holds_steady));
+  return answer(node, shown, view, decision, begun, lender_.folder_lease(node.holds_steady));
+}
+
+Entry Tree::answer_file(NodeId parent, std::string_view name, const StorePath& path,
+                        Located located, const View& view, const Decision& decision,
+                        const std::optional<Loan>& lent, const NodeTable::Remembered& node,
+                        SteadyTime begun) {
+  const Found found = located.found;
+  const bool is_steady =
+      lender_.lends_steadily() && node.is_steady && node.lent &&
+      lender_.lend_longer({parent, std::string(name)}, path, located, *lent, node.node, begun);
+  keep_at_hand(node.node, std::move(located));
+  if (node.before != 0) tell_of_change(node.before);
+  const std::chrono::nanoseconds longest = is_steady ? lender_.longest() : lender_.lease();
+  Entry entry = answer(node, file_attributes(view.shown_owner, found), view, decision, begun,
+                       std::min(longest, node.fresh_for));
+  entry.attributes_lent_for = lender_.steadily_left(node.node);
+  return entry;
 }
 
 void Tree::rest() {
@@ -182,7 +154,7 @@ Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view 
   const bool is_file = found.type == Found::Type::kFile;
   if (is_file && !whole) return deny(ENOENT);
 
-  const auto lent = offer(view, *decision, mark);
+  const auto lent = lender_.offer(view, *decision, mark);
   const auto node =
       nodes_.remember(parent.id, name, *located, file_node(view), lent ? &*lent : nullptr);
   if (!node) return fail(ESTALE);
@@ -230,7 +202,7 @@ bool Tree::forget(NodeId node, std::uint64_t count) {
   files_.drop(node);
   opened_.drop(node);
   pinned_.drop(node);
-  steady_.drop(node);
+  lender_.steady_files().drop(node);
   return true;
 }
 
@@ -245,7 +217,7 @@ Result<Attributes, Errno> Tree::attributes(NodeId node, Waiting waiting) {
     case NodeKind::kMarker:  // not lent: see enter_marker()
       return Attributes{fixed_attributes(place->kind, place->from)};
     default:
-      return Attributes{fixed_attributes(place->kind, place->from), options_.lease};
+      return Attributes{fixed_attributes(place->kind, place->from), lender_.lease()};
   }
 }
 
@@ -253,8 +225,8 @@ Result<Attributes, Errno> Tree::attributes_of_folder(const Place& place, Waiting
   const View& view = *place.view;
   const auto begun = std::chrono::steady_clock::now();
   const RecallMark mark = nodes_.mark();
-  const auto longest = folder_lease(place.holds_steady);
-  const auto decision = judge(view, place.path);
+  const auto longest = lender_.folder_lease(place.holds_steady);
+  const auto decision = judge_.decide(view.identity, place.path);
   bool whole = false;
   Result<Found, Errno> found = Errno{ENOENT};
   if (!view.is_of_uris() && decision && decision->access == Access::kRead) {
@@ -266,7 +238,7 @@ Result<Attributes, Errno> Tree::attributes_of_folder(const Place& place, Waiting
   if (!decision || decision->access == Access::kClosed) return shown;
   // What is in use in the folder goes on as long as these do: they are lent by a decision that is
   // no worse than the one that it was lent by.
-  const auto left = time_since(begun, loan_time(view, *decision, longest));
+  const auto left = lender_.left(view, *decision, begun, longest);
   const bool stands =
       std::max(decision->access, Access::kNone) >= place.lent && nodes_.mark() == mark;
   if (stands) shown.lent_for = left;
@@ -278,7 +250,7 @@ Result<Attributes, Errno> Tree::attributes_of_file(const Place& place, Waiting w
   bool stands = true;
   // A file that views share is nobody's in particular: it is by its names that it is lent.
   if (place.view != nullptr) {
-    const auto decision = judge(*place.view, place.path);
+    const auto decision = judge_.decide(place.view->identity, place.path);
     stands = place.view->is_for_servers() && decision && decision->access == Access::kRead;
   }
   const auto found = examine(place, waiting);
@@ -290,8 +262,9 @@ Result<Attributes, Errno> Tree::attributes_of_file(const Place& place, Waiting w
   Attributes shown{file_attributes(place.view == nullptr ? 0 : place.view->shown_owner,
                                    same ? *found : place.last)};
   if (stands) {
-    shown.lent_for = time_since(
-        begun, std::max<std::chrono::nanoseconds>(options_.lease, steadily_left(place.id)));
+    const auto span =
+        std::max<std::chrono::nanoseconds>(lender_.lease(), lender_.steadily_left(place.id));
+    shown.lent_for = Lender::left_of(span, begun);
   }
   return shown;
 }
@@ -339,7 +312,7 @@ Result<Located, Errno> Tree::admit_by_name(NodeId node, const Caller& caller, Wa
     return std::move(*recent);
   }
   // The next open may come without a lookup of its own, if this one is lent.
-  if (options_.lease.count() > 0) (void)recent_.take(node);
+  if (lender_.lease().count() > 0) (void)recent_.take(node);
   // The kernel may still believe the size and time that its last lookup found. Looking again tells
   // it; but only once: a file that is always growing must open too.
   const bool changed = located->found != place->last;

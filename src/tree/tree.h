@@ -18,17 +18,18 @@
 #include "base/errno.h"
 #include "grantfs/policy.h"
 #include "grantfs/result.h"
+#include "lease/lender.h"
+#include "lease/withdrawal.h"
 #include "nodes/bound_processes.h"
 #include "nodes/caller.h"
 #include "nodes/inode_numbers.h"
 #include "nodes/node_cache.h"
 #include "nodes/node_table.h"
 #include "nodes/recent_lookups.h"
+#include "policy/decisions/judge.h"
 #include "policy/decisions/link_uses.h"
 #include "store/store.h"
 #include "tree/open_folder.h"
-#include "tree/review.h"
-#include "tree/steady_files.h"
 
 namespace grantfs {
 
@@ -51,27 +52,15 @@ struct TreeOptions {
   LinkUses* link_uses = nullptr;
   FileIdKey key{};     ///< of inode numbers
   timespec mounted{};  ///< shown as the time of what has none of its own
-  /// How long the kernel may keep an answer at most; zero: not at all.
-  std::chrono::seconds lease{0};
+  Lender::Options lending{};
   /// Whether the mount never asks at open(2): a read then names the node alone. If so, and there is
   /// a server_group, the views behind the doors that it alone passes share a node a file.
   bool reads_by_node = false;
   /// How many files may be kept open, a descriptor each, in case they are asked for again.
   std::size_t spare_descriptors = 640;
-  /// CLOCK_REALTIME, by which expiries are kept.
-  std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
-  /// Told whenever something is about to be lent, and for how long at most; called from any thread,
-  /// often: it must be quick.
-  std::function<void(std::chrono::seconds)> on_lent{};
-  /// Called before the kernel is told that it may go on through a folder. Returns when no file
-  /// below opens, without a lookup, that should not: all losses and changes in the store from
-  /// before vouched_within() are known to the kernel. From any thread, often: it must be quick.
-  std::function<void()> vouch{};
   /// Told of a file's node whose pages the kernel should forget, as the file has changed since it
   /// read them; called from any thread: it must be quick.
   std::function<void(NodeId)> on_changed{};
-  /// Told when files come into steady use; called from any thread: it must be quick.
-  std::function<void()> on_steady{};
   /// Told of every failed decision; called from any thread, often: it must be quick.
   std::function<void(const Error&)> on_policy_error{};
 };
@@ -104,7 +93,7 @@ struct Attributes {
 /// The mount as a tree of names: what there is for whom. Knows nothing of FUSE.
 ///
 /// Every lookup, open and opendir is decided by the policy's newest commit, and what a lookup found
-/// may be lent to the kernel for a while; withdraw() says what it must forget again. Refusals are
+/// may be lent to the kernel for a while; withdrawal() says what it must forget again. Refusals are
 /// EACCES at a door (a view that is not, or no longer, or not the caller's) and ENOENT inside a
 /// view, for denied, missing and unregistered alike. Where the decision itself fails, EACCES
 /// everywhere.
@@ -123,10 +112,10 @@ class Tree {
 
   /// From now on as if TreeOptions::reads_by_node were false. Before the first lookup only.
   void decide_every_open() { options_.reads_by_node = false; }
-  /// From now on files in steady use may be lent for longer than a lease, if they are read by node:
-  /// see SteadyFiles. Before the first lookup only, and only where everything can be recalled at
-  /// once.
-  void lend_steadily();
+  /// Lender::lend_steadily(), if files are read by node. Before the first lookup only.
+  void lend_steadily() {
+    if (options_.reads_by_node) lender_.lend_steadily();
+  }
 
   /// Counts one lookup of the node it returns: forget() it once, whatever comes of the answer.
   Result<Entry, Errno> lookup(NodeId parent, std::string_view name, const Caller& caller,
@@ -166,38 +155,12 @@ class Tree {
   /// became of its names. Most of the time from a cache of descriptors.
   Result<std::shared_ptr<OpenedFile>, Errno> file_of(NodeId node, Waiting waiting);
 
-  /// What the kernel must forget now that the policy has changed so: the entries whose decision is
-  /// worse than what was lent, the highest first, each followed by what is lent below it (somebody
-  /// may be in there). The policy's newest commit decides; trouble with it counts as a refusal.
-  /// One thread at a time, for the six of these.
-  std::vector<KernelEntry> withdraw(const Losses& losses);
-  /// The same for what expires at or before `now`.
-  std::vector<KernelEntry> withdraw_expired(Timestamp now);
-  /// Everything that is lent in the views for servers.
-  std::vector<KernelEntry> withdraw_everything();
-  /// Begins to decide anew what is lent, after begin_recall(). Nothing is forgotten whose decision
-  /// is as good as what was lent, and a URI's only if it leads to the same file.
-  Review review(Review::Of of);
-  /// Goes on until then, or sooner; what the kernel must forget.
-  std::vector<KernelEntry> go_on(Review& review, std::chrono::steady_clock::time_point until);
-  /// From here on, decisions made before are not lent any more. The three above do so by
-  /// themselves.
-  void begin_recall() { nodes_.begin_recall(); }
+  /// What the kernel must forget when access is taken away, for the recalling thread.
+  Withdrawal& withdrawal() { return withdrawal_; }
+  SteadyFiles& steady_files() { return lender_.steady_files(); }
   /// Closes what is kept open in case it is asked for again, and gives back memory. Call it when
   /// little is asked.
   void rest();
-  /// See SteadyFiles. Whoever cannot vouch for them has the kernel forget everything between
-  /// pausing and clearing.
-  SteadyFiles& steady_files() { return steady_; }
-  StoreChanges check_steady_files();
-  /// What is lent for longer than a lease is vouched for if all of it was known to be so at most
-  /// this long ago. Together with what a folder is lent for, that makes a lease.
-  std::chrono::nanoseconds vouched_within() const {
-    return std::chrono::nanoseconds(options_.lease) * 3 / 5;
-  }
-  /// The next moment at which withdraw_expired() has something to do.
-  Expiry next_expiry() { return nodes_.next_expiry(); }
-
   /// Binds the session that the process `leader` leads (a pidfd; `pid` is its number) to the bearer
   /// of the token: its processes see that view as by-process. kNotFound if the token has no live
   /// session, or one that is bound to an address; kInvalid if there is no by-process; kDatabase on
@@ -210,10 +173,6 @@ class Tree {
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
-
-  /// A lease begins when the kernel gets to the reply. By how much it may be late, at least, before
-  /// we take it for ended.
-  static constexpr std::chrono::seconds kLeastLateness{10};
 
   /// Whether the root has this one of all_views().
   bool shows(std::string_view view) const;
@@ -264,36 +223,10 @@ class Tree {
   Result<Located, Errno> admit_by_name(NodeId node, const Caller& caller, Waiting waiting);
   /// Keeps what a lookup found for the open or the read that is likely to follow.
   void keep_at_hand(NodeId node, Located located);
-  /// What the policy says, and, of a link that may be used so often only, whether a use is under
-  /// way.
-  Result<Decision> judge(const View& view, const StorePath& path);
-  /// Has a decision end with the use under way; kClosed where there is none.
-  void bind_to_use(const View& view, Decision& decision);
-  /// The same at the link's door, where a use begins.
-  Result<void> begin_use(const View& view, Decision& decision);
-  void tell(const Error& error) const;
-  /// judge(), or what to refuse with.
+  /// The judge's decision, or what to refuse with.
   Result<Decision, Errno> decide(const View& view, const StorePath& path);
-  /// How long until then; no more than about an hour, which is more than any lease.
-  std::chrono::nanoseconds time_left(Timestamp until) const;
-  /// How long a decision may be lent, `longest` at most, and what to remember of it.
-  std::chrono::nanoseconds loan_time(const View& view, const Decision& decision,
-                                     std::chrono::nanoseconds longest) const;
-  Loan loan(const Decision& decision, RecallMark mark, std::chrono::seconds longest) const;
-  /// The loan to remember with an entry; none if there is nothing to lend.
-  std::optional<Loan> offer(const View& view, const Decision& decision, RecallMark mark) const;
-  /// How long a folder is lent at most. If it holds files in steady use, what lies in it is vouched
-  /// for first.
-  std::chrono::nanoseconds folder_lease(bool holds_steady) const;
-  /// How long anything is lent at most.
-  std::chrono::seconds longest_lease() const;
-  /// How long the attributes of a file in steady use may be believed; zero of any other.
-  std::chrono::nanoseconds steadily_left(NodeId node);
   FileNode file_node(const View& view) const;
   void tell_of_change(NodeId node) const;
-  /// Has a file be in steady use, and lent for longer than a lease: false, and it must not be.
-  bool lend_longer(const KernelEntry& entry, const StorePath& path, const Located& located,
-                   const Loan& lent, NodeId node, SteadyTime begun);
   /// The answer to a lookup of a file. If it is in steady use, it is lent for longer.
   Entry answer_file(NodeId parent, std::string_view name, const StorePath& path, Located located,
                     const View& view, const Decision& decision, const std::optional<Loan>& lent,
@@ -302,24 +235,9 @@ class Tree {
   /// moment the decision was begun.
   Entry answer(const NodeTable::Remembered& node, struct stat shown, const View& view,
                const Decision& decision, SteadyTime begun, std::chrono::nanoseconds longest) const;
-  /// What is left of a loan that counts from `begun`: whoever is told to wait until the lease is
-  /// over counts from a commit that the decision may not have seen.
-  static std::chrono::nanoseconds time_since(SteadyTime begun, std::chrono::nanoseconds lent);
   Entry answer_folder(const NodeTable::Remembered& node, struct stat shown, const View& view,
                       const Decision& decision, SteadyTime begun) const;
 
-  /// Adds what must be forgotten of a chain of entries that lie below each other.
-  void withdraw_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries);
-  void withdraw_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries);
-  void withdraw_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries);
-  /// What the policy says now, if what is lent with the entry, or below it for so long yet, may go
-  /// on by that; none: it must not.
-  std::optional<Access> holds_now(const LentEntry& lent, std::chrono::seconds left);
-  bool holds_still(const LentEntry& lent);
-  bool leads_to_its_file(const LentEntry& lent, const Decision& decision);
-  void review_folder(NodeId folder, Review& review, std::vector<KernelEntry>& entries);
-  void review_files(NodeId folder, const std::vector<KernelEntry>& files,
-                    std::vector<KernelEntry>& entries);
   Errno deny(int error);
   Errno fail(int error);
 
@@ -344,9 +262,10 @@ class Tree {
   TreeOptions options_;
   const InodeNumbers numbers_;
   BoundProcesses processes_;
+  const Judge judge_;
   NodeTable nodes_;
-  SteadyFiles steady_;
-  bool lends_steadily_ = false;
+  Lender lender_;
+  Withdrawal withdrawal_;
   RecentLookups recent_;
   NodeShare<OpenedFile> opened_;
   NodeCache<OpenedFile> files_;  ///< read lately

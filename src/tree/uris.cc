@@ -64,7 +64,7 @@ Result<Entry, Errno> Tree::lookup_uri(const Place& parent, std::string_view name
     return enter_virtual(parent, name, Decision{Access::kNone, decision->until}, mark, begun);
   }
   if (found.type != Found::Type::kFile) return fail(ENOENT);
-  const auto lent = offer(view, *decision, mark);
+  const auto lent = lender_.offer(view, *decision, mark);
   const auto node =
       nodes_.remember(parent.id, name, *located, file_node(view), lent ? &*lent : nullptr);
   if (!node) return fail(ESTALE);
@@ -78,7 +78,7 @@ Result<Entry, Errno> Tree::lookup_expired_uri(const Place& parent, std::string_v
   if (uri.text().size() > StorePath::kMaxBytes) return Errno{ENOENT};
   auto expired = policy_.expired(std::get<Md5Bearer>(parent.view->identity), uri);
   if (!expired) {
-    tell(expired.error());
+    judge_.report(expired.error());
     return fail(EACCES);
   }
   if (expired->access == Access::kRead) {
@@ -97,7 +97,7 @@ Result<Entry, Errno> Tree::enter_virtual(const Place& parent, std::string_view n
   const View& view = *parent.view;
   // Such names can be made up without end: lent are those alone that have led to a file.
   const bool lends = decision.access != Access::kClosed && nodes_.leads_to_uri(parent.id, name);
-  const auto lent = lends ? offer(view, decision, mark) : std::nullopt;
+  const auto lent = lends ? lender_.offer(view, decision, mark) : std::nullopt;
   const auto node =
       nodes_.remember_door(parent.id, name, NodeKind::kFolder, nullptr, lent ? &*lent : nullptr);
   if (!node) return fail(ESTALE);

@@ -107,7 +107,9 @@ class Kinds(TwoUsersTest):
         self.assert_absent(self.view / "copy.txt")
 
     def test_a_mount_over_the_store_does_not_replace_it(self):
-        """Promise 7: the store is the directory that was there when the daemon started."""
+        """Promise 7: pinned, the store is the directory that was there when the daemon started."""
+        self.site.umount()
+        self.site.mount("store=pinned")
         (self.outside / "alice").mkdir()
         (self.outside / "alice/report.txt").write_bytes(FOREIGN)
         (self.outside / "alice/foreign.txt").write_bytes(FOREIGN)
@@ -117,7 +119,9 @@ class Kinds(TwoUsersTest):
         self.assert_absent(self.view / "foreign.txt")
 
     def test_a_store_that_is_renamed_and_replaced_does_not_lead_elsewhere(self):
-        """Promise 7: neither does another directory of its name."""
+        """Promise 7: pinned, neither does another directory of its name."""
+        self.site.umount()
+        self.site.mount("store=pinned")
         os.rename(self.site.store, self.site.root / "moved")
         os.rename(self.outside, self.site.store)
         (self.site.store / "alice").mkdir()

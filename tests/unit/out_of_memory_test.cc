@@ -20,6 +20,7 @@
 #include "nodes/node_table.h"
 #include "nodes/slab.h"
 #include "policy_fixture.h"
+#include "tree/tree.h"
 
 namespace {
 
@@ -117,16 +118,16 @@ TEST_F(OutOfMemoryTest, WhicheverAllocationOfARecallFailsEverythingIsRecalledAnd
     std::atomic<bool> is_over{false};
     std::unique_ptr<Recaller> recaller;
     Tree tree(*policy_, *store,
-              TreeOptions{.lease = 60s, .reads_by_node = true, .on_lent = [&](auto longest) {
-                            recaller->lent(longest);
-                          }});
+              TreeOptions{.lending = {.lease = 60s,
+                                      .on_lent = [&](auto longest) { recaller->lent(longest); }},
+                          .reads_by_node = true});
     // The recalling thread asks for the time once a round.
     const auto clock = [&] {
       const long armed = next.exchange(-1);
       if (armed >= 0) allocations_left = armed;
       return system_now();
     };
-    auto started = Recaller::start(tree, *policy_, kernel, {.clock = clock});
+    auto started = Recaller::start(tree.withdrawal(), *policy_, kernel, {.clock = clock});
     ASSERT_TRUE(started);
     recaller = std::move(*started);
     NodeId at = kRootNode;

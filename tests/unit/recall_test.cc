@@ -6,6 +6,7 @@
 #include <future>
 #include <mutex>
 
+#include "base/lease_spans.h"
 #include "control/publication.h"
 #include "control_fixture.h"
 
@@ -112,7 +113,7 @@ TEST_F(RecallTest, ADaemonThatHangsIsGivenUpWhenItsLeaseIsOver) {
   ASSERT_EQ(outcome.unacknowledged.size(), 1U);
   EXPECT_NE(outcome.unacknowledged[0].name.find("'/srv/view'"), std::string::npos);
   EXPECT_NE(outcome.unacknowledged[0].trouble.find("does not answer"), std::string::npos);
-  EXPECT_EQ(outcome.leases_end(committed_), committed_ + milliseconds{200} + kLeaseMargin);
+  EXPECT_EQ(outcome.leases_end(committed_), committed_ + milliseconds{200} + spans::kTickMargin);
 }
 
 TEST_F(RecallTest, ADaemonThatNobodyCanReachIsGivenUpWhenItsLeaseIsOver) {
@@ -121,7 +122,7 @@ TEST_F(RecallTest, ADaemonThatNobodyCanReachIsGivenUpWhenItsLeaseIsOver) {
   const auto outcome = ask();
   EXPECT_GE(since_commit(), milliseconds{200});
   ASSERT_EQ(outcome.unacknowledged.size(), 1U);
-  EXPECT_EQ(outcome.leases_end(committed_), committed_ + milliseconds{200} + kLeaseMargin);
+  EXPECT_EQ(outcome.leases_end(committed_), committed_ + milliseconds{200} + spans::kTickMargin);
 }
 
 TEST_F(RecallTest, ADaemonThatIsEndingIsWaitedForNoLongerThanThat) {
@@ -136,7 +137,8 @@ TEST_F(RecallTest, ADaemonThatIsEndingIsWaitedForNoLongerThanThat) {
 TEST_F(RecallTest, ALongLeaseIsNotWaitedForHere) {
   const auto hung = daemon(3600, Manner::kHangs);
   const auto outcome = ask();
-  EXPECT_EQ(outcome.leases_end(committed_), committed_ + std::chrono::hours{1} + kLeaseMargin);
+  EXPECT_EQ(outcome.leases_end(committed_),
+            committed_ + std::chrono::hours{1} + spans::kTickMargin);
 }
 
 TEST_F(RecallTest, ARefusalIsNoAcknowledgement) {
@@ -210,7 +212,7 @@ TEST_F(RecallTest, WhereItCannotBeKnownWhoRunsTheLongestLeaseIsWaitedOut) {
   const auto outcome = ask();
   ASSERT_EQ(::seteuid(0), 0);
   ASSERT_EQ(outcome.unacknowledged.size(), 1U);
-  EXPECT_EQ(outcome.unacknowledged[0].lease, kLongestLease);
+  EXPECT_EQ(outcome.unacknowledged[0].lease, spans::kLongestLease);
   EXPECT_EQ(closed->recalls(), 0);
 }
 

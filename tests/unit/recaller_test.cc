@@ -15,6 +15,7 @@
 
 #include "lease/store_watcher.h"
 #include "policy_fixture.h"
+#include "tree/tree.h"
 
 namespace grantfs {
 namespace {
@@ -142,14 +143,15 @@ class RecallerTest : public PolicyTest {
              std::chrono::seconds lease = 60s) {
     kernel_ = std::make_unique<FakeKernel>(forgets_everything);
     options.clock = [this] { return clock_.load(); };
-    tree_ = std::make_unique<Tree>(*policy_, *store_,
-                                   TreeOptions{.key = kKey,
-                                               .lease = lease,
-                                               .reads_by_node = true,
-                                               .clock = [this] { return clock_.load(); },
-                                               .on_lent = [this](auto s) { recaller_->lent(s); },
-                                               .vouch = [this] { recaller_->vouch(); }});
-    auto recaller = Recaller::start(*tree_, *policy_, *kernel_, options);
+    tree_ = std::make_unique<Tree>(
+        *policy_, *store_,
+        TreeOptions{.key = kKey,
+                    .lending = {.lease = lease,
+                                .clock = [this] { return clock_.load(); },
+                                .on_lent = [this](auto s) { recaller_->lent(s); },
+                                .vouch = [this] { recaller_->vouch(); }},
+                    .reads_by_node = true});
+    auto recaller = Recaller::start(tree_->withdrawal(), *policy_, *kernel_, options);
     ASSERT_TRUE(recaller);
     recaller_ = std::move(*recaller);
   }
@@ -590,7 +592,7 @@ TEST_F(RecallerTest, WhatChangedInTheStoreIsForgotten) {
 
 TEST_F(RecallerTest, TheBytesOfAFileThatChangedAreForgottenThoughRecallsWait) {
   start();
-  StoreWatcher watcher(*tree_, *recaller_, *kernel_, 1h);
+  StoreWatcher watcher(tree_->withdrawal(), *recaller_, *kernel_, 1h);
   kernel_->block(true);
   recaller_->forget({{5, "a"}}, [] {});
   watcher.forget_file(7);
@@ -638,10 +640,11 @@ TEST_F(RecallerTest, ALookupThatARecallOvertakesIsNotLent) {
   // on_lent is called between the decision and the entry's being remembered.
   std::unique_ptr<Tree> tree;
   bool recalls = false;
-  tree = std::make_unique<Tree>(*policy_, *store_,
-                                TreeOptions{.key = kKey, .lease = 60s, .on_lent = [&](auto) {
-                                              if (recalls) tree->begin_recall();
-                                            }});
+  tree = std::make_unique<Tree>(
+      *policy_, *store_, TreeOptions{.key = kKey, .lending = {.lease = 60s, .on_lent = [&](auto) {
+                                                                if (recalls)
+                                                                  tree->withdrawal().begin_recall();
+                                                              }}});
   const auto doors = tree->lookup(kRootNode, "by-session", kServer);
   const auto door = tree->lookup(doors->node, kAlice, kServer);
   EXPECT_GT(door->lent_for.count(), 0);

@@ -270,7 +270,7 @@ TEST_F(TreeTest, MeIsTheCallersOwnView) {
 }
 
 TEST_F(TreeTest, ASessionOfProcessesSeesItsTokensViewAndIsLentNothing) {
-  make_tree({.key = kKey, .lease = std::chrono::seconds(60), .reads_by_node = true});
+  make_tree({.key = kKey, .lending = {.lease = std::chrono::seconds(60)}, .reads_by_node = true});
   sql("INSERT INTO sessions (id, principal) VALUES ('" + TokenHash::of(kToken).hex() +
       "', 'uid:1001')");
   const Child leader;
@@ -291,7 +291,7 @@ TEST_F(TreeTest, ASessionOfProcessesSeesItsTokensViewAndIsLentNothing) {
   ASSERT_TRUE(file);
   EXPECT_EQ(file->lent_for.count(), 0);
   EXPECT_EQ(tree_->attributes(file->node)->lent_for.count(), 0);
-  EXPECT_TRUE(tree_->withdraw_everything().empty());
+  EXPECT_TRUE(tree_->withdrawal().of_everything().empty());
   ASSERT_TRUE(walk({"by-session", kToken, "a", "b", "file"}));
   EXPECT_NE(walk({"by-session", kToken, "a", "b", "file"})->node, file->node);
   EXPECT_EQ(*tree_->read_link(walk({"me"})->node, own), "by-process/" + sid);
@@ -337,7 +337,7 @@ TEST_F(TreeTest, AListingGoesOnFromEveryOffset) {
 
 TEST_F(TreeTest, AnEndThatNanosecondsCannotCountIsFarAway) {
   constexpr std::chrono::seconds kLease{5};
-  make_tree({.key = kKey, .lease = kLease});
+  make_tree({.key = kKey, .lending = {.lease = kLease}});
   sql("INSERT INTO grants (principal, path, expires) VALUES ('public', 'a/b', 99999999999)");
   for (const auto& names : {std::initializer_list<const char*>{"public"},
                             {"public", "a"},
@@ -362,9 +362,9 @@ class LendingTreeTest : public TreeTest {
   }
 
   void lend(bool reads_by_node) {
-    make_tree({.key = kKey, .lease = kLease, .reads_by_node = reads_by_node, .clock = [this] {
-                 return moment_();
-               }});
+    make_tree({.key = kKey,
+               .lending = {.lease = kLease, .clock = [this] { return moment_(); }},
+               .reads_by_node = reads_by_node});
   }
   NodeId node_of(std::initializer_list<const char*> names) { return walk(names)->node; }
   /// How long the attributes are lent.
@@ -389,7 +389,7 @@ TEST_F(LendingTreeTest, AttributesOfAFolderAreNotLentOnceItIsDecidedWorseThanItW
   EXPECT_EQ(walk({"by-session", kToken, "a"})->lent_for.count(), 0);
   Losses losses;
   losses.paths.push_back(*StorePath::parse("a"));
-  EXPECT_FALSE(tree_->withdraw(losses).empty());
+  EXPECT_FALSE(tree_->withdrawal().of(losses).empty());
   EXPECT_GT(walk({"by-session", kToken, "a"})->lent_for.count(), 0);
   EXPECT_GT(lent(folder).count(), 0);
 }
@@ -442,7 +442,7 @@ TEST_F(LendingTreeTest, ARecallThatBeginsMeanwhileKeepsAttributesFromBeingLent) 
   const NodeId folder = node_of({"by-session", kToken, "a"});
   EXPECT_GT(lent(folder).count(), 0);
   moment_ = [this] {
-    tree_->begin_recall();
+    tree_->withdrawal().begin_recall();
     return std::chrono::system_clock::now();
   };
   EXPECT_EQ(lent(folder).count(), 0);
@@ -453,12 +453,13 @@ class ReviewTest : public LendingTreeTest {
  protected:
   /// Paths, of what must be forgotten.
   std::vector<std::string> reviewed() {
-    tree_->begin_recall();
-    Review review = tree_->review(Review::Of::kEverything);
+    tree_->withdrawal().begin_recall();
+    Review review = tree_->withdrawal().review(Review::Of::kEverything);
     std::vector<std::string> names;
     while (!review.is_done()) {
       const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
-      for (const KernelEntry& entry : tree_->go_on(review, soon)) names.push_back(entry.name);
+      for (const KernelEntry& entry : tree_->withdrawal().go_on(review, soon))
+        names.push_back(entry.name);
     }
     return names;
   }
@@ -513,7 +514,7 @@ TEST_F(ReviewTest, WhatRestsOnARuleAboveSinceThenGoesWithThat) {
   Losses losses;
   losses.paths.push_back(*StorePath::parse("a"));
   Names names;
-  for (const KernelEntry& entry : tree_->withdraw(losses)) names.push_back(entry.name);
+  for (const KernelEntry& entry : tree_->withdrawal().of(losses)) names.push_back(entry.name);
   EXPECT_EQ(names, (Names{"a", "b", "file"}));
 }
 

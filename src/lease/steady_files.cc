@@ -1,4 +1,4 @@
-#include "tree/steady_files.h"
+#include "lease/steady_files.h"
 
 #include <algorithm>
 #include <iterator>

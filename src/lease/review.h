@@ -8,8 +8,8 @@
 
 namespace grantfs {
 
-/// What the kernel was lent, being decided anew: a bit at a time, by Tree::go_on(). What is lent
-/// meanwhile need not be in it, if Tree::begin_recall() came before it was begun.
+/// What the kernel was lent, being decided anew: a bit at a time, by Withdrawal::go_on(). What is
+/// lent meanwhile need not be in it, if Withdrawal::begin_recall() came before it was begun.
 ///
 /// A folder that may be read as a whole answers for all below it, so that a view costs a handful of
 /// decisions, whatever is lent in it, unless its files are granted one by one.
@@ -23,7 +23,7 @@ class Review {
   bool is_done() const { return folders_.empty() && files_.empty(); }
 
  private:
-  friend class Tree;
+  friend class Withdrawal;
 
   /// Each with everything below it; the last one is next.
   std::vector<NodeId> folders_;

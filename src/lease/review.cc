@@ -1,13 +1,13 @@
-// How Tree decides anew what was lent; see tree.h and review.h.
+// How Withdrawal decides anew what was lent; see withdrawal.h and review.h.
 #include <algorithm>
 #include <map>
 #include <utility>
 
-#include "tree/tree.h"
+#include "lease/withdrawal.h"
 
 namespace grantfs {
 
-Review Tree::review(Review::Of of) {
+Review Withdrawal::review(Review::Of of) {
   Review review;
   std::map<NodeId, std::vector<KernelEntry>> files;
   const auto add = [&](KernelEntry entry) { files[entry.parent].push_back(std::move(entry)); };
@@ -15,13 +15,14 @@ Review Tree::review(Review::Of of) {
     review.folders_ = nodes_.roots_of_views_for_servers();
     for (LentEntry& file : nodes_.lent_files_of_uris()) add(std::move(file.entry));
   } else {
-    for (KernelEntry& entry : steady_.entries()) add(std::move(entry));
+    for (KernelEntry& entry : steady_files().entries()) add(std::move(entry));
   }
   review.files_.assign(std::move_iterator(files.begin()), std::move_iterator(files.end()));
   return review;
 }
 
-std::vector<KernelEntry> Tree::go_on(Review& review, SteadyTime until) {
+std::vector<KernelEntry> Withdrawal::go_on(Review& review,
+                                           std::chrono::steady_clock::time_point until) {
   // What has been found is taken back from the kernel before much more is looked for.
   constexpr std::size_t kEnough = 256;
   std::vector<KernelEntry> entries;
@@ -40,32 +41,32 @@ std::vector<KernelEntry> Tree::go_on(Review& review, SteadyTime until) {
   return entries;
 }
 
-void Tree::review_folder(NodeId folder, Review& review, std::vector<KernelEntry>& entries) {
+void Withdrawal::review_folder(NodeId folder, Review& review, std::vector<KernelEntry>& entries) {
   const auto lent = nodes_.leading_to(folder);
   if (!lent) return;
-  const auto access = holds_now(*lent, longest_lease() + kLeastLateness);
-  if (!access) return withdraw_with_all_below(*lent, entries);
+  const auto access = holds_now(*lent, lender_.longest() + spans::kLateness);
+  if (!access) return add_with_all_below(*lent, entries);
   if (*access == Access::kRead) return;
   NodeTable::LentIn in = nodes_.lent_directly_in(folder);
   std::ranges::move(in.folders, std::back_inserter(review.folders_));
   for (const LentEntry& file : in.files) {
-    if (!holds_still(file)) withdraw_with_all_below(file, entries);
+    if (!holds_still(file)) add_with_all_below(file, entries);
   }
 }
 
-void Tree::review_files(NodeId folder, const std::vector<KernelEntry>& files,
-                        std::vector<KernelEntry>& entries) {
+void Withdrawal::review_files(NodeId folder, const std::vector<KernelEntry>& files,
+                              std::vector<KernelEntry>& entries) {
   const auto above = nodes_.leading_to(folder);
   if (!above) return;
   // Of the folder's own entry it is not asked here whether it holds: it is lent for a lease only.
   if (!above->view->is_of_uris()) {
     LentEntry as_folder = *above;
     as_folder.lent = Access::kRead;
-    if (holds_now(as_folder, longest_lease() + kLeastLateness)) return;
+    if (holds_now(as_folder, lender_.longest() + spans::kLateness)) return;
   }
   for (const KernelEntry& file : files) {
     const auto lent = nodes_.lent_by(file);
-    if (lent && !holds_still(*lent)) withdraw_with_all_below(*lent, entries);
+    if (lent && !holds_still(*lent)) add_with_all_below(*lent, entries);
   }
 }
 

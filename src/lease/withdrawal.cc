@@ -1,8 +1,7 @@
-// What Tree does when access is taken away; see tree.h and doc comments in node_table.h.
+#include "lease/withdrawal.h"
+
 #include <algorithm>
 #include <utility>
-
-#include "tree/tree.h"
 
 namespace grantfs {
 namespace {
@@ -16,25 +15,24 @@ const TokenHash* token_of(const Identity& identity) {
 
 }  // namespace
 
-bool Tree::leads_to_its_file(const LentEntry& lent, const Decision& decision) {
+bool Withdrawal::leads_to_its_file(const LentEntry& lent, const Decision& decision) {
   const auto file = nodes_.find(lent.leads_to);
   // Recalls wait for no store.
   const auto found = store_.find(*decision.file, Waiting::kRefused);
   return file && found && found->id == file->last.id;
 }
 
-std::optional<Access> Tree::holds_now(const LentEntry& lent, std::chrono::seconds left) {
+std::optional<Access> Withdrawal::holds_now(const LentEntry& lent, std::chrono::seconds left) {
   if (lent.path == lent.view->root && std::holds_alternative<LinkBearer>(lent.view->identity)) {
     // What the link is on may have changed, and then the door leads elsewhere by now.
-    auto door = policy_.door(lent.view->identity);
+    auto door = judge_.policy().door(lent.view->identity);
     if (!door || door->root != lent.path) return std::nullopt;
   }
-  auto decision = judge(*lent.view, lent.path);
+  auto decision = judge_.decide(lent.view->identity, lent.path);
   if (!decision || decision->access == Access::kClosed || decision->access < lent.lent) {
     return std::nullopt;
   }
-  if (decision->until &&
-      *decision->until <= std::chrono::floor<std::chrono::seconds>(options_.clock())) {
+  if (decision->until && *decision->until <= std::chrono::floor<std::chrono::seconds>(clock_())) {
     return std::nullopt;  // of a link's use
   }
   // Another key may lead the URI elsewhere, which is allowed, and yet not what was lent.
@@ -42,15 +40,15 @@ std::optional<Access> Tree::holds_now(const LentEntry& lent, std::chrono::second
       !leads_to_its_file(lent, *decision)) {
     return std::nullopt;
   }
-  nodes_.rest_on(lent.entry, loan(*decision, RecallMark(), longest_lease()), left);
+  nodes_.rest_on(lent.entry, lender_.loan(*decision, RecallMark(), lender_.longest()), left);
   return decision->access;
 }
 
-bool Tree::holds_still(const LentEntry& lent) {
-  return holds_now(lent, options_.lease + kLeastLateness).has_value();
+bool Withdrawal::holds_still(const LentEntry& lent) {
+  return holds_now(lent, lender_.lease() + spans::kLateness).has_value();
 }
 
-void Tree::withdraw_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries) {
+void Withdrawal::add_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries) {
   // Forgetting the top takes what is below with it, but for what is in use: somebody who works in
   // a folder down there would go on by names that the kernel still has.
   std::vector<KernelEntry> below = nodes_.take_back(top);
@@ -58,33 +56,33 @@ void Tree::withdraw_with_all_below(const LentEntry& top, std::vector<KernelEntry
   std::ranges::move(below, std::back_inserter(entries));
 }
 
-void Tree::withdraw_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries) {
+void Withdrawal::add_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries) {
   // If the lowest holds, so does what leads to it: a folder is visible as long as something in it.
   auto top = chain.rend();
   for (auto lent = chain.rbegin(); lent != chain.rend() && !holds_still(*lent); ++lent) top = lent;
-  if (top != chain.rend()) withdraw_with_all_below(*top, entries);
+  if (top != chain.rend()) add_with_all_below(*top, entries);
 }
 
-void Tree::withdraw_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries) {
+void Withdrawal::add_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries) {
   const LentEntry* top = nullptr;  // the last one withdrawn
   for (const LentEntry& each : lent) {
     const bool gone_already =
         top != nullptr && top->view == each.view && top->path.covers(each.path);
     if (gone_already || holds_still(each)) continue;
-    withdraw_with_all_below(each, entries);
+    add_with_all_below(each, entries);
     top = &each;
   }
 }
 
-std::vector<KernelEntry> Tree::withdraw(const Losses& losses) {
-  if (losses.unexplained) return withdraw_everything();
+std::vector<KernelEntry> Withdrawal::of(const Losses& losses) {
+  if (losses.unexplained) return of_everything();
   nodes_.begin_recall();
   std::vector<KernelEntry> entries;
   for (const StorePath& path : losses.paths) {
-    for (const auto& chain : nodes_.lent_along(path)) withdraw_chain(chain, entries);
+    for (const auto& chain : nodes_.lent_along(path)) add_chain(chain, entries);
   }
   // A signing key is known by its path in the store, and what it lent by the URI.
-  if (!losses.paths.empty()) withdraw_each(nodes_.lent_files_of_uris(), entries);
+  if (!losses.paths.empty()) add_each(nodes_.lent_files_of_uris(), entries);
   if (losses.tokens.empty() && losses.members.empty()) return entries;
   for (const ViewPointer& view : nodes_.views_for_servers()) {
     const TokenHash* token = token_of(view->identity);
@@ -93,24 +91,24 @@ std::vector<KernelEntry> Tree::withdraw(const Losses& losses) {
     if (!affected && !losses.members.empty()) {
       // Whoever left a group is a principal of the view still, unless it stopped being one by
       // another change, which then names one that it still is.
-      auto principals = policy_.principals(view->identity);
+      auto principals = judge_.policy().principals(view->identity);
       affected = !principals || std::ranges::any_of(*principals, [&](const Principal& principal) {
         return std::ranges::find(losses.members, principal) != losses.members.end();
       });
     }
-    if (affected) withdraw_each(nodes_.lent_in(*view), entries);
+    if (affected) add_each(nodes_.lent_in(*view), entries);
   }
   return entries;
 }
 
-std::vector<KernelEntry> Tree::withdraw_expired(Timestamp now) {
+std::vector<KernelEntry> Withdrawal::of_expired(Timestamp now) {
   nodes_.begin_recall();
   std::vector<KernelEntry> entries;
-  withdraw_each(nodes_.take_expired(now), entries);
+  add_each(nodes_.take_expired(now), entries);
   return entries;
 }
 
-std::vector<KernelEntry> Tree::withdraw_everything() {
+std::vector<KernelEntry> Withdrawal::of_everything() {
   nodes_.begin_recall();
   return nodes_.all_lent();
 }

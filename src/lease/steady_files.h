@@ -27,8 +27,8 @@ struct StoreChanges {
 /// Systems"): a file's lease is long, that of the folder it lies in is short, and it takes both to
 /// open it, since the kernel looks at the folder's permissions before it takes a name in it
 /// (fuse_permission() in fs/fuse/dir.c, with default_permissions). The folder's is renewed only by
-/// who knows that what is lent below is as it should be: see TreeOptions::vouch. What the kernel
-/// would have been told by looking up, it is told by us: check() looks at the store.
+/// who knows that what is lent below is as it should be: see Lender::Options::vouch. What the
+/// kernel would have been told by looking up, it is told by us: check() looks at the store.
 ///
 /// There is room for so many; what comes later is lent as everything else is. Thread-safe.
 class SteadyFiles {

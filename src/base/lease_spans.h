@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <ratio>
+
+/// Every span of leasing, and how they relate. Much rests on the relations: change none alone.
+namespace grantfs::spans {
+
+/// A part of the lease (the mount option lease=).
+template <class Share>
+constexpr std::chrono::nanoseconds share_of(std::chrono::seconds lease) {
+  return std::chrono::nanoseconds(lease) * Share::num / Share::den;
+}
+
+/// The longest lease that a daemon may have.
+inline constexpr std::chrono::seconds kLongestLease{60};
+
+/// By how much the kernel may end a lease late: it counts in clock ticks, of which there may be but
+/// a hundred a second (CONFIG_HZ), and rounds up. What a lease rests on ends so much later than it.
+inline constexpr std::chrono::milliseconds kTickMargin{50};
+inline constexpr std::chrono::milliseconds kLongestTick{10};
+static_assert(kTickMargin > 2 * kLongestTick);
+
+/// By how much a lease may begin late, at least, before we take it for ended: it begins when the
+/// kernel gets to the reply.
+inline constexpr std::chrono::seconds kLateness{10};
+
+/// How long a file in steady use is lent.
+inline constexpr std::chrono::seconds kSteadyLease{30};
+/// With a lease longer than this there is nothing to gain from longer ones.
+inline constexpr std::chrono::seconds kLongestLeaseToExtend{10};
+static_assert(kLongestLeaseToExtend < kSteadyLease && kSteadyLease < kLongestLease);
+
+/// A name that is looked up again within so many leases, and again, is in steady use.
+inline constexpr int kLeasesBetweenUses = 2;
+
+/// The folder of a file in steady use is lent for this part of a lease, and only if the database
+/// and the store were both checked within the other part: together they make a lease.
+using FolderShare = std::ratio<2, 5>;
+using CheckedShare = std::ratio<3, 5>;
+static_assert(std::ratio_equal_v<std::ratio_add<FolderShare, CheckedShare>, std::ratio<1>>);
+
+/// How often the files in steady use are looked at in the store: one look may come late and the
+/// next one is still in time.
+using StoreLookShare = std::ratio<3, 10>;
+static_assert(
+    std::ratio_less_equal_v<std::ratio_multiply<StoreLookShare, std::ratio<2>>, CheckedShare>);
+
+/// For how long nothing is lent for longer than a lease, once the checks were late: what was lent
+/// before is over by then.
+inline constexpr std::chrono::seconds kPauseOfSteadyUse{60};
+static_assert(kPauseOfSteadyUse > kSteadyLease + kLateness);
+
+}  // namespace grantfs::spans

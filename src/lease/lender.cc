@@ -1,0 +1,81 @@
+#include "lease/lender.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace grantfs {
+
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+void Lender::lend_steadily() {
+  lends_steadily_ = options_.vouch != nullptr && options_.lease.count() > 0 &&
+                    options_.lease <= spans::kLongestLeaseToExtend;
+}
+
+nanoseconds Lender::time_left(Timestamp until) const {
+  // A timestamp reaches further than nanoseconds can count.
+  const auto now = options_.clock();
+  const Timestamp far = std::chrono::ceil<seconds>(now) + std::chrono::hours(1);
+  return std::min(until, far) - now;
+}
+
+nanoseconds Lender::span_of(const View& view, const Decision& decision, nanoseconds longest) const {
+  if (!view.is_for_servers()) return nanoseconds(0);
+  if (!decision.until) return longest;
+  const nanoseconds left = time_left(*decision.until);
+  return std::clamp<nanoseconds>(left - spans::kTickMargin, nanoseconds(0), longest);
+}
+
+Loan Lender::loan(const Decision& decision, RecallMark mark, seconds longest) const {
+  const bool soon = decision.until && time_left(*decision.until) <= longest + spans::kLateness;
+  return {decision, mark, soon};
+}
+
+std::optional<Loan> Lender::offer(const View& view, const Decision& decision,
+                                  RecallMark mark) const {
+  if (span_of(view, decision, options_.lease).count() == 0) return std::nullopt;
+  // Before the entry counts as lent: a recall in between must not take it that nothing is.
+  if (options_.on_lent) options_.on_lent(options_.lease);
+  return loan(decision, mark, options_.lease);
+}
+
+nanoseconds Lender::left(const View& view, const Decision& decision, SteadyTime begun,
+                         nanoseconds longest) const {
+  return left_of(span_of(view, decision, longest), begun);
+}
+
+nanoseconds Lender::left_of(nanoseconds span, SteadyTime begun) {
+  return std::max(span - (std::chrono::steady_clock::now() - begun), nanoseconds(0));
+}
+
+nanoseconds Lender::folder_lease(bool holds_steady) const {
+  if (!holds_steady) return options_.lease;
+  options_.vouch();
+  return spans::share_of<spans::FolderShare>(options_.lease);
+}
+
+bool Lender::lend_longer(const KernelEntry& entry, const StorePath& path, const Located& located,
+                         const Loan& lent, NodeId node, SteadyTime begun) {
+  constexpr seconds kLongest = spans::kSteadyLease + spans::kLateness;
+  const Expiry& until = lent.decision.until;
+  if (until && time_left(*until) <= kLongest) return false;
+  const auto sighting = store_.sight(located);
+  if (!sighting) return false;
+  if (!nodes_.hold_steady(entry.parent, options_.lease, kLongest)) return false;
+  if (options_.on_lent) options_.on_lent(spans::kSteadyLease);
+  const auto over = std::chrono::steady_clock::now() + kLongest;
+  if (!steady_.keep({node, path, *sighting, entry, begun, over})) return false;
+  if (options_.on_steady) options_.on_steady();
+  return nodes_.lend_for(entry, lent, kLongest);
+}
+
+nanoseconds Lender::steadily_left(NodeId node) {
+  if (!lends_steadily_) return nanoseconds(0);
+  const auto until = steady_.until(node);
+  if (!until) return nanoseconds(0);
+  return std::max<nanoseconds>(*until - spans::kLateness - std::chrono::steady_clock::now(),
+                               nanoseconds(0));
+}
+
+}  // namespace grantfs

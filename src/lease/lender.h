@@ -1,0 +1,94 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+
+#include "base/lease_spans.h"
+#include "grantfs/policy.h"
+#include "grantfs/store_path.h"
+#include "grantfs/timestamp.h"
+#include "lease/steady_files.h"
+#include "nodes/node_table.h"
+#include "nodes/view.h"
+#include "store/store.h"
+
+namespace grantfs {
+
+/// Says for how long the kernel may keep an answer. An answer is lent to views for servers alone,
+/// for a lease at most, and for no longer than the decision holds. A file in steady use is lent for
+/// longer (see SteadyFiles), and its folder for less. Thread-safe.
+class Lender {
+ public:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
+  struct Options {
+    /// How long the kernel may keep an answer at most; zero: not at all.
+    std::chrono::seconds lease{0};
+    /// CLOCK_REALTIME, by which expiries are kept.
+    std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
+    /// Recaller::lent(): told before anything is lent, and for how long at most. From any thread.
+    std::function<void(std::chrono::seconds)> on_lent{};
+    /// Recaller::vouch(). Called before the kernel is told that it may go on through a folder.
+    /// Returns when no file below opens, without a lookup, that should not: all losses and changes
+    /// in the store from before checked_within() are known to the kernel. From any thread.
+    std::function<void()> vouch{};
+    /// StoreWatcher::watch(): told when files come into steady use. From any thread.
+    std::function<void()> on_steady{};
+  };
+
+  Lender(NodeTable& nodes, const Store& store, Options options)
+      : nodes_(nodes), store_(store), options_(std::move(options)) {}
+
+  /// From now on files in steady use may be lent for longer than a lease. Before the first lookup
+  /// only, and only where everything can be recalled at once and files are read by node.
+  void lend_steadily();
+  bool lends_steadily() const { return lends_steadily_; }
+
+  std::chrono::seconds lease() const { return options_.lease; }
+  /// How long anything is lent at most.
+  std::chrono::seconds longest() const {
+    return lends_steadily_ ? spans::kSteadyLease : options_.lease;
+  }
+  /// Long leases stay valid only if the database and the store were both checked within this time.
+  std::chrono::nanoseconds checked_within() const {
+    return spans::share_of<spans::CheckedShare>(options_.lease);
+  }
+
+  /// What a decision is lent by, to be remembered with an entry; none if it is not lent.
+  std::optional<Loan> offer(const View& view, const Decision& decision, RecallMark mark) const;
+  /// The same of a decision that is lent, for `longest` at most.
+  Loan loan(const Decision& decision, RecallMark mark, std::chrono::seconds longest) const;
+
+  /// How long the kernel may believe an answer from now on, `longest` at most. The lease counts
+  /// from `begun`, when the decision was: whoever waits for its end counts from a commit that the
+  /// decision may not have seen.
+  std::chrono::nanoseconds left(const View& view, const Decision& decision, SteadyTime begun,
+                                std::chrono::nanoseconds longest) const;
+  /// What is left of a span that counts from `begun`.
+  static std::chrono::nanoseconds left_of(std::chrono::nanoseconds span, SteadyTime begun);
+  /// How long a folder is lent at most. If it holds files in steady use, what lies in it is vouched
+  /// for first.
+  std::chrono::nanoseconds folder_lease(bool holds_steady) const;
+
+  /// Has a file be in steady use, and lent for longer than a lease: false, and it must not be.
+  bool lend_longer(const KernelEntry& entry, const StorePath& path, const Located& located,
+                   const Loan& lent, NodeId node, SteadyTime begun);
+  /// How long the attributes of a file in steady use may be believed; zero of any other.
+  std::chrono::nanoseconds steadily_left(NodeId node);
+  SteadyFiles& steady_files() { return steady_; }
+
+ private:
+  /// How long until then; no more than about an hour, which is more than any lease.
+  std::chrono::nanoseconds time_left(Timestamp until) const;
+  std::chrono::nanoseconds span_of(const View& view, const Decision& decision,
+                                   std::chrono::nanoseconds longest) const;
+
+  NodeTable& nodes_;
+  const Store& store_;
+  const Options options_;
+  SteadyFiles steady_;
+  bool lends_steadily_ = false;
+};
+
+}  // namespace grantfs

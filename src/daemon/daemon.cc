@@ -198,19 +198,19 @@ class Daemon {
         std::make_unique<StoreWatcher>(tree_.withdrawal(), *recaller_, *mount_,
                                        spans::share_of<spans::StoreLookShare>(options_.lease));
 
-    serving_ = true;
-    record_keeper_->watch();
     if (options_.follows_store) {
       store_follower_ = std::make_unique<StoreFollower>(
           store_, plan_.store, [this](const std::string& trouble) { on_store(trouble); });
     }
+    serving_ = true;
+    record_keeper_->watch();
     std::thread readiness =
         start_quiet_thread("grantfs start", [&] { tell_when_answering(background); });
     const Joined joined(readiness);
     auto ended = mount_->run([&] { blocked.reset(); });
     end_within(kLongestEnd);
     readiness.join();
-    store_follower_.reset();
+    if (store_follower_ != nullptr) store_follower_->stop();
     record_keeper_->stop();
     store_watcher_->stop();
     // Whoever asks for a recall from here on is answered by the end of the mount.
@@ -366,7 +366,7 @@ class Daemon {
   std::vector<std::string> troubles() {
     std::vector<std::string> found;
     if (std::string away = *store_trouble_.lock(); !away.empty()) found.push_back(std::move(away));
-    if (mount_->waits_for_store()) {
+    if (mount_->waits_for_store() || (store_follower_ != nullptr && store_follower_->waits())) {
       found.push_back(
           fmt::format("the store {} does not answer; whoever needs it waits or is refused",
                       quoted(plan_.store.native())));

@@ -1,5 +1,6 @@
 #include "daemon/store_follower.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -12,6 +13,10 @@ namespace grantfs {
 namespace {
 
 constexpr std::chrono::seconds kLookEvery{1};
+constexpr std::chrono::seconds kLongestLook{2};
+
+using Clock = std::chrono::steady_clock;
+constexpr Clock::rep kNotLooking = 0;
 constexpr std::chrono::milliseconds kRetryAfter{10};
 
 }  // namespace
@@ -23,6 +28,7 @@ struct StoreFollower::Shared {
   std::string trouble{};  ///< as on_change was told last
   bool moved = false;     ///< which on_change was not told yet
 
+  std::atomic<Clock::rep> looking_since{kNotLooking};
   std::mutex mutex{};  ///< held while the store is touched
   std::condition_variable changed{};
   bool stopping = false;
@@ -34,7 +40,13 @@ StoreFollower::StoreFollower(Store& store, std::filesystem::path path,
   start_quiet_thread("grantfs follow", [shared = shared_] { run(shared); }).detach();
 }
 
-StoreFollower::~StoreFollower() {
+bool StoreFollower::waits() const {
+  const Clock::rep since = shared_->looking_since;
+  return since != kNotLooking &&
+         Clock::now().time_since_epoch() - Clock::duration(since) > kLongestLook;
+}
+
+void StoreFollower::stop() {
   {
     const std::lock_guard lock(shared_->mutex);
     shared_->stopping = true;
@@ -58,11 +70,13 @@ void StoreFollower::look(Shared& shared) {
 void StoreFollower::run(const std::shared_ptr<Shared>& shared) {
   while (true) {
     std::chrono::milliseconds pause = kLookEvery;
+    shared->looking_since = Clock::now().time_since_epoch().count();
     try {
       look(*shared);
     } catch (const std::exception&) {
       pause = kRetryAfter;  // no memory: what changed may not have been told
     }
+    shared->looking_since = kNotLooking;
     std::unique_lock lock(shared->mutex);
     if (shared->changed.wait_for(lock, pause, [&] { return shared->stopping; })) return;
   }

@@ -17,8 +17,11 @@ class StoreFollower {
   /// that it is there, in another directory than before. `store` must outlive this.
   StoreFollower(Store& store, std::filesystem::path path,
                 std::function<void(const std::string& trouble)> on_change);
+  /// Whether a look has not come back for seconds: the store hangs. Any thread.
+  bool waits() const;
   /// Ends the thread; one that waits for a disk is left to itself, and touches nothing any more.
-  ~StoreFollower();
+  void stop();
+  ~StoreFollower() { stop(); }
   StoreFollower(const StoreFollower&) = delete;
   StoreFollower& operator=(const StoreFollower&) = delete;
 

@@ -40,6 +40,11 @@ class Uncancelled {
   int before_ = 0;
 };
 
+void refuse_for_memory(HandlerContext& context, fuse_req_t request) {
+  fuse_reply_err(request, EACCES);
+  context.tree.note_refusal("memory does not suffice for all requests");
+}
+
 /// Runs a handler's body. Nothing may be thrown into libfuse, which is C: a request that memory
 /// does not suffice for is refused, as on any trouble.
 template <class Body>
@@ -50,21 +55,31 @@ void answer(fuse_req_t request, Upcall kind, Body body) {
   try {
     body(context);
   } catch (const std::exception&) {
-    fuse_reply_err(request, EACCES);
+    refuse_for_memory(context, request);
   }
 }
 
-/// The same on a worker, after the handler has returned; refused if the store answers nobody.
+void refuse_since_store_hangs(HandlerContext& context, fuse_req_t request) {
+  fuse_reply_err(request, EACCES);
+  context.tree.note_refusal("the store does not answer");
+}
+
+/// The same on a worker, after the handler has returned; refused if the store hangs.
 template <class Body>
 void answer_later(HandlerContext& context, fuse_req_t request, Body body) {
-  const bool taken = context.workers.submit([request, body = std::move(body)] {
-    try {
-      body();
-    } catch (const std::exception&) {
-      fuse_reply_err(request, EACCES);
-    }
-  });
-  if (!taken) fuse_reply_err(request, EACCES);
+  const bool taken =
+      context.workers.submit([&context, request, body = std::move(body)](StoreWorkers::Turn turn) {
+        if (turn == StoreWorkers::Turn::kNeverComes) {
+          refuse_since_store_hangs(context, request);
+          return;
+        }
+        try {
+          body();
+        } catch (const std::exception&) {
+          refuse_for_memory(context, request);
+        }
+      });
+  if (!taken) refuse_since_store_hangs(context, request);
 }
 
 /// Runs a handler's body with Waiting::kRefused, and again on a worker, with Waiting::kAllowed, if
@@ -133,7 +148,6 @@ void on_init(void* userdata, fuse_conn_info* info) {
 #if defined(FUSE_CAP_OVER_IO_URING)
   connection.io_uring =
       context.options.io_uring != Use::kNo && fuse_get_feature_flag(info, FUSE_CAP_OVER_IO_URING);
-  if (connection.io_uring) context.workers.limit(HandlerContext::kMostWaitingInRing);
 #endif
   context.passthrough = connection.passthrough;
 }

@@ -55,15 +55,14 @@ struct HandlerContext {
   Backings backings;
   StoreWorkers workers{kStoreWorkers, kMostWaiting};
 
-  /// Requests that wait for the store. With io_uring each occupies one of the kRingDepth places
-  /// that a processor has for all requests, until it is answered: some must stay free.
-  static constexpr unsigned kRingDepth = 16;
-  static constexpr std::size_t kMostWaitingInRing = 12;
-  static constexpr std::size_t kMostWaiting = 1024;
+  /// With io_uring a processor has so many places for requests, and one that waits for the store
+  /// occupies its place. While the store hangs, no more wait than there are workers.
+  static constexpr unsigned kRingDepth = 32;
 
  private:
+  static constexpr std::size_t kMostWaiting = 1024;
   static constexpr unsigned kStoreWorkers = 8;
-  static_assert(kStoreWorkers <= kMostWaitingInRing && kMostWaitingInRing < kRingDepth);
+  static_assert(2 * kStoreWorkers <= kRingDepth);
 };
 
 /// The operations we answer. Each handler decodes, asks the tree and replies. Absent on purpose:

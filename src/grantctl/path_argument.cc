@@ -77,16 +77,22 @@ bool is_same_directory(const std::string& a, const std::string& b) {
          first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-/// How many components lead to `directory`; none if the path does not lie below it. By its name,
-/// or else by what it is, since symbolic links above the store are none of the store's.
-std::optional<std::size_t> below(const Components& path, const std::filesystem::path& directory) {
+/// How many components lead to `directory`, by its name; none if the path does not lie below it.
+std::optional<std::size_t> below_by_name(const Components& path,
+                                         const std::filesystem::path& directory) {
   if (directory.empty()) return std::nullopt;  // the daemon did not say
   const Components prefix = split(directory.native());
-  if (prefix.size() <= path.size() &&
-      std::equal(prefix.begin(), prefix.end(), path.begin(),
-                 path.begin() + static_cast<std::ptrdiff_t>(prefix.size()))) {
-    return prefix.size();
-  }
+  const bool is_below = prefix.size() <= path.size() &&
+                        std::equal(prefix.begin(), prefix.end(), path.begin(),
+                                   path.begin() + static_cast<std::ptrdiff_t>(prefix.size()));
+  return is_below ? std::optional(prefix.size()) : std::nullopt;
+}
+
+/// The same by what the directory is, since symbolic links above the store are none of the store's.
+/// Looks at every folder on the way, and so may wait for a store that hangs.
+std::optional<std::size_t> below_by_look(const Components& path,
+                                         const std::filesystem::path& directory) {
+  if (directory.empty()) return std::nullopt;
   std::string leading;
   for (std::size_t i = 0; i < path.size(); ++i) {
     leading += '/';
@@ -131,14 +137,17 @@ Result<StorePath> parse_path(Context& context, const std::string& text) {
 
   auto daemons = context.daemons();
   if (!daemons) return daemons.error();
-  for (const grantfs::DaemonStatus& daemon : daemons->found) {
-    if (const auto depth = below(components, daemon.mountpoint)) {
-      return path_in_view(text, Components(components.begin() + static_cast<std::ptrdiff_t>(*depth),
-                                           components.end()));
-    }
-    if (const auto depth = below(components, daemon.store)) {
-      return to_store_path(text, components.begin() + static_cast<std::ptrdiff_t>(*depth),
-                           components.end());
+  for (const auto& below : {below_by_name, below_by_look}) {
+    for (const grantfs::DaemonStatus& daemon : daemons->found) {
+      if (const auto depth = below(components, daemon.mountpoint)) {
+        return path_in_view(
+            text,
+            Components(components.begin() + static_cast<std::ptrdiff_t>(*depth), components.end()));
+      }
+      if (const auto depth = below(components, daemon.store)) {
+        return to_store_path(text, components.begin() + static_cast<std::ptrdiff_t>(*depth),
+                             components.end());
+      }
     }
   }
   if (daemons->found.empty()) {

@@ -5,7 +5,12 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
+#include <future>
 #include <system_error>
+#include <thread>
+#include <type_traits>
+#include <utility>
 
 #include "base/quote.h"
 #include "grantctl/output.h"
@@ -31,6 +36,17 @@ std::optional<std::uint64_t> mount_of(const std::filesystem::path& path) {
   return status.stx_mnt_id;
 }
 
+/// What `look` finds, or `otherwise` if the store does not answer soon: what is said of the store
+/// is an extra, and no command waits for a disk that hangs. The look is left to itself then.
+template <class Look, class Found = std::invoke_result_t<Look>>
+Found look_in_time(Look look, Found otherwise) {
+  constexpr std::chrono::seconds kLongest{2};
+  std::packaged_task<Found()> task(std::move(look));
+  auto found = task.get_future();
+  std::thread(std::move(task)).detach();
+  return found.wait_for(kLongest) == std::future_status::ready ? found.get() : otherwise;
+}
+
 StoreContent probe(const Store& store, const std::filesystem::path& directory,
                    const StorePath& path) {
   const auto found = store.find(path);
@@ -49,9 +65,12 @@ StoreContent probe(const Store& store, const std::filesystem::path& directory,
 }  // namespace
 
 StoreContent probe_store(const std::filesystem::path& directory, const StorePath& path) {
-  const auto store = Store::open(directory, grantfs::FileIdKey{});
-  if (!store) return StoreContent::kUnknown;
-  return probe(*store, directory, path);
+  return look_in_time(
+      [directory, path] {
+        const auto store = Store::open(directory, grantfs::FileIdKey{});
+        return store ? probe(*store, directory, path) : StoreContent::kUnknown;
+      },
+      StoreContent::kUnknown);
 }
 
 std::optional<StorePath> mount_inside(const std::filesystem::path& store, const StorePath& path) {
@@ -88,13 +107,21 @@ StoreContent look_in_store(Context& context, const StorePath& path) {
 void note_absent(Context& context, const std::vector<StorePath>& paths) {
   const auto directory = store_of(context);
   if (!directory) return;
-  const auto store = Store::open(*directory, grantfs::FileIdKey{});
-  if (!store) return;
+  const auto contents = look_in_time(
+      [directory, paths] {
+        std::vector<StoreContent> found;
+        const auto store = Store::open(*directory, grantfs::FileIdKey{});
+        if (!store) return found;
+        for (const StorePath& path : paths) found.push_back(probe(*store, *directory, path));
+        return found;
+      },
+      std::vector<StoreContent>());
   // Of a whole table of paths that lie elsewhere, a line each would bury what else is said.
   constexpr std::size_t kMostNotes = 10;
   std::size_t absent = 0;
-  for (const StorePath& path : paths) {
-    const StoreContent content = probe(*store, *directory, path);
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    const StorePath& path = paths[i];
+    const StoreContent content = contents[i];
     const char* what = content == StoreContent::kAbsent  ? "there is no such file or folder"
                        : content == StoreContent::kMount ? "another file system is mounted there"
                        : content == StoreContent::kOther ? "it is neither a file nor a folder there"

@@ -39,6 +39,15 @@ Errno Tree::fail(int error) {
   return Errno{error};
 }
 
+void Tree::note_refusal(const char* why) noexcept {
+  counters_.errors.fetch_add(1, std::memory_order_relaxed);
+  try {
+    judge_.report({ErrorKind::kSystem, why});
+  } catch (const std::exception&) {
+    return;  // there is no memory for that either
+  }
+}
+
 Result<Decision, Errno> Tree::decide(const View& view, const StorePath& path) {
   auto decision = judge_.decide(view.identity, path);
   if (!decision) return fail(EACCES);
@@ -321,9 +330,8 @@ Result<Located, Errno> Tree::admit_by_name(NodeId node, const Caller& caller, Wa
 }
 
 Result<UniqueFd, Errno> Tree::open_for_passthrough(const Located& admitted, Waiting waiting) {
-  auto file = store_.open_for_passthrough(admitted.handle, waiting);
-  if (!file) return fail(file.error().value);
-  return file;
+  // No error if the kernel or the store has no such thing: the file is read in another way.
+  return store_.open_for_passthrough(admitted.handle, waiting);
 }
 
 Result<std::shared_ptr<OpenedFile>, Errno> Tree::share_admitted(NodeId node,

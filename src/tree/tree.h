@@ -168,6 +168,10 @@ class Tree {
   Result<void> bind(pid_t pid, UniqueFd leader, std::string_view token);
   std::vector<BoundProcesses::Binding> bindings() { return processes_.list(); }
 
+  /// Counts and reports a request that was refused before or beside a decision: for want of memory,
+  /// or since the store hangs.
+  void note_refusal(const char* why) noexcept;
+
   const TreeCounters& counters() const { return counters_; }
   std::size_t node_count() { return nodes_.size(); }
 

@@ -12,11 +12,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
+using Turn = StoreWorkers::Turn;
+
 /// Work that hangs until it is told to go on.
 class Hanging {
  public:
   StoreWorkers::Work work() {
-    return [this] {
+    return [this](Turn) {
       ++begun_;
       go_on_.wait();
     };
@@ -34,41 +36,40 @@ class Hanging {
 
 TEST(StoreWorkers, EverythingSubmittedIsDone) {
   std::atomic<int> done = 0;
-  StoreWorkers workers(2, 4);
-  for (int i = 0; i < 100; ++i) EXPECT_TRUE(workers.submit([&] { ++done; }));
+  const auto count = [&](Turn turn) { done += turn == Turn::kCame ? 1 : 0; };
+  StoreWorkers workers(2, 100);
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(workers.submit(count));
   EXPECT_TRUE(workers.finish());
   EXPECT_EQ(done, 100);
-  EXPECT_TRUE(workers.submit([&] { ++done; }));
+  EXPECT_TRUE(workers.submit(count));
   EXPECT_EQ(done, 101);
 }
 
-TEST(StoreWorkers, NoMoreIsTakenThanMayWaitWhileTheStoreHangs) {
-  constexpr milliseconds kPatience{50};
+TEST(StoreWorkers, NoMoreIsTakenThanMayWait) {
   Hanging hanging;
-  std::atomic<int> done = 0;
-  StoreWorkers workers(2, 3, kPatience);
+  StoreWorkers workers(1, 1, milliseconds(60'000));
+  EXPECT_TRUE(workers.submit(hanging.work()));
+  hanging.await(1);
+  EXPECT_TRUE(workers.submit(hanging.work()));
+  EXPECT_FALSE(workers.submit(hanging.work()));
   EXPECT_FALSE(workers.hang());
+  hanging.go_on();
+  EXPECT_TRUE(workers.finish());
+}
+
+TEST(StoreWorkers, WhoeverHasNoThreadIsRefusedWhileTheStoreHangs) {
+  Hanging hanging;
+  std::promise<Turn> turn;
+  StoreWorkers workers(2, 100, milliseconds(50));
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(workers.submit(hanging.work()));
   hanging.await(2);
-  EXPECT_TRUE(workers.submit([&] { ++done; }));
-  EXPECT_FALSE(workers.submit([&] { ++done; }));
+  EXPECT_TRUE(workers.submit([&](Turn came) { turn.set_value(came); }));
+  EXPECT_EQ(turn.get_future().get(), Turn::kNeverComes);
   EXPECT_TRUE(workers.hang());
+  EXPECT_FALSE(workers.submit(hanging.work()));
   EXPECT_FALSE(workers.finish());
   hanging.go_on();
   EXPECT_TRUE(workers.finish());
-  EXPECT_EQ(done, 1);
-}
-
-TEST(StoreWorkers, WhoeverFindsNoRoomWaitsForAStoreThatAnswers) {
-  Hanging hanging;
-  std::atomic<int> done = 0;
-  StoreWorkers workers(1, 1, milliseconds(60'000));
-  EXPECT_TRUE(workers.submit(hanging.work()));
-  auto taken = std::async(std::launch::async, [&] { return workers.submit([&] { ++done; }); });
-  hanging.go_on();
-  EXPECT_TRUE(taken.get());
-  EXPECT_TRUE(workers.finish());
-  EXPECT_EQ(done, 1);
 }
 
 }  // namespace

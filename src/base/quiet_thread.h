@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <csignal>
 #include <functional>
 #include <string>
@@ -13,8 +14,8 @@ namespace grantfs {
 /// Signals that tell a thread of what it did itself (signal(7)). No thread may block them: the
 /// kernel ends a program whose thread blocks the one that it causes, with no handler asked, and so
 /// would a truncated -shm file (db/shm_guard.h).
-inline constexpr int kSynchronousSignals[] = {SIGBUS,  SIGSEGV, SIGFPE, SIGILL,
-                                              SIGTRAP, SIGSYS,  SIGABRT};
+inline constexpr std::array kSynchronousSignals = {SIGBUS,  SIGSEGV, SIGFPE, SIGILL,
+                                                   SIGTRAP, SIGSYS,  SIGABRT};
 
 /// What threads and memory are limited by, for messages.
 inline constexpr const char* kLimits = "memory or processes (ulimit -v, -u; TasksMax=, MemoryMax=)";

@@ -30,7 +30,7 @@ UniqueFd control::pidfd_while_connected(int socket, pid_t pid) {
   const ssize_t size = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {  // it hung up, or says too much
     errno = ESRCH;
-    return UniqueFd();
+    return {};
   }
   return pidfd;
 }

@@ -40,7 +40,7 @@ class Request {
  public:
   explicit Request(const std::string& line)
       : parsed_(json::parse(line, nullptr, /*allow_exceptions=*/false)) {}
-  ~Request() {
+  ~Request() {  // NOLINT(bugprone-exception-escape): get_ref() throws for no string
     if (parsed_.is_object()) {
       for (json& value : parsed_) {
         if (value.is_string()) wipe(value.get_ref<std::string&>());

@@ -142,9 +142,10 @@ int main(int argc, char** argv) {
   try {
     return grantfs::run(argc, argv);
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "grantfs: out of memory; is there a limit on %s?\n", grantfs::kLimits);
+    (void)std::fprintf(stderr, "grantfs: out of memory; is there a limit on %s?\n",
+                       grantfs::kLimits);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "grantfs: %s\n", error.what());
+    (void)std::fprintf(stderr, "grantfs: %s\n", error.what());
   }
   return EXIT_FAILURE;
 }

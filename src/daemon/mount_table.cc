@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <ranges>
 
 namespace grantfs {
 namespace {
@@ -31,10 +30,9 @@ MountTable MountTable::read() {
 }
 
 const MountInfo* MountTable::mounted_on(const fs::path& path) const {
-  for (const MountInfo& mount : mounts_ | std::views::reverse) {
-    if (mount.point == path) return &mount;
-  }
-  return nullptr;
+  const auto last = std::find_if(mounts_.rbegin(), mounts_.rend(),
+                                 [&](const MountInfo& mount) { return mount.point == path; });
+  return last == mounts_.rend() ? nullptr : &*last;
 }
 
 const MountInfo* MountTable::containing(const fs::path& path) const {

@@ -41,9 +41,8 @@ Result<gid_t> find_group(std::string_view option, std::string_view name) {
   group entry{};
   group* found = nullptr;
   const std::string zero_terminated(name);
-  int error = 0;
-  while ((error = ::getgrnam_r(zero_terminated.c_str(), &entry, buffer.data(), buffer.size(),
-                               &found)) == ERANGE) {
+  while (::getgrnam_r(zero_terminated.c_str(), &entry, buffer.data(), buffer.size(), &found) ==
+         ERANGE) {
     buffer.resize(2 * buffer.size());
   }
   if (found != nullptr) return entry.gr_gid;

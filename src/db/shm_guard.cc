@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction() is not in <csignal>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -133,7 +133,9 @@ bool repair(std::uintptr_t address) {
     case Mapped::kShm:
       break;
   }
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): a page is told by its number
   if (::mmap(reinterpret_cast<void*>(page), page_bytes, PROT_READ | PROT_WRITE,
+             // cppcheck-suppress invalidFunctionArg; no file
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
     return false;
   }
@@ -150,7 +152,7 @@ void on_sigbus(int /*signal*/, siginfo_t* info, void* /*context*/) {
   }
   // Not ours: it happens again at once, to whom it belongs.
   ::sigaction(SIGBUS, &handler_before, nullptr);
-  if (info->si_code <= 0) ::raise(SIGBUS);  // somebody sent it: no access will be tried again
+  if (info->si_code <= 0) (void)::raise(SIGBUS);  // somebody sent it: no access will be tried again
   errno = saved_errno;
 }
 

@@ -97,6 +97,7 @@ std::uint64_t fixed_number(NodeKind kind) {
 
 std::vector<std::string_view> Tree::all_views() {
   std::vector<std::string_view> names;
+  names.reserve(kAtRoot.size());
   for (const AtRoot& there : kAtRoot) names.push_back(there.name);
   return names;
 }

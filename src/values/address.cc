@@ -107,7 +107,7 @@ bool Network::contains(const Address& address) const {
 
 std::string Network::text() const {
   const bool as_ipv4 = is_mapped(base_.bytes_) && bits_ >= kMappedBits;
-  const std::string address = write(base_.bytes_, as_ipv4);
+  std::string address = write(base_.bytes_, as_ipv4);
   if (bits_ == kAllBits) return address;
   return fmt::format("{}/{}", address, as_ipv4 ? bits_ - kMappedBits : bits_);
 }

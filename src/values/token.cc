@@ -19,10 +19,10 @@ TokenHash TokenHash::of(std::string_view token) {
 }
 
 Result<TokenHash> TokenHash::parse(std::string_view hex) {
-  const bool valid =
-      hex.size() == 2 * crypto_hash_sha256_BYTES && std::ranges::all_of(hex, [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-      });
+  const bool valid = hex.size() == std::size_t{2} * crypto_hash_sha256_BYTES &&
+                     std::ranges::all_of(hex, [](char c) {
+                       return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+                     });
   if (!valid) {
     // What was given may be a token by mistake: it is not repeated.
     return Error{ErrorKind::kInvalid,

@@ -9,6 +9,7 @@ import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("GRANTFS_BUILD", TOP / "build"))
+DOCUMENTS = ("README.md", "HACKING.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "tests/README.md")
 PAGES = ("grantfs.8", "grantctl.8", "mount.grantfs.8", "grantfs-schema.5", "grantfs.7")
 
 
@@ -41,7 +42,7 @@ def sources(*folders):
 
 
 def includes(path):
-    return re.findall(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', path.read_text(), re.MULTILINE)
+    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), re.MULTILINE)
 
 
 class Pages(unittest.TestCase):
@@ -81,11 +82,19 @@ class Migration(unittest.TestCase):
                 self.assertIn(defined, path.read_text())
 
     def test_what_it_points_to_is_there(self):
-        for page in ("docs/migration.md", "examples/django/README.md", "README.md"):
+        for page in (*DOCUMENTS, "docs/migration.md", "docs/architecture.md", "examples/django/README.md"):
             text = (TOP / page).read_text()
             for target in re.findall(r"\]\(([^)#\s]+)", text):
                 with self.subTest(f"{page}: {target}"):
                     self.assertTrue("://" in target or ((TOP / page).parent / target).exists())
+
+    def test_a_heading_that_is_pointed_to_is_there(self):
+        for page in DOCUMENTS:
+            for target, heading in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)", (TOP / page).read_text()):
+                with self.subTest(f"{page}: {target}#{heading}"):
+                    other = TOP / page if not target else (TOP / page).parent / target
+                    headings = re.findall(r"^#+ (.*)$", other.read_text(), re.MULTILINE)
+                    self.assertIn(heading, [re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings])
 
 
 class Programs(unittest.TestCase):
@@ -193,7 +202,7 @@ class Sources(unittest.TestCase):
         self.assertEqual(done.stderr, "")
 
     def test_scripts_have_no_syntax_errors(self):
-        for script in ("tools/setup", "tools/check", "tools/demo", "tools/lib/common.sh", ".ci/run"):
+        for script in ("tools/setup", "tools/check", "tools/demo", "tools/lib/common.sh", "tools/lib/debian13.sh", "tools/lib/lint.sh", ".ci/run"):
             with self.subTest(script):
                 self.assertEqual(run("bash", "-n", str(TOP / script)).stderr, "")
         self.assertEqual(run("sh", "-n", str(TOP / "tools/mount.grantfs.in")).stderr, "")

@@ -95,7 +95,7 @@ Result<int> run_key_create(Context& context, const KeyCreateArguments& arguments
   auto admin = context.open_admin();
   if (!admin) return admin.error();
   // A pipe that nobody reads is an error to be dealt with below, not our end.
-  std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGPIPE, SIG_IGN);
   auto overruled = *expression ? keys_overruled_by(**admin, arguments.uri_prefix)
                                : Result<std::vector<std::string>>(std::vector<std::string>());
   if (!overruled) return overruled.error();

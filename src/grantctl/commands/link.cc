@@ -110,7 +110,7 @@ Result<int> run_link_create(Context& context, const LinkArguments& arguments) {
   const bool has_url = !arguments.url_prefix.empty();
   const std::string url = has_url ? url_of(context, arguments.url_prefix, token, *path) : "";
   // A pipe that nobody reads is an error to be dealt with below, not our end.
-  std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGPIPE, SIG_IGN);
   auto id = (*admin)->create_link(*principal, *path, token, *terms);
   if (!id) return id.error();
   if (context.json) {

@@ -88,7 +88,7 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
   auto admin = context.open_admin();
   if (!admin) return admin.error();
   // A pipe that nobody reads is an error to be dealt with below, not our end.
-  std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGPIPE, SIG_IGN);
   auto id = (*admin)->create_session(*principal, token, *expires, *address);
   if (!id) return id.error();
 

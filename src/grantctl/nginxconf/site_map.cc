@@ -23,8 +23,8 @@ std::string port_of(const std::string& address) {
 
 }  // namespace
 
-SiteMap::SiteMap(const Directive& top, Variables& variables) : variables_(variables) {
-  outermost_ = Scope().within(top);
+SiteMap::SiteMap(const Directive& top, Variables& variables)
+    : variables_(variables), outermost_(Scope().within(top)) {
   collect(top, outermost_);
   const bool is_part = std::ranges::any_of(
       top.block, [](const Directive& directive) { return directive.name == "location"; });
@@ -79,7 +79,7 @@ std::set<std::string> SiteMap::ports_of_target(const std::string& url) const {
   std::string address = url;
   const auto scheme = address.find("://");
   if (scheme != address.npos) address.erase(0, scheme + 3);
-  if (!address.starts_with("unix:")) address = address.substr(0, address.find('/'));
+  if (!address.starts_with("unix:")) address.resize(std::min(address.find('/'), address.size()));
   const auto group = upstreams_.find(address);
   if (group == upstreams_.end()) return {port_of(address)};
   std::set<std::string> ports;

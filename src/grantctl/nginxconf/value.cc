@@ -155,7 +155,7 @@ Value unknown(std::string name) {
   return varying(anything(), std::move(from), std::move(name));
 }
 
-Value varying(Language language, Sources from, std::string name) {
+Value varying(const Language& language, Sources from, std::string name) {
   Piece piece;
   piece.is_literal = false;
   piece.language = language;

@@ -64,7 +64,7 @@ using Value = std::vector<Alternative>;
 
 Value constant(std::string_view text);
 Value unknown(std::string name);
-Value varying(Language language, Sources from, std::string name);
+Value varying(const Language& language, Sources from, std::string name);
 /// The one behind the other.
 Value concatenated(const Value& first, const Value& second);
 /// Adds what another may be.

@@ -22,6 +22,7 @@ Result<std::vector<std::string>> closure(const Principal& holder, ForEachParent 
     for (const gid_t gid : system_groups()(uid)) add(Principal::gid(gid).text());
   }
   add(Principal::everyone().text());
+  // NOLINTNEXTLINE(modernize-loop-convert): it grows meanwhile
   for (std::size_t i = 0; i < found.size(); ++i) {
     const std::string member = found[i];
     auto done = for_each_parent(member, add);

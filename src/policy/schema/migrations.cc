@@ -83,6 +83,7 @@ constexpr const char kLinksAndKeys[] =
     "CREATE INDEX signing_keys_by_path ON signing_keys (path);";
 
 template <std::size_t N, std::size_t M>
+// NOLINTNEXTLINE(modernize-avoid-c-arrays): literals
 consteval std::array<char, N + M - 1> joined(const char (&first)[N], const char (&second)[M]) {
   std::array<char, N + M - 1> both{};
   std::copy_n(first, N - 1, both.begin());

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 #include <linux/magic.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigset_t and its functions are POSIX
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 #include <fmt/format.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): SIGXFSZ is not C's
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -138,7 +138,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   grantfs::hold_standard_descriptors();
-  ::signal(SIGXFSZ, SIG_IGN);  // a write beyond RLIMIT_FSIZE fails then, and ends nobody
+  (void)::signal(SIGXFSZ, SIG_IGN);  // a write beyond RLIMIT_FSIZE fails then, and ends nobody
   try {
     return grantfs::run(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -77,7 +77,7 @@ bool is_about_connection(int error) {
     spdlog::critical(why);
     spdlog::shutdown();
   } catch (const std::exception&) {
-    std::fputs("grantfs: giving up the mount\n", stderr);  // no memory for more
+    (void)std::fputs("grantfs: giving up the mount\n", stderr);  // no memory for more
   }
   ::_exit(EXIT_FAILURE);
 }

@@ -116,7 +116,7 @@ struct LentEntry {
 /// that overlap are kept apart by marks: begin_recall() comes before the recall collects, a lookup
 /// takes its mark before it decides, and what it decided is not lent if a recall began meanwhile.
 ///
-/// No node holds a descriptor. At 20 bytes a name, a node with one entry takes about 220 bytes.
+/// No node holds a descriptor. At 20 bytes a name, a node with one entry takes about 280 bytes.
 ///
 /// Thread-safe. What goes over many names (forgetting a file that has many or a folder that holds
 /// many, collecting what is lent) hands the lock on after every kAtOnce of them: nobody waits for

@@ -6,10 +6,11 @@ import shutil
 import signal
 import subprocess
 import threading
+import unittest
 
 import syscalls
 from fixture import TwoUsersTest, read
-from harness import PATIENCE_SECONDS, mounts, outcome, wait_for, with_io_uring
+from harness import LENDS_BY_DEFAULT, PATIENCE_SECONDS, SANITIZED, mounts, outcome, wait_for, with_io_uring
 
 CALLERS = 40
 
@@ -31,6 +32,8 @@ class HungStoreTest(TwoUsersTest):
     """What the store lies on can be stopped, and is a process: bindfs."""
 
     def setUp(self):
+        if LENDS_BY_DEFAULT:
+            self.skipTest("each class has a mode of its own: once is enough")
         super().setUp()
         if shutil.which("bindfs") is None:
             self.skipTest("no bindfs here")
@@ -161,6 +164,7 @@ class Disk(HungStoreTest):
         self.assertIn("the store does not answer", self.site.log())
 
 
+@unittest.skipIf(SANITIZED, "one mode is enough")
 class DiskOpening(Disk):
     MODE = "enforce=open,lease=1"
 
@@ -175,6 +179,7 @@ class DiskOverIoUring(Disk):
         super().begin()
 
 
+@unittest.skipIf(SANITIZED, "one mode is enough")
 class OtherProcess(HungStoreTest):
     """A file system that asks another process about everything."""
 

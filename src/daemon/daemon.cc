@@ -120,18 +120,35 @@ Enforcement enforcement(const MountOptions& options, const Store& store) {
 
 /// Ends the program if it has not ended by itself by then. The mount has gone, but a thread may
 /// wait for a store that hangs.
-void end_within(std::chrono::seconds time) {
-  try {
-    start_quiet_thread("grantfs end", [time] {
-      std::this_thread::sleep_for(time);
-      spdlog::critical("the store does not answer: the daemon ends without waiting for it");
-      spdlog::shutdown();
-      ::_exit(EXIT_FAILURE);
-    }).detach();
-  } catch (const std::exception&) {
-    return;  // then it may have to wait
+class EndWatch {
+ public:
+  EndWatch() = default;
+  ~EndWatch() {
+    if (!thread_.joinable()) return;
+    ended_.set_value();
+    thread_.join();
   }
-}
+  EndWatch(const EndWatch&) = delete;
+  EndWatch& operator=(const EndWatch&) = delete;
+
+  /// Once, when all is to end.
+  void begin() {
+    try {
+      thread_ = start_quiet_thread("grantfs end", [this] {
+        if (ended_.get_future().wait_for(kLongestEnd) == std::future_status::ready) return;
+        spdlog::critical("the store does not answer: the daemon ends without waiting for it");
+        spdlog::shutdown();
+        ::_exit(EXIT_FAILURE);
+      });
+    } catch (const std::exception&) {
+      return;  // then it may have to wait
+    }
+  }
+
+ private:
+  std::promise<void> ended_;
+  std::thread thread_;
+};
 
 class Daemon {
  public:
@@ -157,7 +174,7 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  Result<void> serve(Background& background) {
+  Result<void> serve(Background& background, EndWatch& end_watch) {
     // From before the mount until the signals are handled: whichever comes in between ends a
     // daemon that unmounts, instead of leaving a dead mount.
     std::optional<BlockedSignals> blocked(std::in_place);
@@ -208,7 +225,7 @@ class Daemon {
         start_quiet_thread("grantfs start", [&] { tell_when_answering(background); });
     const Joined joined(readiness);
     auto ended = mount_->run([&] { blocked.reset(); });
-    end_within(kLongestEnd);
+    end_watch.begin();
     readiness.join();
     if (store_follower_ != nullptr) store_follower_->stop();
     record_keeper_->stop();
@@ -513,8 +530,9 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
                              *last_trouble.lock() = {error.message, system_now()};
                            }};
   ::clock_gettime(CLOCK_REALTIME, &tree_options.mounted);
+  EndWatch end_watch;  // until the daemon has gone
   Daemon daemon(plan, options, std::move(*policy), std::move(*store), tree_options, last_trouble);
-  return daemon.serve(background);
+  return daemon.serve(background, end_watch);
 }
 
 }  // namespace grantfs

@@ -15,7 +15,7 @@ void Lender::lend_steadily() {
 
 nanoseconds Lender::time_left(Timestamp until) const {
   // A timestamp reaches further than nanoseconds can count.
-  const auto now = options_.clock();
+  const auto now = this->now();
   const Timestamp far = std::chrono::ceil<seconds>(now) + std::chrono::hours(1);
   return std::min(until, far) - now;
 }

@@ -45,6 +45,8 @@ class Lender {
   void lend_steadily();
   bool lends_steadily() const { return lends_steadily_; }
 
+  /// CLOCK_REALTIME, by which expiries are kept.
+  std::chrono::system_clock::time_point now() const { return options_.clock(); }
   std::chrono::seconds lease() const { return options_.lease; }
   /// How long anything is lent at most.
   std::chrono::seconds longest() const {

@@ -32,7 +32,8 @@ std::optional<Access> Withdrawal::holds_now(const LentEntry& lent, std::chrono::
   if (!decision || decision->access == Access::kClosed || decision->access < lent.lent) {
     return std::nullopt;
   }
-  if (decision->until && *decision->until <= std::chrono::floor<std::chrono::seconds>(clock_())) {
+  if (decision->until &&
+      *decision->until <= std::chrono::floor<std::chrono::seconds>(lender_.now())) {
     return std::nullopt;  // of a link's use
   }
   // Another key may lead the URI elsewhere, which is allowed, and yet not what was lent.

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <optional>
 #include <vector>
 
@@ -23,9 +22,8 @@ namespace grantfs {
 class Withdrawal {
  public:
   /// All must outlive it.
-  Withdrawal(const Judge& judge, const Store& store, NodeTable& nodes, Lender& lender,
-             std::function<std::chrono::system_clock::time_point()> clock)
-      : judge_(judge), store_(store), nodes_(nodes), lender_(lender), clock_(std::move(clock)) {}
+  Withdrawal(const Judge& judge, const Store& store, NodeTable& nodes, Lender& lender)
+      : judge_(judge), store_(store), nodes_(nodes), lender_(lender) {}
 
   /// From here on, decisions made before are not lent any more. What follows does so by itself.
   void begin_recall() { nodes_.begin_recall(); }
@@ -70,7 +68,6 @@ class Withdrawal {
   const Store& store_;
   NodeTable& nodes_;
   Lender& lender_;
-  const std::function<std::chrono::system_clock::time_point()> clock_;
 };
 
 }  // namespace grantfs

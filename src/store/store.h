@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <sys/types.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
@@ -74,6 +75,12 @@ enum class Waiting {
   kAllowed,
   kRefused,  ///< EWOULDBLOCK, unless the kernel has the answer in memory
 };
+
+/// Whether a call that was told not to wait would have had to.
+template <class Answer>
+bool would_wait(const Result<Answer, Errno>& answer) {
+  return !answer && answer.error() == Errno{EWOULDBLOCK};
+}
 
 /// A regular file open for reading.
 struct OpenedFile {

@@ -24,7 +24,7 @@ Tree::Tree(Policy& policy, const Store& store, TreeOptions options)
       nodes_(options_.lending.lease + spans::kLateness,
              spans::kLeasesBetweenUses * options_.lending.lease, options_.lending.lease),
       lender_(nodes_, store, options_.lending),
-      withdrawal_(judge_, store, nodes_, lender_, options_.lending.clock),
+      withdrawal_(judge_, store, nodes_, lender_),
       files_(std::max<std::size_t>(options_.spare_descriptors * 2 / 5, 1)),
       pinned_(std::max<std::size_t>(options_.spare_descriptors * 3 / 5, 1)) {}
 
@@ -153,7 +153,7 @@ Result<Entry, Errno> Tree::lookup_in_view(const Place& parent, std::string_view 
     // Whoever was sent a link is not to learn what lies beside it.
     if (options_.denial == Denial::kHide || view.is_of_one_thing()) return deny(ENOENT);
     const auto found = store_.find(path, waiting);
-    if (!found && found.error().value == EWOULDBLOCK) return found.error();
+    if (would_wait(found)) return found.error();
     return deny(found ? EACCES : ENOENT);
   }
   auto located = store_.locate(path, waiting);
@@ -240,7 +240,7 @@ Result<Attributes, Errno> Tree::attributes_of_folder(const Place& place, Waiting
   Result<Found, Errno> found = Errno{ENOENT};
   if (!view.is_of_uris() && decision && decision->access == Access::kRead) {
     found = store_.find(place.path, waiting);
-    if (!found && found.error().value == EWOULDBLOCK) return found.error();
+    if (would_wait(found)) return found.error();
     whole = found && found->type == Found::Type::kFolder;
   }
   Attributes shown{folder_attributes(view, place.path, whole ? &*found : nullptr)};
@@ -263,7 +263,7 @@ Result<Attributes, Errno> Tree::attributes_of_file(const Place& place, Waiting w
     stands = place.view->is_for_servers() && decision && decision->access == Access::kRead;
   }
   const auto found = examine(place, waiting);
-  if (!found && found.error().value == EWOULDBLOCK) return found.error();
+  if (would_wait(found)) return found.error();
   const bool same = found && found->id == place.last.id;
   if (same && options_.reads_by_node && nodes_.note_change(place.id, *found)) {
     tell_of_change(place.id);
@@ -291,7 +291,7 @@ Result<std::shared_ptr<OpenedFile>, Errno> Tree::file_of(NodeId node, Waiting wa
   if (auto kept = files_.find(node)) return kept;
   const auto place = nodes_.find(node);
   if (!place || place->kind != NodeKind::kFile) return fail(ESTALE);
-  if (waiting == Waiting::kRefused && !is_at_hand(node)) return fail(EWOULDBLOCK);
+  if (waiting == Waiting::kRefused && !pinned_.find(node)) return fail(EWOULDBLOCK);
   auto opened = store_.open_file(place->handle, waiting);
   if (!opened) return fail(opened.error().value);
   return files_.keep(node, std::make_shared<OpenedFile>(std::move(*opened)));

@@ -4,7 +4,6 @@
 #include <sys/types.h>
 
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -254,7 +253,7 @@ class Tree {
   /// Counts a call, once, however often it is made because it would have had to wait.
   template <class Answer>
   static void count(std::atomic<std::uint64_t>& counter, const Result<Answer, Errno>& answer) {
-    if (answer || answer.error().value != EWOULDBLOCK) ++counter;
+    if (!would_wait(answer)) ++counter;
   }
   struct stat fixed_attributes(NodeKind kind, const std::optional<Address>& from) const;
   struct stat file_attributes(uid_t owner, const Found& found) const;

@@ -21,7 +21,7 @@ Result<bool, Errno> Tree::is_folder_on_the_way(const Decision& decision, const S
                                                Waiting waiting) {
   if (!is_within_signed_folder(decision, uri)) return false;
   const auto found = store_.find(*decision.file, waiting);
-  if (!found && found.error().value == EWOULDBLOCK) return found.error();
+  if (would_wait(found)) return found.error();
   return found && found->type == Found::Type::kFolder;
 }
 

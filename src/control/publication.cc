@@ -27,10 +27,14 @@ Result<std::unique_ptr<Publication>> Publication::publish(const std::filesystem:
   return publication;
 }
 
+std::filesystem::path Publication::record_path() const {
+  return control::record_folder(database_) / control::record_name(id_);
+}
+
 void Publication::link_from(std::filesystem::path control) {
   if (control.empty()) return;
   control.replace_extension(".json");
-  const auto record = control::record_folder(database_) / control::record_name(id_);
+  const auto record = record_path();
   // Only a link is replaced: one that a daemon left that was killed.
   std::error_code ignored;
   if (std::filesystem::is_symlink(control, ignored)) ::unlink(control.c_str());
@@ -40,9 +44,8 @@ void Publication::link_from(std::filesystem::path control) {
 Publication::~Publication() {
   try {
     std::error_code ignored;
-    const auto record = control::record_folder(database_) / control::record_name(id_);
     // Another daemon may have been given the same socket meanwhile.
-    if (std::filesystem::read_symlink(link_, ignored) == record) ::unlink(link_.c_str());
+    if (std::filesystem::read_symlink(link_, ignored) == record_path()) ::unlink(link_.c_str());
   } catch (const std::bad_alloc&) {
     return;  // a link that leads nowhere; the next daemon replaces it
   }

@@ -46,6 +46,7 @@ class Publication {
         record_(std::move(record)) {}
 
   void link_from(std::filesystem::path control);
+  std::filesystem::path record_path() const;
 
   std::filesystem::path database_;
   std::string id_;

@@ -29,6 +29,11 @@ struct Answer {
   UnacknowledgedRecall details;
 };
 
+/// The longest there is of a daemon whose record this process may not read.
+Seconds lease_of(const control::KnownDaemon& daemon) {
+  return daemon.record ? Seconds{daemon.record->lease_seconds} : spans::kLongestLease;
+}
+
 SteadyTime lease_end(SteadyTime committed, Seconds lease) {
   const auto span = std::chrono::ceil<std::chrono::steady_clock::duration>(
       std::clamp(lease, Seconds{0}, kBeyondAllLeases));
@@ -60,8 +65,7 @@ bool goes(const control::KnownDaemon& daemon) {
 }
 
 Answer ask(const control::KnownDaemon& daemon, SteadyTime committed) {
-  const Seconds lease =
-      daemon.record ? Seconds{daemon.record->lease_seconds} : spans::kLongestLease;
+  const Seconds lease = lease_of(daemon);
   const SteadyTime end = lease_end(committed, lease);
   const auto left =
       std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
@@ -85,8 +89,7 @@ void wait_for_killed(const control::KnownDaemons& known, SteadyTime committed,
   if (known.killed.empty()) return;
   std::this_thread::sleep_for(control::kDying);
   for (const control::KnownDaemon& daemon : known.killed) {
-    const Seconds lease =
-        daemon.record ? Seconds{daemon.record->lease_seconds} : spans::kLongestLease;
+    const Seconds lease = lease_of(daemon);
     if (lease > Seconds{0}) {
       std::this_thread::sleep_until(lease_end(committed, lease));
       outcome.unacknowledged.push_back(

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iostream>
+#include <memory>
 #include <vector>
 
 #include "base/quote.h"
@@ -198,8 +199,13 @@ void add_address(CLI::App& command, std::string& address) {
       ->type_name("CIDR");
 }
 
-void add_holder(CLI::App& command, std::string& holder) {
-  command.add_option("--for", holder, "only those of this principal")->type_name("PRINCIPAL");
+void add_ls_by_holder(CLI::App& parent, Context& context, const std::string& description,
+                      const std::string& examples,
+                      Result<int> (*run)(Context&, const std::string& holder)) {
+  CLI::App& command = add_command(parent, "ls", description, examples);
+  auto holder = std::make_shared<std::string>();
+  command.add_option("--for", *holder, "only those of this principal")->type_name("PRINCIPAL");
+  on_run(command, context, [holder, run](Context& shared) { return run(shared, *holder); });
 }
 
 grantfs::Identity identity_of(const Principal& principal) {

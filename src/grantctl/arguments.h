@@ -49,8 +49,11 @@ CLI::Option* add_expires(CLI::App& command, std::string& expires);
 /// `--address CIDR` of what an address alone may use, for parse_network().
 void add_address(CLI::App& command, std::string& address);
 
-/// `--for PRINCIPAL` of a list.
-void add_holder(CLI::App& command, std::string& holder);
+/// `ls` of what belongs to principals: everybody's, or by `--for PRINCIPAL` one's. `run` is given
+/// the principal's text, or none.
+void add_ls_by_holder(CLI::App& parent, Context& context, const std::string& description,
+                      const std::string& examples,
+                      grantfs::Result<int> (*run)(Context&, const std::string& holder));
 
 /// Who asks when this principal does: a user of the machine brings its groups along.
 grantfs::Identity identity_of(const grantfs::Principal& principal);

@@ -194,15 +194,6 @@ void add_link_create(CLI::App& link, Context& context) {
          [arguments](Context& shared) { return run_link_create(shared, *arguments); });
 }
 
-void add_ls_of_links(CLI::App& link, Context& context) {
-  CLI::App& command = add_command(link, "ls", "The links, oldest first",
-                                  "  grantctl link ls\n"
-                                  "  grantctl link ls --for user:1042");
-  auto holder = std::make_shared<std::string>();
-  add_holder(command, *holder);
-  on_run(command, context, [holder](Context& shared) { return run_link_ls(shared, *holder); });
-}
-
 void add_link_rm(CLI::App& link, Context& context) {
   CLI::App& command = add_command(link, "rm", "Revoke a link, at once",
                                   "  grantctl link rm 3f2a81c09d4e77b1\n"
@@ -222,7 +213,10 @@ void add_link(CLI::App& app, Context& context) {
                                "  grantctl link create uploads/7f3a9c/film.mp4 --expires 7d");
   link.require_subcommand(1);
   add_link_create(link, context);
-  add_ls_of_links(link, context);
+  add_ls_by_holder(link, context, "The links, oldest first",
+                   "  grantctl link ls\n"
+                   "  grantctl link ls --for user:1042",
+                   run_link_ls);
   add_link_rm(link, context);
 }
 

@@ -196,15 +196,6 @@ void add_session_create(CLI::App& session, Context& context) {
          [arguments](Context& shared) { return run_session_create(shared, *arguments); });
 }
 
-void add_ls_of_sessions(CLI::App& session, Context& context) {
-  CLI::App& command = add_command(session, "ls", "The sessions, oldest first",
-                                  "  grantctl session ls\n"
-                                  "  grantctl session ls --for user:1042");
-  auto holder = std::make_shared<std::string>();
-  add_holder(command, *holder);
-  on_run(command, context, [holder](Context& shared) { return run_session_ls(shared, *holder); });
-}
-
 void add_session_rm(CLI::App& session, Context& context) {
   CLI::App& command = add_command(session, "rm", "End a session, or all those of a principal",
                                   "  grantctl session rm 3f2a81c09d4e77b1\n"
@@ -227,7 +218,10 @@ void add_session(CLI::App& app, Context& context) {
                                   "  grantctl session create user:1042 --expires 8h");
   session.require_subcommand(1);
   add_session_create(session, context);
-  add_ls_of_sessions(session, context);
+  add_ls_by_holder(session, context, "The sessions, oldest first",
+                   "  grantctl session ls\n"
+                   "  grantctl session ls --for user:1042",
+                   run_session_ls);
   add_session_rm(session, context);
 }
 

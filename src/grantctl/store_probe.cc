@@ -38,10 +38,10 @@ std::optional<std::uint64_t> mount_of(const std::filesystem::path& path) {
 
 /// What `look` finds, or `otherwise` if the store does not answer soon: what is said of the store
 /// is an extra, and no command waits for a disk that hangs. The look is left to itself then.
-template <class Look, class Found = std::invoke_result_t<Look>>
-Found look_in_time(Look look, Found otherwise) {
+template <class Look, class Answer = std::invoke_result_t<Look>>
+Answer look_in_time(Look look, Answer otherwise) {
   constexpr std::chrono::seconds kLongest{2};
-  std::packaged_task<Found()> task(std::move(look));
+  std::packaged_task<Answer()> task(std::move(look));
   auto found = task.get_future();
   std::thread(std::move(task)).detach();
   return found.wait_for(kLongest) == std::future_status::ready ? found.get() : otherwise;

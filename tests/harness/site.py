@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -124,10 +125,20 @@ class Site:
                  (token_id(token), principal, expires, address))
         return token
 
-    def status(self):
-        """What `grantctl --json status` says of this site's daemon, as Python values."""
-        (daemon,) = json.loads(self.grantctl("--json", "status").stdout)["daemons"]
+    def status(self, check=True):
+        """What `grantctl --json status` says of this site's daemon, as Python values. Not checked: it
+        may be in trouble, which is another exit status."""
+        (daemon,) = json.loads(self.grantctl("--json", "status", check=check).stdout)["daemons"]
         return daemon
+
+    def libfuse(self):
+        """The version that the daemon has, as (3, 18)."""
+        return tuple(map(int, re.search(r"\(libfuse (\d+)\.(\d+)", self.log()).groups()))
+
+    def has_epochs(self):
+        """Whether the kernel can be told to forget everything at once (Linux 6.16, libfuse 3.18), without which no
+        file is in steady use."""
+        return self.libfuse() >= (3, 18) and tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 16)
 
     @contextlib.contextmanager
     def stopped(self):

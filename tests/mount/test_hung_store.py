@@ -1,8 +1,6 @@
 """Promises 3 and 13 with a store that answers nothing for a while: who does not need it goes on, and nobody is let in."""
 
-import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -38,7 +36,7 @@ class HungStoreTest(TwoUsersTest):
         super().setUp()
         if shutil.which("bindfs") is None:
             self.skipTest("no bindfs here")
-        if tuple(map(int, re.search(r"\(libfuse (\d+)\.(\d+)", self.site.log()).groups())) < (3, 17):
+        if self.site.libfuse() < (3, 17):
             self.skipTest("this libfuse (3.17 is the first) has the kernel look up one name at a time in a folder")
         self.site.umount()
         for i in range(CALLERS):
@@ -66,12 +64,8 @@ class HungStoreTest(TwoUsersTest):
         if mounts(self.site.mountpoint):
             self.site.umount()
 
-    def status(self):
-        (daemon,) = json.loads(self.site.grantctl("--json", "status", check=False).stdout)["daemons"]
-        return daemon
-
     def lookups(self):
-        return self.status()["counters"]["upcalls_lookup"]
+        return self.site.status(check=False)["counters"]["upcalls_lookup"]
 
     def callers(self, count=CALLERS):
         """So many that have all reached the daemon, each for a file that it has to look for in the store."""
@@ -205,15 +199,15 @@ class OtherProcess(HungStoreTest):
         self.hang()
         callers = self.callers()
         self.check_what_needs_no_store()
-        wait_for(lambda: self.status()["state"] == "trouble", what="status to say so")
-        self.assertIn("does not answer", self.status()["troubles"][0])
+        wait_for(lambda: self.site.status(check=False)["state"] == "trouble", what="status to say so")
+        self.assertIn("does not answer", self.site.status(check=False)["troubles"][0])
         self.assert_eight_wait(callers)
 
     def test_status_says_so_though_nobody_asks(self):
         self.hang()
-        wait_for(lambda: self.status()["state"] == "trouble", what="status to say so")
+        wait_for(lambda: self.site.status(check=False)["state"] == "trouble", what="status to say so")
         self.below.send_signal(signal.SIGCONT)
-        wait_for(lambda: self.status()["state"] == "healthy", what="the store to answer")
+        wait_for(lambda: self.site.status(check=False)["state"] == "healthy", what="the store to answer")
 
     def test_no_command_of_the_administrator_waits_for_it(self):
         """What they say of the store is left out; a path below it is known by its name."""

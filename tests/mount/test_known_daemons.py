@@ -242,17 +242,12 @@ class KnownDaemons(MountTest):
         os.link(self.site.db, other)
         wait_for(lambda: outcome(read, path) != "OK", what="a refusal")
         self.assertEqual(outcome(read, path), "EACCES")
-        status = self.grantctl_status()
+        status = self.site.status(check=False)
         self.assertEqual(status["state"], "trouble")
         self.assertIn("hard link", " ".join(status["troubles"]))
         self.assertIn("hard link", self.site.log())
         other.unlink()
         wait_for(lambda: outcome(read, path) == "OK", what="service again")
-
-    def grantctl_status(self):
-        """Of one daemon that may be in trouble, which is another exit status."""
-        done = self.site.grantctl("--json", "status", check=False)
-        return json.loads(done.stdout)["daemons"][0]
 
 
 if __name__ == "__main__":

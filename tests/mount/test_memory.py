@@ -5,7 +5,6 @@ import itertools
 import mmap
 import os
 import pathlib
-import re
 import socket
 import sqlite3
 import struct
@@ -18,10 +17,6 @@ from harness import BUILD, LENDS_BY_DEFAULT, SANITIZED, mounts, outcome, wait_fo
 SHIM = BUILD / "tests/mount/short_of_memory.so"
 HANDLERS = b"*"  #: all threads that have no name of ours
 REFUSED = ("EACCES", "ENOMEM")  #: the second from libfuse, or the C library
-
-
-def version(text):
-    return tuple(map(int, re.findall(r"\d+", text)[:2]))
 
 
 @unittest.skipIf(LENDS_BY_DEFAULT, "it lends anyway")
@@ -136,12 +131,8 @@ class ShortOfMemory(TwoUsersTest):
     def warm_up(self):
         """The thread that watches the store has something to do then."""
         path = self.by_session(self.alice_token, "alice/report.txt")
-        wait_for(lambda: outcome(read, path) == "OK" and (self.site.counters()["steady_files"] > 0 or not self.has_steady_use()),
+        wait_for(lambda: outcome(read, path) == "OK" and (self.site.counters()["steady_files"] > 0 or not self.site.has_epochs()),
                  what="steady use")
-
-    def has_steady_use(self):
-        libfuse, kernel = re.search(r"\(libfuse (\d+\.\d+)", self.site.log())[1], os.uname().release
-        return version(libfuse) >= (3, 18) and version(kernel) >= (6, 16)
 
     def test_the_control_threads(self):
         self.assert_all_survived(b"grantfs control")
@@ -153,7 +144,7 @@ class ShortOfMemory(TwoUsersTest):
     def test_the_thread_that_watches_the_store(self):
         self.site.mount(self.OPTIONS)
         self.site.umount()
-        if not self.has_steady_use():
+        if not self.site.has_epochs():
             self.skipTest("it has nothing to do without epochs (Linux 6.16, libfuse 3.18)")
         self.assert_all_survived(b"grantfs watch", often=(1,))
 

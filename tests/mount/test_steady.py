@@ -6,7 +6,6 @@ tested here, with the daemon stopped or killed.
 
 import contextlib
 import os
-import re
 import sqlite3
 import time
 
@@ -24,14 +23,9 @@ class Steady(LeaseTest):
 
     def setUp(self):
         super().setUp()
-        if not self.kernel_has_epochs():
+        if not self.site.has_epochs():
             self.skipTest("nothing is lent for longer than a lease without epochs (Linux 6.16, libfuse 3.18)")
         self.path = self.by_session(self.alice_token, "alice/report.txt")
-
-    def kernel_has_epochs(self):
-        libfuse = re.search(r"\(libfuse (\d+\.\d+)", self.site.log()).group(1)
-        release = os.uname().release.split("-")[0]
-        return all(tuple(map(int, have.split(".")[:2])) >= need for have, need in ((release, (6, 16)), (libfuse, (3, 18))))
 
     def make_steady(self, *paths):
         """Serves them, as servers do, until they are in steady use: for three seconds, if they are as new as that."""

@@ -56,6 +56,7 @@ constexpr const char* kVersion1 =
     "CREATE INDEX sessions_by_expires ON sessions (expires) WHERE expires IS NOT NULL;";
 
 // An expression of nginx's secure_link_md5 is at most as long as a line of its configuration.
+// NOLINTNEXTLINE(modernize-avoid-c-arrays): a literal
 constexpr const char kLinksAndKeys[] =
     "CREATE TABLE links ("
     "  id        TEXT NOT NULL PRIMARY KEY CHECK (" IS_TOKEN_HASH "),"

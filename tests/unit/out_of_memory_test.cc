@@ -19,7 +19,7 @@
 #include "lease/recaller.h"
 #include "nodes/node_table.h"
 #include "nodes/slab.h"
-#include "policy_fixture.h"
+#include "support/policy_fixture.h"
 #include "tree/tree.h"
 
 namespace {

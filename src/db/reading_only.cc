@@ -1,5 +1,6 @@
 #include "db/reading_only.h"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -142,6 +143,26 @@ ReadingOnly::ReadingOnly(const std::vector<std::string>& tables) {
 
 std::set<std::string> ReadingOnly::end_statement() {
   return std::exchange(undecided_, std::nullopt).value_or(std::set<std::string>());
+}
+
+Result<void> ReadingOnly::accept_own(sqlite3* handle, const std::set<std::string>& names) {
+  for (const std::string& name : names) {
+    std::string sql = "SELECT 1 FROM \"";
+    for (const char c : name) sql.append(c == '"' ? 2 : 1, c);
+    sql += '"';
+    sqlite3_stmt* probe = nullptr;
+    begin_statement();
+    const int result = sqlite3_prepare_v2(handle, sql.c_str(), -1, &probe, nullptr);
+    (void)end_statement();
+    sqlite3_finalize(probe);
+    const std::string_view said = sqlite3_errmsg(handle);
+    if (result == SQLITE_OK || !said.starts_with("no such table")) {
+      return Error{ErrorKind::kDatabase,
+                   fmt::format("not authorized: '{}' is no table or view of the database", name)};
+    }
+    own_.insert(name);
+  }
+  return {};
 }
 
 int ReadingOnly::judge_read(std::string_view table, std::string_view column, bool qualified) {

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <sqlite3.h>
+
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "grantfs/result.h"
 
 namespace grantfs::db {
 
@@ -26,13 +30,14 @@ class ReadingOnly {
 
   /// To be called before a statement is prepared. SQLite tells of a name that no column is read of
   /// in the same way whether it is a virtual table or one of the statement's own (WITH): such names
-  /// are let through, and handed out by undecided().
+  /// are let through, and handed out by end_statement().
   void begin_statement() { undecided_.emplace(); }
-  /// Ends what begin_statement() began. From now on only names that accept() was told of pass:
+  /// Ends what begin_statement() began. From now on only names that accept_own() accepted pass:
   /// SQLite prepares a statement anew by itself when the schema has changed.
   std::set<std::string> end_statement();
-  /// The name is the statement's own.
-  void accept(const std::string& name) { own_.insert(name); }
+  /// Lets names that end_statement() returned pass from now on, for they are the statement's own.
+  /// An error if one of them is more than that to the connection: a virtual table.
+  Result<void> accept_own(sqlite3* handle, const std::set<std::string>& names);
 
  private:
   int judge_read(std::string_view table, std::string_view column, bool qualified);

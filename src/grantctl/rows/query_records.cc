@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
 #include "base/quote.h"
-#include "db/database.h"
+#include "db/connection.h"
+#include "db/error.h"
+#include "db/rows.h"
+#include "db/statement.h"
 #include "grantctl/rows/records.h"
 
 namespace grantctl {

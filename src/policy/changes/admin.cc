@@ -1,5 +1,6 @@
 #include "grantfs/admin.h"
 
+#include "db/connection.h"
 #include "policy/changes/bulk_export.h"
 #include "policy/changes/bulk_import.h"
 #include "policy/changes/change_connection.h"

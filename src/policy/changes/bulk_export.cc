@@ -1,6 +1,7 @@
 #include "policy/changes/bulk_export.h"
 
 #include "base/quote.h"
+#include "db/rows.h"
 #include "policy/changes/bulk_tables.h"
 
 namespace grantfs {

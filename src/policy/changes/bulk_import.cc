@@ -5,6 +5,8 @@
 #include <tuple>
 
 #include "base/quote.h"
+#include "db/rows.h"
+#include "db/statement.h"
 #include "policy/changes/bulk_tables.h"
 #include "values/expiry.h"
 

@@ -9,7 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "db/database.h"
+#include "db/connection.h"
+#include "db/rows.h"
+#include "db/statement.h"
+#include "db/transaction.h"
 #include "grantfs/principal.h"
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"

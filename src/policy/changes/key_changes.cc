@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/quote.h"
+#include "db/rows.h"
 #include "policy/decisions/key_ring.h"
 #include "values/expiry.h"
 

@@ -1,6 +1,7 @@
 #include "policy/changes/member_changes.h"
 
 #include "base/quote.h"
+#include "db/rows.h"
 #include "values/expiry.h"
 
 namespace grantfs {

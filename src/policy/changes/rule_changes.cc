@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/quote.h"
+#include "db/rows.h"
 #include "values/expiry.h"
 #include "values/path_range.h"
 

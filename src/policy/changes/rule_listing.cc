@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "db/rows.h"
 #include "values/expiry.h"
 #include "values/path_range.h"
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "db/statement.h"
 #include "grantfs/admin.h"
 #include "policy/changes/change_connection.h"
 #include "values/path_range.h"

@@ -1,5 +1,6 @@
 #include "policy/changes/session_changes.h"
 
+#include "db/rows.h"
 #include "policy/changes/token_rows.h"
 #include "values/expiry.h"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "db/rows.h"
 #include "grantfs/token.h"
 
 namespace grantfs {

@@ -8,7 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "db/database.h"
+#include "db/connection.h"
+#include "db/rows.h"
+#include "db/statement.h"
+#include "db/wal_index.h"
 #include "grantfs/policy.h"
 #include "policy/schema/database_file.h"
 #include "policy/source/source.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "db/rows.h"
 #include "values/expiry.h"
 
 namespace grantfs {

@@ -3,7 +3,8 @@
 #include <string_view>
 #include <vector>
 
-#include "db/database.h"
+#include "db/preparer.h"
+#include "db/statement.h"
 #include "grantfs/policy.h"
 #include "policy/decisions/decision_database.h"
 #include "policy/decisions/identities.h"

@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "db/database.h"
+#include "db/preparer.h"
+#include "db/rows.h"
+#include "db/statement.h"
 #include "grantfs/signature.h"
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"

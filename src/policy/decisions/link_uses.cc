@@ -4,7 +4,9 @@
 
 #include <vector>
 
+#include "db/rows.h"
 #include "db/shm_guard.h"
+#include "db/transaction.h"
 
 namespace grantfs {
 namespace {

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "base/sync.h"
-#include "db/database.h"
+#include "db/connection.h"
 #include "grantfs/policy.h"
 #include "grantfs/result.h"
 #include "grantfs/timestamp.h"

@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "db/rows.h"
 #include "values/path_range.h"
 
 namespace grantfs {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "db/database.h"
+#include "db/preparer.h"
 #include "grantfs/policy.h"
 #include "policy/decisions/decision_database.h"
 #include "policy/decisions/decision_memory.h"

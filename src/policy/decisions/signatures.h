@@ -1,6 +1,6 @@
 #pragma once
 
-#include "db/database.h"
+#include "db/preparer.h"
 #include "grantfs/policy.h"
 #include "policy/decisions/key_ring.h"
 

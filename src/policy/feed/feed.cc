@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "db/preparer.h"
+#include "db/rows.h"
 #include "policy/feed/feed_schema.h"
 #include "policy/schema/schema.h"
 

@@ -1,5 +1,7 @@
 #include "policy/feed/journal.h"
 
+#include "db/rows.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "db/database.h"
+#include "db/connection.h"
 #include "grantfs/result.h"
 
 namespace grantfs {

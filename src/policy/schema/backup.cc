@@ -9,6 +9,9 @@
 
 #include "base/new_file.h"
 #include "base/quote.h"
+#include "db/connection.h"
+#include "db/copy_database.h"
+#include "db/rows.h"
 #include "grantfs/admin.h"
 #include "policy/changes/change_connection.h"
 #include "policy/feed/journal.h"

@@ -7,7 +7,7 @@
 
 #include "base/sync.h"
 #include "base/unique_fd.h"
-#include "db/database.h"
+#include "db/connection.h"
 #include "grantfs/policy.h"
 
 namespace grantfs {

@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include "base/unique_fd.h"
+#include "db/connection.h"
+#include "db/rows.h"
 #include "grantfs/admin.h"
 #include "policy/changes/change_connection.h"
 #include "policy/feed/journal.h"

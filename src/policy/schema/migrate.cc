@@ -5,6 +5,8 @@
 #include <set>
 #include <string>
 
+#include "db/rows.h"
+#include "db/transaction.h"
 #include "policy/schema/schema.h"
 #include "policy/schema/schema_version.h"
 

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "db/error.h"
 #include "policy/schema/schema.h"
 #include "policy/schema/schema_version.h"
 

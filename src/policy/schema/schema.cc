@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "db/rows.h"
 #include "policy/schema/schema_version.h"
 
 namespace grantfs {

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <span>
 
-#include "db/database.h"
+#include "db/connection.h"
 #include "grantfs/result.h"
 
 namespace grantfs {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "db/error.h"
 #include "policy/schema/schema.h"
 
 namespace grantfs {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 
-#include "db/database.h"
+#include "db/connection.h"
 #include "grantfs/result.h"
 
 namespace grantfs {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/quote.h"
+#include "db/error.h"
 #include "values/path_range.h"
 
 namespace grantfs {

@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "db/database.h"
+#include "db/connection.h"
+#include "db/rows.h"
+#include "db/statement.h"
 #include "grantfs/policy.h"
 #include "grantfs/source.h"
 #include "policy/schema/database_file.h"

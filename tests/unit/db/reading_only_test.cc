@@ -1,7 +1,7 @@
 // What SQL that is not ours may do.
 #include <gtest/gtest.h>
 
-#include "db/database.h"
+#include "db/connection.h"
 #include "support/temporary_directory.h"
 
 namespace grantfs::db {

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "db/connection.h"
 #include "support/policy_fixture.h"
 
 namespace grantfs {

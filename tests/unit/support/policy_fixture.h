@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "db/database.h"
+#include "db/connection.h"
 #include "grantfs/policy.h"
 #include "policy/schema/schema.h"
 #include "support/temporary_directory.h"

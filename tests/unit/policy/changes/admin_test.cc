@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "db/database.h"
+#include "db/connection.h"
 #include "support/temporary_directory.h"
 
 namespace grantfs {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "db/preparer.h"
 #include "policy/decisions/decision_database.h"
 #include "support/policy_fixture.h"
 

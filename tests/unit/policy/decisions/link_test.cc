@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "db/rows.h"
 #include "policy/decisions/link_uses.h"
 #include "support/policy_fixture.h"
 

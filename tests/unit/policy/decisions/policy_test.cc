@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string>
 
+#include "db/connection.h"
 #include "grantfs/admin.h"
 #include "support/policy_fixture.h"
 

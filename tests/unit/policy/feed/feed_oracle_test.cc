@@ -9,6 +9,8 @@
 
 #include "support/policy_fixture.h"
 
+#include "db/rows.h"
+
 namespace grantfs {
 namespace {
 

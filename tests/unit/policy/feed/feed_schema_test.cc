@@ -5,6 +5,8 @@
 
 #include <set>
 
+#include "db/connection.h"
+#include "db/rows.h"
 #include "grantfs/admin.h"
 #include "policy/schema/schema.h"
 #include "support/temporary_directory.h"

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "db/connection.h"
+#include "db/rows.h"
 #include "db/shm_guard.h"
 #include "support/policy_fixture.h"
 

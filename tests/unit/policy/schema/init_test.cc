@@ -3,7 +3,8 @@
 
 #include <fstream>
 
-#include "db/database.h"
+#include "db/connection.h"
+#include "db/rows.h"
 #include "grantfs/admin.h"
 #include "policy/schema/schema.h"
 #include "support/temporary_directory.h"

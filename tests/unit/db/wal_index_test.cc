@@ -1,9 +1,8 @@
-#include "db/database.h"
-
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
+#include "db/connection.h"
 #include "support/temporary_directory.h"
 
 namespace grantfs::db {

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <sqlite3.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "db/reading_only.h"
+#include "db/statement.h"
+#include "db/wal_index.h"
+#include "grantfs/result.h"
+
+namespace grantfs::db {
+
+/// How a connection is opened. Every connection has trusted_schema off, DEFENSIVE on, memory
+/// mapping off (a truncated database would be SIGBUS) and foreign code (extensions) refused.
+enum class Mode {
+  kRead,            ///< read-only, and query_only besides
+  kReadUnchanging,  ///< the same of the file alone, as it is: no -wal, no locks, nothing is made
+  kWrite,           ///< the file must exist
+  kCreate,          ///< creates the file, mode as the umask allows
+  kCreateNoFollow,  ///< the same, and no symbolic link is on the way to it
+};
+
+/// A connection to one database file. Movable; one thread at a time.
+class Connection {
+ public:
+  static Result<Connection> open(const std::string& path, Mode mode);
+
+  /// Waits up to `milliseconds` for another process's lock.
+  void set_busy_timeout(int milliseconds);
+  /// Runs SQL that returns no rows; may be several statements.
+  Result<void> execute(const char* sql);
+  /// Exactly one statement. A name in double quotes is never taken for a text.
+  Result<Statement> prepare(std::string_view sql);
+  /// From now on only what ReadingOnly lets through is prepared, of the tables and views that the
+  /// database has now; virtual tables are of no use any more; and no value is longer than 64 KiB.
+  /// For SQL and schemas that are not our own, where one call of a function could take minutes and
+  /// the machine's memory. To be called again when the schema has changed; no use after an error.
+  Result<void> allow_only_reading();
+  /// What runs longer than this from now on is interrupted, with an error. Looked at between
+  /// instructions of SQLite's: costs one reading of the clock, and one for every 1,000 of them.
+  void limit_time(std::chrono::milliseconds limit);
+  /// First column of the first row, for PRAGMAs and counts; kNotFound if there is no row.
+  Result<std::int64_t> query_integer(std::string_view sql);
+  /// Rows changed by the last INSERT, UPDATE or DELETE.
+  std::int64_t changes() const;
+  bool in_transaction() const;
+  /// Of the newest commit there is, by whatever process. If it is the same as before, nothing was
+  /// committed in between: what SQLite goes by too, but without a system call. None if that cannot
+  /// be told: while a commit is being written, or where the journal is not a WAL.
+  std::optional<CommitStamp> newest_commit();
+
+ private:
+  friend Result<void> copy_database(Connection& from, Connection& to,
+                                    std::chrono::milliseconds patience);
+  struct Close {
+    void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
+  };
+  explicit Connection(sqlite3* handle) : handle_(handle) {}
+
+  bool is_wal();
+
+  // Before the handle, which points to them.
+  std::unique_ptr<std::chrono::steady_clock::time_point> deadline_;
+  std::unique_ptr<ReadingOnly> only_reading_;  ///< none before allow_only_reading()
+  std::unique_ptr<sqlite3, Close> handle_;
+  std::optional<WalIndex> wal_index_;  ///< none before newest_commit()
+};
+
+}  // namespace grantfs::db

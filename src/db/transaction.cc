@@ -1,0 +1,24 @@
+#include "db/transaction.h"
+
+namespace grantfs::db {
+
+Result<Transaction> Transaction::begin(Connection& connection, Kind kind) {
+  auto begun = connection.execute(kind == Kind::kWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+  if (!begun) return begun.error();
+  return Transaction(connection);
+}
+
+Transaction::~Transaction() {
+  // Some errors (SQLITE_FULL, SQLITE_IOERR) have rolled back already.
+  if (connection_ != nullptr && connection_->in_transaction()) {
+    (void)connection_->execute("ROLLBACK");
+  }
+}
+
+Result<void> Transaction::commit() {
+  auto committed = connection_->execute("COMMIT");
+  if (committed) connection_ = nullptr;
+  return committed;
+}
+
+}  // namespace grantfs::db

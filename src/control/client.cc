@@ -174,6 +174,9 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string
   status.transport = text_field(*answer, "transport");
   const auto passthrough = answer->find("passthrough");
   status.passthrough = passthrough != answer->end() && *passthrough == true;
+  const auto handles = answer->find("handles_refused");
+  if (handles != answer->end() && handles->is_boolean())
+    status.handles_refused = handles->get<bool>();
   const auto stacking = answer->find("stacking_refused");
   if (stacking != answer->end() && stacking->is_boolean())
     status.stacking_refused = stacking->get<bool>();

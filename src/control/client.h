@@ -34,6 +34,8 @@ struct DaemonStatus {
   std::optional<double> lease_seconds;
   std::string transport;     ///< of the kernel's requests: "/dev/fuse" or "io_uring"
   bool passthrough = false;  ///< the kernel reads files of the store by itself
+  /// Whether the kernel refuses file handles of the mount; none from a daemon too old to say.
+  std::optional<bool> handles_refused;
   /// Whether the kernel refuses file systems that are stacked on the mount; none from a daemon too
   /// old to say.
   std::optional<bool> stacking_refused;

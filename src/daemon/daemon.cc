@@ -5,6 +5,7 @@
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): sigset_t and its functions are POSIX
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -318,7 +319,19 @@ class Daemon {
                  quoted(plan_.store.native()), quoted(plan_.mountpoint.native()),
                  quoted(plan_.database.native()), libfuse_version(), enforcement_name(),
                  transport_name());
+    log_kernel();
     background.ready();
+  }
+
+  /// What the kernel and libfuse give, and what is done without: see LEASES in grantfs(7).
+  void log_kernel() const {
+    struct utsname system = {};
+    ::uname(&system);
+    spdlog::info("Linux {} {} file handles, {} file systems stacked on the mount, and {}",
+                 system.release, mount_->refuses_handles() ? "refuses" : "cannot refuse",
+                 mount_->refuses_stacking() ? "refuses" : "cannot refuse",
+                 mount_->forgets_everything() ? "forgets everything at once (epochs)"
+                                              : "forgets name by name (no epochs)");
   }
 
   // How documents are made below: see control/document.h.
@@ -452,6 +465,7 @@ class Daemon {
     status["lease_seconds"] = lends_nothing.empty() ? options_.lease.count() : 0;
     status["transport"] = transport_name();
     status["passthrough"] = mount_->uses_passthrough();
+    status["handles_refused"] = mount_->refuses_handles();
     status["stacking_refused"] = mount_->refuses_stacking();
     status["libfuse"] = libfuse_version();
     status["started"] = started_.time_since_epoch().count();
@@ -472,11 +486,11 @@ class Daemon {
 
   /// A clause for people: why every open is decided though leases were asked for. Empty: it is not.
   std::string why_not_by_lease() const {
-    if (options_.enforcement == Enforcement::kOpen || !mount_->asks_at_open()) return {};
-    if (!store_.opens_by_handle()) return store_.why_not_by_handle();
-    return "kernel or libfuse cannot refuse file handles";
+    return options_.enforcement == enforcement_ ? std::string() : store_.why_not_by_handle();
   }
-  const char* enforcement_name() const { return mount_->asks_at_open() ? "open" : "lease"; }
+  const char* enforcement_name() const {
+    return enforcement_ == Enforcement::kOpen ? "open" : "lease";
+  }
   const char* transport_name() const { return mount_->uses_io_uring() ? "io_uring" : "/dev/fuse"; }
 
   const MountPlan& plan_;

@@ -108,6 +108,21 @@ void allow_parallel_lookups([[maybe_unused]] fuse_conn_info* info) {
 #endif
 }
 
+/// File handles (open_by_handle_at(2)) lead past every door, for whoever has CAP_DAC_READ_SEARCH.
+/// The kernel refuses them from Linux 6.9 on, if it is asked by a libfuse from 3.17 on. Elsewhere a
+/// handle leads to what the kernel has in memory and to nothing else: the kernel would send a
+/// LOOKUP of "." for the rest only if FUSE_EXPORT_SUPPORT were announced (fuse_get_dentry() in
+/// fs/fuse/inode.c), and on_lookup() refuses that too.
+void refuse_handles(fuse_conn_info* info, Connection& connection) {
+#if defined(FUSE_CAP_NO_EXPORT_SUPPORT)
+  fuse_unset_feature_flag(info, FUSE_CAP_EXPORT_SUPPORT);
+  connection.refuses_handles = fuse_set_feature_flag(info, FUSE_CAP_NO_EXPORT_SUPPORT);
+#else
+  info->want &= ~static_cast<unsigned>(FUSE_CAP_EXPORT_SUPPORT);
+  (void)connection;
+#endif
+}
+
 void on_init(void* userdata, fuse_conn_info* info) {
   auto& context = *static_cast<HandlerContext*>(userdata);
   Connection& connection = context.connection;
@@ -116,20 +131,7 @@ void on_init(void* userdata, fuse_conn_info* info) {
   constexpr unsigned kFirstWithEpochs = 44;  // of FUSE 7, in linux/fuse.h
   connection.epochs = info->proto_minor >= kFirstWithEpochs;
 #endif
-  // The kernel would accept file handles (open_by_handle_at(2)) that lead past every door. Where
-  // that cannot be had (libfuse 3.17, Linux 6.9), opening by handle must be a decision like any.
-#if defined(FUSE_CAP_NO_EXPORT_SUPPORT)
-  const bool refuses_handles = fuse_set_feature_flag(info, FUSE_CAP_NO_EXPORT_SUPPORT);
-#else
-  const bool refuses_handles = false;
-#endif
-  if (!refuses_handles && !context.asks_at_open) {
-    spdlog::warn(
-        "enforce=lease needs a kernel and a libfuse that can refuse file handles (Linux 6.9, "
-        "libfuse 3.17); going on with enforce=open");
-    context.asks_at_open = true;
-    context.tree.decide_every_open();
-  }
+  refuse_handles(info, connection);
 #if defined(FUSE_CAP_PASSTHROUGH)
   // Asked for also where the kernel is given no file to read by itself: a mount that might hand on
   // files of a disk (depth 1; 2 would forbid passthrough altogether) counts as stacked twice, and
@@ -175,8 +177,18 @@ bool look_up(HandlerContext& context, fuse_req_t request, fuse_ino_t parent, std
   return true;
 }
 
+/// The kernel resolves "." and ".." by itself. It asks for them only to find the node of a file
+/// handle again, for whoever opens by handle without walking a path.
+bool is_of_a_handle(std::string_view name) {
+  return name == "." || name == "..";
+}
+
 void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   answer(request, Upcall::kLookup, [&](HandlerContext& context) {
+    if (is_of_a_handle(name)) {
+      fuse_reply_err(request, ESTALE);
+      return;
+    }
     if (look_up(context, request, parent, name, Waiting::kRefused)) return;
     answer_later(context, request, [&context, request, parent, name = std::string(name)] {
       look_up(context, request, parent, name, Waiting::kAllowed);

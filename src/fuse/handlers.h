@@ -18,6 +18,7 @@ namespace grantfs {
 /// What the kernel and libfuse agreed upon (FUSE_INIT).
 struct Connection {
   bool passthrough = false;       ///< the kernel reads files of the store itself
+  bool refuses_handles = false;   ///< the kernel gives and takes no file handles
   bool refuses_stacking = false;  ///< the kernel lets no file system be stacked on this one
   bool io_uring = false;          ///< the kernel offers requests over io_uring
   bool epochs = false;            ///< everything can be forgotten at once (FUSE_NOTIFY_INC_EPOCH)
@@ -45,8 +46,8 @@ struct HandlerContext {
 
   Tree& tree;
   const FuseOptions& options;
-  bool asks_at_open;      ///< as wanted, or because on_init found that it must be
-  Connection connection;  ///< as of on_init, before anything else is asked
+  const bool asks_at_open;  ///< FuseOptions::asks_at_open
+  Connection connection;    ///< as of on_init, before anything else is asked
   std::atomic<bool> passthrough{false};
   std::atomic<bool> lends{true};  ///< FuseMount::lend()
   std::array<std::atomic<std::uint64_t>, kUpcallNames.size()> upcalls{};

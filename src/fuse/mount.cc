@@ -325,16 +325,16 @@ std::array<std::uint64_t, kUpcallNames.size()> FuseMount::upcalls() const {
   return counts;
 }
 
-bool FuseMount::asks_at_open() const {
-  return session_->context().asks_at_open;
-}
-
 bool FuseMount::uses_passthrough() const {
   return session_->context().passthrough;
 }
 
 bool FuseMount::uses_io_uring() const {
   return session_->context().connection.io_uring;
+}
+
+bool FuseMount::refuses_handles() const {
+  return session_->context().connection.refuses_handles;
 }
 
 bool FuseMount::refuses_stacking() const {

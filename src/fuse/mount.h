@@ -45,8 +45,7 @@ struct FuseOptions {
   /// default_permissions): security labels such as context=.
   std::vector<std::string> kernel_options;
   unsigned threads = 0;  ///< most that answer requests; 0: libfuse's choice
-  /// Whether every open(2) is asked for. So it is also where the kernel cannot refuse file handles.
-  /// If not, the first is answered in a way that the kernel
+  /// Whether every open(2) is asked for. If not, the first is answered in a way that the kernel
   /// never asks again (FUSE_NO_OPEN_SUPPORT), and files are read by node.
   bool asks_at_open = true;
   Use passthrough = Use::kAuto;  ///< of no meaning unless asks_at_open
@@ -89,9 +88,10 @@ class FuseMount final : public Kernel {
   /// How many there were of each, in the order of kUpcallNames. Any thread.
   std::array<std::uint64_t, kUpcallNames.size()> upcalls() const;
   /// What is in use; known once the mount has answered anything.
-  bool asks_at_open() const;
   bool uses_passthrough() const;
   bool uses_io_uring() const;
+  /// Whether the kernel gives no file handles of the mount (name_to_handle_at(2)), and takes none.
+  bool refuses_handles() const;
   /// Whether the kernel refuses to mount a file system that is stacked on this one (overlayfs,
   /// ecryptfs), which would hold entries that no recall finds.
   bool refuses_stacking() const;

@@ -50,7 +50,7 @@ class PolicyTest(MountTest):
     def need_leases(self):
         """Skips the test where the mount has fallen back to enforce=open."""
         if self.site.status()["enforce"] != "lease":
-            self.skipTest("this kernel or libfuse cannot refuse file handles: enforce=open it is")
+            self.skipTest("the store gives no file handles: enforce=open it is")
 
 
 class TwoUsersTest(PolicyTest):

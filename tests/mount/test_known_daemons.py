@@ -140,7 +140,7 @@ class KnownDaemons(MountTest):
         """Promise 2: the kernel goes on with it, in a directory that is held also under the next daemon. Then it is no more."""
         self.mount("enforce=lease,lease=2")
         if self.site.status()["enforce"] != "lease":
-            self.skipTest("this kernel or libfuse cannot refuse file handles: enforce=open it is")
+            self.skipTest("the store gives no file handles: enforce=open it is")
         self.site.umount()
         for taken_over in (False, True):
             with self.subTest(taken_over=taken_over):

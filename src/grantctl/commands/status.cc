@@ -39,6 +39,8 @@ Json daemon_json(const DaemonStatus& daemon) {
   if (daemon.lease_seconds) object["lease_seconds"] = *daemon.lease_seconds;
   object["transport"] = daemon.transport;
   object["passthrough"] = daemon.passthrough;
+  object["handles_refused"] = nullptr;
+  if (daemon.handles_refused) object["handles_refused"] = *daemon.handles_refused;
   object["stacking_refused"] = nullptr;
   if (daemon.stacking_refused) object["stacking_refused"] = *daemon.stacking_refused;
   object["started"] = daemon.started;
@@ -97,6 +99,9 @@ void print_status(const DaemonStatus& daemon) {
   }
   line("transport", printable(daemon.transport));
   line("passthrough", daemon.passthrough ? "yes" : "no");
+  if (daemon.handles_refused) {
+    line("file handles", *daemon.handles_refused ? "refused" : "not refused by this kernel");
+  }
   if (daemon.stacking_refused) {
     line("stacking", *daemon.stacking_refused ? "refused" : "not refused by this kernel");
   }

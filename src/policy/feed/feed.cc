@@ -4,7 +4,7 @@
 
 #include "db/preparer.h"
 #include "db/rows.h"
-#include "policy/feed/feed_schema.h"
+#include "policy/feed/uris_feed.h"
 #include "policy/schema/schema.h"
 
 namespace grantfs {

@@ -2,6 +2,8 @@
 #include <array>
 
 #include "policy/feed/feed_schema.h"
+#include "policy/feed/links_and_keys_feed.h"
+#include "policy/feed/uris_feed.h"
 #include "policy/schema/columns.h"
 #include "policy/schema/schema.h"
 #include "policy/schema/whole_store_is_a_dot.h"

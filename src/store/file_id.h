@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
 
 namespace grantfs {
 
@@ -18,9 +17,5 @@ struct FileId {
 
 /// The key of FileId.
 using FileIdKey = std::array<unsigned char, 16>;
-
-/// What the filesystem knows a file by, whatever its names (name_to_handle_at(2)): with it a file
-/// can be opened that has none any more. Empty where the filesystem gives none.
-using FileHandle = std::string;
 
 }  // namespace grantfs

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/sync.h"
+#include "store/file_handle.h"
 #include "store/file_id.h"
 
 namespace grantfs {

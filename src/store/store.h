@@ -1,16 +1,10 @@
 #pragma once
 
-#include <dirent.h>
-#include <sys/types.h>
-
-#include <cerrno>
 #include <cstdint>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "base/errno.h"
 #include "base/sync.h"
@@ -18,75 +12,13 @@
 #include "grantfs/result.h"
 #include "grantfs/store_path.h"
 #include "store/file_id.h"
-#include "store/known_files.h"
+#include "store/folder_stream.h"
+#include "store/found.h"
+#include "store/sighting.h"
+#include "store/store_root.h"
+#include "store/waiting.h"
 
 namespace grantfs {
-
-/// What there is at a path. Nothing but regular files and folders ever is.
-struct Found {
-  enum class Type : std::uint8_t { kFile, kFolder };
-  Type type;
-  /// Whether every change from then on shows in `changed`. Not while the last one is so young that
-  /// another could bear the same time; nor that its bytes might be on their way still, since
-  /// write(2) sets the time first.
-  bool settled = false;
-  FileId id;
-  std::uint64_t size;  ///< bytes
-  timespec modified;
-  /// The file's change time, which unlike the others cannot be set; nanoseconds since 1970.
-  std::int64_t changed = 0;
-  /// Whether both are shown alike: so whatever changed, `changed` and `settled` do not matter.
-  friend bool operator==(const Found& a, const Found& b) {
-    return a.type == b.type && a.id == b.id && a.size == b.size &&
-           a.modified.tv_sec == b.modified.tv_sec && a.modified.tv_nsec == b.modified.tv_nsec;
-  }
-};
-
-/// What there is at a path, held by a descriptor that can be neither read nor written (O_PATH).
-struct Located {
-  UniqueFd fd;
-  Found found{};
-  FileHandle handle;
-};
-
-/// What tells at a glance whether a name still leads to the same file, and whether that has
-/// changed.
-struct Sighting {
-  std::uint32_t device_major;
-  std::uint32_t device_minor;
-  std::uint64_t inode;
-  timespec born;
-  std::uint64_t size;  ///< bytes
-  timespec modified;
-  timespec changed;
-  friend bool operator==(const Sighting& a, const Sighting& b) {
-    const auto same = [](const timespec& x, const timespec& y) {
-      return x.tv_sec == y.tv_sec && x.tv_nsec == y.tv_nsec;
-    };
-    return a.device_major == b.device_major && a.device_minor == b.device_minor &&
-           a.inode == b.inode && a.size == b.size && same(a.born, b.born) &&
-           same(a.modified, b.modified) && same(a.changed, b.changed);
-  }
-};
-
-/// Whether a call may wait: for a disk, for another machine, or until whoever has a lease on the
-/// file (F_SETLEASE in fcntl(2)) gives it up.
-enum class Waiting {
-  kAllowed,
-  kRefused,  ///< EWOULDBLOCK, unless the kernel has the answer in memory
-};
-
-/// Whether a call that was told not to wait would have had to.
-template <class Answer>
-bool would_wait(const Result<Answer, Errno>& answer) {
-  return !answer && answer.error() == Errno{EWOULDBLOCK};
-}
-
-/// A regular file open for reading.
-struct OpenedFile {
-  UniqueFd fd;
-  Found found;
-};
 
 /// The private directory, and nothing outside it: every path is resolved by openat2(2) beneath
 /// the root, through no symbolic link and across no mount point, and only regular files and
@@ -103,7 +35,7 @@ struct OpenedFile {
 /// Thread-safe.
 class Store {
  public:
-  class Folder;
+  using Folder = FolderStream;
 
   /// kInvalid or kSystem, naming the directory, if it is not a directory that can be read.
   static Result<Store> open(const std::filesystem::path& directory, const FileIdKey& key);
@@ -126,11 +58,8 @@ class Store {
   Result<Located, Errno> locate(const StorePath& path, Waiting waiting = Waiting::kAllowed) const;
   /// locate(), for who wants to know and not to open.
   Result<Found, Errno> find(const StorePath& path, Waiting waiting = Waiting::kAllowed) const;
-  /// The file that was located, to be compared with later sightings. None if it changed since, or
-  /// if these could be of another without its being noticed: the filesystem has no birth times, or
-  /// it was born so lately that another could have been at the same time; or if it could change
-  /// without its being noticed (Found::settled).
-  std::optional<Sighting> sight(const Located& located) const;
+  /// The file that was located, to be compared with later sightings; Sighting::of().
+  std::optional<Sighting> sight(const Located& located) const { return Sighting::of(located); }
   /// A name in a folder that was located: one system call. None if there is no file in this store.
   static std::optional<Sighting> sight(const UniqueFd& folder, const char* name);
   /// Opens a regular file, whatever has become of its name since it was located; anything else is
@@ -159,78 +88,23 @@ class Store {
   Result<Found, Errno> examine(const OpenedFile& file, Waiting waiting) const;
 
  private:
-  /// A directory that is the store's, or was.
-  struct Root {
-    UniqueFd fd;
-    /// The same folder through a mount of our own, in no namespace, on which nothing can be
-    /// changed: access times included. Invalid where there is none.
-    UniqueFd unchanging;
-    std::string why_not_by_handle;
-    bool has_lasting_handles = true;
-    /// Whether what the kernel has of it in memory can be told from what it would wait for: the
-    /// filesystem is a local one, and openat2(2) knows RESOLVE_CACHED (Linux 5.12).
-    bool tells_what_is_cached = false;
-    /// Of its file system. Part of the handles: those of one are not believed by another.
-    std::uint16_t generation = 0;
-    std::unique_ptr<KnownFiles> known = std::make_unique<KnownFiles>();
-  };
-  using RootPointer = std::shared_ptr<const Root>;
+  friend class FolderStream;
+  using RootPointer = std::shared_ptr<const StoreRoot>;
 
   Store(RootPointer root, UniqueFd own_descriptors, const FileIdKey& key);
-  static std::shared_ptr<Root> make_root(UniqueFd fd, std::uint16_t generation);
   /// Null while the store is away.
   RootPointer root() const { return *root_->lock(); }
   /// The root for a call about a file that is held: EACCES while the store is away, EWOULDBLOCK if
   /// even that may have to wait.
   Result<RootPointer, Errno> root_for(Waiting waiting) const;
 
-  static Result<UniqueFd, Errno> resolve(int base, const char* path, std::uint64_t how);
-  /// `handle`, if given, is told the file's.
-  Result<Found, Errno> examine(const Root& root, int fd, FileHandle* handle = nullptr) const;
-  static Result<UniqueFd, Errno> open_handle(const Root& root, const UniqueFd& mount,
-                                             const FileHandle& handle, int flags);
-  static Result<UniqueFd, Errno> open_without_atime(const Root& root, const FileHandle& handle,
-                                                    int flags);
   Result<UniqueFd, Errno> reopen(int path_fd, int flags) const;
-  static FileHandle lasting_handle(const Root& root, int fd);
-  FileId identify(const FileHandle& handle, const KnownFiles::Key& otherwise) const;
 
   std::unique_ptr<Sync<RootPointer>> root_ = std::make_unique<Sync<RootPointer>>();
   std::string why_not_by_handle_;  ///< of the first root: others must be as good
   std::uint16_t newest_generation_ = 0;
   UniqueFd own_descriptors_;  ///< /proc/self/fd
   FileIdKey key_;
-};
-
-/// A folder of the store, open for listing. One thread at a time. Must not outlive its Store.
-class Store::Folder {
- public:
-  struct Entry {
-    std::string_view name;  ///< good until the next call
-    Found::Type type;
-    FileId id;
-    off_t next;  ///< where to seek() to go on after this entry
-  };
-
-  /// 0 is the beginning; else an Entry::next of this folder.
-  void seek(off_t position);
-  /// The next entry that is a regular file or folder, "." and ".." included; none at the end
-  /// (Errno 0).
-  Result<Entry, Errno> next();
-  /// What a name in this folder is.
-  Result<Found, Errno> find(std::string_view name) const;
-
- private:
-  friend class Store;
-  struct Close {
-    void operator()(DIR* stream) const { ::closedir(stream); }
-  };
-  Folder(const Store& store, RootPointer root, DIR* stream)
-      : store_(&store), root_(std::move(root)), stream_(stream) {}
-
-  const Store* store_;
-  RootPointer root_;  ///< that it was opened in
-  std::unique_ptr<DIR, Close> stream_;
 };
 
 }  // namespace grantfs

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/errno.h"
+#include "base/unique_fd.h"
+#include "grantfs/result.h"
+
+namespace grantfs {
+
+/// What the filesystem knows a file by, whatever its names (name_to_handle_at(2)): with it a file
+/// can be opened that has none any more. Empty where the filesystem gives none.
+using FileHandle = std::string;
+
+/// The handle of an open file, or one that O_PATH holds, which is on the file system of that
+/// generation; see open_by_handle().
+FileHandle handle_of(int fd, std::uint16_t generation);
+
+/// The file that handle_of() gave this handle for; `flags` as for open(2). `mount`: a descriptor of
+/// any folder on the mount that it is to be opened through. Generations are the caller's count of
+/// file systems: on another, the same bytes could be the handle of another file, so that a handle
+/// of another generation is ESTALE. So is one of a file that has been deleted.
+Result<UniqueFd, Errno> open_by_handle(const UniqueFd& mount, const FileHandle& handle,
+                                       std::uint16_t generation, int flags);
+
+}  // namespace grantfs

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/quiet_thread.h"
+#include "daemon/control_path.h"
 
 namespace grantfs {
 namespace {
@@ -27,18 +28,22 @@ RecordKeeper::~RecordKeeper() {
   stop();
 }
 
-void RecordKeeper::publish() {
-  auto published =
-      Publication::publish(options_.database, options_.group(), options_.record, options_.handler);
-  const std::string trouble = published ? std::string() : published.error().message;
-  if (published) publication_ = std::move(*published);
-  if (published || trouble != trouble_) options_.on_change(trouble);
-  trouble_ = trouble;
-  renew_watches();
+std::string RecordKeeper::publish() {
+  trouble_ = try_to_publish();
+  return trouble_;
 }
 
-void RecordKeeper::watch() {
-  thread_ = start_quiet_thread("grantfs record", [this] { run(); });
+std::string RecordKeeper::try_to_publish() {
+  auto published = Publication::publish(options_.database, administrators(options_.database),
+                                        options_.record, options_.handler);
+  renew_watches();
+  if (!published) return published.error().message;
+  publication_ = std::move(*published);
+  return {};
+}
+
+void RecordKeeper::watch(Lending& lending) {
+  thread_ = start_quiet_thread("grantfs record", [this, &lending] { run(lending); });
 }
 
 void RecordKeeper::stop() {
@@ -55,31 +60,33 @@ void RecordKeeper::leave_behind() {
   if (publication_ != nullptr) publication_->leave_behind();
 }
 
-void RecordKeeper::run() {
+void RecordKeeper::run(Lending& lending) {
   for (bool goes_on = true; goes_on;) {
     try {
       goes_on = wait();
-      if (goes_on) keep();
+      if (goes_on) keep(lending);
     } catch (const std::exception&) {
       continue;  // no memory: what was not done is found undone at the next look
     }
   }
 }
 
-void RecordKeeper::keep() {
+void RecordKeeper::keep(Lending& lending) {
   if (publication_ != nullptr && publication_->stands()) {
     if (trouble_.empty()) return;
-    options_.on_change({});  // what on_change threw, and so was not told
+    lending.set_known({});  // which has thrown before, for lack of memory
     trouble_.clear();
     return;
   }
   if (publication_ != nullptr) {
     // Nothing may be lent by the time that the record, and with it the lock, has gone.
     trouble_ = "its record was taken away";
-    options_.on_change(trouble_);
+    lending.set_known(trouble_);
     publication_.reset();
   }
-  publish();
+  const std::string trouble = try_to_publish();
+  if (trouble.empty() || trouble != trouble_) lending.set_known(trouble);
+  trouble_ = trouble;
 }
 
 bool RecordKeeper::wait() {

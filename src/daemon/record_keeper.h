@@ -1,16 +1,13 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "base/unique_fd.h"
 #include "control/publication.h"
+#include "daemon/lending.h"
 
 namespace grantfs {
 
@@ -22,12 +19,8 @@ class RecordKeeper {
  public:
   struct Options {
     std::filesystem::path database;  ///< its real path
-    std::function<gid_t()> group;    ///< that administers it, now
     DaemonRecord record;
-    ControlHandler handler;
-    /// Told that it is known from now on (empty), or is not any more, and why. On the thread, and
-    /// by publish(). When it returns, the kernel has nothing that was lent while it was known.
-    std::function<void(const std::string& trouble)> on_change;
+    ControlHandler handler;  ///< answers those who found the record
   };
 
   explicit RecordKeeper(Options options);
@@ -35,11 +28,11 @@ class RecordKeeper {
   RecordKeeper(const RecordKeeper&) = delete;
   RecordKeeper& operator=(const RecordKeeper&) = delete;
 
-  /// To be called before anything is lent, and once. Returns when it is known, or cannot be, which
-  /// on_change has been told.
-  void publish();
-  /// From then on it is watched.
-  void watch();
+  /// To be called before anything is lent, and once. Why the daemon cannot be known; empty: it is.
+  std::string publish();
+  /// From now on the record is watched, and `lending`, which must outlive the thread, is told of
+  /// changes.
+  void watch(Lending& lending);
   /// Ends the thread and the socket; the record stays until the destructor.
   void stop();
   /// After stop(): the record stays for good, as that of a daemon that was killed does. What was
@@ -47,15 +40,17 @@ class RecordKeeper {
   void leave_behind();
 
  private:
-  void run();
-  void keep();
+  /// Why it failed; empty: it did not.
+  std::string try_to_publish();
+  void run(Lending& lending);
+  void keep(Lending& lending);
   /// Waits until something happened, or a second has passed. False: to stop.
   bool wait();
   void renew_watches();
 
   const Options options_;
   std::unique_ptr<Publication> publication_;
-  std::string trouble_;  ///< why it is not known, as was told last
+  std::string trouble_;  ///< why it is not known, as `lending` was told last
   UniqueFd events_;
   UniqueFd wake_;
   std::thread thread_;

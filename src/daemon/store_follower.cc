@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <utility>
 
 #include "base/quiet_thread.h"
@@ -15,8 +16,8 @@ namespace {
 constexpr std::chrono::seconds kLookEvery{1};
 constexpr std::chrono::seconds kLongestLook{2};
 
-using Clock = std::chrono::steady_clock;
-constexpr Clock::rep kNotLooking = 0;
+using SteadyClock = std::chrono::steady_clock;
+constexpr SteadyClock::rep kNotLooking = 0;
 constexpr std::chrono::milliseconds kRetryAfter{10};
 
 }  // namespace
@@ -24,26 +25,25 @@ constexpr std::chrono::milliseconds kRetryAfter{10};
 struct StoreFollower::Shared {
   Store& store;
   const std::filesystem::path path;
-  const std::function<void(const std::string& trouble)> on_change;
-  std::string trouble{};  ///< as on_change was told last
-  bool moved = false;     ///< which on_change was not told yet
+  Lending& lending;
+  std::string trouble{};  ///< as `lending` was told last
+  bool moved = false;     ///< which `lending` was not told yet
 
-  std::atomic<Clock::rep> looking_since{kNotLooking};
+  std::atomic<SteadyClock::rep> looking_since{kNotLooking};
   std::mutex mutex{};  ///< held while the store is touched
   std::condition_variable changed{};
   bool stopping = false;
 };
 
-StoreFollower::StoreFollower(Store& store, std::filesystem::path path,
-                             std::function<void(const std::string& trouble)> on_change)
-    : shared_(new Shared{store, std::move(path), std::move(on_change)}) {
+StoreFollower::StoreFollower(Store& store, std::filesystem::path path, Lending& lending)
+    : shared_(new Shared{store, std::move(path), lending}) {
   start_quiet_thread("grantfs follow", [shared = shared_] { run(shared); }).detach();
 }
 
 bool StoreFollower::waits() const {
-  const Clock::rep since = shared_->looking_since;
+  const SteadyClock::rep since = shared_->looking_since;
   return since != kNotLooking &&
-         Clock::now().time_since_epoch() - Clock::duration(since) > kLongestLook;
+         SteadyClock::now().time_since_epoch() - SteadyClock::duration(since) > kLongestLook;
 }
 
 void StoreFollower::stop() {
@@ -62,7 +62,7 @@ void StoreFollower::look(Shared& shared) {
   shared.moved |= followed && *followed == Store::Whereabouts::kChanged;
   std::string trouble = followed ? std::string() : followed.error().message;
   if (!shared.moved && trouble == shared.trouble) return;
-  shared.on_change(trouble);
+  shared.lending.set_store(trouble);
   shared.moved = false;
   shared.trouble = std::move(trouble);
 }
@@ -70,7 +70,7 @@ void StoreFollower::look(Shared& shared) {
 void StoreFollower::run(const std::shared_ptr<Shared>& shared) {
   while (true) {
     std::chrono::milliseconds pause = kLookEvery;
-    shared->looking_since = Clock::now().time_since_epoch().count();
+    shared->looking_since = SteadyClock::now().time_since_epoch().count();
     try {
       look(*shared);
     } catch (const std::exception&) {

@@ -1,10 +1,9 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <string>
 
+#include "daemon/lending.h"
 #include "store/store.h"
 
 namespace grantfs {
@@ -13,10 +12,8 @@ namespace grantfs {
 /// its own, since looking may wait for a disk that hangs.
 class StoreFollower {
  public:
-  /// `on_change` is told, on the thread, that the store is away, and why; or, with an empty text,
-  /// that it is there, in another directory than before. `store` must outlive this.
-  StoreFollower(Store& store, std::filesystem::path path,
-                std::function<void(const std::string& trouble)> on_change);
+  /// `lending` is told, on the thread, what became of the store. Both must stay until stop().
+  StoreFollower(Store& store, std::filesystem::path path, Lending& lending);
   /// Whether a look has not come back for seconds: the store hangs. Any thread.
   bool waits() const;
   /// Ends the thread; one that waits for a disk is left to itself, and touches nothing any more.

@@ -1,0 +1,32 @@
+#include "daemon/control_path.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "control/protocol.h"
+
+namespace grantfs {
+
+std::filesystem::path default_control_path(const std::filesystem::path& mountpoint) {
+  // A socket's path has 107 bytes at most (unix(7)): long mount points are told apart by a hash.
+  constexpr std::size_t kLongestName = 64;
+  std::string name;
+  for (const char c : mountpoint.native().substr(1)) name += c == '/' ? '-' : c;
+  const std::size_t hash = std::hash<std::string>()(mountpoint.native());
+  if (name.size() > kLongestName) name.resize(kLongestName);
+  return std::filesystem::path(control::kDefaultDirectory) /
+         fmt::format("{}.{:08x}.sock", name, static_cast<std::uint32_t>(hash));
+}
+
+gid_t administrators(const std::filesystem::path& database) {
+  struct stat status = {};
+  return ::stat(database.parent_path().c_str(), &status) == 0 ? status.st_gid : ::getegid();
+}
+
+}  // namespace grantfs

@@ -1,0 +1,49 @@
+#include "daemon/lending.h"
+
+#include <spdlog/spdlog.h>
+
+#include <future>
+#include <utility>
+
+#include "base/quote.h"
+
+namespace grantfs {
+
+Lending::Lending(Tree& tree, FuseMount& mount, Recaller& recaller, Troubles& troubles,
+                 std::filesystem::path store, std::chrono::seconds lease)
+    : tree_(tree),
+      mount_(mount),
+      recaller_(recaller),
+      troubles_(troubles),
+      store_(std::move(store)),
+      lease_(lease) {}
+
+void Lending::set_known(const std::string& trouble) {
+  troubles_.set_unknown(trouble);
+  if (trouble.empty()) spdlog::info("this daemon is known at its database again, and lends");
+  mount_.lend(trouble.empty());
+  if (!trouble.empty()) recall_everything();
+}
+
+void Lending::set_store(const std::string& trouble) {
+  troubles_.set_store_away(trouble);
+  if (trouble.empty()) {
+    spdlog::warn("the store {} is another directory than before, and served from now on",
+                 quoted(store_.native()));
+  } else {
+    spdlog::error("{}; everything is refused until it is there", trouble);
+  }
+  // What is looked up from here on finds nothing, or what is there now.
+  tree_.steady_files().pause(std::chrono::steady_clock::now() + lease_);
+  recall_everything();
+  tree_.steady_files().clear();
+  tree_.rest();
+}
+
+void Lending::recall_everything() {
+  std::promise<void> forgotten;
+  recaller_.forget_everything([&] { forgotten.set_value(); });
+  forgotten.get_future().wait();
+}
+
+}  // namespace grantfs

@@ -1,0 +1,73 @@
+#include "daemon/readiness.h"
+
+#include <linux/magic.h>
+#include <spdlog/spdlog.h>
+#include <sys/statfs.h>
+#include <sys/utsname.h>
+
+#include <cerrno>
+#include <cstring>
+#include <exception>
+
+#include "base/quiet_thread.h"
+#include "base/quote.h"
+#include "version.h"
+
+namespace grantfs {
+namespace {
+
+/// What the kernel and libfuse give, and what is done without: see LEASES in grantfs(7).
+void log_kernel(const FuseMount& mount) {
+  struct utsname system = {};
+  ::uname(&system);
+  spdlog::info("Linux {} {} file handles, {} file systems stacked on the mount, and {}",
+               system.release, mount.refuses_handles() ? "refuses" : "cannot refuse",
+               mount.refuses_stacking() ? "refuses" : "cannot refuse",
+               mount.forgets_everything() ? "forgets everything at once (epochs)"
+                                          : "forgets name by name (no epochs)");
+}
+
+/// Blocks until the kernel and libfuse have answered one statfs(2) of the mount point.
+void wait_until_answering(const Serving& serving, Background& background) {
+  struct statfs status = {};
+  if (::statfs(serving.plan.mountpoint.c_str(), &status) != 0) {
+    spdlog::error("{} does not answer: {}", quoted(serving.plan.mountpoint.native()),
+                  std::strerror(errno));
+    return;
+  }
+  if (status.f_type != FUSE_SUPER_MAGIC) return;  // unmounted again already
+  if (serving.options.passthrough == Use::kYes && serving.enforcement == Enforcement::kOpen &&
+      !serving.mount.uses_passthrough()) {
+    serving.mount.stop({ErrorKind::kSystem,
+                        "passthrough=on: this kernel has none (Linux 6.9 is the first); "
+                        "passthrough=auto does without"});
+    return;
+  }
+  spdlog::info("grantfs {} serves {} at {}, decided by {} (libfuse {}, enforce={}, {})", kVersion,
+               quoted(serving.plan.store.native()), quoted(serving.plan.mountpoint.native()),
+               quoted(serving.plan.database.native()), libfuse_version(),
+               serving.enforcement_name(), serving.transport_name());
+  log_kernel(serving.mount);
+  background.ready();
+}
+
+/// wait_until_answering(), on a thread of its own.
+void tell_when_answering(const Serving& serving, Background& background) {
+  try {
+    wait_until_answering(serving, background);
+  } catch (const std::exception&) {
+    background.ready();  // no memory for a line in the log
+  }
+}
+
+}  // namespace
+
+Readiness::Readiness(const Serving& serving, Background& background)
+    : thread_(
+          start_quiet_thread("grantfs start", [&] { tell_when_answering(serving, background); })) {}
+
+Readiness::~Readiness() {
+  thread_.join();
+}
+
+}  // namespace grantfs

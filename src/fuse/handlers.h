@@ -2,73 +2,16 @@
 
 #include <fuse_lowlevel.h>
 
-#include <array>
-#include <atomic>
-#include <cstdint>
-#include <memory>
-
-#include "fuse/backing.h"
-#include "fuse/handle_set.h"
-#include "fuse/mount.h"
-#include "store/store_workers.h"
-#include "tree/tree.h"
-
 namespace grantfs {
-
-/// What the kernel and libfuse agreed upon (FUSE_INIT).
-struct Connection {
-  bool passthrough = false;       ///< the kernel reads files of the store itself
-  bool refuses_handles = false;   ///< the kernel gives and takes no file handles
-  bool refuses_stacking = false;  ///< the kernel lets no file system be stacked on this one
-  bool io_uring = false;          ///< the kernel offers requests over io_uring
-  bool epochs = false;            ///< everything can be forgotten at once (FUSE_NOTIFY_INC_EPOCH)
-};
-
-/// A file that a client has open.
-struct OpenHandle {
-  std::shared_ptr<OpenedFile> file;  ///< only where files cannot be read by handle
-  std::shared_ptr<Backing> backing;
-};
-
-/// What the handlers need; libfuse hands it to each as the session's user data.
-struct HandlerContext {
-  HandlerContext(Tree& tree_to_serve, const FuseOptions& fuse_options)
-      : tree(tree_to_serve), options(fuse_options), asks_at_open(fuse_options.asks_at_open) {}
-
-  void count(Upcall kind) {
-    upcalls[static_cast<std::size_t>(kind)].fetch_add(1, std::memory_order_relaxed);
-  }
-  /// How long the kernel is told that it may keep what the tree lends for so long.
-  double timeout(std::chrono::nanoseconds lent_for) const {
-    return lends ? std::chrono::duration<double>(lent_for).count() : 0;
-  }
-  std::uint64_t open_handles() { return files.size() + folders.size(); }
-
-  Tree& tree;
-  const FuseOptions& options;
-  const bool asks_at_open;  ///< FuseOptions::asks_at_open
-  Connection connection;    ///< as of on_init, before anything else is asked
-  std::atomic<bool> passthrough{false};
-  std::atomic<bool> lends{true};  ///< FuseMount::lend()
-  std::array<std::atomic<std::uint64_t>, kUpcallNames.size()> upcalls{};
-  HandleSet<OpenHandle> files;
-  HandleSet<OpenFolder> folders;
-  Backings backings;
-  StoreWorkers workers{kStoreWorkers, kMostWaiting};
-
-  /// With io_uring a processor has so many places for requests, and one that waits for the store
-  /// occupies its place. While the store hangs, no more wait than there are workers.
-  static constexpr unsigned kRingDepth = 32;
-
- private:
-  static constexpr std::size_t kMostWaiting = 1024;
-  static constexpr unsigned kStoreWorkers = 8;
-  static_assert(2 * kStoreWorkers <= kRingDepth);
-};
 
 /// The operations we answer. Each handler decodes, asks the tree and replies. Absent on purpose:
 /// readdirplus (it would fill the kernel's cache without decisions), flush (one upcall less a
 /// close), statfs, access and xattrs (they would only tell).
 fuse_lowlevel_ops handlers();
+
+// Of these operations:
+void add_name_handlers(fuse_lowlevel_ops& operations);    ///< lookup, forget, getattr, readlink
+void add_file_handlers(fuse_lowlevel_ops& operations);    ///< open, read, release
+void add_folder_handlers(fuse_lowlevel_ops& operations);  ///< opendir, readdir, releasedir
 
 }  // namespace grantfs

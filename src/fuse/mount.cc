@@ -21,6 +21,7 @@
 #include "base/quiet_thread.h"
 #include "base/quote.h"
 #include "base/sync.h"
+#include "fuse/handler_context.h"
 #include "fuse/handlers.h"
 #include "fuse/kernel_mount.h"
 

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+
+#include <exception>
+#include <utility>
+
+#include "base/errno.h"
+#include "fuse/handler_context.h"
+#include "nodes/caller.h"
+#include "store/store_workers.h"
+#include "store/waiting.h"
+
+namespace grantfs {
+
+// How handlers answer: at once, or on a worker where they would have to wait for the store.
+
+HandlerContext& context_of(fuse_req_t request);
+Caller caller_of(fuse_req_t request);
+
+/// While it lives, this thread is not cancelled. libfuse ends its threads so (pthread_cancel(3)),
+/// which unwinds the stack from within any system call, destructors included.
+class Uncancelled {
+ public:
+  Uncancelled() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~Uncancelled() { ::pthread_setcancelstate(before_, nullptr); }
+  Uncancelled(const Uncancelled&) = delete;
+  Uncancelled& operator=(const Uncancelled&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
+/// Replies with an error; false, and no reply, if the request has to wait for the store.
+bool refuse(fuse_req_t request, Errno error, Waiting waiting);
+/// Refuses a request that memory does not suffice for.
+void refuse_for_memory(HandlerContext& context, fuse_req_t request);
+/// Refuses a request since the store hangs.
+void refuse_since_store_hangs(HandlerContext& context, fuse_req_t request);
+
+/// Runs a handler's body. Nothing may be thrown into libfuse, which is C: a request that memory
+/// does not suffice for is refused, as on any trouble.
+template <class Body>
+void answer(fuse_req_t request, Upcall kind, Body body) {
+  const Uncancelled guard;
+  HandlerContext& context = context_of(request);
+  context.count(kind);
+  try {
+    body(context);
+  } catch (const std::exception&) {
+    refuse_for_memory(context, request);
+  }
+}
+
+/// Runs a body on a worker, after the handler has returned; refuses if the store hangs.
+template <class Body>
+void answer_later(HandlerContext& context, fuse_req_t request, Body body) {
+  const bool taken =
+      context.workers.submit([&context, request, body = std::move(body)](StoreWorkers::Turn turn) {
+        if (turn == StoreWorkers::Turn::kNeverComes) {
+          refuse_since_store_hangs(context, request);
+          return;
+        }
+        try {
+          body();
+        } catch (const std::exception&) {
+          refuse_for_memory(context, request);
+        }
+      });
+  if (!taken) refuse_since_store_hangs(context, request);
+}
+
+/// Runs a handler's body with Waiting::kRefused, and again on a worker, with Waiting::kAllowed, if
+/// it returned false: it has not replied then. The body is copied for that, and all that it holds.
+template <class Body>
+void answer_now_or_later(fuse_req_t request, Upcall kind, Body body) {
+  answer(request, kind, [&](HandlerContext& context) {
+    if (body(context, Waiting::kRefused)) return;
+    answer_later(context, request, [&context, body] { body(context, Waiting::kAllowed); });
+  });
+}
+
+}  // namespace grantfs

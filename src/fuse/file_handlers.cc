@@ -1,0 +1,198 @@
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "fuse/answering.h"
+#include "fuse/handlers.h"
+
+namespace grantfs {
+namespace {
+
+#if defined(FUSE_CAP_PASSTHROUGH)
+/// Whether it is no matter of the one file, nor of what is short at the moment: we may not (EPERM),
+/// or the store or the kernel cannot (ELOOP on a stacked one).
+bool forbids_passthrough(int error) {
+  return error == EPERM || error == ELOOP || error == EOPNOTSUPP || error == ENOTTY ||
+         error == ENOSYS || error == EINVAL;
+}
+#endif
+
+/// Gives the kernel the store's own file to read. False if it does not take it: for good, or this
+/// once, and then nothing of this open may be cached, or the kernel would refuse the next one that
+/// passes through (fuse_file_io_open() in fs/fuse/iomode.c).
+Result<bool, Errno> open_passthrough(HandlerContext& context, fuse_ino_t node,
+                                     const Located& admitted, Waiting waiting, OpenHandle& handle,
+                                     fuse_file_info& info) {
+#if defined(FUSE_CAP_PASSTHROUGH)
+  handle.backing = context.backings.find(node);
+  if (handle.backing == nullptr) {
+    auto file = context.tree.open_for_passthrough(admitted, waiting);
+    if (!file && file.error().value == EWOULDBLOCK) return file.error();
+    auto made = file ? context.backings.make(node, *file) : file.error();
+    if (!made) {
+      if (!forbids_passthrough(made.error().value)) {
+        info.direct_io = 1;
+      } else if (context.passthrough.exchange(false)) {
+        spdlog::warn(
+            "the kernel does not read this store by itself ({}); files are read through "
+            "the daemon",
+            std::strerror(made.error().value));
+      }
+      return false;
+    }
+    handle.backing = std::move(*made);
+  }
+  info.backing_id = handle.backing->id();
+  return true;
+#else
+  (void)context, (void)node, (void)admitted, (void)waiting, (void)handle, (void)info;
+  return false;
+#endif
+}
+
+/// Opens what has been admitted and replies; false, and no reply, if it has to wait.
+bool open_admitted(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
+                   const Located& admitted, Waiting waiting, fuse_file_info info) {
+  auto handle = std::make_unique<OpenHandle>();
+  bool passes = false;
+  if (context.passthrough) {
+    auto passed = open_passthrough(context, node, admitted, waiting, *handle, info);
+    if (!passed) return false;
+    passes = *passed;
+  }
+  if (!passes && !context.tree.reads_by_handle()) {
+    auto file = context.tree.share_admitted(node, admitted, waiting);
+    if (!file) return refuse(request, file.error(), waiting);
+    handle->file = std::move(*file);
+  } else if (!passes) {
+    context.tree.pin(node, admitted);
+  }
+  info.fh = context.files.keep(std::move(handle));
+  // A reply that did not arrive (the caller was interrupted) brings no release either.
+  if (fuse_reply_open(request, &info) != 0) context.files.drop(info.fh);
+  return true;
+}
+
+/// False, and no reply, if the open has to wait; then `admitted` is what may be opened, if that is
+/// decided.
+bool open_file(HandlerContext& context, fuse_req_t request, fuse_ino_t node, fuse_file_info info,
+               Waiting waiting, std::optional<Located>& admitted) {
+  if (!admitted) {
+    auto decided = context.tree.admit(node, caller_of(request), waiting);
+    if (!decided && context.tree.is_marker(node)) {
+      info.fh = context.files.keep(std::make_unique<OpenHandle>());
+      if (fuse_reply_open(request, &info) != 0) context.files.drop(info.fh);
+      return true;
+    }
+    if (!decided) return refuse(request, decided.error(), waiting);
+    admitted = std::move(*decided);
+  }
+  return open_admitted(context, request, node, *admitted, waiting, info);
+}
+
+void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
+  answer(request, Upcall::kOpen, [&](HandlerContext& context) {
+    if (!context.asks_at_open) {
+      fuse_reply_err(request, ENOSYS);  // and never ask again; fuse_file_open() in fs/fuse/file.c
+      return;
+    }
+    if ((info->flags & O_ACCMODE) != O_RDONLY || (info->flags & O_TRUNC) != 0) {
+      fuse_reply_err(request, EROFS);
+      return;
+    }
+    std::optional<Located> admitted;
+    if (open_file(context, request, node, *info, Waiting::kRefused, admitted)) return;
+    answer_later(context, request,
+                 [&context, request, node, info = *info,
+                  admitted = std::make_shared<std::optional<Located>>(std::move(admitted))] {
+                   open_file(context, request, node, info, Waiting::kAllowed, *admitted);
+                 });
+  });
+}
+
+/// A read that may have to wait: for a disk, or for whoever has a lease on the file. On a worker.
+void read_patiently(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
+                    std::shared_ptr<OpenedFile> file, std::size_t size, off_t offset) {
+  if (file == nullptr) {
+    auto opened = context.tree.file_of(node, Waiting::kAllowed);
+    if (!opened) {
+      fuse_reply_err(request, opened.error().value);
+      return;
+    }
+    file = std::move(*opened);
+  }
+  std::vector<char> buffer(size);
+  std::size_t have = 0;
+  while (have < size) {
+    const ssize_t got = ::pread(file->fd.get(), buffer.data() + have, size - have,
+                                offset + static_cast<off_t>(have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      fuse_reply_err(request, errno);
+      return;
+    }
+    if (got == 0) break;
+    have += static_cast<std::size_t>(got);
+  }
+  fuse_reply_buf(request, buffer.data(), have);
+}
+
+/// Reads what is in memory and replies; false, and no reply, if not all of it is.
+bool read_at_once(fuse_req_t request, const OpenedFile& file, std::size_t size, off_t offset) {
+  std::vector<char> buffer(size);
+  const iovec into{buffer.data(), buffer.size()};
+  const ssize_t got = ::preadv2(file.fd.get(), &into, 1, offset, RWF_NOWAIT);
+  if (got < 0) return false;
+  if (static_cast<std::size_t>(got) < size) {
+    struct stat status = {};
+    if (::fstat(file.fd.get(), &status) != 0 || offset + got < status.st_size) return false;
+  }
+  fuse_reply_buf(request, buffer.data(), static_cast<std::size_t>(got));
+  return true;
+}
+
+/// Cost: one or two system calls while the file is in memory and known; on a worker otherwise.
+void on_read(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset,
+             fuse_file_info* info) {
+  answer(request, Upcall::kRead, [&](HandlerContext& context) {
+    std::shared_ptr<OpenedFile> file;
+    if (context.asks_at_open) file = decltype(context.files)::get(info->fh)->file;
+    if (file == nullptr) {
+      auto opened = context.tree.file_of(node, Waiting::kRefused);
+      if (!opened && opened.error().value != EWOULDBLOCK) {
+        fuse_reply_err(request, opened.error().value);
+        return;
+      }
+      if (opened) file = std::move(*opened);
+    }
+    if (file != nullptr && read_at_once(request, *file, size, offset)) return;
+    answer_later(context, request, [&context, request, node, file = std::move(file), size, offset] {
+      read_patiently(context, request, node, file, size, offset);
+    });
+  });
+}
+
+void on_release(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* info) {
+  answer(request, Upcall::kRelease, [&](HandlerContext& context) {
+    context.files.drop(info->fh);
+    fuse_reply_err(request, 0);
+  });
+}
+
+}  // namespace
+
+void add_file_handlers(fuse_lowlevel_ops& operations) {
+  operations.open = on_open;
+  operations.read = on_read;
+  operations.release = on_release;
+}
+
+}  // namespace grantfs

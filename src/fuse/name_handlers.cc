@@ -1,0 +1,99 @@
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <string>
+#include <string_view>
+
+#include "fuse/answering.h"
+#include "fuse/handlers.h"
+
+namespace grantfs {
+namespace {
+
+void forget(HandlerContext& context, fuse_ino_t node, std::uint64_t count) {
+  const Uncancelled guard;
+  try {
+    if (context.tree.forget(node, count)) context.backings.drop(node);
+  } catch (const std::exception&) {
+    return;  // what is not forgotten costs memory, and nothing else
+  }
+}
+
+/// False, and no reply, if the lookup has to wait for the store.
+bool look_up(HandlerContext& context, fuse_req_t request, fuse_ino_t parent, std::string_view name,
+             Waiting waiting) {
+  auto entry = context.tree.lookup(parent, name, caller_of(request), waiting);
+  if (!entry) return refuse(request, entry.error(), waiting);
+  fuse_entry_param reply = {};
+  reply.ino = entry->node;
+  reply.attr = entry->attributes;
+  reply.entry_timeout = context.timeout(entry->lent_for);
+  reply.attr_timeout = context.timeout(std::max(entry->lent_for, entry->attributes_lent_for));
+  // A reply that did not arrive (the caller was interrupted) will not be forgotten either.
+  if (fuse_reply_entry(request, &reply) != 0) forget(context, entry->node, 1);
+  return true;
+}
+
+/// The kernel resolves "." and ".." by itself. It asks for them only to find the node of a file
+/// handle again, for whoever opens by handle without walking a path.
+bool is_of_a_handle(std::string_view name) {
+  return name == "." || name == "..";
+}
+
+void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  answer(request, Upcall::kLookup, [&](HandlerContext& context) {
+    if (is_of_a_handle(name)) {
+      fuse_reply_err(request, ESTALE);
+      return;
+    }
+    if (look_up(context, request, parent, name, Waiting::kRefused)) return;
+    answer_later(context, request, [&context, request, parent, name = std::string(name)] {
+      look_up(context, request, parent, name, Waiting::kAllowed);
+    });
+  });
+}
+
+void on_forget(fuse_req_t request, fuse_ino_t node, std::uint64_t count) {
+  forget(context_of(request), node, count);
+  fuse_reply_none(request);
+}
+
+void on_forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data* forgets) {
+  for (std::size_t i = 0; i < count; ++i) {
+    forget(context_of(request), forgets[i].ino, forgets[i].nlookup);
+  }
+  fuse_reply_none(request);
+}
+
+void on_getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*info*/) {
+  answer_now_or_later(
+      request, Upcall::kGetattr, [request, node](HandlerContext& context, Waiting waiting) {
+        auto attributes = context.tree.attributes(node, waiting);
+        if (!attributes) return refuse(request, attributes.error(), waiting);
+        fuse_reply_attr(request, &attributes->shown, context.timeout(attributes->lent_for));
+        return true;
+      });
+}
+
+void on_readlink(fuse_req_t request, fuse_ino_t node) {
+  answer(request, Upcall::kReadlink, [&](HandlerContext& context) {
+    auto target = context.tree.read_link(node, caller_of(request));
+    if (target) {
+      fuse_reply_readlink(request, target->c_str());
+    } else {
+      fuse_reply_err(request, target.error().value);
+    }
+  });
+}
+
+}  // namespace
+
+void add_name_handlers(fuse_lowlevel_ops& operations) {
+  operations.lookup = on_lookup;
+  operations.forget = on_forget;
+  operations.forget_multi = on_forget_multi;
+  operations.getattr = on_getattr;
+  operations.readlink = on_readlink;
+}
+
+}  // namespace grantfs

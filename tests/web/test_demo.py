@@ -12,7 +12,7 @@ import unittest
 from web_test import harness
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-DEMO = [sys.executable, "-B", str(TOP / "tools/lib/demo.py")]
+DEMO = [sys.executable, "-B", str(TOP / "tools/lib/demo/main.py")]
 STATE = pathlib.Path("/run/grantfs-demo.json")
 
 

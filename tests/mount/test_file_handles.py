@@ -188,7 +188,7 @@ class FileHandles(LeaseTest):
 
     def test_what_cannot_be_refused_is_said(self):
         self.assertRegex(self.site.grantctl("status").stdout,
-                         r"(?m)^file handles +refused$" if self.refused else r"(?m)^file handles +not refused by this kernel$")
+                         r"(?m)^handles +refused$" if self.refused else r"(?m)^handles +not refused by this kernel$")
         self.assertIn("refuses" if self.refused else "cannot refuse", self.site.log())
 
 

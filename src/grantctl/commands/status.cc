@@ -100,7 +100,7 @@ void print_status(const DaemonStatus& daemon) {
   line("transport", printable(daemon.transport));
   line("passthrough", daemon.passthrough ? "yes" : "no");
   if (daemon.handles_refused) {
-    line("file handles", *daemon.handles_refused ? "refused" : "not refused by this kernel");
+    line("handles", *daemon.handles_refused ? "refused" : "not refused by this kernel");
   }
   if (daemon.stacking_refused) {
     line("stacking", *daemon.stacking_refused ? "refused" : "not refused by this kernel");

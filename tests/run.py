@@ -27,7 +27,7 @@ FOLDERS = {"lease": "mount"}  # the same cases once more, as a mount is by defau
 WITH_LEASES = {"GRANTFS_TEST_OPTIONS": "enforce=lease"}
 OPTIONS = {"lease": WITH_LEASES, "web": WITH_LEASES}
 SET_THEIR_OWN = {"test_lease", "test_steady", "test_model", "test_soundness", "test_exhaustion"}  # how names are lent
-SANITIZED = {"address": ("unit", "mount"), "thread": ("unit", "mount", "lease")}  # the first cannot lend: see tools/check
+SANITIZED = {"address": ("unit", "mount"), "thread": ("unit", "mount", "lease")}  # mount has the cases of leases too
 SLOWER = 5  # how many times longer a sanitized suite may take
 PR_SET_CHILD_SUBREAPER = 36
 

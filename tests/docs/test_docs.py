@@ -202,7 +202,9 @@ class Sources(unittest.TestCase):
         self.assertEqual(done.stderr, "")
 
     def test_scripts_have_no_syntax_errors(self):
-        for script in ("tools/setup", "tools/check", "tools/demo", "tools/lib/common.sh", "tools/lib/debian13.sh", "tools/lib/lint.sh", ".ci/run"):
+        for script in ("tools/setup", "tools/check", "tools/demo", "tools/lib/common.sh", "tools/lib/debian13.sh", "tools/lib/kernels.sh",
+                       "tools/lib/lint.sh", ".ci/run"):
             with self.subTest(script):
                 self.assertEqual(run("bash", "-n", str(TOP / script)).stderr, "")
-        self.assertEqual(run("sh", "-n", str(TOP / "tools/mount.grantfs.in")).stderr, "")
+        for script in ("tools/mount.grantfs.in", "tests/kernels/init"):
+            self.assertEqual(run("sh", "-n", str(TOP / script)).stderr, "")

@@ -9,6 +9,6 @@ GRANTFS = BUILD / "grantfs"
 GRANTCTL = REPOSITORY / "build/grantctl"
 MOUNT_HELPER = BUILD / "mount.grantfs"
 
-# Sanitizers slow everything down: patience is theirs, not a measurement.
+# Sanitizers and emulated machines slow everything down: patience is theirs, not a measurement.
 SANITIZED = "GRANTFS_SANITIZER_LOG" in os.environ
-PATIENCE_SECONDS = 60 if SANITIZED else 15
+PATIENCE_SECONDS = int(os.environ.get("GRANTFS_PATIENCE_SECONDS", 60 if SANITIZED else 15))

@@ -14,7 +14,7 @@ import unittest
 
 import syscalls
 from fixture import REPORT, names, read
-from harness import BUILD, SANITIZED, end_with_parent, outcome, wait_for
+from harness import BUILD, SANITIZED, end_with_parent, outcome, token_id, wait_for
 from test_lease import LeaseTest, serve
 
 #: For name_to_handle_at(2), of Linux 6.5: a handle that is only to be compared. It names the inode all the same.
@@ -139,7 +139,7 @@ class FileHandles(LeaseTest):
         for path in (self.path, other):
             self.assertEqual(server.call(serve, str(path)), REPORT)
         handle = server.call(take_handle, str(self.path)) if not self.refused else self.take(other)
-        self.site.sql("DELETE FROM sessions WHERE id <> (SELECT max(id) FROM sessions)")
+        self.site.sql("DELETE FROM sessions WHERE id = ?", (token_id(self.alice_token),))
         self.recalled()
         self.assert_opens_unless_refused(handle)
         self.site.sql("DELETE FROM sessions")

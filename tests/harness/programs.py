@@ -11,4 +11,5 @@ MOUNT_HELPER = BUILD / "mount.grantfs"
 
 # Sanitizers and emulated machines slow everything down: patience is theirs, not a measurement.
 SANITIZED = "GRANTFS_SANITIZER_LOG" in os.environ
+EMULATED = "GRANTFS_PATIENCE_SECONDS" in os.environ
 PATIENCE_SECONDS = int(os.environ.get("GRANTFS_PATIENCE_SECONDS", 60 if SANITIZED else 15))

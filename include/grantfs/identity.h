@@ -3,11 +3,11 @@
 #include <sys/types.h>
 
 #include <optional>
-#include <string>
 #include <variant>
 
 #include "grantfs/address.h"
 #include "grantfs/principal.h"
+#include "grantfs/secret.h"
 #include "grantfs/signature.h"
 #include "grantfs/token.h"
 
@@ -30,7 +30,7 @@ struct SystemUser {
 struct SessionBearer {
   TokenHash session;
   /// As it was presented, for a policy source that is asked whose it is; may be empty.
-  std::string token{};
+  SharedSecret token{};
   std::optional<Address> from{};  ///< as the server says; none: it did not say
   friend auto operator<=>(const SessionBearer&, const SessionBearer&) = default;
 };

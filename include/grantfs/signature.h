@@ -79,7 +79,7 @@ class Signature {
 
 /// The token that makes these claims. kInvalid, saying what to do, if a claim cannot be made, above
 /// all if the path is too long for a name of 255 bytes.
-Result<std::string> sign(const SignatureClaims& claims, std::string_view secret);
+Result<Secret> sign(const SignatureClaims& claims, std::string_view secret);
 
 /// An expiry as nginx's secure_link takes it (ngx_atotm): decimal Unix seconds, more than 0, with
 /// any number of leading zeros, which are part of what was hashed.
@@ -104,7 +104,7 @@ struct Md5Mark {
   /// 22 characters of base64url, as nginx's ngx_decode_base64url() takes them: the unused bits of
   /// the last may be set, and behind a '=' stands what it will, up to 24 characters in all.
   static std::optional<Md5> parse_md5(std::string_view text);
-  static std::string spell(const Md5& md5);
+  static Secret spell(const Md5& md5);
 
   friend bool operator==(const Md5Mark&, const Md5Mark&) = default;
   friend auto operator<=>(const Md5Mark&, const Md5Mark&) = default;

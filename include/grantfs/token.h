@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "grantfs/result.h"
+#include "grantfs/secret.h"
 
 namespace grantfs {
 
@@ -34,7 +35,7 @@ inline constexpr std::size_t kMaxTokenBytes = 255;
 
 /// A fresh token from the kernel's random numbers: 32 characters of [a-z2-7], 160 bits. Every web
 /// server can hold it in a cookie and check it with the pattern ^[a-z0-9]{32}$.
-std::string generate_token();
+Secret generate_token();
 
 /// Whether `token` can name a session: kMinTokenBytes to kMaxTokenBytes of [A-Za-z0-9_-].
 Result<void> check_token(std::string_view token);

@@ -8,6 +8,7 @@
 #include "base/quote.h"
 #include "control/client.h"
 #include "control/search.h"
+#include "grantfs/secret.h"
 
 namespace grantfs {
 namespace {
@@ -26,15 +27,29 @@ std::vector<SessionBinding> to_bindings(const json& answer) {
   return bindings;
 }
 
+/// The request as it is sent. It is put together here, since a document of nlohmann's would keep
+/// copies of the token: so the token must be one that needs no escaping, as every token is.
+Result<Secret> bind_request(std::string_view token) {
+  const bool plain = std::ranges::all_of(token, [](char c) {
+    return c > ' ' && c <= '~' && c != '"' && c != '\\';  // RFC 8259, section 7
+  });
+  if (!plain) {
+    return Error{ErrorKind::kConflict, "the token has characters that no token has"};
+  }
+  return Secret::joined({R"({"command":"bind","token":")", token, "\"}\n"});
+}
+
 }  // namespace
 
 Result<std::size_t> bind_session(const std::filesystem::path& database, std::string_view token) {
+  auto request = bind_request(token);
+  if (!request) return request.error();
   const control::KnownDaemons known = control::known_daemons(database);
   if (known.trouble) return *known.trouble;
   std::size_t bound = 0;
   for (const control::KnownDaemon& daemon : known.daemons) {
-    const auto answer = ask_daemon(daemon.socket, {{"command", "bind"}, {"token", token}},
-                                   control::kAnswerTime, daemon.name());
+    const auto answer =
+        ask_daemon_by_line(daemon.socket, request->view(), control::kAnswerTime, daemon.name());
     if (answer) {
       ++bound;
     } else if (!daemon.has_gone()) {

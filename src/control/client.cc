@@ -66,7 +66,7 @@ Result<UniqueFd> connect_by(const std::filesystem::path& socket, std::string_vie
   }
 }
 
-Result<void> send_line(const UniqueFd& fd, const std::string& line, std::string_view name,
+Result<void> send_line(const UniqueFd& fd, std::string_view line, std::string_view name,
                        SteadyTime deadline) {
   for (std::size_t sent = 0; sent < line.size();) {
     const ssize_t size = ::send(fd.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
@@ -116,7 +116,13 @@ std::int64_t number_field(const json& object, const char* key) {
 }  // namespace
 
 Result<json> ask_daemon(const std::filesystem::path& socket, const json& request,
-                        std::chrono::milliseconds time, std::string_view given_name) {
+                        std::chrono::milliseconds time, std::string_view name) {
+  const std::string line = request.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
+  return ask_daemon_by_line(socket, line, time, name);
+}
+
+Result<json> ask_daemon_by_line(const std::filesystem::path& socket, std::string_view line,
+                                std::chrono::milliseconds time, std::string_view given_name) {
   const std::string name = given_name.empty()
                                ? fmt::format("the daemon at {}", quoted(socket.native()))
                                : std::string(given_name);
@@ -126,7 +132,6 @@ Result<json> ask_daemon(const std::filesystem::path& socket, const json& request
     return Error{ErrorKind::kNotFound, fmt::format("{}: nobody listens at its socket", name)};
   }
   if (!fd) return fd.error();
-  const std::string line = request.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
   if (auto sent = send_line(*fd, line, name, deadline); !sent) return sent.error();
   auto answer = receive_line(*fd, name, deadline);
   if (!answer) return answer.error();

@@ -52,6 +52,12 @@ Result<nlohmann::json> ask_daemon(const std::filesystem::path& socket,
                                   const nlohmann::json& request,
                                   std::chrono::milliseconds time = control::kAnswerTime,
                                   std::string_view name = {});
+/// The same with a request as it is sent: a JSON object on one line, with its newline. There may be
+/// a token in it, which is not copied.
+Result<nlohmann::json> ask_daemon_by_line(const std::filesystem::path& socket,
+                                          std::string_view line,
+                                          std::chrono::milliseconds time = control::kAnswerTime,
+                                          std::string_view name = {});
 
 /// The status of the daemon at `socket`; errors and `name` as ask_daemon().
 Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string_view name = {});

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
-#include <string.h>  // NOLINT(modernize-deprecated-headers): explicit_bzero()
+#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
-#include <iostream>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/quote.h"
@@ -61,6 +60,27 @@ bool is_system_name(std::string_view name) {
 bool is_local_account(const std::string& name) {
   auto account = look_up<passwd>(name, ::getpwnam_r);
   return account && *account;
+}
+
+/// The first line of standard input, and not a byte more, through no buffer but the secret's: what
+/// follows may be for a program that we become. Of a line that is longer than the most, enough to
+/// tell.
+Result<grantfs::Secret> read_first_line(std::string_view what, std::size_t most) {
+  grantfs::Secret line;
+  line.resize(most + 2);  // "\r", and one that is too much
+  const std::span<char> bytes = line.bytes();
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t got = ::read(STDIN_FILENO, &bytes[size], 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0 || bytes[size] == '\n') break;
+    ++size;
+  }
+  if (size > 0 && bytes[size - 1] == '\r') --size;
+  line.resize(size);
+  if (!line.empty()) return line;
+  return Error{ErrorKind::kInvalid,
+               fmt::format("no {} on standard input; it is the first line", what)};
 }
 
 Error unknown(std::string_view what, const std::string& name, std::string_view number_form) {
@@ -147,41 +167,19 @@ Result<std::optional<grantfs::Network>> parse_network(const std::string& text) {
   return std::optional(*network);
 }
 
-Result<std::string> read_token() {
-  // One byte more than a token can have, to tell one that is too long.
-  std::string token;
-  for (int c = std::cin.get(); c != EOF && c != '\n' && token.size() <= grantfs::kMaxTokenBytes;
-       c = std::cin.get()) {
-    token += static_cast<char>(c);
-  }
-  if (!token.empty() && token.back() == '\r') token.pop_back();
-  if (token.empty()) {
-    return Error{ErrorKind::kInvalid, "no token on standard input; it is the first line"};
-  }
-  return token;
+Result<grantfs::Secret> read_token() {
+  return read_first_line("token", grantfs::kMaxTokenBytes);
 }
 
 Result<std::string> parse_token_id(const std::string& text) {
   if (text != "-") return text;
   auto token = read_token();
   if (!token) return token.error();
-  return grantfs::TokenHash::of(*token).hex();
+  return grantfs::TokenHash::of(token->view()).hex();
 }
 
 Result<grantfs::Secret> read_secret() {
-  // One byte more than a secret can have, to tell one that is too long.
-  std::array<char, grantfs::kMaxSigningSecretBytes + 1> bytes{};
-  std::size_t size = 0;
-  for (int c = std::cin.get(); c != EOF && c != '\n' && size < bytes.size(); c = std::cin.get()) {
-    bytes[size++] = static_cast<char>(c);
-  }
-  if (size > 0 && bytes[size - 1] == '\r') --size;
-  grantfs::Secret secret(std::string_view(bytes.data(), size));
-  ::explicit_bzero(bytes.data(), bytes.size());
-  if (size == 0) {
-    return Error{ErrorKind::kInvalid, "no secret on standard input; it is the first line"};
-  }
-  return secret;
+  return read_first_line("secret", grantfs::kMaxSigningSecretBytes);
 }
 
 CLI::Option* add_expires(CLI::App& command, std::string& expires) {

@@ -34,7 +34,7 @@ grantfs::Result<grantfs::Expiry> parse_expires(const std::string& text);
 grantfs::Result<std::optional<grantfs::Network>> parse_network(const std::string& text);
 
 /// The first line of standard input.
-grantfs::Result<std::string> read_token();
+grantfs::Result<grantfs::Secret> read_token();
 
 /// The id of a session or link, or the beginning of one; `-` is that of the token on standard
 /// input.

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sodium.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,10 +20,6 @@ std::optional<pid_t> session_of(const Caller& caller) {
 
 BoundProcess::BoundProcess(pid_t session, UniqueFd leader, SessionBearer bearer)
     : session_(session), leader_(std::move(leader)), bearer_(std::move(bearer)) {}
-
-BoundProcess::~BoundProcess() {
-  sodium_memzero(bearer_.token.data(), bearer_.token.size());
-}
 
 bool BoundProcess::admits(const Caller& caller) const {
   // The session first, the leader afterwards. A leader cannot leave its session, and the kernel

@@ -28,7 +28,7 @@ class BoundProcess {
  public:
   /// `leader` is a pidfd (pidfd_open(2)) of the process `session`, which leads its session.
   BoundProcess(pid_t session, UniqueFd leader, SessionBearer bearer);
-  ~BoundProcess();  ///< wipes the token
+  ~BoundProcess() = default;
   BoundProcess(const BoundProcess&) = delete;
   BoundProcess& operator=(const BoundProcess&) = delete;
 
@@ -49,7 +49,7 @@ class BoundProcess {
  private:
   const pid_t session_;
   const UniqueFd leader_;
-  SessionBearer bearer_;
+  const SessionBearer bearer_;
   std::atomic<bool> ended_{false};
 };
 

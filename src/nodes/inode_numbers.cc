@@ -35,7 +35,7 @@ std::string view_name(const View& view) {
   }
   if (const auto* bearer = std::get_if<Md5Bearer>(&view.identity)) {
     return (view.shows_expired ? "expired:" : "md5:") + bearer->mark.expires.text() + ':' +
-           Md5Mark::spell(bearer->mark.md5) + at(bearer->from);
+           TokenHash::of(Md5Mark::spell(bearer->mark.md5).view()).hex() + at(bearer->from);
   }
   if (const auto* named = std::get_if<Named>(&view.identity)) return named->principal.text();
   return "public";

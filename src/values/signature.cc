@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/quote.h"
+#include "values/random_text.h"
 
 namespace grantfs {
 namespace {
@@ -22,24 +23,26 @@ Error malformed() {
   return {ErrorKind::kInvalid, "not a signature: it has not the form that grantctl sign gives it"};
 }
 
-std::string to_base64(std::string_view bytes) {
-  std::string text(sodium_base64_encoded_len(bytes.size(), kBase64), '\0');
-  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                    bytes.size(), kBase64);
-  text.pop_back();  // the terminating zero
+Secret to_base64(std::string_view bytes) {
+  Secret text;
+  text.resize(sodium_base64_encoded_len(bytes.size(), kBase64));
+  sodium_bin2base64(text.bytes().data(), text.size(),
+                    reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), kBase64);
+  text.resize(text.size() - 1);  // the terminating zero
   return text;
 }
 
 /// None unless `text` is exactly what to_base64() makes of the bytes: one text for each.
-std::optional<std::string> from_base64(std::string_view text) {
-  std::string bytes(text.size(), '\0');
+std::optional<Secret> from_base64(std::string_view text) {
+  Secret bytes;
+  bytes.resize(text.size());
   std::size_t size = 0;
-  if (sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), text.data(),
-                        text.size(), nullptr, &size, nullptr, kBase64) != 0) {
+  if (sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.bytes().data()), bytes.size(),
+                        text.data(), text.size(), nullptr, &size, nullptr, kBase64) != 0) {
     return std::nullopt;
   }
   bytes.resize(size);
-  if (to_base64(bytes) != text) return std::nullopt;
+  if (to_base64(bytes.view()).view() != text) return std::nullopt;
   return bytes;
 }
 
@@ -106,13 +109,8 @@ std::optional<SignatureClaims> claims_in(std::string_view payload) {
 }  // namespace
 
 Secret generate_signing_secret() {
-  constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
-  std::array<char, 52> characters{};
-  randombytes_buf(characters.data(), characters.size());
-  for (char& c : characters) c = kAlphabet[static_cast<unsigned char>(c) % kAlphabet.size()];
-  Secret secret(std::string_view(characters.data(), characters.size()));
-  sodium_memzero(characters.data(), characters.size());
-  return secret;
+  constexpr std::size_t kCharacters = 52;
+  return random_text(kCharacters);
 }
 
 bool is_signing_key_id(std::string_view id) {
@@ -125,30 +123,33 @@ Result<Signature> Signature::parse(std::string_view token) {
   if (token.size() > StorePath::kMaxNameBytes) return malformed();
   const auto bytes = from_base64(token);
   if (!bytes || bytes->size() < kHmacBytes) return malformed();
-  auto claims = claims_in(std::string_view(*bytes).substr(kHmacBytes));
+  auto claims = claims_in(bytes->view().substr(kHmacBytes));
   if (!claims) return malformed();
   Hmac mac{};
-  std::copy_n(bytes->begin(), mac.size(), mac.begin());
+  std::copy_n(bytes->view().begin(), mac.size(), mac.begin());
   return Signature(std::move(*claims), mac, TokenHash::of(token));
 }
 
 bool Signature::is_by(std::string_view secret) const {
   // The claims have one spelling, so what was signed is had back from them.
-  const Hmac expected = hmac_of(payload_of(claims_), secret);
-  return sodium_memcmp(expected.data(), mac_.data(), mac_.size()) == 0;
+  Hmac expected = hmac_of(payload_of(claims_), secret);
+  const bool same = sodium_memcmp(expected.data(), mac_.data(), mac_.size()) == 0;
+  sodium_memzero(expected.data(), expected.size());  // a right signature, whatever was presented
+  return same;
 }
 
-Result<std::string> sign(const SignatureClaims& claims, std::string_view secret) {
+Result<Secret> sign(const SignatureClaims& claims, std::string_view secret) {
   const std::string payload = payload_of(claims);
   if (claims_in(payload) != claims) {
     return Error{ErrorKind::kInvalid,
                  fmt::format("cannot be signed: the key id {}, the address {}, or the time",
                              quoted(claims.key_id), quoted(claims.address))};
   }
-  const Hmac mac = hmac_of(payload, secret);
-  std::string bytes(mac.begin(), mac.end());
-  bytes += payload;
-  std::string token = to_base64(bytes);
+  Hmac mac = hmac_of(payload, secret);
+  const Secret bytes =
+      Secret::joined({{reinterpret_cast<const char*>(mac.data()), mac.size()}, payload});
+  sodium_memzero(mac.data(), mac.size());
+  Secret token = to_base64(bytes.view());
   if (token.size() > StorePath::kMaxNameBytes) {
     const std::size_t others = bytes.size() - claims.path.spelling().size();
     const std::size_t most = StorePath::kMaxNameBytes * 3 / 4 - others;
@@ -184,11 +185,11 @@ std::optional<Md5> Md5Mark::parse_md5(std::string_view text) {
   const auto bytes = from_base64(spelt);
   Md5 md5{};
   if (!bytes || bytes->size() != md5.size()) return std::nullopt;
-  std::copy(bytes->begin(), bytes->end(), md5.begin());
+  std::ranges::copy(bytes->view(), md5.begin());
   return md5;
 }
 
-std::string Md5Mark::spell(const Md5& md5) {
+Secret Md5Mark::spell(const Md5& md5) {
   return to_base64({reinterpret_cast<const char*>(md5.data()), md5.size()});
 }
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "values/random_text.h"
+
 namespace grantfs {
 
 TokenHash TokenHash::of(std::string_view token) {
@@ -32,15 +34,9 @@ Result<TokenHash> TokenHash::parse(std::string_view hex) {
   return TokenHash(std::string(hex));
 }
 
-std::string generate_token() {
-  constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
+Secret generate_token() {
   constexpr std::size_t kTokenCharacters = 32;
-  std::array<unsigned char, kTokenCharacters> random{};
-  randombytes_buf(random.data(), random.size());
-  std::string token;
-  for (const unsigned char byte : random) token += kAlphabet[byte % kAlphabet.size()];
-  sodium_memzero(random.data(), random.size());
-  return token;
+  return random_text(kTokenCharacters);
 }
 
 Result<void> check_token(std::string_view token) {

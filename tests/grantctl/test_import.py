@@ -91,6 +91,8 @@ class Csv(ImportCase):
         ("principal,path\nuser:1,\"a\"b\n", r"line 2 has something behind the double quotes of 'a'"),
         ("principal,path\nuser:1,a\nuser:1,\"b\nc\nd", r"line 3 begins a value in double quotes that never ends"),
         ("principal,path\nuser:1,a\rb\n", r"line 2 has a carriage return"),
+        ("kind,id,path,format,secret\nkey,k1,a,hmac-sha256,0123\"4\n", r"line 2 has a double quote inside of the secret"),
+        ("kind,id,path,format,secret\nkey,k1,a,hmac-sha256,\"0123\"4\n", r"line 2 has something behind the double quotes of the secret;"),
         ("principal,path\nuser:1,\"" + "x" * 70000, r"line 2 has a value longer than any path"),
         ("principal,pathh\nuser:1,a\n", r"column 'pathh' is none of kind, principal, path.*--path-column"),
         ("principal,path,expiry\nuser:1,a,1\n", r"column 'expiry' is none of"),

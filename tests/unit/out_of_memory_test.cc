@@ -1,6 +1,5 @@
 // What the recaller and the control thread do when memory does not suffice, at whichever
-// allocation. The operators replace those of the whole test program, and fail only on a thread that
-// asks for it.
+// allocation; see support/allocation.h.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -19,55 +18,9 @@
 #include "lease/recaller.h"
 #include "nodes/node_table.h"
 #include "nodes/slab.h"
+#include "support/allocation.h"
 #include "support/policy_fixture.h"
 #include "tree/tree.h"
-
-namespace {
-
-/// How many more allocations of this thread succeed; negative: all.
-thread_local long allocations_left = -1;
-
-void* allocate(std::size_t size) {
-  if (allocations_left == 0) {
-    allocations_left = -1;  // one fails, and what follows succeeds
-    throw std::bad_alloc();
-  }
-  if (allocations_left > 0) --allocations_left;
-  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  return allocate(size);
-}
-void* operator new[](std::size_t size) {
-  return allocate(size);
-}
-// The sanitizers have these of their own, which would not go with ours.
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  try {
-    return allocate(size);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-void* operator new[](std::size_t size, const std::nothrow_t& nothrow) noexcept {
-  return operator new(size, nothrow);
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
 
 namespace grantfs {
 namespace {
@@ -124,7 +77,7 @@ TEST_F(OutOfMemoryTest, WhicheverAllocationOfARecallFailsEverythingIsRecalledAnd
     // The recalling thread asks for the time once a round.
     const auto clock = [&] {
       const long armed = next.exchange(-1);
-      if (armed >= 0) allocations_left = armed;
+      if (armed >= 0) test::allocations_left = armed;
       return system_now();
     };
     auto started = Recaller::start(tree.withdrawal(), *policy_, kernel, {.clock = clock});
@@ -153,8 +106,8 @@ TEST_F(OutOfMemoryTest, WhicheverAllocationOfARecallFailsEverythingIsRecalledAnd
     // Whoever waits may be told nothing by a round that broke off; the next is answered.
     ASSERT_TRUE(catch_up([] {}) || catch_up([] {})) << which;
     ASSERT_TRUE(catch_up([&] {
-      failed = allocations_left < 0;
-      allocations_left = -1;
+      failed = test::allocations_left < 0;
+      test::allocations_left = -1;
     })) << which;
     for (const std::string& name : lent) EXPECT_TRUE(kernel.told().contains(name)) << name << which;
   }
@@ -167,12 +120,12 @@ class Control {
   void operator()(const json& request, const ControlReply& reply) {
     const std::string command = request["command"];
     if (command == "left") {
-      left_ = std::exchange(allocations_left, -1);
+      left_ = std::exchange(test::allocations_left, -1);
       return reply(json::object());
     }
     if (command == "arm") {
       reply(json::object());
-      allocations_left = which;
+      test::allocations_left = which;
       return;
     }
     json told = json::object();
@@ -221,14 +174,14 @@ TEST(SlabOutOfMemory, WhicheverAllocationFailsWhatIsMadeNextIsFound) {
   for (long which = 0; failed; ++which) {
     Slab<int> slab;
     for (int chunks = 0; chunks < 4; ++chunks) {
-      allocations_left = which;
+      test::allocations_left = which;
       failed = false;
       try {
         slab.make();
       } catch (const std::bad_alloc&) {
         failed = true;
       }
-      allocations_left = -1;
+      test::allocations_left = -1;
       for (int i = 0; i < 512; ++i) ASSERT_NE(slab.find(slab.make()), nullptr) << which;
     }
   }
@@ -241,14 +194,14 @@ TEST(NodeTableOutOfMemory, WhicheverAllocationFailsWhatIsRememberedNextIsFoundAn
     // Far more than there is room for at first, and in folders that are views themselves.
     const auto node = table.remember_door(kRootNode, std::to_string(number), NodeKind::kFolder,
                                           std::make_shared<View>(View{Anyone{}}), nullptr);
-    allocations_left = -1;
+    test::allocations_left = -1;
     ++lookups[node->node];
     return node->node;
   };
   constexpr int kFolders = 3'000;
   int failures = 0;
   for (int i = 0; i < kFolders; ++i) {
-    allocations_left = i % 12;
+    test::allocations_left = i % 12;
     try {
       remember(i);
     } catch (const std::bad_alloc&) {

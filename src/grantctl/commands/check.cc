@@ -43,7 +43,7 @@ Result<std::optional<grantfs::Address>> parse_from(const std::string& text) {
 Result<Asker> parse_signature(const std::optional<grantfs::Address>& from) {
   auto token = read_token();
   if (!token) return token.error();
-  auto signature = grantfs::Signature::parse(*token);
+  auto signature = grantfs::Signature::parse(token->view());
   if (!signature) return signature.error();
   const std::string name = "signature:" + signature->id().hex();
   return Asker{grantfs::SignatureBearer{std::move(*signature), from}, name};
@@ -54,11 +54,11 @@ Result<Asker> parse_identity(const std::string& text, const std::optional<grantf
   if (text == "session:-" || text == "link:-") {
     auto token = read_token();
     if (!token) return token.error();
-    const auto id = grantfs::TokenHash::of(*token);
+    const auto id = grantfs::TokenHash::of(token->view());
     const bool is_link = text.starts_with("link:");
     const std::string name = (is_link ? "link:" : "session:") + id.hex();
     if (is_link) return Asker{grantfs::LinkBearer{id, from}, name};
-    return Asker{grantfs::SessionBearer{id, *token, from}, name};
+    return Asker{grantfs::SessionBearer{id, grantfs::SharedSecret(std::move(*token)), from}, name};
   }
   if (text.starts_with("session:") || text.starts_with("link:") || text.starts_with("signature:")) {
     return Error{ErrorKind::kInvalid,

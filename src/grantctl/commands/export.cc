@@ -32,12 +32,12 @@ class LineWriter {
 
   Result<void> line(std::string_view text) {
     constexpr std::size_t kPiece = 1 << 16;
-    buffer_ += text;
-    buffer_ += '\n';
+    buffer_.append(text);
+    buffer_.append('\n');
     return buffer_.size() >= kPiece ? flush() : Result<void>();
   }
   Result<void> flush() {
-    std::string_view rest = buffer_;
+    std::string_view rest = buffer_.view();
     while (!rest.empty()) {
       const ssize_t written = ::write(fd_, rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
@@ -51,7 +51,7 @@ class LineWriter {
  private:
   const int fd_;
   const std::string name_;
-  std::string buffer_;
+  grantfs::Secret buffer_;  ///< there may be keys in it
 };
 
 struct ExportArguments {
@@ -98,7 +98,7 @@ Result<std::int64_t> write_policy(const Context& context, int fd, const std::str
   auto done = (*admin)->for_each_row([&](const grantfs::PolicyRow& row) -> Result<void> {
     if (without_keys && row.kind == grantfs::PolicyRow::Kind::kKey) return {};
     ++rows;
-    return out.line(to_csv(row));
+    return out.line(to_csv(row).view());
   });
   if (!done) return done.error();
   if (auto flushed = out.flush(); !flushed) return flushed.error();

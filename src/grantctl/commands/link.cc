@@ -17,6 +17,7 @@ using grantfs::ErrorKind;
 using grantfs::Principal;
 using grantfs::quoted;
 using grantfs::Result;
+using grantfs::Secret;
 using grantfs::StorePath;
 
 namespace {
@@ -37,12 +38,13 @@ Json link_json(const grantfs::Link& link, grantfs::Timestamp now) {
 }
 
 /// Where the link leads on the site; with a slash at the end unless it is known to be a file.
-std::string url_of(Context& context, const std::string& prefix, const std::string& token,
-                   const StorePath& path) {
-  std::string url = prefix + (prefix.ends_with('/') ? "" : "/") + token + '/';
+Secret url_of(Context& context, std::string_view prefix, std::string_view token,
+              const StorePath& path) {
+  Secret url = Secret::joined({prefix, prefix.ends_with('/') ? "" : "/", token, "/"});
   if (path.is_root()) return url;
-  url += percent_encoded(path.name());
-  return look_in_store(context, path) == StoreContent::kFolder ? url + '/' : url;
+  url.append(percent_encoded(path.name()));
+  if (look_in_store(context, path) == StoreContent::kFolder) url.append('/');
+  return url;
 }
 
 struct LinkArguments {
@@ -106,24 +108,25 @@ Result<int> run_link_create(Context& context, const LinkArguments& arguments) {
   if (!principal) return principal.error();
   if (auto right = check_right(context, *principal, *path); !right) return right.error();
 
-  const std::string token = grantfs::generate_token();
+  const Secret token = grantfs::generate_token();
   const bool has_url = !arguments.url_prefix.empty();
-  const std::string url = has_url ? url_of(context, arguments.url_prefix, token, *path) : "";
+  const Secret url =
+      has_url ? url_of(context, arguments.url_prefix, token.view(), *path) : Secret();
   // A pipe that nobody reads is an error to be dealt with below, not our end.
   (void)std::signal(SIGPIPE, SIG_IGN);
-  auto id = (*admin)->create_link(*principal, *path, token, *terms);
+  auto id = (*admin)->create_link(*principal, *path, token.view(), *terms);
   if (!id) return id.error();
   if (context.json) {
     Json document = link_json(
         {*id, *principal, *path, terms->expires, terms->address ? terms->address->text() : "",
          terms->uses, grantfs::system_now()},
         grantfs::system_now());
-    document["token"] = token;
+    document["token"] = token.view();
     document["url"] = nullptr;
-    if (has_url) document["url"] = url;
+    if (has_url) document["url"] = url.view();
     print(document);
   } else {
-    print_line(has_url ? url : token);
+    print_line(has_url ? url.view() : token.view());
   }
   if (!std::cout.flush()) return undelivered("link", id->hex(), (*admin)->remove_link(id->hex()));
   return kDone;

@@ -11,6 +11,7 @@
 #include "base/quote.h"
 #include "base/unique_fd.h"
 #include "control/bind.h"
+#include "grantctl/arguments.h"
 #include "grantctl/commands/commands.h"
 #include "grantctl/output.h"
 #include "grantfs/secret.h"
@@ -32,24 +33,11 @@ constexpr int kCannotExecute = 126;
 constexpr int kNoSuchProgram = 127;
 constexpr int kSignalled = 128;  ///< plus the signal's number, as shells have it
 
-/// The first line of standard input, and not a byte more: the rest is for the program. What cannot
-/// be a token is kNotFound, like one that is unknown.
-Result<Secret> read_token_line() {
-  std::array<char, grantfs::kMaxTokenBytes + 2> line{};  // "\r", and one that is too much
-  std::size_t size = 0;
-  while (size < line.size()) {
-    const ssize_t got = ::read(STDIN_FILENO, &line[size], 1);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0 || line[size] == '\n') break;
-    ++size;
-  }
-  if (size > 0 && line[size - 1] == '\r') --size;
-  Secret token(std::string_view(line.data(), size));
-  ::explicit_bzero(line.data(), line.size());
-  if (size == 0) {
-    return Error{ErrorKind::kInvalid, "no token on standard input; it is the first line"};
-  }
-  if (auto possible = grantfs::check_token(token.view()); !possible) {
+/// What cannot be a token is kNotFound, like one that is unknown.
+Result<Secret> read_possible_token() {
+  auto token = read_token();
+  if (!token) return token.error();
+  if (auto possible = grantfs::check_token(token->view()); !possible) {
     return Error{ErrorKind::kNotFound, possible.error().message};
   }
   return token;
@@ -170,7 +158,7 @@ Result<int> run_program(Context& context, const std::string& session) {
   }
   auto database = context.database();
   if (!database) return database.error();
-  auto token = read_token_line();
+  auto token = read_possible_token();
   if (!token) return token.error();
 
   std::array<int, 2> ends{};

@@ -77,7 +77,7 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
   if (!address) return address.error();
 
   const bool given = arguments.token == "-";
-  std::string token;
+  grantfs::Secret token;
   if (given) {
     auto read = read_token();
     if (!read) return read.error();
@@ -89,20 +89,20 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
   if (!admin) return admin.error();
   // A pipe that nobody reads is an error to be dealt with below, not our end.
   (void)std::signal(SIGPIPE, SIG_IGN);
-  auto id = (*admin)->create_session(*principal, token, *expires, *address);
+  auto id = (*admin)->create_session(*principal, token.view(), *expires, *address);
   if (!id) return id.error();
 
   if (context.json) {
     Json document;
     document["id"] = id->hex();
-    if (!given) document["token"] = token;
+    if (!given) document["token"] = token.view();
     put_bytes(document, "principal", principal->text());
     document["expires"] = to_json(*expires);
     document["address"] = nullptr;
     if (*address) document["address"] = (*address)->text();
     print(document);
   } else {
-    print_line(given ? id->hex() : token);
+    print_line(given ? std::string_view(id->hex()) : token.view());
   }
   if (!std::cout.flush())
     return undelivered("session", id->hex(), (*admin)->remove_session(id->hex()));

@@ -14,6 +14,7 @@ using grantfs::Error;
 using grantfs::ErrorKind;
 using grantfs::quoted;
 using grantfs::Result;
+using grantfs::Secret;
 using grantfs::StorePath;
 using grantfs::Timestamp;
 using grantfs::UsableSigningKey;
@@ -30,7 +31,7 @@ struct SignArguments {
 
 /// What a web server is to put behind its prefix, up to the file's own name or URI.
 struct SignedUrl {
-  std::string door;  ///< below by-signature, or by-md5
+  Secret door;       ///< below by-signature, or by-md5
   std::string rest;  ///< not escaped
 };
 
@@ -122,9 +123,9 @@ Result<SignedUrl> sign_md5(grantfs::Admin& admin, const UsableSigningKey& key,
   const auto md5 = key.expression->digest({expires}, uri, address, key.secret.view());
   if (of_folders) uri += '/';
   if (!md5) return Error{ErrorKind::kSystem, "this machine's OpenSSL does not do MD5"};
-  return SignedUrl{
-      fmt::format("{}/{}", expires.time_since_epoch().count(), grantfs::Md5Mark::spell(*md5)),
-      uri.substr(1)};
+  const std::string until = std::to_string(expires.time_since_epoch().count());
+  return SignedUrl{Secret::joined({until, "/", grantfs::Md5Mark::spell(*md5).view()}),
+                   uri.substr(1)};
 }
 
 Result<int> run_sign(Context& context, const SignArguments& arguments) {
@@ -156,24 +157,24 @@ Result<int> run_sign(Context& context, const SignArguments& arguments) {
                          grantfs::format_timestamp(*key->retired)));
   }
 
-  std::string url;
-  if (!arguments.url_prefix.empty()) {
-    url = arguments.url_prefix;
-    if (!url.ends_with('/')) url += '/';
-    url += made->door + '/' + percent_encoded(made->rest);
+  Secret url;
+  if (const std::string_view prefix = arguments.url_prefix; !prefix.empty()) {
+    url = Secret::joined({prefix, prefix.ends_with('/') ? "" : "/", made->door.view(), "/",
+                          percent_encoded(made->rest)});
   }
   if (!context.json) {
-    print_line(url.empty() ? made->door : url);
+    print_line(url.empty() ? made->door.view() : url.view());
     return kDone;
   }
   Json document;
   document["key"] = key->id;
   put_bytes(document, "path", path->text());
   document["expires"] = to_json(*expires);
-  document["door"] = std::string(key->expression ? "by-md5/" : "by-signature/") + made->door;
+  document["door"] =
+      Secret::joined({key->expression ? "by-md5/" : "by-signature/", made->door.view()}).view();
   put_bytes(document, "rest", made->rest);
   document["url"] = nullptr;
-  if (!url.empty()) document["url"] = url;
+  if (!url.empty()) document["url"] = url.view();
   print(document);
   return kDone;
 }

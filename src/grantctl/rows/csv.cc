@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "base/quote.h"
 #include "base/unique_fd.h"
 #include "grantctl/rows/records.h"
+#include "grantfs/secret.h"
 
 namespace grantctl {
 
@@ -16,6 +16,7 @@ using grantfs::Error;
 using grantfs::ErrorKind;
 using grantfs::quoted;
 using grantfs::Result;
+using grantfs::Secret;
 using grantfs::UniqueFd;
 
 namespace {
@@ -26,19 +27,20 @@ class ByteReader {
   static constexpr int kEnd = -1;
   static constexpr int kFailed = -2;
 
-  explicit ByteReader(UniqueFd file) : file_(std::move(file)) {}
+  explicit ByteReader(UniqueFd file) : file_(std::move(file)) { buffer_.resize(65536); }
 
   /// The next byte, which stays; or kEnd or kFailed (errno).
   int peek() {
     if (position_ == size_) {
       ssize_t got = 0;
-      while ((got = ::read(file_.get(), buffer_.data(), buffer_.size())) < 0 && errno == EINTR) {
+      while ((got = ::read(file_.get(), buffer_.bytes().data(), buffer_.size())) < 0 &&
+             errno == EINTR) {
       }
       if (got <= 0) return got == 0 ? kEnd : kFailed;
       position_ = 0;
       size_ = static_cast<std::size_t>(got);
     }
-    return static_cast<unsigned char>(buffer_[position_]);
+    return static_cast<unsigned char>(buffer_.view()[position_]);
   }
   int get() {
     const int byte = peek();
@@ -48,7 +50,7 @@ class ByteReader {
 
  private:
   UniqueFd file_;
-  std::array<char, 65536> buffer_{};
+  Secret buffer_;  ///< there may be keys in it
   std::size_t position_ = 0;
   std::size_t size_ = 0;
 };
@@ -62,7 +64,7 @@ class CsvRecords : public Records {
     auto read = next();
     if (!read) return read.error();
     if (!*read) return wrong("is missing: the first line names the columns");
-    columns_ = values_;
+    for (const Secret& value : values_) columns_.emplace_back(value.view());
     constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
     if (columns_.front().starts_with(kByteOrderMark)) {
       columns_.front().erase(0, kByteOrderMark.size());
@@ -83,7 +85,7 @@ class CsvRecords : public Records {
     bool more = true;
     while (more) {
       if (count_ == values_.size()) values_.emplace_back();
-      std::string& value = values_[count_++];
+      Secret& value = values_[count_++];
       value.clear();
       auto ended = bytes_.peek() == '"' ? read_quoted(value) : read_plain(value);
       if (!ended) return ended.error();
@@ -100,9 +102,9 @@ class CsvRecords : public Records {
   }
 
   Result<std::optional<std::string_view>> value(std::size_t column) const override {
-    const std::string& value = values_.at(column);
+    const Secret& value = values_.at(column);
     if (value.empty()) return std::optional<std::string_view>();
-    return std::optional<std::string_view>(value);
+    return std::optional<std::string_view>(value.view());
   }
 
  private:
@@ -118,6 +120,12 @@ class CsvRecords : public Records {
   }
   Error too_long() const {
     return wrong("has a value longer than any path; is a double quote missing?");
+  }
+
+  /// The value at hand, for messages; one of the column `secret` is not repeated.
+  std::string called(const Secret& value) const {
+    const bool secret = count_ <= columns_.size() && columns_[count_ - 1] == "secret";
+    return secret ? "the secret" : quoted(value.view());
   }
 
   /// LF, CR LF, or a CR alone, which ends no line; false at anything else.
@@ -143,18 +151,18 @@ class CsvRecords : public Records {
         fmt::format("has {}; write such a value in double quotes, with those in it twice", after));
   }
 
-  Result<bool> read_plain(std::string& value) {
+  Result<bool> read_plain(Secret& value) {
     while (true) {
       const int byte = bytes_.peek();
       if (byte < 0 || byte == ',' || byte == '\n' || byte == '\r') break;
-      if (byte == '"') return wrong("has a double quote inside of " + grantfs::quoted(value));
-      value += static_cast<char>(bytes_.get());
+      if (byte == '"') return wrong("has a double quote inside of " + called(value));
+      value.append(static_cast<char>(bytes_.get()));
       if (value.size() > kMaxValueBytes) return too_long();
     }
-    return read_separator("a carriage return inside of " + grantfs::quoted(value));
+    return read_separator("a carriage return inside of " + called(value));
   }
 
-  Result<bool> read_quoted(std::string& value) {
+  Result<bool> read_quoted(Secret& value) {
     bytes_.get();
     while (true) {
       const int byte = bytes_.get();
@@ -165,16 +173,16 @@ class CsvRecords : public Records {
         if (bytes_.peek() != '"') break;
         bytes_.get();
       }
-      value += static_cast<char>(byte);
+      value.append(static_cast<char>(byte));
       if (value.size() > kMaxValueBytes) return too_long();
     }
-    return read_separator("something behind the double quotes of " + grantfs::quoted(value));
+    return read_separator("something behind the double quotes of " + called(value));
   }
 
   ByteReader bytes_;
   const std::string numbered_;
   std::vector<std::string> columns_;
-  std::vector<std::string> values_;
+  std::vector<Secret> values_;  ///< there may be keys among them
   std::size_t count_ = 0;
   std::int64_t line_ = 1;
   std::int64_t number_ = 1;

@@ -18,6 +18,7 @@ using grantfs::Principal;
 using grantfs::quoted;
 using grantfs::Result;
 using grantfs::Rights;
+using grantfs::Secret;
 using grantfs::StorePath;
 using grantfs::Timestamp;
 
@@ -34,9 +35,14 @@ std::optional<Enum> named_value(const std::array<std::string_view, N>& names,
   return static_cast<Enum>(found - names.begin());
 }
 
-std::string to_hex(std::string_view bytes) {
-  std::string text;
-  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+Secret to_hex(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  Secret text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    text.append(kDigits[byte >> 4]);
+    text.append(kDigits[byte & 0xF]);
+  }
   return text;
 }
 
@@ -48,7 +54,7 @@ std::string folder_name(std::string folder) {
 
 }  // namespace
 
-std::string to_csv(const PolicyRow& row) {
+Secret to_csv(const PolicyRow& row) {
   using Kind = PolicyRow::Kind;
   const bool member = row.kind == Kind::kMember;
   const auto time = [](const Expiry& at) {
@@ -68,13 +74,13 @@ std::string to_csv(const PolicyRow& row) {
                         link.uses ? std::to_string(*link.uses) : std::string(), time(link.created));
   } else if (row.kind == Kind::kKey) {
     const grantfs::KeyRow& key = *row.key;
-    line +=
-        fmt::format("{},,,{},{},{},{},{}", key.id, csv_value(key.format), csv_value(key.uri_prefix),
-                    to_hex(key.secret.view()), time(key.retired), time(key.created));
+    line += fmt::format("{},,,{},{},", key.id, csv_value(key.format), csv_value(key.uri_prefix));
+    return Secret::joined({line, to_hex(key.secret.view()).view(),
+                           fmt::format(",{},{}", time(key.retired), time(key.created))});
   } else {
     line += ",,,,,,,";
   }
-  return line;
+  return Secret(line);
 }
 
 Result<RowReader> RowReader::start(std::unique_ptr<Records> records, RowFormat format) {

@@ -17,8 +17,8 @@ inline constexpr std::array<std::string_view, 14> kPolicyColumns{
     "kind",    "principal", "path",   "group",      "rights", "expires", "id",
     "address", "uses",      "format", "uri_prefix", "secret", "retired", "created"};
 
-/// A row as a line of CSV with these columns, without its end.
-std::string to_csv(const grantfs::PolicyRow& row);
+/// A row as a line of CSV with these columns, without its end. That of a key has its secret in it.
+grantfs::Secret to_csv(const grantfs::PolicyRow& row);
 
 /// How records are to be understood. Empty: not given.
 struct RowFormat {

@@ -128,14 +128,15 @@ Result<std::string> RowReader::read_uri_prefix(bool must_be) const {
 Result<Secret> RowReader::read_secret(std::size_t least) const {
   auto text = needed(kSecret);
   if (!text) return text.error();
-  std::string bytes(text->size() / 2 + 1, '\0');
+  Secret secret;
+  secret.resize(text->size() / 2 + 1);
   std::size_t size = 0;
   const char* end = nullptr;
-  const bool is_hex = sodium_hex2bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(),
-                                     text->data(), text->size(), nullptr, &size, &end) == 0 &&
-                      end == text->data() + text->size();
-  Secret secret(std::string_view(bytes).substr(0, is_hex ? size : 0));
-  sodium_memzero(bytes.data(), bytes.size());
+  const bool is_hex =
+      sodium_hex2bin(reinterpret_cast<unsigned char*>(secret.bytes().data()), secret.size(),
+                     text->data(), text->size(), nullptr, &size, &end) == 0 &&
+      end == text->data() + text->size();
+  secret.resize(is_hex ? size : 0);
   // It is in no message, whatever is wrong with it.
   if (!is_hex) return at_row("secret: write its bytes in hexadecimal, two digits each");
   if (size >= least && size <= grantfs::kMaxSigningSecretBytes) return secret;

@@ -40,7 +40,7 @@ Result<std::optional<Explanation::Session>> Identities::session_by_source(
     const SessionBearer& bearer) {
   using Found = std::optional<Explanation::Session>;
   if (database_.source() == nullptr) return Found();
-  auto who = database_.source()->who(bearer.token);
+  auto who = database_.source()->who(bearer.token.view());
   if (!who) return who.error();
   if (!*who) return Found();
   return Found(Explanation::Session{std::move((*who)->principal), (*who)->expires, {}});

@@ -91,6 +91,12 @@ TEST_F(ControlPeerTest, ASessionIsBoundAtEveryDaemonOrNot) {
   const auto bindings = find_bindings(database_);
   ASSERT_TRUE(bindings);
   EXPECT_EQ(*bindings, (std::vector<SessionBinding>{{7, "x"}}));
+  for (const char* const no_token : {"secret\"-token", "secret\\", "secret token", "secret\n"}) {
+    bound = bind_session(database_, no_token);
+    ASSERT_FALSE(bound);
+    EXPECT_EQ(bound.error().kind, ErrorKind::kConflict);
+    EXPECT_EQ(bound.error().message.find("secret"), std::string::npos);
+  }
   for (const bool denied : {false, true}) {
     refuses_ = true;
     denied_ = denied;

@@ -16,7 +16,7 @@ constexpr uid_t kUid = 1001;
 constexpr const char* kToken = "abcdefghijklmnopqrstuvwxyz234567";
 
 SessionBearer bearer(const char* token = kToken) {
-  return {TokenHash::of(token), token, std::nullopt};
+  return {TokenHash::of(token), SharedSecret(token), std::nullopt};
 }
 
 Caller caller(const Child& child) {

@@ -47,7 +47,7 @@ TEST(Token, AGeneratedTokenFitsTheDocumentedPattern) {
   std::set<std::string> seen;
   std::set<char> characters;
   for (int i = 0; i < 200; ++i) {
-    const std::string token = generate_token();
+    const std::string token(generate_token().view());
     EXPECT_EQ(token.size(), 32U);
     EXPECT_EQ(token.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567"), std::string::npos);
     EXPECT_TRUE(check_token(token));

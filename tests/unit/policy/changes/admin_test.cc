@@ -175,7 +175,7 @@ TEST_F(AdminTest, ForgettingAPrincipalDeletesAllThatNamesIt) {
   add_member("group:g", "user:a");
   add_member("group:h", "group:g");
   add_member("group:g", "group:g");
-  ASSERT_TRUE(admin_->create_session(principal("group:g"), generate_token(), {}));
+  ASSERT_TRUE(admin_->create_session(principal("group:g"), generate_token().view(), {}));
   own("user:a", "z");
   auto counts = admin_->forget(principal("group:g"));
   ASSERT_TRUE(counts);
@@ -244,7 +244,7 @@ TEST_F(AdminTest, ARemovedMemberIsGone) {
 }
 
 TEST_F(AdminTest, ASessionIsStoredByItsHashAlone) {
-  const std::string token = generate_token();
+  const std::string token(generate_token().view());
   auto id = admin_->create_session(principal("user:a"), token, now_ + seconds{9});
   ASSERT_TRUE(id);
   EXPECT_EQ(*id, TokenHash::of(token));
@@ -259,7 +259,7 @@ TEST_F(AdminTest, ASessionIsStoredByItsHashAlone) {
 }
 
 TEST_F(AdminTest, ATokenHasOneSessionAndIsNotRepeatedInARefusal) {
-  const std::string token = generate_token();
+  const std::string token(generate_token().view());
   ASSERT_TRUE(admin_->create_session(principal("user:a"), token, {}));
   auto again = admin_->create_session(principal("user:b"), token, {});
   ASSERT_FALSE(again);
@@ -290,7 +290,7 @@ TEST_F(AdminTest, ASessionIsRemovedByItsIdOrABeginningThatIsItsAlone) {
 }
 
 TEST_F(AdminTest, WhatIsNoSessionIdIsNotRepeated) {
-  const std::string token = generate_token();
+  const std::string token(generate_token().view());
   for (const std::string& id : {token, std::string("FFFFFFFFFF"), std::string(65, 'a')}) {
     auto refused = admin_->remove_session(id);
     ASSERT_FALSE(refused);
@@ -301,7 +301,7 @@ TEST_F(AdminTest, WhatIsNoSessionIdIsNotRepeated) {
 
 TEST_F(AdminTest, AllSessionsOfAPrincipalEndTogether) {
   for (const char* who : {"user:a", "user:a", "user:b"}) {
-    ASSERT_TRUE(admin_->create_session(principal(who), generate_token(), {}));
+    ASSERT_TRUE(admin_->create_session(principal(who), generate_token().view(), {}));
   }
   EXPECT_EQ(admin_->remove_sessions_of(principal("user:a"))->sessions, 2);
   EXPECT_EQ(admin_->sessions({})->size(), 1U);
@@ -313,8 +313,8 @@ TEST_F(AdminTest, PruningTakesWhatHasExpiredAndNothingElse) {
   grant("user:a", "z");
   add_member("group:g", "user:a", now_ - seconds{1});
   add_member("group:g", "user:b");
-  ASSERT_TRUE(admin_->create_session(principal("user:a"), generate_token(), now_));
-  ASSERT_TRUE(admin_->create_session(principal("user:a"), generate_token(), {}));
+  ASSERT_TRUE(admin_->create_session(principal("user:a"), generate_token().view(), now_));
+  ASSERT_TRUE(admin_->create_session(principal("user:a"), generate_token().view(), {}));
   auto counts = admin_->prune();
   ASSERT_TRUE(counts);
   EXPECT_EQ(counts->grants, 1);

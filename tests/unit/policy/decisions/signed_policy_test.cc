@@ -26,7 +26,7 @@ class SignedPolicyTest : public PolicyTest {
                      std::string_view secret = kSecret) {
     auto token = sign({"k1", at(expires), address, path(of)}, secret);
     EXPECT_TRUE(token);
-    SignatureBearer bearer{std::move(*Signature::parse(*token))};
+    SignatureBearer bearer{std::move(*Signature::parse(token->view()))};
     if (!from.empty()) bearer.from = *Address::parse(from);
     return bearer;
   }

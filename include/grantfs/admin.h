@@ -83,7 +83,8 @@ class Admin {
 
   /// Rewrites every rule, link and signing key on `from` and below it to lie at `to`. kNotFound if
   /// there is none, kConflict if `to` or anything below it has some already, kInvalid if one is the
-  /// whole store or lies inside the other, or if a resulting path would be too long.
+  /// whole store, if they are the same or one lies inside the other, or if a resulting path would
+  /// be too long.
   Result<RowCounts> move(const StorePath& from, const StorePath& to);
 
   /// Deletes every rule, link and signing key on the path and below it; of the whole store, all
@@ -100,7 +101,8 @@ class Admin {
   /// and the public's. Expired grants are listed all the same.
   Result<std::vector<Rule>> rules(const StorePath& path, const std::optional<Principal>& holder);
 
-  /// `group` must be a `group:` principal. An existing membership takes the new expiry.
+  /// `group` must be a `group:` principal, and not `member`: kInvalid. An existing membership takes
+  /// the new expiry.
   Result<void> add_member(const Principal& group, const Principal& member, Expiry expires);
   Result<RowCounts> remove_member(const Principal& group, const Principal& member);
   /// Every membership, or those of one group; sorted by group, then member.

@@ -198,6 +198,20 @@ int end_output(int status) {
   return kTrouble;
 }
 
+/// The help or the version, as was asked for.
+int print_help(const CLI::App& app, const CLI::ParseError& error, bool json) {
+  if (!json) {
+    app.exit(error);
+  } else if (dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr) {
+    Json document;
+    document["version"] = grantfs::kVersion;
+    print(document);
+  } else {
+    return fail(usage("--help is text alone; leave out --json"), json);
+  }
+  return end_output(kDone);
+}
+
 int run(int argc, char** argv) {
   Context context;
   CLI::App app("Administers who may read what in a private store served by grantfs.");
@@ -210,8 +224,7 @@ int run(int argc, char** argv) {
     app.parse(to_parse(std::move(arguments)));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-      app.exit(error);  // help or version
-      return end_output(kDone);
+      return print_help(app, error, json);
     }
     return fail(usage(fmt::format("{}; see: {} --help", describe(app, error), typed_command(app))),
                 json);

@@ -46,7 +46,7 @@ std::string called(std::string_view text) {
   if (folder != components.end() && folder + 1 != components.end()) {
     return "the path (not repeated here, since it may have a token in it)";
   }
-  return quoted(text.substr(0, StorePath::kMaxBytes));
+  return quoted(text);
 }
 
 Error refusal(std::string_view text, std::string_view why) {
@@ -63,8 +63,10 @@ Result<StorePath> to_store_path(std::string_view text, Components::const_iterato
   if (joined.empty()) return StorePath();  // "." and "./", the store itself, a view's door
   auto path = StorePath::parse(joined);
   if (!path) {
-    return refusal(text, fmt::format("is not a path in the store: it has a component '..', or "
-                                     "more than {} bytes",
+    if (joined.size() <= StorePath::kMaxBytes) {
+      return refusal(text, "is not a path in the store: it has a component '..'");
+    }
+    return refusal(text, fmt::format("is not a path in the store: it is longer than {} bytes",
                                      StorePath::kMaxBytes));
   }
   return path;

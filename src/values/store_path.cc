@@ -13,8 +13,8 @@ bool StorePath::is_name(std::string_view name) {
 
 Result<StorePath> StorePath::parse(std::string_view text) {
   const auto refuse = [&](std::string_view why) {
-    return Error{ErrorKind::kInvalid, fmt::format("{} is not a path in the store: {}",
-                                                  quoted(text.substr(0, kMaxBytes)), why)};
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is not a path in the store: {}", quoted(text), why)};
   };
   if (text == kWholeStore) return StorePath();
   if (text.empty()) return refuse("it is empty; the whole store is written .");

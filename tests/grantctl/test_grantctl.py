@@ -186,6 +186,7 @@ class Rules(Case):
         self.assertIn("rules, links or signing keys already", self.exits(DENIED, "mv", "xy", "z").stderr)
         self.exits(DENIED, "mv", "none", "other")
         self.exits(USAGE, "mv", "z", "z/1")
+        self.assertIn("'z' cannot be moved to itself", self.exits(USAGE, "mv", "z", "./z").stderr)
         self.assertIn("2 owners", self.ok("drop", "z"))
         self.exits(DENIED, "drop", "z")
         self.exits(USAGE, "drop", ".")
@@ -285,6 +286,11 @@ class Databases(Case):
         for words in (("check", "user:a", "x", "--source", config), ("import", other, "--query", "SELECT y FROM t")):
             self.assertEqual(self.run_grantctl(*words).stderr.count(str(other)), 1, words)
 
+    def test_what_sqlite_says_of_a_change_names_the_database_once(self):
+        self.sql("CREATE TRIGGER refusal BEFORE INSERT ON grants BEGIN SELECT RAISE(ABORT, 'no grants today'); END")
+        done = self.exits(TROUBLE, "grant", "user:a", "x")
+        self.assertEqual(done.stderr, f"grantctl: {self.database}: no grants today\n")
+
 
 class Arguments(Case):
     def test_harmless_forms_of_a_path_are_one(self):
@@ -299,6 +305,10 @@ class Arguments(Case):
             with self.subTest(path[:20]):
                 self.exits(USAGE, "grant", "user:a", path)
         self.assertIn("relative to the store", self.exits(USAGE, "own", "user:a", "/etc/passwd").stderr)
+
+    def test_a_path_that_is_too_long_is_said_to_be_as_long_as_it_is(self):
+        self.assertIn("(5001 bytes) is not a path in the store: it is longer than 4095 bytes",
+                      self.exits(USAGE, "grant", "user:a", "x" * 5001).stderr)
 
     def test_bad_principals_are_usage_errors(self):
         for principal in ("alice", "user:", "user:a/b", "uid:01", "uid:no-such-account", "gid:no-such-group", "uid:-1",
@@ -364,6 +374,10 @@ class Groups(Case):
         for group in ("user:a", "gid:0", "uid:root", "public", "a/b", ""):
             with self.subTest(group):
                 self.exits(USAGE, "group", "add", group, "user:a")
+
+    def test_a_group_is_no_member_of_itself(self):
+        self.assertIn("'group:g' cannot be a member of itself", self.exits(USAGE, "group", "add", "g", "group:g").stderr)
+        self.assertEqual(self.json("group", "ls")["members"], [])
 
 
 class Sessions(Case):
@@ -479,6 +493,18 @@ class JsonErrors(Case):
                 seen += 1
                 self.assertEqual((done.returncode, json.loads(done.stdout)["kind"]), (TROUBLE, "system"))
         self.assertGreater(seen, 0)
+
+    def test_the_version_is_a_document(self):
+        version = self.ok("--version").split()[1]
+        for words in (("--json", "--version"), ("--version", "--json")):
+            self.assertEqual(json.loads(self.ok(*words)), {"version": version})
+
+    def test_what_is_text_alone_is_refused(self):
+        for words in (("--json", "--help"), ("--help", "--json"), ("--json", "own", "--help"), ("--json", "metrics")):
+            with self.subTest(words):
+                done = self.exits(USAGE, *words)
+                self.assertEqual(json.loads(done.stdout)["kind"], "usage")
+                self.assertIn("--json", json.loads(done.stdout)["error"])
 
     def test_without_json_there_is_none(self):
         self.assertEqual(self.exits(2, "grant", "nonsense", "x").stdout, "")

@@ -8,6 +8,8 @@
 namespace grantctl {
 
 using grantfs::DaemonStatus;
+using grantfs::Error;
+using grantfs::ErrorKind;
 using grantfs::Result;
 
 namespace {
@@ -141,6 +143,12 @@ Result<Metrics> gather(Context& context) {
 }
 
 Result<int> run_metrics(Context& context) {
+  if (context.json) {
+    return Error{
+        ErrorKind::kInvalid,
+        "metrics has no --json, but the form that Prometheus reads; grantctl --json status "
+        "has the same counters"};
+  }
   auto metrics = gather(context);
   if (!metrics) return metrics.error();
   for (const auto& [name, metric] : *metrics) {

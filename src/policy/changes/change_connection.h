@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "db/connection.h"
+#include "db/error.h"
 #include "db/rows.h"
 #include "db/statement.h"
 #include "db/transaction.h"
@@ -91,12 +92,12 @@ class ChangeConnection {
     return connection_.query_integer(sql);
   }
 
-  /// SQLite's own messages do not say which database they are about.
-  Error named(Error error) const {
-    if (error.kind == ErrorKind::kDatabase) {
-      error.message = fmt::format("{}: {}", database_.string(), error.message);
-    }
-    return error;
+  /// The error with the database named once, in front: SQLite's errors (db/error.h) begin with it,
+  /// those about a row do not.
+  Error named(const Error& error) const {
+    if (error.kind != ErrorKind::kDatabase) return error;
+    return {error.kind,
+            fmt::format("{}: {}", database_.string(), db::without_path(error, database_))};
   }
 
  private:

@@ -19,6 +19,10 @@ Result<void> check_group(const Principal& group) {
 Result<void> MemberChanges::add_member(const Principal& group, const Principal& member,
                                        Expiry expires) {
   if (auto fit = check_group(group); !fit) return fit;
+  if (member == group) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} cannot be a member of itself", quoted(group.text()))};
+  }
   return connection_.write([&]() -> Result<void> {
     auto done = connection_.change(
         "INSERT INTO members (member, parent, expires) VALUES (?1, ?2, ?3)"

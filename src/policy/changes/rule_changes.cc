@@ -103,6 +103,10 @@ Result<RowCounts> RuleChanges::move(const StorePath& from, const StorePath& to) 
   if (from.is_root() || to.is_root()) {
     return Error{ErrorKind::kInvalid, "the whole store cannot be moved, nor moved onto"};
   }
+  if (from == to) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} cannot be moved to itself", quoted(from.text()))};
+  }
   if (from.covers(to) || to.covers(from)) return inside_each_other(from, to);
 
   return connection_.write([&]() -> Result<RowCounts> {

@@ -174,7 +174,9 @@ TEST_F(AdminTest, ForgettingAPrincipalDeletesAllThatNamesIt) {
   grant("group:g", "y");
   add_member("group:g", "user:a");
   add_member("group:h", "group:g");
-  add_member("group:g", "group:g");
+  // By plain SQL there may be such a row.
+  ASSERT_TRUE(db::Connection::open(database_, db::Mode::kWrite)
+                  ->execute("INSERT INTO members (member, parent) VALUES ('group:g', 'group:g')"));
   ASSERT_TRUE(admin_->create_session(principal("group:g"), generate_token().view(), {}));
   own("user:a", "z");
   auto counts = admin_->forget(principal("group:g"));

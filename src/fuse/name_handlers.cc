@@ -1,5 +1,8 @@
+#include <sys/statvfs.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -86,6 +89,27 @@ void on_readlink(fuse_req_t request, fuse_ino_t node) {
   });
 }
 
+/// Whoever stacks a file system on a folder is asked by the kernel for this first: overlayfs does
+/// not mount if it fails (ovl_check_namelen() in fs/overlayfs/super.c). Where the kernel cannot
+/// refuse stacking, and opens what is lent without asking, nobody gets an answer but root.
+bool may_ask_for_statfs(const HandlerContext& context, const Caller& caller) {
+  return context.asks_at_open || context.connection.refuses_stacking || caller.uid == 0;
+}
+
+/// Tells nothing: neither free space nor the number of files.
+void on_statfs(fuse_req_t request, fuse_ino_t /*node*/) {
+  const Uncancelled guard;
+  if (!may_ask_for_statfs(context_of(request), caller_of(request))) {
+    fuse_reply_err(request, EACCES);
+    return;
+  }
+  constexpr unsigned long kBlockBytes = 512;  // as libfuse says for whoever has no such handler
+  struct statvfs status = {};
+  status.f_bsize = kBlockBytes;
+  status.f_namemax = NAME_MAX;
+  fuse_reply_statfs(request, &status);
+}
+
 }  // namespace
 
 void add_name_handlers(fuse_lowlevel_ops& operations) {
@@ -94,6 +118,7 @@ void add_name_handlers(fuse_lowlevel_ops& operations) {
   operations.forget_multi = on_forget_multi;
   operations.getattr = on_getattr;
   operations.readlink = on_readlink;
+  operations.statfs = on_statfs;
 }
 
 }  // namespace grantfs

@@ -103,7 +103,10 @@ void print_status(const DaemonStatus& daemon) {
     line("handles", *daemon.handles_refused ? "refused" : "not refused by this kernel");
   }
   if (daemon.stacking_refused) {
-    line("stacking", *daemon.stacking_refused ? "refused" : "not refused by this kernel");
+    const bool by_us = daemon.enforce == "lease";
+    line("stacking", *daemon.stacking_refused ? "refused"
+                     : by_us                  ? "refused to all but root"
+                                              : "not refused by this kernel");
   }
   line("started", fmt::format("{} ({} ago)",
                               grantfs::format_timestamp(

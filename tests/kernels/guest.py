@@ -1,6 +1,8 @@
 """Runs in a kernel under test, started by init: cases of tests/mount, and what the kernel gives (questions.py).
 
-    guest.py [short]
+    guest.py short              the short part
+    guest.py all                everything
+    guest.py SUITE:NAME...      cases by name, of the suite lease, own, or open
 
 What they came to is a line of JSON to descriptor 3.
 """
@@ -23,6 +25,9 @@ OWN = ("test_file_handles", "test_lease", "test_stacking", "test_soundness", "te
 #: The part that is always the same.
 SHORT_LEASE = ("test_root",)
 SHORT_OWN = ("test_file_handles", "test_lease.Recall", "test_stacking.Stacking", "test_soundness.Soundness.test_leases_over_dev_fuse")
+
+#: GRANTFS_TEST_OPTIONS.
+OPTIONS = {"lease": "enforce=lease", "own": None, "open": "enforce=open,lease=0"}
 
 REVOCATIONS, SHORT_REVOCATIONS = 60, 20  # of each mode of test_soundness
 
@@ -76,6 +81,15 @@ def in_a_process(*words, options=None):
     return json.loads(said) if said else {"passed": 0, "failed": {words[0]: f"ended with status {process.returncode}"}, "skipped": {}}
 
 
+def chosen(words):
+    """The names of each suite."""
+    if words == ["short"]:
+        return {"lease": SHORT_LEASE, "own": SHORT_OWN}
+    if words == ["all"]:
+        return {"lease": LEASE, "own": OWN, "open": OPEN}
+    return {suite: [word.split(":")[1] for word in words if word.split(":")[0] == suite] for suite in OPTIONS}
+
+
 def main():
     words = sys.argv[1:]
     if words[:1] == ["--report"]:
@@ -88,12 +102,8 @@ def main():
         with open(int(words[1]), "w") as pipe:
             json.dump(report, pipe)
         return
-    short = "short" in words
-    os.environ["GRANTFS_REVOCATIONS"] = str(SHORT_REVOCATIONS if short else REVOCATIONS)
-    suites = {"lease": in_a_process("cases", *(SHORT_LEASE if short else LEASE), options="enforce=lease"),
-              "own": in_a_process("cases", *(SHORT_OWN if short else OWN))}
-    if not short:
-        suites["open"] = in_a_process("cases", *OPEN, options="enforce=open,lease=0")
+    os.environ["GRANTFS_REVOCATIONS"] = str(SHORT_REVOCATIONS if words == ["short"] else REVOCATIONS)
+    suites = {suite: in_a_process("cases", *names, options=OPTIONS[suite]) for suite, names in chosen(words).items() if names}
     with open(3, "w") as port:
         # "#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)"
         version = os.uname().version.rpartition("Debian ")[2].partition(" ")[0]

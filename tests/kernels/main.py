@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Boots kernels under qemu, runs cases in each, and prints a table of what they give. Called by tools/check kernels.
 
-    main.py [--short] NAME=FOLDER...    a kernel's package unpacked in FOLDER, called NAME in the table
+    main.py [--short] NAME=FOLDER...          a kernel's package unpacked in FOLDER, called NAME in the table
+    main.py --only SUITE:CASE NAME=FOLDER     one case: --only lease:test_death.Uncovered; may be given again
 
 The last line is "N passed, N failed, N skipped".
 """
 
 import argparse
+import collections
 import json
 import pathlib
 import re
@@ -30,24 +32,24 @@ AT_A_TIME = 2  # each of two processors, of which it needs about one
 class Boot:
     """A kernel in a machine of its own, which ends with us."""
 
-    def __init__(self, name, folder, short, keep):
-        self.name, self.short, self.keep = name, short, keep
+    def __init__(self, name, folder, words, keep):
+        self.name, self.keep = name, keep
+        self.limit = SHORT_LIMIT_SECONDS if words == ["short"] else LIMIT_SECONDS
         self.kernel = disk.Kernel(folder)
         self.work = tempfile.TemporaryDirectory(prefix="grantfs-kernel-", dir="/var/tmp")
         work = pathlib.Path(self.work.name)
         self.console, self.results = work / "console", work / "results"
         self.started = time.monotonic()
         print(f"-- {name} ({self.kernel.release}): started", flush=True)
-        words = "short" if short else "all"
         command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1536", "-nodefaults",
                    "-no-reboot", "-display", "none", "-serial", f"file:{self.console}", "-serial", f"file:{self.results}",
                    "-kernel", self.kernel.image, "-initrd", disk.make_initramfs(self.kernel, work),
                    "-drive", f"file={disk.make_disk(self.kernel, work, TOP / 'build')},if=virtio,format=raw,cache=unsafe",
-                   "-append", f"console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on grantfs.words={words}"]
+                   "-append", f"console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on grantfs.words={','.join(words)}"]
         self.machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=end_with_parent)
 
     def is_over(self):
-        return self.machine.poll() is not None or self.seconds() > (SHORT_LIMIT_SECONDS if self.short else LIMIT_SECONDS)
+        return self.machine.poll() is not None or self.seconds() > self.limit
 
     def seconds(self):
         return time.monotonic() - self.started
@@ -105,8 +107,8 @@ class Totals:
         for suite, counts in report["suites"].items():
             for case, trace in counts["failed"].items():
                 print(f"FAIL: {boot.name}, {suite}: {case}\n{trace}", flush=True)
-            for case, reason in counts["skipped"].items():
-                print(f"skipped: {boot.name}, {suite}: {case}: {reason}")
+            for reason, cases in collections.Counter(counts["skipped"].values()).items():
+                print(f"skipped: {boot.name}, {suite}: {cases} cases: {reason}")
             broken += len(counts["failed"])
             self.passed += counts["passed"]
             self.skipped += len(counts["skipped"])
@@ -121,18 +123,20 @@ class Totals:
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--short", dest="only", action="store_const", const=["short"], default=["all"])
+    parser.add_argument("--only", action="extend", nargs=1, metavar="SUITE:CASE")
     parser.add_argument("--keep", metavar="FOLDER", type=pathlib.Path, help="leave what each kernel's console said there")
     parser.add_argument("kernels", nargs="+", metavar="NAME=FOLDER")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    words = arguments.only[1:] if len(arguments.only) > 1 else arguments.only  # after the default
     waiting = [word.split("=", 1) for word in arguments.kernels]
     totals, running = Totals(), []
     try:
         while waiting or running:
             while waiting and len(running) < AT_A_TIME:
-                running.append(Boot(*waiting.pop(0), arguments.short, arguments.keep))
+                running.append(Boot(*waiting.pop(0), words, arguments.keep))
             for boot in [boot for boot in running if boot.is_over()]:
                 running.remove(boot)
                 totals.add(boot)

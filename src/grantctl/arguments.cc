@@ -127,6 +127,13 @@ Result<Principal> parse_principal(const std::string& text) {
   return principal;
 }
 
+Result<std::optional<Principal>> parse_holder(const std::string& text) {
+  if (text.empty()) return std::optional<Principal>();
+  auto principal = parse_principal(text);
+  if (!principal) return principal.error();
+  return std::optional(std::move(*principal));
+}
+
 Result<Principal> parse_group(const std::string& text) {
   if (text.starts_with("group:")) return Principal::parse(text);
   auto other = Principal::parse(text);
@@ -197,13 +204,22 @@ void add_address(CLI::App& command, std::string& address) {
       ->type_name("CIDR");
 }
 
+CLI::Option* add_token_id(CLI::App& command, std::string& id) {
+  return command.add_option(
+      "ID", id, "the id, or its first 8 digits or more; '-' reads the token from standard input");
+}
+
 void add_ls_by_holder(CLI::App& parent, Context& context, const std::string& description,
                       const std::string& examples,
-                      Result<int> (*run)(Context&, const std::string& holder)) {
+                      Result<int> (*run)(Context&, const std::optional<Principal>& holder)) {
   CLI::App& command = add_command(parent, "ls", description, examples);
   auto holder = std::make_shared<std::string>();
   command.add_option("--for", *holder, "only those of this principal")->type_name("PRINCIPAL");
-  on_run(command, context, [holder, run](Context& shared) { return run(shared, *holder); });
+  on_run(command, context, [holder, run](Context& shared) -> Result<int> {
+    auto principal = parse_holder(*holder);
+    if (!principal) return principal.error();
+    return run(shared, *principal);
+  });
 }
 
 grantfs::Identity identity_of(const Principal& principal) {

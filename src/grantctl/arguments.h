@@ -20,6 +20,9 @@ namespace grantctl {
 /// error, of a `user:NAME` that is also an account of this machine.
 grantfs::Result<grantfs::Principal> parse_principal(const std::string& text);
 
+/// `--for PRINCIPAL`; empty is everybody.
+grantfs::Result<std::optional<grantfs::Principal>> parse_holder(const std::string& text);
+
 /// `group:NAME`, or plain `NAME`.
 grantfs::Result<grantfs::Principal> parse_group(const std::string& text);
 
@@ -49,11 +52,14 @@ CLI::Option* add_expires(CLI::App& command, std::string& expires);
 /// `--address CIDR` of what an address alone may use, for parse_network().
 void add_address(CLI::App& command, std::string& address);
 
-/// `ls` of what belongs to principals: everybody's, or by `--for PRINCIPAL` one's. `run` is given
-/// the principal's text, or none.
+/// `ID` of a session or link, for parse_token_id().
+CLI::Option* add_token_id(CLI::App& command, std::string& id);
+
+/// `ls` of what belongs to principals: everybody's, or by `--for PRINCIPAL` one's.
 void add_ls_by_holder(CLI::App& parent, Context& context, const std::string& description,
                       const std::string& examples,
-                      grantfs::Result<int> (*run)(Context&, const std::string& holder));
+                      grantfs::Result<int> (*run)(Context&,
+                                                  const std::optional<grantfs::Principal>& holder));
 
 /// Who asks when this principal does: a user of the machine brings its groups along.
 grantfs::Identity identity_of(const grantfs::Principal& principal);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <iostream>
 
 #include "base/quote.h"
@@ -88,6 +89,10 @@ void Table::print() const {
   }
 }
 
+void survive_broken_pipe() {
+  (void)std::signal(SIGPIPE, SIG_IGN);
+}
+
 grantfs::Error undelivered(std::string_view what, const std::string& id,
                            const grantfs::Result<grantfs::RowCounts>& removed) {
   constexpr std::string_view kWhy = "cannot write the result to standard output";
@@ -138,6 +143,11 @@ std::string percent_encoded(std::string_view path) {
     text += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return text;
+}
+
+std::string shown(const grantfs::TokenHash& id) {
+  constexpr std::size_t kDigits = 16;
+  return id.hex().substr(0, kDigits);
 }
 
 std::string shown(const grantfs::StorePath& path) {

@@ -26,9 +26,9 @@ void print_text(std::string_view text);
 /// A line on standard output.
 void print_line(std::string_view line);
 
-/// As much of the id of a session or link as a table shows; `rm` takes it.
-inline constexpr std::size_t kShownIdDigits = 16;
-
+/// From now on a write to a pipe that nobody reads is an error, which undelivered() is for, and
+/// does not end the program.
+void survive_broken_pipe();
 /// What was printed has not reached standard output, so nobody knows the token of the new `what`
 /// ("session", "link"), or that there is one: the error, by what came of removing it again.
 grantfs::Error undelivered(std::string_view what, const std::string& id,
@@ -58,6 +58,8 @@ std::string percent_encoded(std::string_view path);
 
 /// As it may be typed again: "." for the whole store. Not escaped.
 std::string shown(const grantfs::StorePath& path);
+/// As much of the id of a session or link as a table has room for; `rm` takes it.
+std::string shown(const grantfs::TokenHash& id);
 /// "never", or the time, with "(expired)" once it is past.
 std::string shown(const grantfs::Expiry& expires, grantfs::Timestamp now);
 /// "2 owners, 1 grant"; "nothing" if all are zero.

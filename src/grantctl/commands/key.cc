@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <csignal>
 #include <iostream>
 
 #include "base/quote.h"
@@ -94,8 +93,7 @@ Result<int> run_key_create(Context& context, const KeyCreateArguments& arguments
   }
   auto admin = context.open_admin();
   if (!admin) return admin.error();
-  // A pipe that nobody reads is an error to be dealt with below, not our end.
-  (void)std::signal(SIGPIPE, SIG_IGN);
+  survive_broken_pipe();
   auto overruled = *expression ? keys_overruled_by(**admin, arguments.uri_prefix)
                                : Result<std::vector<std::string>>(std::vector<std::string>());
   if (!overruled) return overruled.error();

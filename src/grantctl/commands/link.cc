@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <csignal>
 #include <iostream>
 
 #include "base/quote.h"
@@ -112,8 +111,7 @@ Result<int> run_link_create(Context& context, const LinkArguments& arguments) {
   const bool has_url = !arguments.url_prefix.empty();
   const Secret url =
       has_url ? url_of(context, arguments.url_prefix, token.view(), *path) : Secret();
-  // A pipe that nobody reads is an error to be dealt with below, not our end.
-  (void)std::signal(SIGPIPE, SIG_IGN);
+  survive_broken_pipe();
   auto id = (*admin)->create_link(*principal, *path, token.view(), *terms);
   if (!id) return id.error();
   if (context.json) {
@@ -132,16 +130,10 @@ Result<int> run_link_create(Context& context, const LinkArguments& arguments) {
   return kDone;
 }
 
-Result<int> run_link_ls(Context& context, const std::string& holder) {
-  std::optional<Principal> principal;
-  if (!holder.empty()) {
-    auto parsed = parse_principal(holder);
-    if (!parsed) return parsed.error();
-    principal = std::move(*parsed);
-  }
+Result<int> run_link_ls(Context& context, const std::optional<grantfs::Principal>& holder) {
   auto admin = context.open_admin();
   if (!admin) return admin.error();
-  auto links = (*admin)->links(principal);
+  auto links = (*admin)->links(holder);
   if (!links) return links.error();
   const auto now = grantfs::system_now();
   if (context.json) {
@@ -153,8 +145,8 @@ Result<int> run_link_ls(Context& context, const std::string& holder) {
   }
   Table table({"ID", "PRINCIPAL", "PATH", "EXPIRES", "ADDRESS", "USES", "CREATED"});
   for (const auto& link : *links) {
-    table.add({link.id.hex().substr(0, kShownIdDigits), link.principal.text(), shown(link.path),
-               shown(link.expires, now), link.address.empty() ? "any" : link.address,
+    table.add({shown(link.id), link.principal.text(), shown(link.path), shown(link.expires, now),
+               link.address.empty() ? "any" : link.address,
                link.uses ? fmt::to_string(*link.uses) : "any",
                grantfs::format_timestamp(link.created)});
   }
@@ -202,10 +194,7 @@ void add_link_rm(CLI::App& link, Context& context) {
                                   "  grantctl link rm 3f2a81c09d4e77b1\n"
                                   "  printf '%s\\n' \"$TOKEN\" | grantctl link rm -");
   auto id = std::make_shared<std::string>();
-  command
-      .add_option("ID", *id,
-                  "the id, or its first 8 digits or more; '-' reads the token from standard input")
-      ->required();
+  add_token_id(command, *id)->required();
   on_run(command, context, [id](Context& shared) { return run_link_rm(shared, *id); });
 }
 

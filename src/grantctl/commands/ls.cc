@@ -14,12 +14,8 @@ struct LsArguments {
 };
 
 Result<int> run_ls(Context& context, const LsArguments& arguments) {
-  std::optional<grantfs::Principal> holder;
-  if (!arguments.holder.empty()) {
-    auto principal = parse_principal(arguments.holder);
-    if (!principal) return principal.error();
-    holder = std::move(*principal);
-  }
+  auto holder = parse_holder(arguments.holder);
+  if (!holder) return holder.error();
   grantfs::StorePath path;
   if (arguments.path) {
     auto parsed = parse_path(context, *arguments.path);
@@ -28,7 +24,7 @@ Result<int> run_ls(Context& context, const LsArguments& arguments) {
   }
   auto admin = context.open_admin();
   if (!admin) return admin.error();
-  auto rules = (*admin)->rules(path, holder);
+  auto rules = (*admin)->rules(path, *holder);
   if (!rules) return rules.error();
 
   const auto now = grantfs::system_now();

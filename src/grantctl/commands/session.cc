@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <csignal>
 #include <iostream>
 #include <map>
 
@@ -87,8 +86,7 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
   }
   auto admin = context.open_admin();
   if (!admin) return admin.error();
-  // A pipe that nobody reads is an error to be dealt with below, not our end.
-  (void)std::signal(SIGPIPE, SIG_IGN);
+  survive_broken_pipe();
   auto id = (*admin)->create_session(*principal, token.view(), *expires, *address);
   if (!id) return id.error();
 
@@ -109,16 +107,10 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
   return kDone;
 }
 
-Result<int> run_session_ls(Context& context, const std::string& holder) {
-  std::optional<grantfs::Principal> principal;
-  if (!holder.empty()) {
-    auto parsed = parse_principal(holder);
-    if (!parsed) return parsed.error();
-    principal = std::move(*parsed);
-  }
+Result<int> run_session_ls(Context& context, const std::optional<grantfs::Principal>& holder) {
   auto admin = context.open_admin();
   if (!admin) return admin.error();
-  auto sessions = (*admin)->sessions(principal);
+  auto sessions = (*admin)->sessions(holder);
   if (!sessions) return sessions.error();
   const auto now = grantfs::system_now();
   const Bound bound = bound_processes(context);
@@ -136,8 +128,8 @@ Result<int> run_session_ls(Context& context, const std::string& holder) {
   if (bound) headings.emplace_back("PROCESSES");
   Table table(std::move(headings));
   for (const auto& session : *sessions) {
-    std::vector<std::string> row{session.id.hex().substr(0, kShownIdDigits),
-                                 session.principal.text(), shown(session.expires, now),
+    std::vector<std::string> row{shown(session.id), session.principal.text(),
+                                 shown(session.expires, now),
                                  session.address.empty() ? "any" : session.address,
                                  grantfs::format_timestamp(session.created)};
     if (bound) row.push_back(numbers(bound_to(bound, session)));
@@ -202,9 +194,7 @@ void add_session_rm(CLI::App& session, Context& context) {
                                   "  printf '%s\\n' \"$TOKEN\" | grantctl session rm -\n"
                                   "  grantctl session rm --for user:1042");
   auto arguments = std::make_shared<RemoveArguments>();
-  command.add_option("ID", arguments->id,
-                     "the id, or its first 8 digits or more; '-' reads the token from standard "
-                     "input");
+  add_token_id(command, arguments->id);
   command.add_option("--for", arguments->holder, "all sessions of this principal")
       ->type_name("PRINCIPAL");
   on_run(command, context,

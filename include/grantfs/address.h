@@ -20,8 +20,8 @@ class Address {
   static Result<Address> parse(std::string_view text);
 
   std::string text() const;
-  /// What is counted as one client: an IPv4 address, or the /64 that an IPv6 client can choose its
-  /// addresses in (RFC 4291, 2.5.1).
+  /// The name under which the uses of a link are counted: the IPv4 address, or the /64 network of
+  /// an IPv6 address, because one client can choose any address in its /64 (RFC 4291, 2.5.1).
   std::string client() const;
 
   friend auto operator<=>(const Address&, const Address&) = default;
@@ -32,12 +32,14 @@ class Address {
   std::array<std::uint8_t, 16> bytes_{};  ///< IPv4: the mapped form
 };
 
-/// An address, or all that share its first bits (CIDR, RFC 4632): what something is bound to.
+/// An address, or all addresses that share its first bits (CIDR, RFC 4632), such as 192.0.2.0/24.
+/// Sessions, links and signatures can be bound to one. A value type; safe to copy between threads.
 class Network {
  public:
-  /// `ADDRESS` or `ADDRESS/BITS`, in any spelling that inet_pton(3) takes; what follows the bits is
-  /// ignored. An IPv6 network holds no IPv4 address, unless it lies in ::ffff:0:0/96. kInvalid,
-  /// without repeating `text`, for anything else.
+  /// Reads `ADDRESS` or `ADDRESS/BITS`, in any spelling that inet_pton(3) takes. Bits of the
+  /// address behind the first BITS may be set, and are ignored. An IPv6 network holds no IPv4
+  /// address, unless it lies in ::ffff:0:0/96. kInvalid, without repeating `text`, for anything
+  /// else.
   static Result<Network> parse(std::string_view text);
 
   bool contains(const Address& address) const;

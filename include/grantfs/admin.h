@@ -21,7 +21,7 @@
 
 namespace grantfs {
 
-/// What limits a link.
+/// The limits of a link.
 struct LinkTerms {
   Expiry expires{};
   std::optional<Network> address{};
@@ -29,7 +29,7 @@ struct LinkTerms {
 };
 inline constexpr std::int64_t kMostLinkUses = 1'000'000'000;
 
-/// A signing key to be made. It must not outlive `secret`.
+/// A signing key to be made. The bytes of `secret` must outlive it.
 struct NewSigningKey {
   std::string id;                           ///< empty: one is made up
   std::optional<Md5Expression> expression;  ///< none: a key for our own signatures
@@ -42,8 +42,8 @@ struct NewSigningKey {
 enum class InitOutcome { kCreated, kMigrated, kAlreadyCurrent };
 struct Initialized {
   InitOutcome outcome;
-  /// Migrated from a version in which a blank path was the whole store: what is on that now may
-  /// have come from a field that somebody left empty.
+  /// Whether the database was of a version in which an empty path meant the whole store (before 5).
+  /// Then a rule that is on the whole store now may be there because a field was left empty.
   bool knew_blank_paths = false;
 };
 
@@ -148,12 +148,11 @@ class Admin {
   /// Deletes every grant, membership, session and link that has expired.
   Result<RowCounts> prune();
 
-  /// Makes every row that `next` hands out so: an owner in the place of any other, a grant or a
-  /// membership with exactly this expiry, a link or a signing key of that id with all that is said
-  /// of it. All of them or, on any error, none. The rows are read
-  /// and compared before the database is locked for writing; what is as it should be is not
-  /// written. kInvalid if two rows contradict each other: two owners of a path, two expiries, one
-  /// id twice.
+  /// Has the database hold every row that `next` hands out: an owner in the place of any other, a
+  /// grant or a membership with exactly this expiry, a link or a signing key of that id with all
+  /// that is said of it. All of them or, on any error, none. The rows are read and compared before
+  /// the database is locked for writing; what is as it should be is not written. kInvalid if two
+  /// rows contradict each other: two owners of a path, two expiries, one id twice.
   Result<ImportCounts> import(const PolicyRowSource& next, const ImportOptions& options);
 
   /// Calls `take` for every owner, grant, membership, link and signing key, expired ones too, of
@@ -162,7 +161,7 @@ class Admin {
   /// ends it.
   Result<void> for_each_row(const std::function<Result<void>(const PolicyRow&)>& take);
 
-  /// A few index seeks.
+  /// Whether live rules are on the path or below it. Cost: a few index seeks.
   Result<RulePresence> rules_about(const StorePath& path);
 
  private:

@@ -17,21 +17,21 @@ namespace grantfs {
 /// What a grant allows, as the schema spells it.
 enum class Rights { kRead, kWrite, kOwn };
 
-/// What a link is besides its principal, path and expiry.
+/// The columns of a link that PolicyRow does not have: all but principal, path and expiry.
 struct LinkRow {
   TokenHash id;
   std::string address = {};               ///< canonical; empty: not bound to one
   std::optional<std::int64_t> uses = {};  ///< 1 to kMostLinkUses
-  std::optional<Timestamp> created = {};  ///< none: as it is, or now
+  std::optional<Timestamp> created = {};  ///< none: that of the row there is, or else now
 };
 
-/// What a signing key is besides its path.
+/// The columns of a signing key that PolicyRow does not have: all but the path.
 struct KeyRow {
   std::string id;
-  std::string format;           ///< as the schema spells it
+  std::string format;           ///< "hmac-sha256" or "md5:EXPRESSION"; see grantfs-schema(5)
   std::string uri_prefix = {};  ///< empty: none
   Secret secret = {};
-  std::optional<Timestamp> created = {};  ///< none: as it is, or now
+  std::optional<Timestamp> created = {};  ///< none: that of the row there is, or else now
   Expiry retired = {};
 };
 
@@ -41,20 +41,21 @@ struct PolicyRow {
   enum class Kind { kOwner, kGrant, kMember, kLink, kKey };
   Kind kind;
   Principal principal;  ///< of a membership: the member; of a key, of no meaning
-  StorePath path = {};  ///< but of a membership
+  StorePath path = {};  ///< of every row but a membership
   std::optional<Principal> group =
       {};                            ///< of a membership, which needs one: what it is a member of
   Rights rights = Rights::kRead;     ///< of a grant
   Expiry expires = {};               ///< of a grant, a membership or a link
   std::optional<LinkRow> link = {};  ///< of a link, which needs one
   std::optional<KeyRow> key = {};    ///< of a signing key, which needs one
-  std::int64_t number = 0;           ///< where it stood in what is imported, for messages
+  std::int64_t number = 0;           ///< of the line or row in the input, for messages
 };
 
 struct ImportOptions {
-  /// What a row's number counts, for messages: "photos.csv line".
+  /// What a message puts before a row's number: "photos.csv line" makes "photos.csv line 7".
   std::string numbered = "row";
-  /// Whether rows of a kind that are not among those imported are deleted.
+  /// Whether an import of rows of one kind deletes all other rows of that kind: never, if it has at
+  /// least one row of that kind, or always.
   enum class Replace { kNo, kIfThereAreAny, kYes };
   Replace owners = Replace::kNo;
   Replace grants = Replace::kNo;
@@ -66,7 +67,7 @@ struct ImportOptions {
 /// What an import did to one table.
 struct ImportedTable {
   std::int64_t added = 0;
-  std::int64_t changed = 0;  ///< had another owner, other rights, another expiry and so on
+  std::int64_t changed = 0;  ///< rows that had another owner, other rights, another expiry, ...
   std::int64_t removed = 0;
   std::int64_t unchanged = 0;
 };
@@ -77,7 +78,8 @@ struct ImportCounts {
   ImportedTable members;
   ImportedTable links;
   ImportedTable signing_keys;
-  /// Whether somebody may have lost access. A new key may take URIs from others.
+  /// Whether somebody may have lost access, so that leases must be recalled. New keys count: for
+  /// MD5, a key takes over the URIs below its prefix from keys with shorter prefixes.
   bool may_take_away() const {
     std::int64_t rows = signing_keys.added;
     for (const ImportedTable* table : {&owners, &grants, &members, &links, &signing_keys}) {

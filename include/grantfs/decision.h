@@ -23,18 +23,18 @@ enum class Access : std::uint8_t {
   kRead,     ///< a live rule on the path or on a folder above it: may be read
 };
 
-/// What the policy says, and what it rests on.
+/// The policy's answer about one identity and one path, and how far it holds.
 struct Decision {
   Access access = Access::kClosed;
-  /// The first expiry among the session, memberships and grant that it rests on: if nobody changes
-  /// anything, it holds until then. None: for ever. Of no meaning with kNone, which is never kept,
-  /// except for the path of the whole store: there it is the identity's own.
+  /// The time until which the answer holds if nobody changes the policy: the first expiry among the
+  /// session, the memberships and the grant that it rests on. None: for ever. With kNone it has no
+  /// meaning, except for the path of the whole store, where it is that of the identity itself.
   Expiry until;
-  /// With kRead, how much of the path names the folder (or the path itself) that the rule is on;
-  /// for an Md5Bearer, how much of the URI was signed.
+  /// With kRead, how many bytes of the path name the file or folder that the rule is on: 5 of
+  /// "album/1.jpg" if "album" was granted. For an Md5Bearer, how many bytes of the URI were signed.
   std::size_t rule_path_bytes = 0;
-  /// How often each client may use the link that it rests on; none: any number of times. The policy
-  /// does not count: see LinkUses.
+  /// How often each client may use the link that the answer rests on; none: any number of times.
+  /// The caller has to count: the policy does not.
   std::optional<std::int64_t> uses{};
   /// With kRead, for an Md5Bearer: where in the store the file of the URI is.
   std::optional<StorePath> file{};

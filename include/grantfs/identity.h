@@ -13,8 +13,10 @@
 
 namespace grantfs {
 
-/// Whoever asks, before the policy has said which principals that makes them. One view of the
-/// mount stands for one identity. `public` is part of every identity.
+// Identities: who asks. The policy says which principals an identity stands for; `public` is one of
+// them always. Each view of the mount stands for one identity.
+
+/// Somebody of whom nothing is known, and who is `public` alone.
 struct Anyone {
   friend auto operator<=>(const Anyone&, const Anyone&) = default;
 };
@@ -25,42 +27,46 @@ struct SystemUser {
   friend auto operator<=>(const SystemUser&, const SystemUser&) = default;
 };
 
-/// The bearer of a session's token: the session's principal, while the session is live, and not
-/// bound to an address other than the one it comes from.
+/// The bearer of a session's token. It stands for the session's principal while the session is live
+/// and, if the session is bound to an address, comes from there.
 struct SessionBearer {
   TokenHash session;
-  /// As it was presented, for a policy source that is asked whose it is; may be empty.
+  /// The token itself, for an application's own database (SourceConfig::who). May be empty: then
+  /// that is not asked.
   SharedSecret token{};
-  std::optional<Address> from{};  ///< as the server says; none: it did not say
+  std::optional<Address> from{};  ///< the client's, by the web server; none: it did not say
   friend auto operator<=>(const SessionBearer&, const SessionBearer&) = default;
 };
 
-/// The bearer of a link's token: may see what the link is on, and no more of it than the link's
-/// principal may, while the link is live, and not bound to another address.
+/// The bearer of a link's token. It may see the file or folder that the link is on, as far as the
+/// link's principal may, while the link is live and, if it is bound to an address, comes from
+/// there.
 struct LinkBearer {
   TokenHash link;
   std::optional<Address> from{};
   friend auto operator<=>(const LinkBearer&, const LinkBearer&) = default;
 };
 
-/// The bearer of a signature: may read what was signed, and no more, while the signature and the
-/// key that made it count, and if it is not bound to another address.
+/// The bearer of a signature. It may read the path that was signed and all below it, until the
+/// signature expires or its key is retired; if the signature is bound to an address, from there.
 struct SignatureBearer {
   Signature signature;
   std::optional<Address> from{};
   friend auto operator<=>(const SignatureBearer&, const SignatureBearer&) = default;
 };
 
-/// The bearer of an MD5 by nginx's secure_link. Its paths are those of the site's URIs: of these
-/// it may read the one that was signed, while the key counts; where the file of it is, the decision
-/// says. Every other one is the same to it.
+/// The bearer of an MD5 by nginx's secure_link. A path that it asks for is not one of the store but
+/// a URI of the site, without the leading slash. It may read the URI that was signed, until the MD5
+/// expires or its key is retired; Decision::file says where in the store that file is. All other
+/// URIs are refused alike.
 struct Md5Bearer {
   Md5Mark mark;
   std::optional<Address> from{};  ///< stands for $remote_addr
   friend auto operator<=>(const Md5Bearer&, const Md5Bearer&) = default;
 };
 
-/// A principal by name, as an administrator asks about it, or a server that authenticated it.
+/// A principal by name: one that a web server has authenticated, or that an administrator asks
+/// about.
 struct Named {
   Principal principal;
   friend auto operator<=>(const Named&, const Named&) = default;

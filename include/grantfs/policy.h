@@ -30,23 +30,25 @@ enum class Unexplained : std::uint8_t {
   kSource,         ///< a commit to the source's database, which has no feed
 };
 
-/// What took access away between two looks at the database, as its own triggers recorded it.
-/// Each value once, sorted. What merely reached its expiry is not among them.
+/// What commits took away between two calls of Policy::losses(), as triggers of the database
+/// recorded it. Each value once, sorted. Rights that merely expired are not among them.
 struct Losses {
   /// A rule on exactly this path is gone or less: somebody may have lost the path, all below it,
   /// and the way to it through the folders above.
   std::vector<StorePath> paths;
-  /// Left a group, or will earlier than before: whoever counts as this principal may have lost
-  /// anything. It may be a group itself, or public.
+  /// Principals that left a group, or that leave one earlier than before. Everybody who counts as
+  /// one of them may have lost anything. Such a principal may be a group itself, or public.
   std::vector<Principal> members;
   /// Sessions and links that are gone, or less than they were: they end earlier, are another
   /// principal's, bound to an address now, or lead elsewhere.
   std::vector<TokenHash> tokens;
-  /// Something changed, and the feed does not say what: assume anything. The rest is empty.
+  /// The feed does not say what a commit took away: assume that anything was lost. The lists above
+  /// are empty then.
   bool unexplained = false;
   Unexplained why{};  ///< of meaning if `unexplained`
-  /// Something was committed. Even if it lost nothing by the feed, it may have: a writer can pass
-  /// the triggers by (SQLITE_DBCONFIG_ENABLE_TRIGGER), and the next change raises the revision.
+  /// There was a commit. Access may have been lost even where the lists are empty: a writer that
+  /// turns triggers off (SQLITE_DBCONFIG_ENABLE_TRIGGER) writes no feed, and a later commit with
+  /// triggers hides that from us by raising the revision.
   bool committed = false;
 
   bool empty() const { return paths.empty() && members.empty() && tokens.empty() && !unexplained; }
@@ -69,8 +71,8 @@ struct PolicyOptions {
   std::optional<SourceConfig> source{};
   /// How long a decision waits for a lock that another process holds before it denies.
   std::chrono::milliseconds busy_timeout{100};
-  /// What a question may take, all its statements together; a listing, which may be long, ten times
-  /// as much. Then it is an error: whoever asks next must not wait for it.
+  /// How long the statements of one call may take together before the call is an error, so that the
+  /// next caller need not wait; for list(), which may have much to say, ten times as long.
   std::chrono::milliseconds time_limit{1000};
 };
 

@@ -26,7 +26,7 @@ class Principal {
   enum class Kind { kUser, kGroup, kUid, kGid, kPublic };
 
   /// Reads the canonical spelling; kInvalid with the accepted forms otherwise. System names
-  /// (`uid:alice`) are not resolved here: see resolve_principal in grantctl.
+  /// (`uid:alice`) are not resolved here: grantctl does that.
   static Result<Principal> parse(std::string_view text);
 
   static Principal everyone();

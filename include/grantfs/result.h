@@ -6,17 +6,17 @@
 
 namespace grantfs {
 
-/// What kind of thing went wrong: enough to choose an exit status or an errno, no finer.
+/// The kind of an error, by which a program chooses an exit status or an errno.
 enum class ErrorKind {
   kInvalid,   ///< the caller's input: a malformed path, principal, time, option
-  kNotFound,  ///< a well-formed request for something that is not there
-  kConflict,  ///< it would overwrite or contradict what is there
-  kDatabase,  ///< SQLite, or what the database must be and is not
-  kSystem,    ///< an operating-system call
+  kNotFound,  ///< the request is well formed, and names something that is not there
+  kConflict,  ///< the request would overwrite or contradict a row or file that is there
+  kDatabase,  ///< SQLite failed, or the database is missing, foreign, damaged or of another version
+  kSystem,    ///< a call of the operating system failed
 };
 
-/// A failure, told to a person: the message names the thing and what to do about it.
-/// It never holds a token.
+/// An error, with a message for people: one line that names the file, path or option and says what
+/// to do. It never holds a token.
 struct Error {
   ErrorKind kind = ErrorKind::kSystem;
   std::string message;

@@ -36,8 +36,8 @@ struct Link {
   Principal principal;
   StorePath path;
   Expiry expires;
-  std::string address;  ///< empty: not bound to one
-  std::optional<std::int64_t> uses;
+  std::string address;               ///< empty: not bound to one
+  std::optional<std::int64_t> uses;  ///< by each client; none: any number
   Timestamp created;
 };
 
@@ -52,7 +52,7 @@ struct SigningKey {
   Expiry retired;  ///< from then on, nothing that it signed counts
 };
 
-/// A signing key with what signing takes.
+/// A signing key with its secret, for making signatures.
 struct UsableSigningKey {
   std::string id;
   std::optional<Md5Expression> expression;
@@ -73,7 +73,7 @@ struct RowCounts {
   std::int64_t total() const { return owners + grants + members + sessions + links + signing_keys; }
 };
 
-/// The rules that there are about a path, live ones alone: an expired grant lets nobody in.
+/// Whether there are rules about a path: owners, and grants that have not expired.
 struct RulePresence {
   bool here = false;   ///< on exactly this path
   bool below = false;  ///< on a path below it

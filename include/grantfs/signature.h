@@ -13,8 +13,9 @@
 #include "grantfs/timestamp.h"
 #include "grantfs/token.h"
 
-// Signed URLs: what is in them, how it is spelt, and whether a key made it. Whether the key counts
-// is the policy's to say. Nothing here does I/O; any thread may call any of it.
+// Signed URLs: their contents, their spelling, and whether a secret made them. Whether the key of
+// that secret is known and not retired, Policy says. Nothing here does I/O; any thread may call all
+// of it.
 namespace grantfs {
 
 /// Bytes of HMAC-SHA256, and of MD5.
@@ -24,7 +25,8 @@ inline constexpr std::size_t kMd5Bytes = 16;
 using Hmac = std::array<unsigned char, kHmacBytes>;
 using Md5 = std::array<unsigned char, kMd5Bytes>;
 
-/// A signing key's own secret, as long as HMAC-SHA256 wants it at least (RFC 2104, section 3).
+/// The bounds of the secret of a key for our own signatures. The lower one is the least that
+/// HMAC-SHA256 is made for (RFC 2104, section 3).
 inline constexpr std::size_t kMinSigningSecretBytes = 32;
 inline constexpr std::size_t kMaxSigningSecretBytes = 1024;
 
@@ -110,8 +112,8 @@ struct Md5Mark {
   friend auto operator<=>(const Md5Mark&, const Md5Mark&) = default;
 };
 
-/// A folder can be signed if it is the one of the key's prefix, or less than this many below it.
-/// Who makes up names makes the daemon hash no more than that.
+/// A folder can be signed if it is the one of the key's prefix, or fewer than this many levels
+/// below it. The bound limits how many MD5s the daemon computes for a URI that somebody made up.
 inline constexpr std::size_t kMaxSignedFolders = 16;
 
 /// An expression of nginx's directive secure_link_md5, with the variable $secret where the

@@ -11,17 +11,21 @@ namespace grantfs {
 /// An application's own SQLite database as a source of rules and sessions, besides those of the
 /// policy database: what its queries say counts as much as a grant does. Parameters are texts.
 ///
-/// A path is that of the store behind `path_prefix`. A principal is asked about only if it begins
-/// with `principal_prefix`, and without that: with "user:", `user:7` is asked about as `7`.
+/// In the queries, a path of the store has `path_prefix` in front. A principal loses
+/// `principal_prefix`, and the queries are not asked about one that does not begin with it: with
+/// "user:", `user:7` is asked about as `7`, and `group:7` is not.
 ///
-/// Each query may have a second column, when what it says ends: Unix seconds, or NULL for never.
+/// Each query may have a second column: the time at which its answer ends, in Unix seconds, or NULL
+/// for never.
 struct SourceConfig {
   std::filesystem::path database;
-  /// `:token` -> principal. What a session's token is, where the policy database has no such
-  /// session; no row, or NULL: no session's. Empty: sessions are the policy database's alone.
+  /// `:token` -> the principal whose session's token that is. Asked where the policy database has
+  /// no such session. No row, or NULL: it is no session's token. An empty query: sessions are those
+  /// of the policy database alone.
   std::string who;
-  /// `:principal`, `:path` -> 1: may read the path, and what lies below it if it is a folder. 0,
-  /// NULL or no row: may not, by this path. Never asked about the whole store.
+  /// `:principal`, `:path` -> 1 if the principal may read the path, with all below it if it is a
+  /// folder. 0, NULL or no row: this path lets the principal read nothing; a folder above it still
+  /// may. Never asked about the whole store.
   std::string allow;
   /// `:principal`, `:begin`, `:end` -> paths from `:begin` up to, not including, `:end`, in the
   /// order of bytes, that the principal may read: those below a folder. In any order.

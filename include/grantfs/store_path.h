@@ -31,9 +31,10 @@ class StorePath {
   /// Whether `name` can be one component of a path.
   static bool is_name(std::string_view name);
 
-  /// The components; none of the whole store, which is what is put before the name of a child.
+  /// The components, with slashes between them; empty for the whole store.
   const std::string& text() const { return text_; }
-  /// As databases, commands and signatures write it: what parse() takes. A view into this object.
+  /// The text that parse() takes, as databases, commands and signatures have it: text(), or "." for
+  /// the whole store. A view into this object.
   std::string_view spelling() const { return spelling_of(text_); }
   /// The same of a text(), or of one of self_and_ancestors().
   static std::string_view spelling_of(std::string_view text) {
@@ -47,7 +48,8 @@ class StorePath {
   /// Appends one component, for which is_name() must hold; the result may exceed kMaxBytes, and
   /// then exists nowhere.
   StorePath child(std::string_view name) const;
-  /// This path, taken as relative to `folder`. As with child(), it may exceed kMaxBytes.
+  /// The path in the store of this path, if this one is relative to `folder`. As with child(), it
+  /// may exceed kMaxBytes.
   StorePath below(const StorePath& folder) const;
   /// The path of these components, for each of which is_name() must hold, outermost first.
   template <class Iterator>

@@ -13,7 +13,7 @@ namespace grantfs {
 /// A moment in UTC, to the second, as the database stores it (Unix time).
 using Timestamp = std::chrono::sys_seconds;
 
-/// When something ends; none means never.
+/// The time at which a right ends; none means never. At that very second it has ended.
 using Expiry = std::optional<Timestamp>;
 
 /// The last moment the schema accepts (year 5138): anything later is milliseconds by mistake.
@@ -31,13 +31,13 @@ Timestamp system_now();
 /// machine's time zone (tzset(3)). kInvalid for anything else, for a time without a zone, and for a
 /// time that is not after `now`.
 Result<Timestamp> parse_when(std::string_view text, Timestamp now);
-/// Whether parse_when() takes it as the end of a day.
+/// Whether parse_when() takes the text for a day, and so for the end of that day.
 bool is_day(std::string_view text);
 
 /// `2030-01-31T12:00:00Z`
 std::string format_timestamp(Timestamp time);
 
-/// Nothing is alive at or after its expiry.
+/// Whether a right with that expiry still stands at `now`.
 inline bool is_live(const Expiry& expires, Timestamp now) {
   return !expires || *expires > now;
 }

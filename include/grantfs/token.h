@@ -9,8 +9,9 @@
 
 namespace grantfs {
 
-/// What the database knows of a session's token: its SHA-256, 64 lowercase hexadecimal digits.
-/// The token itself is never stored, and cannot be had back from this.
+/// The SHA-256 of a session's or link's token, 64 lowercase hexadecimal digits: all that the
+/// database knows of it. The token itself is never stored, and cannot be computed from the hash. A
+/// value type; safe to copy between threads.
 class TokenHash {
  public:
   static TokenHash of(std::string_view token);
@@ -37,7 +38,8 @@ inline constexpr std::size_t kMaxTokenBytes = 255;
 /// server can hold it in a cookie and check it with the pattern ^[a-z0-9]{32}$.
 Secret generate_token();
 
-/// Whether `token` can name a session: kMinTokenBytes to kMaxTokenBytes of [A-Za-z0-9_-].
+/// kInvalid, without repeating the token, unless it can be a session's or link's: kMinTokenBytes to
+/// kMaxTokenBytes of [A-Za-z0-9_-].
 Result<void> check_token(std::string_view token);
 
 }  // namespace grantfs

@@ -6,6 +6,7 @@
 #include <syslog.h>
 
 #include <memory>
+#include <utility>
 
 namespace grantfs {
 
@@ -39,14 +40,14 @@ void RepeatedWarning::warn(std::string_view message) {
   const auto now = std::chrono::steady_clock::now();
   std::uint64_t unsaid = 0;
   {
-    const std::lock_guard guard(mutex_);
-    if (said_ && now - last_said_ < interval_) {
-      ++unsaid_;
+    auto state = state_.lock();
+    if (state->said && now - state->last_said < interval_) {
+      ++state->unsaid;
       return;
     }
-    said_ = true;
-    last_said_ = now;
-    unsaid = std::exchange(unsaid_, 0);
+    state->said = true;
+    state->last_said = now;
+    unsaid = std::exchange(state->unsaid, 0);
   }
   if (unsaid > 0) {
     spdlog::warn("{} (and {} times since last said)", message, unsaid);

@@ -2,12 +2,12 @@
 
 #include <spdlog/spdlog.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
+
+#include "base/sync.h"
 
 namespace grantfs {
 
@@ -27,10 +27,12 @@ class RepeatedWarning {
 
  private:
   const std::chrono::seconds interval_;
-  std::mutex mutex_;
-  std::chrono::steady_clock::time_point last_said_;
-  std::uint64_t unsaid_ = 0;
-  bool said_ = false;
+  struct State {
+    std::chrono::steady_clock::time_point last_said;
+    std::uint64_t unsaid = 0;
+    bool said = false;
+  };
+  Sync<State> state_;
 };
 
 }  // namespace grantfs

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <mutex>
 #include <utility>
 
@@ -32,6 +33,15 @@ class YieldingMutex {
 ///     Sync<Table> table_;
 ///     auto table = table_.lock();   // holds the lock while `table` lives
 ///     table->insert(...);
+///
+/// A thread waits for the data to change on a condition variable that is part of it. The predicate
+/// is asked under the lock:
+///
+///     struct Queue { std::deque<Work> waiting; std::condition_variable arrived; };
+///     auto queue = queue_.lock();
+///     queue.wait(queue->arrived, [&] { return !queue->waiting.empty(); });
+///
+/// HACKING, "The order of locks", says which lock may be taken under which.
 template <class T, class Mutex = std::mutex>
 class Sync {
  public:
@@ -41,6 +51,30 @@ class Sync {
     T& operator*() { return *data_; }
     /// Lets others in who wait (YieldingMutex). What was found in the data may be gone.
     void yield() { lock_.mutex()->yield(); }
+    /// Lets others in until `is_so()`.
+    template <class Predicate>
+    void wait(std::condition_variable& changed, Predicate is_so) {
+      changed.wait(lock_, is_so);
+    }
+    /// The same, until `end` at the latest; whether it is so.
+    template <class Time, class Predicate>
+    bool wait_until(std::condition_variable& changed, const Time& end, Predicate is_so) {
+      return changed.wait_until(lock_, end, is_so);
+    }
+    /// Lets others in while `action()` runs, and locks again, also if that throws. What was found
+    /// in the data may be gone.
+    template <class Action>
+    auto unlocked(Action action) {
+      struct Relock {
+        std::unique_lock<Mutex>& lock;
+        explicit Relock(std::unique_lock<Mutex>& held) : lock(held) { lock.unlock(); }
+        ~Relock() { lock.lock(); }
+        Relock(const Relock&) = delete;
+        Relock& operator=(const Relock&) = delete;
+      };
+      const Relock relock(lock_);
+      return action();
+    }
 
    private:
     friend class Sync;

@@ -4,11 +4,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "base/quiet_thread.h"
+#include "base/sync.h"
 
 namespace grantfs {
 namespace {
@@ -26,13 +26,17 @@ struct StoreFollower::Shared {
   Store& store;
   const std::filesystem::path path;
   Lending& lending;
-  std::string trouble{};  ///< as `lending` was told last
-  bool moved = false;     ///< which `lending` was not told yet
 
   std::atomic<SteadyClock::rep> looking_since{kNotLooking};
-  std::mutex mutex{};  ///< held while the store is touched
-  std::condition_variable changed{};
-  bool stopping = false;
+
+  struct State {
+    std::string trouble{};  ///< as `lending` was told last
+    bool moved = false;     ///< which `lending` was not told yet
+    bool stopping = false;
+    std::condition_variable stopped{};
+  };
+  /// Held while the store is touched and `lending` is told: after stop() neither is.
+  Sync<State> state{};
 };
 
 StoreFollower::StoreFollower(Store& store, std::filesystem::path path, Lending& lending)
@@ -47,24 +51,22 @@ bool StoreFollower::waits() const {
 }
 
 void StoreFollower::stop() {
-  {
-    const std::lock_guard lock(shared_->mutex);
-    shared_->stopping = true;
-  }
-  shared_->changed.notify_all();
+  auto state = shared_->state.lock();
+  state->stopping = true;
+  state->stopped.notify_all();
 }
 
 void StoreFollower::look(Shared& shared) {
   auto found = Store::open_directory(shared.path);
-  const std::lock_guard lock(shared.mutex);
-  if (shared.stopping) return;
+  auto state = shared.state.lock();
+  if (state->stopping) return;
   const auto followed = shared.store.follow(shared.path, std::move(found));
-  shared.moved |= followed && *followed == Store::Whereabouts::kChanged;
+  state->moved |= followed && *followed == Store::Whereabouts::kChanged;
   std::string trouble = followed ? std::string() : followed.error().message;
-  if (!shared.moved && trouble == shared.trouble) return;
+  if (!state->moved && trouble == state->trouble) return;
   shared.lending.set_store(trouble);
-  shared.moved = false;
-  shared.trouble = std::move(trouble);
+  state->moved = false;
+  state->trouble = std::move(trouble);
 }
 
 void StoreFollower::run(const std::shared_ptr<Shared>& shared) {
@@ -77,8 +79,9 @@ void StoreFollower::run(const std::shared_ptr<Shared>& shared) {
       pause = kRetryAfter;  // no memory: what changed may not have been told
     }
     shared->looking_since = kNotLooking;
-    std::unique_lock lock(shared->mutex);
-    if (shared->changed.wait_for(lock, pause, [&] { return shared->stopping; })) return;
+    auto state = shared->state.lock();
+    const auto next = SteadyClock::now() + pause;
+    if (state.wait_until(state->stopped, next, [&] { return state->stopping; })) return;
   }
 }
 

@@ -65,7 +65,9 @@ class Connection {
 
   bool is_wal();
 
-  // Before the handle, which points to them.
+  // The order is that of lifetimes: what stands later points to what stands before it, and goes
+  // first. The handle is given the address of the deadline (sqlite3_progress_handler()) and of what
+  // may be read (sqlite3_set_authorizer()); the WAL-index lies in the handle's mapping.
   std::unique_ptr<std::chrono::steady_clock::time_point> deadline_;
   std::unique_ptr<ReadingOnly> only_reading_;  ///< none before allow_only_reading()
   std::unique_ptr<sqlite3, Close> handle_;

@@ -84,12 +84,17 @@ class Recaller {
   };
 
   /// Starts the thread, with all signals blocked. kSystem if there are no descriptors for it.
-  /// `withdrawal`, `policy` and `kernel` must outlive it.
+  ///
+  /// `withdrawal`, `policy` and `kernel` must live until stop() has returned, and `withdrawal` and
+  /// `kernel` for as long as vouch() is called besides. A StoreWatcher must be stopped earlier.
   static Result<std::unique_ptr<Recaller>> start(Withdrawal& withdrawal, Policy& policy,
                                                  Kernel& kernel, Options options);
+  /// stop(). Nothing of this may be called any more: handlers tell it what they lend, so the mount
+  /// must have gone. What waits for an answer is dropped uncalled.
   ~Recaller() { stop(); }
-  /// Ends the thread; the kernel is not notified any more after that, and whoever waits for
-  /// catch_up() is told nothing. lent() and catch_up() may still be called. Once, or never.
+  /// Ends the thread, when the round under way is over. After that the kernel is notified by
+  /// vouch() alone, and whoever waits for catch_up(), forget() or forget_everything() is told
+  /// nothing; all may still be called. Of the thread that called start(); again is nothing.
   void stop();
   Recaller(const Recaller&) = delete;
   Recaller& operator=(const Recaller&) = delete;
@@ -104,7 +109,7 @@ class Recaller {
   void vouch();
 
   /// Has the kernel forget these entries, which are not so any more in the store, and then calls
-  /// `done`, as catch_up() does.
+  /// `done`, as catch_up() does. Any thread.
   void forget(std::vector<KernelEntry> entries, std::function<void()> done);
 
   /// Calls `done` when everything that was committed before this call, and that takes access
@@ -112,6 +117,7 @@ class Recaller {
   void catch_up(std::function<void()> done);
 
   /// Has the kernel forget everything that it was lent, and then calls `done`, as catch_up() does.
+  /// Any thread.
   void forget_everything(std::function<void()> done);
 
   /// Whether the kernel may have anything that was lent: for a few seconds longer than it has. Any
@@ -164,9 +170,6 @@ class Recaller {
   const Options options_;
   UniqueFd wake_;   ///< an eventfd
   UniqueFd timer_;  ///< a timerfd on CLOCK_REALTIME
-  Expiry armed_for_;
-  bool clock_was_set_ = false;
-  SteadyClock::rep recalled_for_ = 0;  ///< last_lent_ when trouble last recalled everything
   RecallCounters counters_;
 
   std::atomic<SteadyClock::rep> last_lent_{0};
@@ -177,6 +180,9 @@ class Recaller {
   Sync<std::vector<Waiting>> waiting_;
 
   // Of this thread alone.
+  Expiry armed_for_;
+  bool clock_was_set_ = false;
+  SteadyClock::rep recalled_for_ = 0;  ///< last_lent_ when trouble last recalled everything
   SteadyClock::time_point said_trouble_at_;
   struct Demand {
     Review::Of of;

@@ -36,54 +36,46 @@ StoreWatcher::StoreWatcher(Withdrawal& withdrawal, Recaller& recaller, Kernel& k
 void StoreWatcher::stop() {
   if (!thread_.joinable()) return;
   {
-    const std::lock_guard guard(mutex_);
-    stopping_ = true;
+    auto state = state_->lock();
+    state->stopping = true;
+    state->changed.notify_all();
   }
-  changed_.notify_all();
   thread_.join();
 }
 
 void StoreWatcher::watch() {
-  {
-    const std::lock_guard guard(mutex_);
-    if (std::exchange(watching_, true)) return;
-  }
-  changed_.notify_all();
+  auto state = state_->lock();
+  if (!std::exchange(state->watching, true)) state->changed.notify_all();
 }
 
 void StoreWatcher::forget_file(NodeId node) {
-  {
-    const std::lock_guard guard(mutex_);
-    if (stopping_) return;
-    changed_files_.push_back(node);
-  }
-  changed_.notify_all();
+  auto state = state_->lock();
+  if (state->stopping) return;
+  state->changed_files.push_back(node);
+  state->changed.notify_all();
 }
 
 void StoreWatcher::run() {
-  std::unique_lock lock(mutex_);
+  auto state = state_->lock();
   Clock::time_point next;
   while (true) {
-    const auto is_something_else = [this] { return stopping_ || !changed_files_.empty(); };
-    changed_.wait(lock, [&] { return watching_ || is_something_else(); });
-    if (watching_) changed_.wait_until(lock, next, is_something_else);
-    if (stopping_) return;
-    if (!changed_files_.empty()) {
-      std::vector<NodeId> changed = std::exchange(changed_files_, {});
-      lock.unlock();
-      const bool done = attempt([&] { forget_files(changed); });
-      lock.lock();
+    const auto is_something_else = [&] { return state->stopping || !state->changed_files.empty(); };
+    state.wait(state->changed, [&] { return state->watching || is_something_else(); });
+    if (state->watching) state.wait_until(state->changed, next, is_something_else);
+    if (state->stopping) return;
+    if (!state->changed_files.empty()) {
+      std::vector<NodeId> changed = std::exchange(state->changed_files, {});
+      const bool done = state.unlocked([&] { return attempt([&] { forget_files(changed); }); });
       // As many as there is memory for, at least, are tried again.
-      if (!done) changed_files_.swap(changed);
+      if (!done) state->changed_files.swap(changed);
     }
-    if (!watching_ || Clock::now() < next) continue;
+    if (!state->watching || Clock::now() < next) continue;
     next = Clock::now() + period_;
-    watching_ = false;  // before the look: a file that it does not find says so again
-    lock.unlock();
+    state->watching = false;  // before the look: a file that it does not find says so again
     bool any = true;
-    (void)attempt([&] { any = look(); });  // what was not seen again is not vouched for
-    lock.lock();
-    watching_ |= any;
+    // What was not seen again is not vouched for.
+    state.unlocked([&] { (void)attempt([&] { any = look(); }); });
+    state->watching |= any;
   }
 }
 
@@ -108,16 +100,16 @@ bool StoreWatcher::look() {
 }
 
 bool StoreWatcher::tell(std::vector<KernelEntry> entries) {
-  const auto set = [this](bool told) {
-    const std::lock_guard guard(mutex_);
-    told_ = told;
-    changed_.notify_all();
-  };
-  set(false);
-  recaller_.forget(std::move(entries), [set] { set(true); });
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return told_ || stopping_; });
-  return told_;
+  state_->lock()->told = false;
+  // It holds the state, and not this: see the destructor.
+  recaller_.forget(std::move(entries), [shared = state_] {
+    auto state = shared->lock();
+    state->told = true;
+    state->changed.notify_all();
+  });
+  auto state = state_->lock();
+  state.wait(state->changed, [&] { return state->told || state->stopping; });
+  return state->told;
 }
 
 }  // namespace grantfs

@@ -2,10 +2,11 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <mutex>
+#include <memory>
 #include <thread>
 #include <vector>
 
+#include "base/sync.h"
 #include "lease/kernel.h"
 #include "lease/recaller.h"
 #include "lease/withdrawal.h"
@@ -19,10 +20,15 @@ namespace grantfs {
 /// disk; it sleeps while there is nothing to do.
 class StoreWatcher {
  public:
-  /// `period`: from the beginning of a look to that of the next. `withdrawal`, `recaller` and
-  /// `kernel` must outlive it, and the recaller's thread must not have stopped before stop().
+  /// Starts the thread. `period`: from the beginning of a look to that of the next.
+  ///
+  /// `withdrawal`, `recaller` and `kernel` must live until stop() has returned; nothing of them is
+  /// used after that. The recaller must be stopped later than this: a watcher that waits for a
+  /// recaller that has ended sees no file again, and so nothing is vouched for.
   StoreWatcher(Withdrawal& withdrawal, Recaller& recaller, Kernel& kernel,
                std::chrono::duration<double> period);
+  /// stop(). watch() and forget_file() must not be called any more. The recaller may still have a
+  /// request of ours, which it can answer at any time.
   ~StoreWatcher() { stop(); }
   StoreWatcher(const StoreWatcher&) = delete;
   StoreWatcher& operator=(const StoreWatcher&) = delete;
@@ -32,7 +38,8 @@ class StoreWatcher {
   /// A file has changed since the kernel read of it by that node (Tree's on_changed). Any
   /// thread.
   void forget_file(NodeId node);
-  /// Ends the thread. The two above may still be called.
+  /// Ends the thread, as soon as a look that is under way has come back from the disk. The two
+  /// above may still be called, and do nothing. Of the thread that made this; again is nothing.
   void stop();
 
  private:
@@ -49,12 +56,15 @@ class StoreWatcher {
   Recaller& recaller_;
   Kernel& kernel_;
   const Clock::duration period_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool watching_ = false;
-  bool told_ = false;
-  std::vector<NodeId> changed_files_;
-  bool stopping_ = false;
+  struct State {
+    std::condition_variable changed;
+    bool watching = false;
+    bool told = false;  ///< the kernel, by the recaller
+    std::vector<NodeId> changed_files;
+    bool stopping = false;
+  };
+  /// The recaller shares it until it has answered, which may be when this has gone.
+  const std::shared_ptr<Sync<State>> state_ = std::make_shared<Sync<State>>();
   std::thread thread_;
 };
 

@@ -9,7 +9,7 @@
 namespace grantfs {
 
 StoreWorkers::StoreWorkers(unsigned threads, std::size_t most, std::chrono::milliseconds patience)
-    : patience_(patience), most_(most) {
+    : patience_(patience), most_(most), thread_count_(threads) {
   threads_.reserve(threads);
   try {
     while (threads_.size() < threads) {
@@ -23,17 +23,20 @@ StoreWorkers::StoreWorkers(unsigned threads, std::size_t most, std::chrono::mill
 }
 
 bool StoreWorkers::finish() {
-  std::unique_lock lock(mutex_);
-  stopping_ = true;
-  arrived_.notify_all();
-  crowded_.notify_all();
-  const auto begun = Clock::now();
-  while (pending() > 0) {
-    const auto end = std::max(begun, progress_) + patience_;
-    if (Clock::now() >= end) return false;
-    went_on_.wait_until(lock, end);
+  {
+    auto state = state_.lock();
+    state->stopping = true;
+    state->arrived.notify_all();
+    state->crowded.notify_all();
+    const auto begun = Clock::now();
+    while (state->pending() > 0) {
+      const auto seen = state->progress;
+      const bool went_on = state.wait_until(state->went_on, std::max(begun, seen) + patience_, [&] {
+        return state->progress != seen || state->pending() == 0;
+      });
+      if (!went_on) return false;
+    }
   }
-  lock.unlock();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   if (watcher_.joinable()) watcher_.join();
@@ -41,60 +44,57 @@ bool StoreWorkers::finish() {
 }
 
 bool StoreWorkers::hang() {
-  const std::lock_guard guard(mutex_);
-  return pending() > 0 && is_late();
+  auto state = state_.lock();
+  return state->pending() > 0 && is_late(*state);
 }
 
 bool StoreWorkers::submit(Work work) {
-  std::unique_lock lock(mutex_);
-  if (stopping_) {
-    lock.unlock();
-    work(Turn::kCame);
-    return true;
+  {
+    auto state = state_.lock();
+    if (!state->stopping) {
+      if (state->pending() == 0) state->progress = Clock::now();
+      const bool crowds = state->pending() >= thread_count_;
+      if (crowds && (is_late(*state) || state->waiting.size() >= most_)) return false;
+      state->waiting.push_back(std::move(work));
+      state->arrived.notify_one();
+      if (crowds) state->crowded.notify_one();
+      return true;
+    }
   }
-  if (pending() == 0) progress_ = Clock::now();
-  const bool crowds = pending() >= threads_.size();
-  if (crowds && (is_late() || waiting_.size() >= most_)) return false;
-  waiting_.push_back(std::move(work));
-  lock.unlock();
-  arrived_.notify_one();
-  if (crowds) crowded_.notify_one();
+  work(Turn::kCame);
   return true;
 }
 
 void StoreWorkers::run() {
-  const auto went_on = [this] {
-    progress_ = Clock::now();
-    went_on_.notify_all();
-  };
-  std::unique_lock lock(mutex_);
+  auto state = state_.lock();
   while (true) {
-    arrived_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-    if (waiting_.empty()) return;
-    {
-      const Work work = std::move(waiting_.front());
-      waiting_.pop_front();
-      ++running_;
-      went_on();
-      lock.unlock();
+    state.wait(state->arrived, [&] { return state->stopping || !state->waiting.empty(); });
+    if (state->waiting.empty()) return;
+    Work next = std::move(state->waiting.front());
+    state->waiting.pop_front();
+    ++state->running;
+    state->go_on();
+    state.unlocked([&next] {
+      const Work work = std::move(next);  // it goes with the lock free
       work(Turn::kCame);
-    }
-    lock.lock();
-    --running_;
-    went_on();
+    });
+    --state->running;
+    state->go_on();
   }
 }
 
 void StoreWorkers::watch() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    crowded_.wait(lock, [this] { return stopping_ || pending() > threads_.size(); });
-    crowded_.wait_until(lock, progress_ + patience_, [this] { return stopping_; });
-    if (stopping_ || pending() <= threads_.size() || !is_late()) continue;
-    const std::deque<Work> late = std::exchange(waiting_, {});
-    lock.unlock();
-    for (const Work& work : late) work(Turn::kNeverComes);
-    lock.lock();
+  auto state = state_.lock();
+  const auto is_stopping = [&] { return state->stopping; };
+  while (!state->stopping) {
+    state.wait(state->crowded, [&] { return state->stopping || state->pending() > thread_count_; });
+    state.wait_until(state->crowded, state->progress + patience_, is_stopping);
+    if (state->stopping || state->pending() <= thread_count_ || !is_late(*state)) continue;
+    std::deque<Work> late = std::exchange(state->waiting, {});
+    state.unlocked([&late] {
+      for (const Work& work : late) work(Turn::kNeverComes);
+      late.clear();
+    });
   }
 }
 

@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "base/sync.h"
 
 namespace grantfs {
 
@@ -47,23 +48,33 @@ class StoreWorkers {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kPatience{5};
 
+  struct State {
+    std::condition_variable arrived;
+    std::condition_variable crowded;  ///< more have arrived than there are threads
+    std::condition_variable went_on;  ///< progress has changed
+    std::deque<Work> waiting;
+    std::size_t running = 0;
+    /// When a thread last began or ended a request, or the first came after all were done.
+    Clock::time_point progress;
+    bool stopping = false;
+
+    std::size_t pending() const { return running + waiting.size(); }
+    void go_on() {
+      progress = Clock::now();
+      went_on.notify_all();
+    }
+  };
+
   void run();
   /// Refuses those that wait while the store hangs.
   void watch();
-  std::size_t pending() const { return running_ + waiting_.size(); }
-  bool is_late() const { return Clock::now() >= progress_ + patience_; }
+  bool is_late(const State& state) const { return Clock::now() >= state.progress + patience_; }
 
   const std::chrono::milliseconds patience_;
   const std::size_t most_;
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::condition_variable crowded_;  ///< more have arrived than there are threads
-  std::condition_variable went_on_;  ///< progress_ has changed
-  std::deque<Work> waiting_;
-  std::size_t running_ = 0;
-  /// When a thread last began or ended a request, or the first came after all were done.
-  Clock::time_point progress_;
-  bool stopping_ = false;
+  const std::size_t thread_count_;
+  Sync<State> state_;  ///< no work is called, nor dropped, under its lock
+  // Of whoever made this, and finish().
   std::vector<std::thread> threads_;
   std::thread watcher_;
 };

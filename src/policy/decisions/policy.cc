@@ -109,6 +109,7 @@ class Policy::Connections {
   const PolicyOptions options_;
   DatabaseWatch watch_;
   std::optional<DatabaseWatch> source_watch_;
+  /// Guards no data: the feed itself is in the pool, which lets several be out at once.
   std::mutex feed_turn_;
   db::ConnectionPool<FileHistory, Reader, Feed> pool_;
   /// Of the source when it was first opened.

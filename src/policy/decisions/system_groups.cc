@@ -8,9 +8,11 @@
 #include <cerrno>
 #include <condition_variable>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <utility>
+
+#include "base/sync.h"
 
 namespace grantfs {
 namespace {
@@ -57,7 +59,7 @@ std::vector<gid_t> ask_system(uid_t uid) {
   return groups;
 }
 
-/// Thread-safe. A plain mutex, since a condition variable waits on it.
+/// Thread-safe.
 class GroupMemory {
  public:
   explicit GroupMemory(GroupSources sources) : sources_(std::move(sources)) {}
@@ -65,23 +67,16 @@ class GroupMemory {
   std::vector<gid_t> groups(uid_t uid) {
     const Signature signature = sources_.signature();
     const SteadyTime arrived = sources_.now();
-    std::unique_lock lock(mutex_);
-    while (true) {
-      const Entry& entry = entries_[uid];
-      if (entry.known && entry.signature == signature) {
-        // What was answered since we came is new enough, however long we then waited for a lock.
-        if (entry.answered >= arrived) return entry.groups;
-        const auto age = sources_.now() - entry.answered;
-        if (age < kGroupsRemembered) return entry.groups;
-        if (!entry.asking && asking_ >= kMostGroupQuestions && age < kGroupsRememberedWhenBusy) {
-          return entry.groups;
-        }
-      }
-      if (!entry.asking && asking_ < kMostGroupQuestions) break;
-      changed_.wait(lock);
-    }
-    if (entries_.size() > kMostUidsRemembered) forget_idle(uid);
-    return ask(uid, signature, lock);
+    auto state = state_.lock();
+    std::optional<std::vector<gid_t>> known;
+    // An answer that is good enough, or the turn to ask.
+    state.wait(state->changed, [&] {
+      known = remembered(*state, uid, signature, arrived);
+      return known || (!state->entries[uid].asking && state->asking < kMostGroupQuestions);
+    });
+    if (known) return std::move(*known);
+    if (state->entries.size() > kMostUidsRemembered) forget_idle(*state, uid);
+    return ask(state, uid, signature);
   }
 
  private:
@@ -92,39 +87,50 @@ class GroupMemory {
     SteadyTime answered;
     std::vector<gid_t> groups;
   };
+  struct State {
+    std::unordered_map<uid_t, Entry> entries;
+    unsigned asking = 0;
+    std::condition_variable changed;
+  };
 
-  /// Holds uid's question while it lives; ends with the lock held, also if look_up throws.
+  std::optional<std::vector<gid_t>> remembered(State& state, uid_t uid, const Signature& signature,
+                                               SteadyTime arrived) const {
+    const Entry& entry = state.entries[uid];
+    if (!entry.known || entry.signature != signature) return std::nullopt;
+    // What was answered since we came is new enough, however long we then waited for a lock.
+    if (entry.answered >= arrived) return entry.groups;
+    const auto age = sources_.now() - entry.answered;
+    const bool busy = !entry.asking && state.asking >= kMostGroupQuestions;
+    const bool good = age < kGroupsRemembered || (busy && age < kGroupsRememberedWhenBusy);
+    return good ? std::optional(entry.groups) : std::nullopt;
+  }
+
+  /// Holds uid's question while it lives. The lock is held where it begins and ends.
   class Question {
    public:
-    Question(GroupMemory& memory, uid_t uid, std::unique_lock<std::mutex>& lock)
-        : memory_(memory), uid_(uid), lock_(lock) {
-      memory_.entries_[uid_].asking = true;
-      ++memory_.asking_;
-      lock_.unlock();
+    Question(State& state, uid_t uid) : state_(state), uid_(uid) {
+      state_.entries[uid_].asking = true;
+      ++state_.asking;
     }
     ~Question() {
-      if (!lock_.owns_lock()) lock_.lock();
-      memory_.entries_[uid_].asking = false;
-      --memory_.asking_;
-      memory_.changed_.notify_all();
+      state_.entries[uid_].asking = false;
+      --state_.asking;
+      state_.changed.notify_all();
     }
     Question(const Question&) = delete;
     Question& operator=(const Question&) = delete;
 
    private:
-    GroupMemory& memory_;
+    State& state_;
     const uid_t uid_;
-    std::unique_lock<std::mutex>& lock_;
   };
 
   /// `signature` was taken before asking: should the files have changed since, nobody who saw the
   /// change takes this answer.
-  std::vector<gid_t> ask(uid_t uid, const Signature& signature,
-                         std::unique_lock<std::mutex>& lock) {
-    const Question question(*this, uid, lock);
-    std::vector<gid_t> groups = sources_.look_up(uid);
-    lock.lock();
-    Entry& entry = entries_[uid];
+  std::vector<gid_t> ask(Sync<State>::Lock& state, uid_t uid, const Signature& signature) {
+    const Question question(*state, uid);
+    std::vector<gid_t> groups = state.unlocked([&] { return sources_.look_up(uid); });
+    Entry& entry = state->entries[uid];
     entry.groups = groups;
     entry.signature = signature;
     entry.answered = sources_.now();
@@ -132,16 +138,13 @@ class GroupMemory {
     return groups;
   }
 
-  void forget_idle(uid_t but) {
-    std::erase_if(entries_,
+  static void forget_idle(State& state, uid_t but) {
+    std::erase_if(state.entries,
                   [&](const auto& entry) { return entry.first != but && !entry.second.asking; });
   }
 
   const GroupSources sources_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::unordered_map<uid_t, Entry> entries_;
-  unsigned asking_ = 0;
+  Sync<State> state_;
 };
 
 }  // namespace

@@ -605,6 +605,23 @@ TEST_F(RecallerTest, TheBytesOfAFileThatChangedAreForgottenThoughRecallsWait) {
   EXPECT_EQ(kernel_->told().size(), 2U);
 }
 
+TEST_F(RecallerTest, AWatcherThatHasGoneIsNotTouchedByTheAnswerToWhatItAsked) {
+  start();
+  kernel_->block(true);
+  ASSERT_TRUE(tree_->steady_files().keep(seen_before(0s)));  // as which it is not in the store
+  alignas(StoreWatcher) std::array<std::byte, sizeof(StoreWatcher)> place{};
+  auto* const watcher =
+      new (place.data()) StoreWatcher(tree_->withdrawal(), *recaller_, *kernel_, 1h);
+  watcher->watch();
+  ASSERT_TRUE(kernel_->wait_until_arrived());  // the recaller is at it
+  watcher->~StoreWatcher();
+  place.fill(std::byte{0});
+  kernel_->block(false);
+  catch_up();
+  EXPECT_TRUE(std::ranges::all_of(place, [](std::byte byte) { return byte == std::byte{0}; }));
+  EXPECT_EQ(recaller_->counters().all_of_everything(), 0U);  // as after an answer that threw
+}
+
 TEST_F(RecallerTest, StoppingAnswersNobodyAndTellsTheKernelNothingMore) {
   start();
   walk(kAlice, {"a"});

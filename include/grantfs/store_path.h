@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cassert>
 #include <compare>
 #include <string>
 #include <string_view>
@@ -56,6 +57,7 @@ class StorePath {
   static StorePath join(Iterator begin, Iterator end) {
     std::string text;
     for (; begin != end; ++begin) {
+      assert(is_name(*begin));
       if (!text.empty()) text += '/';
       text += *begin;
     }

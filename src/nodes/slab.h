@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <bitset>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -48,7 +49,9 @@ class Slab {
     return number * kItems + index + 1;
   }
 
+  /// The item must be there.
   void erase(Slot slot) noexcept {
+    assert(holds(slot));
     const std::uint32_t number = (slot - 1) / kItems;
     const std::uint32_t index = (slot - 1) % kItems;
     Chunk& chunk = *chunks_[number];
@@ -67,16 +70,22 @@ class Slab {
     unused_.push_back(number);
   }
 
-  T& operator[](Slot slot) { return chunks_[(slot - 1) / kItems]->cells[(slot - 1) % kItems].item; }
+  /// The item must be there.
+  T& operator[](Slot slot) {
+    assert(holds(slot));
+    return chunks_[(slot - 1) / kItems]->cells[(slot - 1) % kItems].item;
+  }
   const T& operator[](Slot slot) const {
+    assert(holds(slot));
     return chunks_[(slot - 1) / kItems]->cells[(slot - 1) % kItems].item;
   }
 
   /// Null if there is no such item.
-  T* find(Slot slot) {
+  T* find(Slot slot) { return holds(slot) ? &(*this)[slot] : nullptr; }
+  bool holds(Slot slot) const {
     const std::uint32_t number = (slot - 1) / kItems;
-    if (slot == 0 || number >= chunks_.size() || chunks_[number] == nullptr) return nullptr;
-    return chunks_[number]->used[(slot - 1) % kItems] ? &(*this)[slot] : nullptr;
+    if (slot == 0 || number >= chunks_.size() || chunks_[number] == nullptr) return false;
+    return chunks_[number]->used[(slot - 1) % kItems];
   }
 
   std::size_t size() const { return size_; }
@@ -149,8 +158,10 @@ class SlotIndex {
     if (size_ >= heads_.size()) split(of);
   }
 
+  /// The item must be in no index that keeps its link where this one does.
   template <class Of>
   void insert(Slot slot, Of of) {
+    assert(slot != 0 && of.link(slot) == 0);
     make_room(of);
     push(slot, of);
     ++size_;
@@ -159,8 +170,12 @@ class SlotIndex {
   /// The item must be there.
   template <class Of>
   void erase(Slot slot, Of of) noexcept {
+    assert(slot != 0 && size_ > 0);
     Slot* at = &heads_[bucket_of(of.hash(slot))];
-    while (*at != slot) at = &of.link(*at);
+    while (*at != slot) {
+      assert(*at != 0);  // else it was not there
+      at = &of.link(*at);
+    }
     *at = of.link(slot);
     of.link(slot) = 0;
     --size_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cassert>
+
 #include "base/quote.h"
 
 namespace grantfs {
@@ -51,6 +53,7 @@ std::string_view StorePath::name() const {
 }
 
 StorePath StorePath::child(std::string_view name) const {
+  assert(is_name(name));
   std::string text;
   text.reserve(text_.size() + 1 + name.size());
   text += text_;

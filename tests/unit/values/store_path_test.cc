@@ -79,5 +79,17 @@ TEST(StorePath, NamesJoinInOrder) {
   EXPECT_EQ(StorePath::join(names.begin(), names.begin()), StorePath());
 }
 
+TEST(StorePathDeathTest, WhatIsNoNameHasNoChild) {
+#ifdef NDEBUG
+  GTEST_SKIP() << "this build has no assert()";
+#endif
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (const std::string& name : {std::string("a/b"), std::string(".."), std::string(256, 'n')}) {
+    EXPECT_DEATH(path("a").child(name), "is_name") << name;
+    const std::vector<std::string> names{"a", name};
+    EXPECT_DEATH(StorePath::join(names.begin(), names.end()), "is_name") << name;
+  }
+}
+
 }  // namespace
 }  // namespace grantfs

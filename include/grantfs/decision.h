@@ -11,7 +11,7 @@
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"
 
-// What the policy answers: decisions, doors, listings, explanations.
+// What the policy answers: decisions, roots of views, listings, explanations.
 namespace grantfs {
 
 /// What the policy says of one identity and one path. It knows nothing of what the store holds:
@@ -41,9 +41,9 @@ struct Decision {
 };
 
 /// Where an identity's view begins.
-struct Door {
+struct ViewRoot {
   Decision decision;  ///< on the root
-  /// The folder of the store that the door leads to: all of it, but for a link the folder that
+  /// The folder of the store that its door leads to: all of it, but for a link the folder that
   /// holds what it is on, of which nothing else is shown. A link on the whole store leads there.
   StorePath root;
 };

@@ -102,7 +102,7 @@ class Policy {
 
   /// Where the identity's view begins. kClosed if there is no view of it: then `root` means
   /// nothing.
-  Result<Door> door(const Identity& identity);
+  Result<ViewRoot> view_root(const Identity& identity);
 
   /// Whether the token was a session's or a link's, of which the database still knows, and is not
   /// any more since it has expired.

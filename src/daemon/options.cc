@@ -14,6 +14,7 @@
 
 #include "base/lease_spans.h"
 #include "base/quote.h"
+#include "doors/doors.h"
 
 namespace grantfs {
 namespace {
@@ -64,7 +65,7 @@ Result<void> take_use(std::string_view option, std::string_view value, std::stri
 }
 
 Result<void> take_views(std::string_view list, MountOptions& options) {
-  const std::vector<std::string_view> all = Tree::all_views();
+  const std::vector<std::string_view> all = Doors::all_views();
   std::vector<std::string> views;
   for (bool more = true; more;) {
     const auto colon = list.find(':');

@@ -53,8 +53,8 @@ void write_counters(const Serving& serving, nlohmann::json& counted) {
   counted["lookups"] = counters.lookups.load();
   counted["opens"] = counters.opens.load();
   counted["opendirs"] = counters.opendirs.load();
-  counted["denials"] = counters.denials.load();
-  counted["errors"] = counters.errors.load();
+  counted["denials"] = serving.tree.refusals().denials();
+  counted["errors"] = serving.tree.refusals().errors();
   counted["recalls"] = serving.recaller.counters().recalls.load();
   counted["recalls_of_everything"] = serving.recaller.counters().all_of_everything();
   counted["recalled_entries"] = serving.recaller.counters().entries.load();

@@ -21,7 +21,7 @@ nanoseconds Lender::time_left(Timestamp until) const {
 }
 
 nanoseconds Lender::span_of(const View& view, const Decision& decision, nanoseconds longest) const {
-  if (!view.is_for_servers()) return nanoseconds(0);
+  if (!view.traits.may_be_lent) return nanoseconds(0);
   if (!decision.until) return longest;
   const nanoseconds left = time_left(*decision.until);
   return std::clamp<nanoseconds>(left - spans::kTickMargin, nanoseconds(0), longest);

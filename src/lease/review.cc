@@ -59,7 +59,7 @@ void Withdrawal::review_files(NodeId folder, const std::vector<KernelEntry>& fil
   const auto above = nodes_.leading_to(folder);
   if (!above) return;
   // Of the folder's own entry it is not asked here whether it holds: it is lent for a lease only.
-  if (!above->view->is_of_uris()) {
+  if (!above->view->traits.is_of_uris) {
     LentEntry as_folder = *above;
     as_folder.lent = Access::kRead;
     if (holds_now(as_folder, lender_.longest() + spans::kLateness)) return;

@@ -25,7 +25,7 @@ bool Withdrawal::leads_to_its_file(const LentEntry& lent, const Decision& decisi
 std::optional<Access> Withdrawal::holds_now(const LentEntry& lent, std::chrono::seconds left) {
   if (lent.path == lent.view->root && std::holds_alternative<LinkBearer>(lent.view->identity)) {
     // What the link is on may have changed, and then the door leads elsewhere by now.
-    auto door = judge_.policy().door(lent.view->identity);
+    auto door = judge_.policy().view_root(lent.view->identity);
     if (!door || door->root != lent.path) return std::nullopt;
   }
   auto decision = judge_.decide(lent.view->identity, lent.path);
@@ -37,8 +37,7 @@ std::optional<Access> Withdrawal::holds_now(const LentEntry& lent, std::chrono::
     return std::nullopt;  // of a link's use
   }
   // Another key may lead the URI elsewhere, which is allowed, and yet not what was lent.
-  if (lent.view->is_of_uris() && lent.lent == Access::kRead &&
-      !leads_to_its_file(lent, *decision)) {
+  if (decision->file && lent.lent == Access::kRead && !leads_to_its_file(lent, *decision)) {
     return std::nullopt;
   }
   nodes_.rest_on(lent.entry, lender_.loan(*decision, RecallMark(), lender_.longest()), left);

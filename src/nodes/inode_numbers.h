@@ -14,21 +14,7 @@ namespace grantfs {
 /// walker takes a view's folder for one it is inside of.
 class InodeNumbers {
  public:
-  static constexpr std::uint64_t kRoot = 1;
-  static constexpr std::uint64_t kMe = 2;
-  static constexpr std::uint64_t kByUid = 3;
-  static constexpr std::uint64_t kBySession = 4;
-  static constexpr std::uint64_t kByUser = 5;
-  static constexpr std::uint64_t kByLink = 6;
-  static constexpr std::uint64_t kFrom = 7;
-  static constexpr std::uint64_t kExpired = 8;
-  static constexpr std::uint64_t kMarker = 9;
-  static constexpr std::uint64_t kBySignature = 10;
-  static constexpr std::uint64_t kByMd5 = 11;
-  static constexpr std::uint64_t kMd5Expiry = 12;
-  static constexpr std::uint64_t kExpiredMd5 = 13;
-  static constexpr std::uint64_t kExpiredMd5Expiry = 14;
-  static constexpr std::uint64_t kByProcess = 15;
+  /// The numbers up to this one are for what the mount itself has: a door says its own.
   static constexpr std::uint64_t kLastFixed = 63;
 
   explicit InodeNumbers(const FileIdKey& key) : key_(key) {}

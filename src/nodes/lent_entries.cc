@@ -104,7 +104,7 @@ void NodeTable::rest_on(Tables& tables, Slot slot, const Loan& loan,
   const bool is_door = tables.nodes[tables.entries[slot].child].is_view;
   const auto [view, known] =
       place_of(tables, is_door ? tables.entries[slot].child : tables.entries[slot].parent);
-  if (view != nullptr && view->is_of_uris()) return lead_to_uri(tables, slot);
+  if (view != nullptr && view->traits.is_of_uris) return lead_to_uri(tables, slot);
   // Everything from the rule's path down to here is readable by the same rule, whatever it was
   // when it was looked up: whoever recalls that rule must find it so.
   std::size_t bytes =
@@ -149,7 +149,8 @@ std::vector<std::vector<LentEntry>> NodeTable::lent_along(const StorePath& path)
   auto tables = tables_.lock();
   for (const auto& [root, view] : tables->views) {
     // Above the door of a link, whatever is lost leads to the door.
-    if (!view->is_for_servers() || !(view->root.covers(path) || path.covers(view->root))) continue;
+    if (!view->traits.may_be_lent || !(view->root.covers(path) || path.covers(view->root)))
+      continue;
     std::vector<LentEntry> chain;
     StorePath at = view->root;
     Slot slot = tables->nodes[root].entry;
@@ -303,7 +304,7 @@ std::vector<NodeId> NodeTable::roots_of_views_for_servers() {
   std::vector<NodeId> roots;
   auto tables = tables_.lock();
   for (const auto& [root, view] : tables->views) {
-    if (view->is_for_servers()) roots.push_back(id_of(*tables, root));
+    if (view->traits.may_be_lent) roots.push_back(id_of(*tables, root));
   }
   return roots;
 }
@@ -359,7 +360,7 @@ std::vector<ViewPointer> NodeTable::views_for_servers() {
   std::vector<ViewPointer> views;
   auto tables = tables_.lock();
   for (const auto& [root, view] : tables->views) {
-    if (view->is_for_servers()) views.push_back(view);
+    if (view->traits.may_be_lent) views.push_back(view);
   }
   return views;
 }

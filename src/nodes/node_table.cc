@@ -61,13 +61,13 @@ std::pair<ViewPointer, StorePath> NodeTable::place_of(Tables& tables, Slot slot)
   return {view, StorePath::join(names.rbegin(), names.rend()).below(view->root)};
 }
 
-std::optional<Address> NodeTable::address_of(const Tables& tables, Slot slot) {
+std::vector<std::string> NodeTable::way_to(const Tables& tables, Slot slot) {
+  std::vector<std::string> names;
   for (; tables.nodes[slot].entry != 0; slot = tables.entries[tables.nodes[slot].entry].parent) {
-    if (tables.nodes[slot].kind != NodeKind::kAddress) continue;
-    auto address = Address::parse(tables.entries[tables.nodes[slot].entry].name.view());
-    if (address) return *address;
+    names.emplace_back(tables.entries[tables.nodes[slot].entry].name.view());
   }
-  return std::nullopt;
+  std::ranges::reverse(names);
+  return names;
 }
 
 std::optional<Place> NodeTable::find(NodeId id) {
@@ -75,17 +75,17 @@ std::optional<Place> NodeTable::find(NodeId id) {
   const Slot slot = slot_of(*tables, id);
   if (slot == 0) return std::nullopt;
   const Node* node = &tables->nodes[slot];
-  Place place{id,           node->kind,   nullptr,    StorePath(),
-              std::nullopt, std::nullopt, node->last, node->handle};
-  if (!node->is_shared) std::tie(place.view, place.path) = place_of(*tables, slot);
-  if (place.view == nullptr) place.from = address_of(*tables, slot);
+  Place place{
+      .id = id, .kind = node->kind, .door = node->door, .last = node->last, .handle = node->handle};
+  if (node->kind == NodeKind::kDoor) {
+    place.way = way_to(*tables, slot);
+  } else if (!node->is_shared) {
+    std::tie(place.view, place.path) = place_of(*tables, slot);
+  }
   place.holds_steady = holds_steady(*node);
   if (node->kind == NodeKind::kFolder && node->entry != 0) {
     const Entry& entry = tables->entries[node->entry];
     if (is_lent(entry)) place.lent = entry.lent;
-  }
-  if (place.kind == NodeKind::kMd5Expiry || place.kind == NodeKind::kExpiredMd5Expiry) {
-    place.expires = Md5Expires::parse(tables->entries[node->entry].name.view());
   }
   return place;
 }
@@ -175,32 +175,50 @@ class NodeTable::NewNode {
   const Slot slot_;
 };
 
-std::optional<NodeTable::Remembered> NodeTable::remember_door(NodeId parent, std::string_view name,
-                                                              NodeKind kind, ViewPointer view,
-                                                              const Loan* loan) {
+std::optional<NodeTable::Remembered> NodeTable::remember_own(NodeId parent, std::string_view name,
+                                                             Own own, const Loan* loan) {
   auto tables = tables_.lock();
   const Slot folder = slot_of(*tables, parent);
   if (folder == 0) return std::nullopt;
   const Slot known = find_entry(*tables, folder, name);
   if (known != 0) {
     const Slot child = tables->entries[known].child;
-    const auto is_same_view = [&](const View& there) {
-      return there.root == view->root && there.process == view->process;
+    const Node& there = tables->nodes[child];
+    const auto is_same_view = [&](const View& view) {
+      return view.root == own.view->root && view.process == own.view->process;
     };
-    const bool same = tables->nodes[child].kind == kind &&
-                      (view == nullptr || is_same_view(*tables->view_at(child)));
+    const bool same = there.kind == own.kind && there.door == own.door &&
+                      there.is_view == (own.view != nullptr) &&
+                      (!there.is_view || is_same_view(*tables->view_at(child)));
     if (same) return count(*tables, known, child, loan);
   }
-  const Slot node = make_node(*tables, kind);
+  const Slot node = make_node(*tables, own.kind);
   const NewNode guard(*tables, node);
-  if (view != nullptr) {
-    auto& views = tables->views_like(*view);
-    views.emplace(node, std::move(view));
+  tables->nodes[node].door = own.door;
+  if (own.view != nullptr) {
+    auto& views = tables->views_like(*own.view);
+    views.emplace(node, std::move(own.view));
     tables->nodes[node].is_view = true;
   }
   const Slot entry =
       known != 0 ? replace_entry(*tables, known, node) : make_entry(*tables, folder, name, node);
   return count(*tables, entry, node, loan);
+}
+
+std::optional<NodeTable::Remembered> NodeTable::remember_fixed(NodeId parent, std::string_view name,
+                                                               NodeKind kind, DoorNumber number) {
+  return remember_own(parent, name, {kind, number}, nullptr);
+}
+
+std::optional<NodeTable::Remembered> NodeTable::remember_view(NodeId parent, std::string_view name,
+                                                              ViewPointer view, const Loan* loan) {
+  return remember_own(parent, name, {NodeKind::kFolder, 0, std::move(view)}, loan);
+}
+
+std::optional<NodeTable::Remembered> NodeTable::remember_empty_folder(NodeId parent,
+                                                                      std::string_view name,
+                                                                      const Loan* loan) {
+  return remember_own(parent, name, {NodeKind::kFolder}, loan);
 }
 
 std::chrono::nanoseconds NodeTable::fresh_left(const Node& node, const Found& now) const {

@@ -26,35 +26,23 @@
 
 namespace grantfs {
 
+/// What a node is to the kernel.
 enum class NodeKind : std::uint8_t {
-  kRoot,              ///< the mount point
-  kMe,                ///< the symbolic link to the caller's own view
-  kByUid,             ///< the folder of the views of system users
-  kByProcess,         ///< the folder of the views of sessions of processes
-  kBySession,         ///< the folder of the views of sessions
-  kByUser,            ///< the folder of the views of users whom servers authenticated
-  kByLink,            ///< the folder of the views of links
-  kBySignature,       ///< the folder of the views of signatures
-  kByMd5,             ///< the folder of the expiries of URLs by nginx's secure_link
-  kMd5Expiry,         ///< one of them: the folder of the views of those URLs
-  kFrom,              ///< the folder of the addresses
-  kAddress,           ///< an address; such folders again, for who comes from there
-  kExpired,           ///< the folder of the tokens that have expired
-  kExpiredMd5,        ///< by-md5 again, of the URLs whose time has passed
-  kExpiredMd5Expiry,  ///< one of the expiries there
-  kMarker,            ///< what has expired: an empty file
-  kFolder,            ///< a folder of the store in a view; a view's own root is one
-  kFile,              ///< a file of the store in a view, or in several
+  kDoor,    ///< a folder of the mount's own: its root, and those in which views are looked up
+  kLink,    ///< the symbolic link to the caller's own view
+  kMarker,  ///< what has expired: an empty file
+  kFolder,  ///< a folder of a view; a view's own root is one
+  kFile,    ///< a file of the store in a view, or in several
 };
 
 /// What a node stands for, copied out of the table.
 struct Place {
   NodeId id = 0;
-  NodeKind kind = NodeKind::kRoot;
-  ViewPointer view;                   ///< none outside the views, and of a file that views share
-  StorePath path;                     ///< in the store
-  std::optional<Address> from;        ///< outside the views, below an address
-  std::optional<Md5Expires> expires;  ///< of the folder of an expiry in by-md5
+  NodeKind kind = NodeKind::kDoor;
+  DoorNumber door = 0;             ///< outside the views: which
+  ViewPointer view{};              ///< none outside the views, and of a file that views share
+  StorePath path{};                ///< in the store
+  std::vector<std::string> way{};  ///< of a door: the names that lead to it, outermost first
   Found last;                 ///< what the last lookup found there; meaningless outside the views
   FileHandle handle;          ///< of a file
   bool holds_steady = false;  ///< a folder: see NodeTable::hold_steady()
@@ -148,11 +136,19 @@ class NodeTable {
     NodeId before = 0;
   };
 
-  /// The door or view `name` below `parent`, with one more lookup. A view's root (`view` given)
-  /// is where its paths begin; if the name led to another folder of the store before, or was that
-  /// of other processes, the former view is left to those who are in it. None if `parent` is gone.
-  std::optional<Remembered> remember_door(NodeId parent, std::string_view name, NodeKind kind,
-                                          ViewPointer view, const Loan* loan);
+  /// One of the mount's own folders, links and markers, with one more lookup; `number`: which door.
+  /// None if `parent` is gone.
+  std::optional<Remembered> remember_fixed(NodeId parent, std::string_view name, NodeKind kind,
+                                           DoorNumber number = 0);
+  /// The root of a view, where its paths begin, with one more lookup. If the name led to another
+  /// folder of the store before, or was that of other processes, the former view is left to those
+  /// who are in it. None if `parent` is gone.
+  std::optional<Remembered> remember_view(NodeId parent, std::string_view name, ViewPointer view,
+                                          const Loan* loan);
+  /// A folder of a view that is there whatever the store has, with one more lookup. None if
+  /// `parent` is gone.
+  std::optional<Remembered> remember_empty_folder(NodeId parent, std::string_view name,
+                                                  const Loan* loan);
 
   /// What a lookup found by the name `name` in `parent`, in the same view, with one more lookup.
   /// None if `parent` is gone.
@@ -273,6 +269,7 @@ class NodeTable {
     Slot child = 0;  ///< first of the entries below
     Slot next_by_file = 0;
     NodeKind kind{};
+    DoorNumber door = 0;
     bool is_view = false;  ///< a view's root
     bool is_shared = false;
     bool is_current = false;  ///< of a shared one: it is in by_file, others do not come to share it
@@ -308,7 +305,7 @@ class NodeTable {
     Views uri_views;  ///< as many as anyone cares to make up: never walked through
     std::unordered_set<Slot> uri_files;  ///< entries by which files have been lent in these
 
-    Views& views_like(const View& view) { return view.is_of_uris() ? uri_views : views; }
+    Views& views_like(const View& view) { return view.traits.is_of_uris ? uri_views : views; }
     const ViewPointer& view_at(Slot root) const {
       const auto found = views.find(root);
       return found != views.end() ? found->second : uri_views.at(root);
@@ -360,6 +357,14 @@ class NodeTable {
   /// 0 if there is no such node.
   Slot slot_of(Tables& tables, NodeId id) const;
   Slot make_node(Tables& tables, NodeKind kind);
+  /// What a name leads to that is no file or folder of the store.
+  struct Own {
+    NodeKind kind;
+    DoorNumber door = 0;
+    ViewPointer view{};
+  };
+  std::optional<Remembered> remember_own(NodeId parent, std::string_view name, Own own,
+                                         const Loan* loan);
   static Slot find_entry(Tables& tables, Slot parent, std::string_view name);
   static Slot make_entry(Tables& tables, Slot parent, std::string_view name, Slot child);
   static void erase_entry(Tables& tables, Slot entry);
@@ -388,8 +393,8 @@ class NodeTable {
   Slot find_shared(Tables& tables, const Found& found, NodeId& before) const;
   static void retire(Tables& tables, Slot node) noexcept;
 
-  /// The address that a node lies below, outside the views.
-  static std::optional<Address> address_of(const Tables& tables, Slot node);
+  /// The names that lead to one of the mount's own folders.
+  static std::vector<std::string> way_to(const Tables& tables, Slot node);
   /// The view that a node is in, and its path in the store.
   static std::pair<ViewPointer, StorePath> place_of(Tables& tables, Slot node);
   static bool is_lent(const Entry& entry);

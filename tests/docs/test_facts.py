@@ -20,7 +20,7 @@ import lint  # noqa: E402
 
 #: A document, what it says there, where in the sources that stands, and how: the first group of each is the same number.
 NUMBERS = (
-    ("HACKING.md", r"at most: (\d+), or a quarter of `RLIMIT_NOFILE`", "src/tree/tree.h", r"spare_descriptors = (\d+)"),
+    ("HACKING.md", r"at most: (\d+), or a quarter of `RLIMIT_NOFILE`", "src/tree/tree_options.h", r"spare_descriptors = (\d+)"),
     ("HACKING.md", r"a file's entry is lent for\s+(\d+) s", "src/base/lease_spans.h", r"kSteadyLease\{(\d+)\}"),
     ("HACKING.md", r"looks at the feed every (\d+) ms", "src/lease/recaller.h", r"milliseconds poll\{(\d+)\}"),
     ("man/grantfs.7", r"the daemon looks every (\d+) ms", "src/lease/recaller.h", r"milliseconds poll\{(\d+)\}"),

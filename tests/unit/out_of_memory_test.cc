@@ -192,7 +192,7 @@ TEST(NodeTableOutOfMemory, WhicheverAllocationFailsWhatIsRememberedNextIsFoundAn
   std::map<NodeId, std::uint64_t> lookups;
   const auto remember = [&](int number) {
     // Far more than there is room for at first, and in folders that are views themselves.
-    const auto node = table.remember_door(kRootNode, std::to_string(number), NodeKind::kFolder,
+    const auto node = table.remember_view(kRootNode, std::to_string(number),
                                           std::make_shared<View>(View{Anyone{}}), nullptr);
     test::allocations_left = -1;
     ++lookups[node->node];

@@ -35,8 +35,8 @@ Result<Decision> Judge::decide(const Identity& identity, const StorePath& path) 
   return decision;
 }
 
-Result<Door> Judge::enter(const Identity& identity) const {
-  auto door = policy_.door(identity);
+Result<ViewRoot> Judge::enter(const Identity& identity) const {
+  auto door = policy_.view_root(identity);
   if (!door) report(door.error());
   if (!door || door->decision.access == Access::kClosed || !door->decision.uses) return door;
   const auto& bearer = std::get<LinkBearer>(identity);

@@ -26,7 +26,7 @@ class Judge {
   /// under way.
   Result<Decision> decide(const Identity& identity, const StorePath& path) const;
   /// The decision on an identity's door. A use of a link begins here, if none is under way.
-  Result<Door> enter(const Identity& identity) const;
+  Result<ViewRoot> enter(const Identity& identity) const;
   void report(const Error& error) const {
     if (report_) report_(error);
   }

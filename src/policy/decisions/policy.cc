@@ -133,8 +133,8 @@ Result<Decision> Policy::decide(const Identity& identity, const StorePath& path)
   return connections_->with_reader([&](Reader& reader) { return reader.decide(identity, path); });
 }
 
-Result<Door> Policy::door(const Identity& identity) {
-  return connections_->with_reader([&](Reader& reader) { return reader.door(identity); });
+Result<ViewRoot> Policy::view_root(const Identity& identity) {
+  return connections_->with_reader([&](Reader& reader) { return reader.view_root(identity); });
 }
 
 Result<bool> Policy::has_expired(const TokenHash& token) {

@@ -92,7 +92,7 @@ Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& pa
   return decision;
 }
 
-Result<Door> Reader::door(const Identity& identity) {
+Result<ViewRoot> Reader::view_root(const Identity& identity) {
   auto held = snapshot();
   if (!held) return held.error();
   StorePath root;
@@ -106,7 +106,7 @@ Result<Door> Reader::door(const Identity& identity) {
   }
   auto decision = decide_at(identity, root, database_->now());
   if (!decision) return decision.error();
-  return Door{*decision, std::move(root)};
+  return ViewRoot{*decision, std::move(root)};
 }
 
 Result<bool> Reader::has_expired(const TokenHash& token) {

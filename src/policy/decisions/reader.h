@@ -35,7 +35,7 @@ class Reader {
 
   // As Policy's methods of these names.
   Result<Decision> decide(const Identity& identity, const StorePath& path);
-  Result<Door> door(const Identity& identity);
+  Result<ViewRoot> view_root(const Identity& identity);
   Result<bool> has_expired(const TokenHash& token);
   Result<bool> has_expired(const Signature& signature);
   Result<Decision> expired(const Md5Bearer& bearer, const StorePath& uri);

@@ -27,14 +27,13 @@ class ManyNames : public testing::Test {
   };
 
   ManyNames() {
-    by_session_ =
-        table_.remember_door(kRootNode, "by-session", NodeKind::kBySession, nullptr, nullptr)->node;
+    by_session_ = table_.remember_fixed(kRootNode, "by-session", NodeKind::kDoor, 1)->node;
     const Loan read{{Access::kRead, {}, 1}, table_.mark()};
     for (std::size_t i = 0; i < kSessions; ++i) {
       const std::string token = fmt::format("token{}", i);
-      auto view = std::make_shared<View>(View{SessionBearer{TokenHash::of(token)}});
-      const NodeId door =
-          table_.remember_door(by_session_, token, NodeKind::kFolder, view, nullptr)->node;
+      auto view = std::make_shared<View>(
+          View{SessionBearer{TokenHash::of(token)}, ViewTraits{.may_be_lent = true}});
+      const NodeId door = table_.remember_view(by_session_, token, view, nullptr)->node;
       const Located folder{UniqueFd(), Found{Found::Type::kFolder, true, FileId{99, 99}, 0, {}},
                            ""};
       sessions_.push_back(

@@ -15,8 +15,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr ViewTraits kOfServers{.may_be_lent = true};
+
 ViewPointer view_of(const std::string& token) {
-  return std::make_shared<View>(View{SessionBearer{TokenHash::of(token)}});
+  return std::make_shared<View>(View{SessionBearer{TokenHash::of(token)}, kOfServers});
 }
 
 Located file(std::uint64_t id) {
@@ -33,21 +35,22 @@ Located folder() {
 }
 
 ViewPointer link_view(const std::string& token, const char* root) {
-  return std::make_shared<View>(View{LinkBearer{TokenHash::of(token)}, 0,
-                                     StorePath::parse(StorePath::spelling_of(root)).value()});
+  return std::make_shared<View>(
+      View{.identity = LinkBearer{TokenHash::of(token)},
+           .traits = kOfServers,
+           .root = StorePath::parse(StorePath::spelling_of(root)).value()});
 }
 
 class NodeTableTest : public testing::Test {
  protected:
   NodeTableTest() {
-    by_session_ =
-        table_.remember_door(kRootNode, "by-session", NodeKind::kBySession, nullptr, nullptr)->node;
+    by_session_ = table_.remember_fixed(kRootNode, "by-session", NodeKind::kDoor, 1)->node;
     first_ = door("first");
     second_ = door("second");
   }
 
   NodeId door(const std::string& token, const Loan* loan = nullptr) {
-    return table_.remember_door(by_session_, token, NodeKind::kFolder, view_of(token), loan)->node;
+    return table_.remember_view(by_session_, token, view_of(token), loan)->node;
   }
   NodeId shared(NodeId parent, const char* name, std::uint64_t id, const Loan* loan = nullptr) {
     return table_.remember(parent, name, file(id), FileNode::kShared, loan)->node;
@@ -160,8 +163,7 @@ TEST_F(NodeTableTest, AKernelThatAsksAtEveryOpenHasOneNodeHoweverAFileChanges) {
 
 TEST_F(NodeTableTest, AFileThatChangedAMomentAgoIsLentForWhatIsLeftOfItsNodesLease) {
   NodeTable table{1h, 2s, 1h};
-  const NodeId door =
-      table.remember_door(kRootNode, "public", NodeKind::kFolder, view_of("t"), nullptr)->node;
+  const NodeId door = table.remember_view(kRootNode, "public", view_of("t"), nullptr)->node;
   const auto put = [&](bool settled) {
     return *table.remember(door, "a", version(1, settled), FileNode::kShared, nullptr);
   };
@@ -223,9 +225,7 @@ TEST_F(NodeTableTest, ADecisionBegunBeforeARecallIsNotLent) {
   const Loan before = loan(Access::kRead);
   table_.begin_recall();
   EXPECT_FALSE(table_.remember(first_, "a", file(1), FileNode::kShared, &before)->lent);
-  EXPECT_FALSE(
-      table_.remember_door(by_session_, "third", NodeKind::kFolder, view_of("third"), &before)
-          ->lent);
+  EXPECT_FALSE(table_.remember_view(by_session_, "third", view_of("third"), &before)->lent);
   EXPECT_TRUE(lent("first").empty());
   const Loan after = loan(Access::kRead);
   EXPECT_TRUE(table_.remember(first_, "a", file(1), FileNode::kShared, &after)->lent);
@@ -234,8 +234,7 @@ TEST_F(NodeTableTest, ADecisionBegunBeforeARecallIsNotLent) {
 
 TEST_F(NodeTableTest, ANameThatIsLookedUpThreeTimesInARowIsInSteadyUse) {
   NodeTable table(1h, 1s);
-  const NodeId door =
-      table.remember_door(kRootNode, "x", NodeKind::kFolder, view_of("x"), nullptr)->node;
+  const NodeId door = table.remember_view(kRootNode, "x", view_of("x"), nullptr)->node;
   const auto is_steady = [&](const char* name) {
     return table.remember(door, name, file(1), FileNode::kShared, nullptr)->is_steady;
   };
@@ -273,8 +272,7 @@ TEST_F(NodeTableTest, AFolderHoldsFilesInSteadyUseFromOneLeaseOnAndUntilTheyAreO
 
 TEST_F(NodeTableTest, WhatIsLentForLongerCountsAsLentUpToTheRulesPath) {
   NodeTable table(0s);
-  const NodeId door =
-      table.remember_door(kRootNode, "x", NodeKind::kFolder, view_of("x"), nullptr)->node;
+  const NodeId door = table.remember_view(kRootNode, "x", view_of("x"), nullptr)->node;
   const auto in = [&](NodeId parent, const char* name, const Located& located, const Loan* loan) {
     return table.remember(parent, name, located, FileNode::kShared, loan)->node;
   };
@@ -382,8 +380,7 @@ TEST_F(NodeTableTest, WhatIsLentBelowAFormerFolderIsFoundThoughItsNameLeadsElsew
   auto elsewhere = std::make_shared<View>(*view_of("first"));
   elsewhere->root = *StorePath::parse("elsewhere");
   shared(first_, "a", 1, &read);
-  ASSERT_NE(table_.remember_door(by_session_, "first", NodeKind::kFolder, elsewhere, &read)->node,
-            first_);
+  ASSERT_NE(table_.remember_view(by_session_, "first", elsewhere, &read)->node, first_);
   for (const auto& chain : table_.lent_along(*StorePath::parse("a"))) {
     if (chain[0].view->root.is_root() && chain[0].leads_to == first_) {
       EXPECT_EQ(table_.take_back(chain[0]).size(), 1U);
@@ -409,10 +406,10 @@ TEST_F(NodeTableTest, OfAllThatIsLentDoorsAreOnlyThoseThatAre) {
 TEST_F(NodeTableTest, OfTheViewsOfUrisOnlyWhatLedToAFileIsKnown) {
   auto view = std::make_shared<View>();
   view->identity = Md5Bearer{};
-  const NodeId root =
-      table_.remember_door(by_session_, "md5", NodeKind::kFolder, view, nullptr)->node;
+  view->traits = {.may_be_lent = true, .is_of_uris = true};
+  const NodeId root = table_.remember_view(by_session_, "md5", view, nullptr)->node;
   const auto folder = [&](NodeId parent, const char* name) {
-    return table_.remember_door(parent, name, NodeKind::kFolder, nullptr, nullptr)->node;
+    return table_.remember_empty_folder(parent, name, nullptr)->node;
   };
   const NodeId files = folder(root, "files");
   folder(root, "made-up");
@@ -461,8 +458,7 @@ TEST_F(NodeTableTest, WhatExpiresIsTakenOnceInOrderAndOnlyWhatIsLent) {
 
 TEST_F(NodeTableTest, WhatNobodyCouldBeLentAnyMoreIsNotListed) {
   NodeTable table(0s);
-  const NodeId door =
-      table.remember_door(kRootNode, "x", NodeKind::kFolder, view_of("x"), nullptr)->node;
+  const NodeId door = table.remember_view(kRootNode, "x", view_of("x"), nullptr)->node;
   const Loan read{{Access::kRead, {}, 0}, table.mark()};
   EXPECT_TRUE(table.remember(door, "a", file(1), FileNode::kShared, &read)->lent);
   const auto deadline = std::chrono::steady_clock::now() + 20s;
@@ -514,7 +510,7 @@ class Model {
     Access lent = Access::kClosed;
   };
 
-  std::map<NodeId, Node> nodes{{kRootNode, {1, NodeKind::kRoot, 0, false, ""}}};
+  std::map<NodeId, Node> nodes{{kRootNode, {1, NodeKind::kDoor, 0, false, ""}}};
   std::list<Entry> entries;
 
   Entry* find(NodeId parent, const std::string& name) {
@@ -635,8 +631,7 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
         const std::string name(1, static_cast<char>('A' + below_n(3)));
         const auto* known = model.find(kRootNode, name);
         const Loan loan{{Access::kPassage, {}, 0}, table.mark()};
-        const auto got =
-            table.remember_door(kRootNode, name, NodeKind::kFolder, view_of(name), &loan);
+        const auto got = table.remember_view(kRootNode, name, view_of(name), &loan);
         ASSERT_TRUE(got) << where;
         ASSERT_EQ(got->lent, model.lends(kRootNode, name, Access::kPassage)) << where;
         if (known != nullptr) {
@@ -715,10 +710,8 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
 
 TEST_F(NodeTableTest, AViewMayBeginDeepInTheStore) {
   const Loan door_loan = loan(Access::kPassage);
-  const NodeId root = table_
-                          .remember_door(by_session_, "link", NodeKind::kFolder,
-                                         link_view("link", "a/b"), &door_loan)
-                          ->node;
+  const NodeId root =
+      table_.remember_view(by_session_, "link", link_view("link", "a/b"), &door_loan)->node;
   const Loan by_folder = loan(Access::kRead, std::string("a/b/c").size());
   const NodeId folder = below(root, "c", &by_folder);
   shared(folder, "f", 7, &by_folder);
@@ -752,8 +745,8 @@ TEST_F(NodeTableTest, ADoorOfOtherProcessesIsAnotherView) {
                                           SessionBearer{TokenHash::of("t"), {}, std::nullopt});
   };
   const auto enter = [&](const std::shared_ptr<const BoundProcess>& bound) {
-    auto view = std::make_shared<View>(View{bound->bearer(), 0, {}, false, bound});
-    return table_.remember_door(by_session_, "7", NodeKind::kFolder, view, nullptr)->node;
+    auto view = std::make_shared<View>(View{.identity = bound->bearer(), .process = bound});
+    return table_.remember_view(by_session_, "7", view, nullptr)->node;
   };
   const auto former = process();
   const auto now = process();
@@ -767,9 +760,7 @@ TEST_F(NodeTableTest, ADoorOfOtherProcessesIsAnotherView) {
 
 TEST_F(NodeTableTest, ADoorThatLeadsElsewhereByNowIsAnotherView) {
   const auto enter = [&](const char* root) {
-    return table_
-        .remember_door(by_session_, "link", NodeKind::kFolder, link_view("link", root), nullptr)
-        ->node;
+    return table_.remember_view(by_session_, "link", link_view("link", root), nullptr)->node;
   };
   const NodeId before = enter("a");
   EXPECT_EQ(enter("a"), before);
@@ -785,16 +776,20 @@ TEST_F(NodeTableTest, ADoorThatLeadsElsewhereByNowIsAnotherView) {
   EXPECT_FALSE(knows(after));
 }
 
-TEST_F(NodeTableTest, WhatLiesBelowAnAddressKnowsIt) {
-  const auto folder = [&](NodeId parent, const char* name, NodeKind kind) {
-    return table_.remember_door(parent, name, kind, nullptr, nullptr)->node;
+TEST_F(NodeTableTest, ADoorKnowsItsNumberAndTheWayThere) {
+  const auto door = [&](NodeId parent, const char* name, DoorNumber number) {
+    return table_.remember_fixed(parent, name, NodeKind::kDoor, number)->node;
   };
-  const NodeId from = folder(kRootNode, "from", NodeKind::kFrom);
-  const NodeId address = folder(from, "192.0.2.1", NodeKind::kAddress);
-  const NodeId links = folder(address, "by-link", NodeKind::kByLink);
-  EXPECT_EQ(table_.find(links)->from, Address::parse("192.0.2.1").value());
-  EXPECT_FALSE(table_.find(from)->from);
-  EXPECT_FALSE(table_.find(by_session_)->from);
+  const NodeId from = door(kRootNode, "from", 2);
+  const NodeId address = door(from, "192.0.2.1", 3);
+  const NodeId links = door(address, "by-link", 4);
+  EXPECT_EQ(table_.find(links)->door, 4);
+  EXPECT_EQ(table_.find(links)->way, (std::vector<std::string>{"from", "192.0.2.1", "by-link"}));
+  EXPECT_EQ(table_.find(from)->way, std::vector<std::string>{"from"});
+  EXPECT_EQ(table_.find(kRootNode)->door, 0);
+  EXPECT_TRUE(table_.find(kRootNode)->way.empty());
+  // Another door behind the name is another node.
+  EXPECT_NE(door(address, "by-link", 5), links);
 }
 
 }  // namespace

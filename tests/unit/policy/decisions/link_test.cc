@@ -48,7 +48,7 @@ TEST_F(LinkTest, ReachesWhatItIsOnAndTheFolderThatHoldsIt) {
   EXPECT_EQ(decide(kBearer, "a/b/c"), Access::kRead);
   EXPECT_EQ(decide(kBearer, "a/b/c/d"), Access::kRead);
   EXPECT_EQ(decide(kBearer, "a/b"), Access::kPassage);
-  EXPECT_EQ(policy_->door(kBearer)->root, path("a/b"));
+  EXPECT_EQ(policy_->view_root(kBearer)->root, path("a/b"));
   for (const char* outside : {"", "a", "a/b/x", "a/b/cc", "x"}) {
     EXPECT_EQ(decide(kBearer, outside), Access::kNone) << outside;
     EXPECT_EQ(listed(outside), "1") << outside;
@@ -72,7 +72,7 @@ TEST_F(LinkTest, EndsWithItsPrincipalsRightByGroupAndExpiryToo) {
   sql("INSERT INTO grants (principal, path, expires) VALUES ('group:g', 'a', 2000000010);"
       "INSERT INTO members (member, parent, expires) VALUES ('user:a', 'group:g', 2000000005)");
   link("a/b");
-  auto door = policy_->door(kBearer);
+  auto door = policy_->view_root(kBearer);
   EXPECT_EQ(door->decision.access, Access::kPassage);
   EXPECT_EQ(door->decision.until, now_ + std::chrono::seconds{5});
   now_ += std::chrono::seconds{5};

@@ -50,7 +50,7 @@ TEST_F(SignedPolicyTest, ASignatureIsForItsPathAndWhatIsBelow) {
       EXPECT_EQ(decide(one, other), Access::kNone) << other;
     }
   }
-  EXPECT_EQ(policy_->door(one)->root, path("up"));
+  EXPECT_EQ(policy_->view_root(one)->root, path("up"));
   EXPECT_EQ(policy_->decide(one, path("up/a"))->until, at(kNow + 100));
   auto listing = policy_->list(one, path("up"));
   ASSERT_EQ(listing->names.size(), 1U);

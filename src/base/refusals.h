@@ -1,0 +1,34 @@
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+
+#include "base/errno.h"
+
+namespace grantfs {
+
+/// Counts what is refused, since the start, as the errors that say so are made. Each count is its
+/// own; together they are no snapshot. Thread-safe.
+class Refusals {
+ public:
+  /// The policy says no.
+  Errno deny(int error) {
+    denials_.fetch_add(1, std::memory_order_relaxed);
+    return Errno{error};
+  }
+  /// Deciding or looking failed. What is missing, or must be waited for, is not counted.
+  Errno fail(int error) {
+    if (error != ENOENT && error != EWOULDBLOCK) errors_.fetch_add(1, std::memory_order_relaxed);
+    return Errno{error};
+  }
+
+  std::uint64_t denials() const { return denials_.load(std::memory_order_relaxed); }
+  std::uint64_t errors() const { return errors_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> denials_{0};
+  std::atomic<std::uint64_t> errors_{0};
+};
+
+}  // namespace grantfs

@@ -1,0 +1,166 @@
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/errno.h"
+#include "base/refusals.h"
+#include "grantfs/address.h"
+#include "grantfs/decision.h"
+#include "grantfs/policy.h"
+#include "grantfs/result.h"
+#include "nodes/bound_processes.h"
+#include "nodes/caller.h"
+#include "nodes/view.h"
+#include "policy/decisions/judge.h"
+#include "store/store.h"
+
+namespace grantfs {
+
+/// How a name that exists in the store but is not for this view is refused inside it.
+enum class Denial {
+  kHide,    ///< ENOENT, as if it were missing
+  kForbid,  ///< EACCES
+};
+
+/// What the doors of a mount rest on. All that is referred to must outlive them.
+struct DoorContext {
+  Policy& policy;
+  const Store& store;
+  const Judge& judge;
+  BoundProcesses& processes;
+  Refusals& refusals;
+  Denial denial = Denial::kHide;
+  /// Group whose members alone may pass the doors for servers; none: whoever has a token.
+  std::optional<gid_t> server_group{};
+  /// Group whose members alone may pass by-user, being trusted to have authenticated the user.
+  std::optional<gid_t> by_user_group{};
+};
+
+class Door;
+
+/// One of the mount's own empty files: what has expired. It is not lent, for it may be extended,
+/// and then nothing is recalled.
+struct Marker {};
+
+/// A view that a name leads to.
+struct Entrance {
+  View view;
+  /// Whether the view's root is there for whoever passed, whatever the policy says of it. Else the
+  /// policy says whether there is such a view, and where it begins.
+  bool stands_open = false;
+};
+
+/// What a name at a door leads to: another door, a view, or a marker.
+using Opening = std::variant<const Door*, Entrance, Marker>;
+
+/// The names that lead to a door, outermost first. No token is among them.
+using Way = std::vector<std::string>;
+
+/// The address that the server says the visitor comes from: from/ADDRESS/...
+std::optional<Address> address_in(const Way& way);
+
+/// A lookup at a door.
+struct Visit {
+  std::string_view name;  ///< what is looked up: a token, maybe
+  const Caller& caller;
+  const Way& way;  ///< to the door
+
+  std::optional<Address> from() const { return address_in(way); }
+};
+
+/// What lies at a path of a view.
+struct Sight {
+  enum class What : std::uint8_t {
+    kOfStore,      ///< a file or folder of the store
+    kEmptyFolder,  ///< a folder that is there whatever the store has
+    kMarker,
+  };
+  What what = What::kOfStore;
+  Decision decision{};               ///< what it may be lent by
+  StorePath path{};                  ///< of kOfStore: where in the store
+  std::optional<Located> located{};  ///< of kOfStore
+};
+
+/// A folder of the mount's own in which views are looked up, as the one kind of view that it leads
+/// to needs it: how a name becomes an identity, who may pass, what the view is like inside.
+///
+/// A new kind of view is a file in this folder that adds its doors to the table, and a row in
+/// every_door.h. A door has no state of its own. Thread-safe.
+class Door {
+ public:
+  /// Whom the folder's mode bits let pass (root always).
+  enum class Passers : std::uint8_t {
+    kEveryone,   ///< may list it, too
+    kAnyone,     ///< who knows a name in it: neither listed nor watched, as inotify(7) needs read
+    kServers,    ///< members of DoorContext::server_group, if there is one; else anyone
+    kUserGroup,  ///< members of DoorContext::by_user_group
+  };
+  /// Where its name leads to it.
+  struct Places {
+    bool at_root = false;
+    bool below_address = false;  ///< in from/ADDRESS
+    bool in_expired = false;
+  };
+  struct Traits {
+    std::string_view name{};  ///< empty: any name leads to it that another door says so of
+    std::uint64_t inode = 0;  ///< st_ino, at most InodeNumbers::kLastFixed
+    Passers passers = Passers::kAnyone;
+    Places places{};
+    ViewTraits views{};  ///< of what lies behind it; the table fills in the number
+  };
+
+  Door(const DoorContext& context, Traits traits) : context_(context), traits_(traits) {}
+  virtual ~Door() = default;
+  Door(const Door&) = delete;
+  Door& operator=(const Door&) = delete;
+
+  const Traits& traits() const { return traits_; }
+  DoorNumber number() const { return traits_.views.door; }
+
+  /// What a name behind it leads to. Refusals are EACCES, the same for every name that leads to no
+  /// view of the caller's.
+  virtual Result<Opening, Errno> open(const Visit& visit) const = 0;
+
+  /// What its own name leads to: the door itself, as a rule.
+  virtual Opening at_its_name() const { return this; }
+  /// If it is a symbolic link and no folder: where it leads to for the caller.
+  virtual bool is_link() const { return false; }
+  virtual Result<std::string, Errno> read_link(const Caller& caller) const;
+
+  /// What the policy says of a path in a view behind this door: EACCES if the view is void, or if
+  /// it could not be decided.
+  virtual Result<Decision, Errno> decide(const View& view, const StorePath& path) const;
+  /// What lies at a path of a view behind this door. One decision and one resolution in the store.
+  virtual Result<Sight, Errno> look(const View& view, const StorePath& path, Waiting waiting) const;
+
+ protected:
+  const DoorContext& context() const { return context_; }
+  Errno deny(int error) const { return context_.refusals.deny(error); }
+  Errno fail(int error) const { return context_.refusals.fail(error); }
+  /// A view behind this door that is read by servers, and its label.
+  Entrance entrance(Identity identity, std::string label) const {
+    return {.view = {.identity = std::move(identity),
+                     .traits = traits_.views,
+                     .label = std::move(label)}};
+  }
+  /// The end of the label of a view that is somebody's who comes from an address.
+  static std::string at(const std::optional<Address>& from) {
+    return from ? '@' + from->text() : std::string();
+  }
+
+ private:
+  friend class Doors;
+
+  const DoorContext& context_;
+  Traits traits_;
+};
+
+}  // namespace grantfs

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "doors/door.h"
+
+namespace grantfs {
+
+/// The table of a mount's doors, the root first. Thread-safe once it is made.
+class Doors {
+ public:
+  /// `views`: what there is at the root, of all_views(); none: everything. What needs a group is
+  /// there if the group is named, be it among `views` or not.
+  Doors(DoorContext context, const std::optional<std::vector<std::string>>& views);
+  Doors(const Doors&) = delete;
+  Doors& operator=(const Doors&) = delete;
+  ~Doors() = default;
+
+  /// The names that there can be at the root.
+  static std::vector<std::string_view> all_views();
+
+  const Door& root() const { return *doors_.front(); }
+  const Door& operator[](DoorNumber number) const { return *doors_.at(number); }
+  /// The door that a view was entered by.
+  const Door& of(const View& view) const { return (*this)[view.traits.door]; }
+
+  /// The door that has this name at the root (&Door::Places::at_root) or elsewhere; null: none.
+  const Door* find(std::string_view name, bool Door::Places::*where) const;
+  /// What there is at the root, in the order of a listing.
+  std::vector<const Door*> at_root() const;
+
+  const DoorContext& context() const { return context_; }
+
+  /// Gives the door a number. Only while the table is made.
+  const Door& add(std::unique_ptr<Door> door);
+
+ private:
+  const DoorContext context_;
+  std::vector<std::unique_ptr<Door>> doors_;
+};
+
+}  // namespace grantfs

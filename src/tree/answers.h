@@ -1,0 +1,27 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <chrono>
+
+#include "nodes/node_ids.h"
+
+namespace grantfs {
+
+/// The answer to a lookup.
+struct Entry {
+  NodeId node;
+  struct stat attributes;
+  /// How long the kernel may believe it without asking again; zero: not at all.
+  std::chrono::nanoseconds lent_for{0};
+  /// The same of the attributes, if that is longer.
+  std::chrono::nanoseconds attributes_lent_for{0};
+};
+
+/// The answer to a stat.
+struct Attributes {
+  struct stat shown;
+  std::chrono::nanoseconds lent_for{0};
+};
+
+}  // namespace grantfs

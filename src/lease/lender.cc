@@ -62,12 +62,12 @@ bool Lender::lend_longer(const KernelEntry& entry, const StorePath& path, const 
   if (until && time_left(*until) <= kLongest) return false;
   const auto sighting = store_.sight(located);
   if (!sighting) return false;
-  if (!nodes_.hold_steady(entry.parent, options_.lease, kLongest)) return false;
+  if (!nodes_.lent().hold_steady(entry.parent, options_.lease, kLongest)) return false;
   if (options_.on_lent) options_.on_lent(spans::kSteadyLease);
   const auto over = std::chrono::steady_clock::now() + kLongest;
   if (!steady_.keep({node, path, *sighting, entry, begun, over})) return false;
   if (options_.on_steady) options_.on_steady();
-  return nodes_.lend_for(entry, lent, kLongest);
+  return nodes_.lent().lend_for(entry, lent, kLongest);
 }
 
 nanoseconds Lender::steadily_left(NodeId node) {

@@ -12,8 +12,8 @@ Review Withdrawal::review(Review::Of of) {
   std::map<NodeId, std::vector<KernelEntry>> files;
   const auto add = [&](KernelEntry entry) { files[entry.parent].push_back(std::move(entry)); };
   if (of == Review::Of::kEverything) {
-    review.folders_ = nodes_.roots_of_views_for_servers();
-    for (LentEntry& file : nodes_.lent_files_of_uris()) add(std::move(file.entry));
+    review.folders_ = nodes_.lent().roots_of_views_for_servers();
+    for (LentEntry& file : nodes_.lent().lent_files_of_uris()) add(std::move(file.entry));
   } else {
     for (KernelEntry& entry : steady_files().entries()) add(std::move(entry));
   }
@@ -42,12 +42,12 @@ std::vector<KernelEntry> Withdrawal::go_on(Review& review,
 }
 
 void Withdrawal::review_folder(NodeId folder, Review& review, std::vector<KernelEntry>& entries) {
-  const auto lent = nodes_.leading_to(folder);
+  const auto lent = nodes_.lent().leading_to(folder);
   if (!lent) return;
   const auto access = holds_now(*lent, lender_.longest() + spans::kLateness);
   if (!access) return add_with_all_below(*lent, entries);
   if (*access == Access::kRead) return;
-  NodeTable::LentIn in = nodes_.lent_directly_in(folder);
+  LentEntries::LentIn in = nodes_.lent().lent_directly_in(folder);
   std::ranges::move(in.folders, std::back_inserter(review.folders_));
   for (const LentEntry& file : in.files) {
     if (!holds_still(file)) add_with_all_below(file, entries);
@@ -56,7 +56,7 @@ void Withdrawal::review_folder(NodeId folder, Review& review, std::vector<Kernel
 
 void Withdrawal::review_files(NodeId folder, const std::vector<KernelEntry>& files,
                               std::vector<KernelEntry>& entries) {
-  const auto above = nodes_.leading_to(folder);
+  const auto above = nodes_.lent().leading_to(folder);
   if (!above) return;
   // Of the folder's own entry it is not asked here whether it holds: it is lent for a lease only.
   if (!above->view->traits.is_of_uris) {
@@ -65,7 +65,7 @@ void Withdrawal::review_files(NodeId folder, const std::vector<KernelEntry>& fil
     if (holds_now(as_folder, lender_.longest() + spans::kLateness)) return;
   }
   for (const KernelEntry& file : files) {
-    const auto lent = nodes_.lent_by(file);
+    const auto lent = nodes_.lent().lent_by(file);
     if (lent && !holds_still(*lent)) add_with_all_below(*lent, entries);
   }
 }

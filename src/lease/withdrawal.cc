@@ -40,7 +40,7 @@ std::optional<Access> Withdrawal::holds_now(const LentEntry& lent, std::chrono::
   if (decision->file && lent.lent == Access::kRead && !leads_to_its_file(lent, *decision)) {
     return std::nullopt;
   }
-  nodes_.rest_on(lent.entry, lender_.loan(*decision, RecallMark(), lender_.longest()), left);
+  nodes_.lent().rest_on(lent.entry, lender_.loan(*decision, RecallMark(), lender_.longest()), left);
   return decision->access;
 }
 
@@ -51,7 +51,7 @@ bool Withdrawal::holds_still(const LentEntry& lent) {
 void Withdrawal::add_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries) {
   // Forgetting the top takes what is below with it, but for what is in use: somebody who works in
   // a folder down there would go on by names that the kernel still has.
-  std::vector<KernelEntry> below = nodes_.take_back(top);
+  std::vector<KernelEntry> below = nodes_.lent().take_back(top);
   if (top.lent != Access::kClosed) entries.push_back(top.entry);
   std::ranges::move(below, std::back_inserter(entries));
 }
@@ -76,15 +76,15 @@ void Withdrawal::add_each(const std::vector<LentEntry>& lent, std::vector<Kernel
 
 std::vector<KernelEntry> Withdrawal::of(const Losses& losses) {
   if (losses.unexplained) return of_everything();
-  nodes_.begin_recall();
+  nodes_.lent().begin_recall();
   std::vector<KernelEntry> entries;
   for (const StorePath& path : losses.paths) {
-    for (const auto& chain : nodes_.lent_along(path)) add_chain(chain, entries);
+    for (const auto& chain : nodes_.lent().lent_along(path)) add_chain(chain, entries);
   }
   // A signing key is known by its path in the store, and what it lent by the URI.
-  if (!losses.paths.empty()) add_each(nodes_.lent_files_of_uris(), entries);
+  if (!losses.paths.empty()) add_each(nodes_.lent().lent_files_of_uris(), entries);
   if (losses.tokens.empty() && losses.members.empty()) return entries;
-  for (const ViewPointer& view : nodes_.views_for_servers()) {
+  for (const ViewPointer& view : nodes_.lent().views_for_servers()) {
     const TokenHash* token = token_of(view->identity);
     bool affected =
         token != nullptr && std::ranges::find(losses.tokens, *token) != losses.tokens.end();
@@ -96,21 +96,21 @@ std::vector<KernelEntry> Withdrawal::of(const Losses& losses) {
         return std::ranges::find(losses.members, principal) != losses.members.end();
       });
     }
-    if (affected) add_each(nodes_.lent_in(*view), entries);
+    if (affected) add_each(nodes_.lent().lent_in(*view), entries);
   }
   return entries;
 }
 
 std::vector<KernelEntry> Withdrawal::of_expired(Timestamp now) {
-  nodes_.begin_recall();
+  nodes_.lent().begin_recall();
   std::vector<KernelEntry> entries;
-  add_each(nodes_.take_expired(now), entries);
+  add_each(nodes_.lent().take_expired(now), entries);
   return entries;
 }
 
 std::vector<KernelEntry> Withdrawal::of_everything() {
-  nodes_.begin_recall();
-  return nodes_.all_lent();
+  nodes_.lent().begin_recall();
+  return nodes_.lent().all_lent();
 }
 
 }  // namespace grantfs

@@ -26,7 +26,7 @@ class Withdrawal {
       : judge_(judge), store_(store), nodes_(nodes), lender_(lender) {}
 
   /// From here on, decisions made before are not lent any more. What follows does so by itself.
-  void begin_recall() { nodes_.begin_recall(); }
+  void begin_recall() { nodes_.lent().begin_recall(); }
   /// What the losses took away.
   std::vector<KernelEntry> of(const Losses& losses);
   /// What expires at or before `now`.
@@ -40,7 +40,7 @@ class Withdrawal {
   std::vector<KernelEntry> go_on(Review& review, std::chrono::steady_clock::time_point until);
 
   /// The next moment at which of_expired() has something to do.
-  Expiry next_expiry() { return nodes_.next_expiry(); }
+  Expiry next_expiry() { return nodes_.lent().next_expiry(); }
   /// See SteadyFiles. Whoever cannot vouch for them has the kernel forget everything between
   /// pausing and clearing.
   SteadyFiles& steady_files() { return lender_.steady_files(); }

@@ -27,7 +27,7 @@ Result<Attributes, Errno> AttributesReader::read(NodeId node, Waiting waiting) {
 Result<Attributes, Errno> AttributesReader::read_folder(const Place& place, Waiting waiting) {
   const View& view = *place.view;
   const auto begun = std::chrono::steady_clock::now();
-  const RecallMark mark = parts_.nodes.mark();
+  const RecallMark mark = parts_.nodes.lent().mark();
   const auto longest = parts_.lender.folder_lease(place.holds_steady);
   const auto decision = parts_.judge.decide(view.identity, place.path);
   bool whole = false;
@@ -43,7 +43,7 @@ Result<Attributes, Errno> AttributesReader::read_folder(const Place& place, Wait
   // no worse than the one that it was lent by.
   const auto left = parts_.lender.left(view, *decision, begun, longest);
   const bool stands =
-      std::max(decision->access, Access::kNone) >= place.lent && parts_.nodes.mark() == mark;
+      std::max(decision->access, Access::kNone) >= place.lent && parts_.nodes.lent().mark() == mark;
   if (stands) shown.lent_for = left;
   return shown;
 }

@@ -34,7 +34,7 @@ class Lookups {
     std::string_view name;
   };
 
-  Beginning begin() const { return {.mark = parts_.nodes.mark()}; }
+  Beginning begin() const { return {.mark = parts_.nodes.lent().mark()}; }
 
   Result<Entry, Errno> lookup_at_door(const Place& place, const LookedUp& what,
                                       const Caller& caller, Waiting waiting);
@@ -55,7 +55,7 @@ class Lookups {
   FileNode file_node(const View& view) const;
   /// Whether a folder may be lent that names made up without end could lead to.
   bool may_lend(const View& view, const LookedUp& what) {
-    return !view.traits.is_of_uris || parts_.nodes.leads_to_uri(what.parent, what.name);
+    return !view.traits.is_of_uris || parts_.nodes.lent().leads_to_uri(what.parent, what.name);
   }
   /// The answer, once its node is remembered: not lent if a recall came in between, and from the
   /// moment the decision was begun.

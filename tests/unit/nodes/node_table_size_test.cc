@@ -28,7 +28,7 @@ class ManyNames : public testing::Test {
 
   ManyNames() {
     by_session_ = table_.remember_fixed(kRootNode, "by-session", NodeKind::kDoor, 1)->node;
-    const Loan read{{Access::kRead, {}, 1}, table_.mark()};
+    const Loan read{{Access::kRead, {}, 1}, table_.lent().mark()};
     for (std::size_t i = 0; i < kSessions; ++i) {
       const std::string token = fmt::format("token{}", i);
       auto view = std::make_shared<View>(
@@ -54,7 +54,7 @@ class ManyNames : public testing::Test {
     much_ |= forgotten.much;
     return forgotten.gone;
   }
-  std::size_t names_since(const NodeTable::Effort& before) {
+  std::size_t names_since(const NodeGraph::Effort& before) {
     return table_.effort().names - before.names;
   }
 
@@ -96,20 +96,20 @@ TEST_F(ManyNames, OfFewFilesAreMuchToGiveBack) {
 
 TEST_F(ManyNames, AreCollectedWithoutKeepingOthersWaiting) {
   const auto before = table_.effort();
-  EXPECT_EQ(table_.all_lent().size(), kSessions * (kFiles + 1));
+  EXPECT_EQ(table_.lent().all_lent().size(), kSessions * (kFiles + 1));
   EXPECT_LE(names_since(before), kSessions * (kFiles + 2) + 1024);
   const View first{SessionBearer{TokenHash::of("token0")}};
-  EXPECT_EQ(table_.lent_in(first).size(), kFiles + 1);
+  EXPECT_EQ(table_.lent().lent_in(first).size(), kFiles + 1);
   const LentEntry door{{by_session_, "token0"}, nullptr, {}, Access::kRead, sessions_[0].door};
-  EXPECT_EQ(table_.take_back(door).size(), kFiles + 1);
-  EXPECT_TRUE(table_.lent_in(first).empty());
+  EXPECT_EQ(table_.lent().take_back(door).size(), kFiles + 1);
+  EXPECT_TRUE(table_.lent().lent_in(first).empty());
   EXPECT_LE(table_.effort().most_at_once, NodeTable::kAtOnce);
 }
 
 TEST_F(ManyNames, MayChangeWhileTheyAreCollected) {
   std::atomic<bool> over{false};
   std::thread churn([&] {
-    const Loan read{{Access::kRead, {}, 1}, table_.mark()};
+    const Loan read{{Access::kRead, {}, 1}, table_.lent().mark()};
     while (!over) {
       // All of the first session goes, and comes back.
       for (std::size_t file = 0; file < kFiles; ++file) forget(files_[file], 1);
@@ -124,7 +124,8 @@ TEST_F(ManyNames, MayChangeWhileTheyAreCollected) {
   // Whatever becomes of the first session, the others' names are all found.
   for (int i = 0; i < 5; ++i) {
     std::set<std::pair<NodeId, std::string>> found;
-    for (const KernelEntry& entry : table_.all_lent()) found.emplace(entry.parent, entry.name);
+    for (const KernelEntry& entry : table_.lent().all_lent())
+      found.emplace(entry.parent, entry.name);
     EXPECT_GE(found.size(), (kSessions - 1) * (kFiles + 1));
   }
   const View first{SessionBearer{TokenHash::of("token0")}};
@@ -132,14 +133,14 @@ TEST_F(ManyNames, MayChangeWhileTheyAreCollected) {
   for (std::size_t file = 0; file < kFiles; ++file) known.insert(std::to_string(file));
   bool all_known = true;
   for (int i = 0; i < 10'000; ++i) {
-    for (const LentEntry& entry : table_.lent_in(first)) {
+    for (const LentEntry& entry : table_.lent().lent_in(first)) {
       all_known &= known.contains(entry.entry.name);
     }
   }
   over = true;
   churn.join();
   EXPECT_TRUE(all_known);
-  EXPECT_EQ(table_.all_lent().size(), kSessions * (kFiles + 1));
+  EXPECT_EQ(table_.lent().all_lent().size(), kSessions * (kFiles + 1));
 }
 
 TEST(SlotIndexTest, FindsEverythingWhileItGrowsAndShrinks) {

@@ -59,13 +59,13 @@ class NodeTableTest : public testing::Test {
     return table_.remember(parent, name, folder(), FileNode::kShared, loan)->node;
   }
   Loan loan(Access access, std::size_t rule_path_bytes = 0) const {
-    return {{access, {}, rule_path_bytes}, table_.mark()};
+    return {{access, {}, rule_path_bytes}, table_.lent().mark()};
   }
   bool knows(NodeId node) { return table_.find(node).has_value(); }
   /// "path access" of everything lent in a view.
   std::set<std::string> lent(const std::string& token) {
     std::set<std::string> texts;
-    for (const LentEntry& entry : table_.lent_in(*view_of(token))) {
+    for (const LentEntry& entry : table_.lent().lent_in(*view_of(token))) {
       texts.insert(fmt::format("{} {}", entry.path.text(), static_cast<int>(entry.lent)));
     }
     return texts;
@@ -205,7 +205,7 @@ TEST_F(NodeTableTest, WhatWasLentByANameIsRecalledThoughAnotherFileHasItNow) {
   EXPECT_TRUE(lent("first").contains(lent_as("a", Access::kRead)));
   table_.forget(before, 1);
   EXPECT_TRUE(lent("first").contains(lent_as("a", Access::kRead)));
-  EXPECT_EQ(table_.lent_along(*StorePath::parse("a")).size(), 1U);
+  EXPECT_EQ(table_.lent().lent_along(*StorePath::parse("a")).size(), 1U);
   table_.forget(after, 1);
   EXPECT_TRUE(lent("first").empty());
 }
@@ -223,7 +223,7 @@ TEST_F(NodeTableTest, AFolderThatBecomesAFileIsAnotherNode) {
 
 TEST_F(NodeTableTest, ADecisionBegunBeforeARecallIsNotLent) {
   const Loan before = loan(Access::kRead);
-  table_.begin_recall();
+  table_.lent().begin_recall();
   EXPECT_FALSE(table_.remember(first_, "a", file(1), FileNode::kShared, &before)->lent);
   EXPECT_FALSE(table_.remember_view(by_session_, "third", view_of("third"), &before)->lent);
   EXPECT_TRUE(lent("first").empty());
@@ -255,19 +255,19 @@ TEST_F(NodeTableTest, ANameThatIsLookedUpThreeTimesInARowIsInSteadyUse) {
 TEST_F(NodeTableTest, AFolderHoldsFilesInSteadyUseFromOneLeaseOnAndUntilTheyAreOver) {
   const NodeId a = below(first_, "a");
   EXPECT_FALSE(table_.find(a)->holds_steady);
-  EXPECT_FALSE(table_.hold_steady(a, 1s, 5s));  // it may have been lent a moment ago
+  EXPECT_FALSE(table_.lent().hold_steady(a, 1s, 5s));  // it may have been lent a moment ago
   EXPECT_TRUE(table_.find(a)->holds_steady);
   EXPECT_TRUE(table_.remember(first_, "a", folder(), FileNode::kShared, nullptr)->holds_steady);
   EXPECT_FALSE(table_.remember(first_, "b", folder(), FileNode::kShared, nullptr)->holds_steady);
-  EXPECT_FALSE(table_.hold_steady(~NodeId{0}, 1s, 5s));
+  EXPECT_FALSE(table_.lent().hold_steady(~NodeId{0}, 1s, 5s));
   const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (!table_.hold_steady(a, 1s, 1s)) {
+  while (!table_.lent().hold_steady(a, 1s, 1s)) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
   }
   while (table_.find(a)->holds_steady) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
   }
-  EXPECT_FALSE(table_.hold_steady(a, 1s, 5s));
+  EXPECT_FALSE(table_.lent().hold_steady(a, 1s, 5s));
 }
 
 TEST_F(NodeTableTest, WhatIsLentForLongerCountsAsLentUpToTheRulesPath) {
@@ -278,20 +278,20 @@ TEST_F(NodeTableTest, WhatIsLentForLongerCountsAsLentUpToTheRulesPath) {
   };
   const NodeId a = in(door, "a", folder(), nullptr);
   const NodeId b = in(a, "b", folder(), nullptr);
-  const Loan by_a{{Access::kRead, {}, 1}, table.mark()};
+  const Loan by_a{{Access::kRead, {}, 1}, table.lent().mark()};
   in(b, "file", file(1), &by_a);
-  EXPECT_TRUE(table.lend_for({b, "file"}, by_a, 1h));
+  EXPECT_TRUE(table.lent().lend_for({b, "file"}, by_a, 1h));
   const auto steady = std::chrono::steady_clock::now();
   while (std::chrono::steady_clock::now() < steady + 1100ms) {  // what was lent for no time is over
   }
   std::set<std::string> paths;
-  for (const LentEntry& lent : table.lent_in(*view_of("x"))) paths.insert(lent.path.text());
+  for (const LentEntry& lent : table.lent().lent_in(*view_of("x"))) paths.insert(lent.path.text());
   EXPECT_EQ(paths, (std::set<std::string>{"a", "a/b", "a/b/file"}));
 
-  EXPECT_FALSE(table.lend_for({b, "none"}, by_a, 1h));
-  EXPECT_FALSE(table.lend_for({~NodeId{0}, "file"}, by_a, 1h));
-  table.begin_recall();
-  EXPECT_FALSE(table.lend_for({b, "file"}, by_a, 1h));
+  EXPECT_FALSE(table.lent().lend_for({b, "none"}, by_a, 1h));
+  EXPECT_FALSE(table.lent().lend_for({~NodeId{0}, "file"}, by_a, 1h));
+  table.lent().begin_recall();
+  EXPECT_FALSE(table.lent().lend_for({b, "file"}, by_a, 1h));
 }
 
 TEST_F(NodeTableTest, TheMostThatWasLentSticksUpToTheRulesPath) {
@@ -321,7 +321,7 @@ TEST_F(NodeTableTest, ChainsAlongAPathAreOneForEachViewDoorFirst) {
     shared(a, "file", 1, &read);
     shared(a, "beside", 2, &read);
   }
-  const auto chains = table_.lent_along(*StorePath::parse("a/file"));
+  const auto chains = table_.lent().lent_along(*StorePath::parse("a/file"));
   ASSERT_EQ(chains.size(), 2U);
   for (const auto& chain : chains) {
     ASSERT_EQ(chain.size(), 3U);
@@ -329,8 +329,8 @@ TEST_F(NodeTableTest, ChainsAlongAPathAreOneForEachViewDoorFirst) {
     EXPECT_EQ(chain[1].entry.name, "a");
     EXPECT_EQ(chain[2].path.text(), "a/file");
   }
-  EXPECT_EQ(table_.lent_along(*StorePath::parse("a/file/below"))[0].size(), 3U);
-  EXPECT_EQ(table_.lent_along(*StorePath::parse("elsewhere"))[0].size(), 1U);  // the door
+  EXPECT_EQ(table_.lent().lent_along(*StorePath::parse("a/file/below"))[0].size(), 3U);
+  EXPECT_EQ(table_.lent().lent_along(*StorePath::parse("elsewhere"))[0].size(), 1U);  // the door
 }
 
 /// An entry by which a node is reached, as far as take_back() needs to know it.
@@ -343,12 +343,12 @@ TEST_F(NodeTableTest, WhatIsLentBelowAnEntryComesFoldersFirst) {
   const NodeId a = below(first_, "a", &read);
   const NodeId b = below(a, "b", &read);
   shared(b, "file", 1, &read);
-  const auto found = table_.take_back(leading_to(a));
+  const auto found = table_.lent().take_back(leading_to(a));
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].name, "b");
   EXPECT_EQ(found[1].name, "file");
-  EXPECT_TRUE(table_.take_back(leading_to(second_)).empty());
-  EXPECT_TRUE(table_.take_back(leading_to(~NodeId{0})).empty());
+  EXPECT_TRUE(table_.lent().take_back(leading_to(second_)).empty());
+  EXPECT_TRUE(table_.lent().take_back(leading_to(~NodeId{0})).empty());
 }
 
 TEST_F(NodeTableTest, WhatWasTakenBackIsNotLentAnyMoreAndMayBeLentAnew) {
@@ -356,9 +356,9 @@ TEST_F(NodeTableTest, WhatWasTakenBackIsNotLentAnyMoreAndMayBeLentAnew) {
   const NodeId a = below(first_, "a", &read);
   shared(below(a, "b", &read), "file", 1, &read);
   EXPECT_EQ(lent("first").size(), 3U);
-  const auto chains = table_.lent_along(*StorePath::parse("a"));
+  const auto chains = table_.lent().lent_along(*StorePath::parse("a"));
   ASSERT_EQ(chains.size(), 1U);
-  EXPECT_EQ(table_.take_back(chains[0].back()).size(), 2U);
+  EXPECT_EQ(table_.lent().take_back(chains[0].back()).size(), 2U);
   EXPECT_TRUE(lent("first").empty());
   EXPECT_EQ(table_.find(a)->lent, Access::kClosed);
   const Loan passage = loan(Access::kPassage);
@@ -381,9 +381,9 @@ TEST_F(NodeTableTest, WhatIsLentBelowAFormerFolderIsFoundThoughItsNameLeadsElsew
   elsewhere->root = *StorePath::parse("elsewhere");
   shared(first_, "a", 1, &read);
   ASSERT_NE(table_.remember_view(by_session_, "first", elsewhere, &read)->node, first_);
-  for (const auto& chain : table_.lent_along(*StorePath::parse("a"))) {
+  for (const auto& chain : table_.lent().lent_along(*StorePath::parse("a"))) {
     if (chain[0].view->root.is_root() && chain[0].leads_to == first_) {
-      EXPECT_EQ(table_.take_back(chain[0]).size(), 1U);
+      EXPECT_EQ(table_.lent().take_back(chain[0]).size(), 1U);
       return;
     }
   }
@@ -391,12 +391,12 @@ TEST_F(NodeTableTest, WhatIsLentBelowAFormerFolderIsFoundThoughItsNameLeadsElsew
 }
 
 TEST_F(NodeTableTest, OfAllThatIsLentDoorsAreOnlyThoseThatAre) {
-  EXPECT_TRUE(table_.all_lent().empty());
+  EXPECT_TRUE(table_.lent().all_lent().empty());
   const Loan read = loan(Access::kRead);
   const Loan file = loan(Access::kRead, std::string("a/file").size());
   shared(below(first_, "a"), "file", 1, &file);  // by a rule on the file: neither door nor folder
   door("second", &read);
-  const auto found = table_.all_lent();
+  const auto found = table_.lent().all_lent();
   std::set<std::string> names;
   for (const KernelEntry& entry : found) names.insert(entry.name);
   EXPECT_EQ(found.size(), names.size());
@@ -413,56 +413,56 @@ TEST_F(NodeTableTest, OfTheViewsOfUrisOnlyWhatLedToAFileIsKnown) {
   };
   const NodeId files = folder(root, "files");
   folder(root, "made-up");
-  EXPECT_FALSE(table_.leads_to_uri(by_session_, "md5"));
+  EXPECT_FALSE(table_.lent().leads_to_uri(by_session_, "md5"));
   const Loan read = loan(Access::kRead, std::string("files/a").size());
   const NodeId file = shared(files, "a", 1, &read);
-  EXPECT_TRUE(table_.leads_to_uri(by_session_, "md5"));
-  EXPECT_TRUE(table_.leads_to_uri(root, "files"));
-  EXPECT_FALSE(table_.leads_to_uri(root, "made-up"));
-  EXPECT_FALSE(table_.leads_to_uri(by_session_, "first"));
+  EXPECT_TRUE(table_.lent().leads_to_uri(by_session_, "md5"));
+  EXPECT_TRUE(table_.lent().leads_to_uri(root, "files"));
+  EXPECT_FALSE(table_.lent().leads_to_uri(root, "made-up"));
+  EXPECT_FALSE(table_.lent().leads_to_uri(by_session_, "first"));
 
-  ASSERT_EQ(table_.lent_files_of_uris().size(), 1U);
-  EXPECT_EQ(table_.lent_files_of_uris()[0].path.text(), "files/a");
+  ASSERT_EQ(table_.lent().lent_files_of_uris().size(), 1U);
+  EXPECT_EQ(table_.lent().lent_files_of_uris()[0].path.text(), "files/a");
   const NodeId other = shared(files, "a", 2);  // what was lent by the name may be in use still
-  ASSERT_EQ(table_.lent_files_of_uris().size(), 2U);
+  ASSERT_EQ(table_.lent().lent_files_of_uris().size(), 2U);
   table_.forget(file, 1);
   table_.forget(other, 1);
-  EXPECT_TRUE(table_.lent_files_of_uris().empty());
+  EXPECT_TRUE(table_.lent().lent_files_of_uris().empty());
 }
 
 TEST_F(NodeTableTest, WhatExpiresIsTakenOnceInOrderAndOnlyWhatIsLent) {
   const auto at = [](int seconds) { return Timestamp(std::chrono::seconds(seconds)); };
   const auto until = [&](int seconds) {
-    return Loan{{Access::kRead, at(seconds), 1}, table_.mark(), true};
+    return Loan{{Access::kRead, at(seconds), 1}, table_.lent().mark(), true};
   };
   const Loan early = until(10);
   const Loan late = until(20);
   const NodeId a = below(first_, "a", &early);
   const NodeId one = shared(a, "file", 1, &early);
   shared(first_, "b", 2, &late);
-  EXPECT_EQ(*table_.next_expiry(), at(10));
-  EXPECT_TRUE(table_.take_expired(at(9)).empty());
-  const auto taken = table_.take_expired(at(10));
+  EXPECT_EQ(*table_.lent().next_expiry(), at(10));
+  EXPECT_TRUE(table_.lent().take_expired(at(9)).empty());
+  const auto taken = table_.lent().take_expired(at(10));
   ASSERT_EQ(taken.size(), 2U);
   EXPECT_EQ(taken[0].path.text(), "a");
   EXPECT_EQ(taken[1].path.text(), "a/file");
-  EXPECT_TRUE(table_.take_expired(at(10)).empty());
-  EXPECT_EQ(*table_.next_expiry(), at(20));
+  EXPECT_TRUE(table_.lent().take_expired(at(10)).empty());
+  EXPECT_EQ(*table_.lent().next_expiry(), at(20));
   // Listed again by the next lookup, and forgotten with the node.
   shared(a, "file", 1, &early);
   table_.forget(one, 2);
-  EXPECT_TRUE(table_.take_expired(at(10)).empty());
-  EXPECT_EQ(table_.take_expired(at(20)).size(), 1U);
-  EXPECT_FALSE(table_.next_expiry());
+  EXPECT_TRUE(table_.lent().take_expired(at(10)).empty());
+  EXPECT_EQ(table_.lent().take_expired(at(20)).size(), 1U);
+  EXPECT_FALSE(table_.lent().next_expiry());
 }
 
 TEST_F(NodeTableTest, WhatNobodyCouldBeLentAnyMoreIsNotListed) {
   NodeTable table(0s);
   const NodeId door = table.remember_view(kRootNode, "x", view_of("x"), nullptr)->node;
-  const Loan read{{Access::kRead, {}, 0}, table.mark()};
+  const Loan read{{Access::kRead, {}, 0}, table.lent().mark()};
   EXPECT_TRUE(table.remember(door, "a", file(1), FileNode::kShared, &read)->lent);
   const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (!table.lent_in(*view_of("x")).empty()) {
+  while (!table.lent().lent_in(*view_of("x")).empty()) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
   }
 }
@@ -630,7 +630,7 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
       if (folders.empty() || below_n(20) == 0) {
         const std::string name(1, static_cast<char>('A' + below_n(3)));
         const auto* known = model.find(kRootNode, name);
-        const Loan loan{{Access::kPassage, {}, 0}, table.mark()};
+        const Loan loan{{Access::kPassage, {}, 0}, table.lent().mark()};
         const auto got = table.remember_view(kRootNode, name, view_of(name), &loan);
         ASSERT_TRUE(got) << where;
         ASSERT_EQ(got->lent, model.lends(kRootNode, name, Access::kPassage)) << where;
@@ -652,7 +652,7 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
         const std::array accesses{Access::kClosed, Access::kPassage, Access::kRead};
         const Access access = accesses[below_n(accesses.size())];
         const std::size_t rule = below_n(6);
-        const Loan loan{{access, {}, rule}, table.mark()};
+        const Loan loan{{access, {}, rule}, table.lent().mark()};
         const auto got = table.remember(parent, name, is_file ? file(id) : folder(),
                                         share ? FileNode::kShared : FileNode::kOfVersion,
                                         access == Access::kClosed ? nullptr : &loan);
@@ -672,6 +672,7 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
         model.forget(id, count);
         ASSERT_EQ(gone, !model.nodes.contains(id)) << where;
       }
+      table.check();
       ASSERT_EQ(table.size(), model.nodes.size()) << where;
       for (const auto& [id, node] : model.nodes) {
         const auto found = table.find(id);
@@ -687,7 +688,7 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
       }
       std::map<std::pair<NodeId, std::string>, Access> have;
       for (const char* token : {"A", "B", "C"}) {
-        for (const LentEntry& entry : table.lent_in(*view_of(token))) {
+        for (const LentEntry& entry : table.lent().lent_in(*view_of(token))) {
           Access& most = have[{entry.entry.parent, entry.entry.name}];
           most = std::max(most, entry.lent);
         }
@@ -704,7 +705,7 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
       model.forget(id, 1'000'000);
       ASSERT_EQ(table.size(), model.nodes.size()) << "seed " << seed << ", round " << round;
     }
-    ASSERT_FALSE(table.next_expiry());
+    ASSERT_FALSE(table.lent().next_expiry());
   }
 }
 
@@ -721,7 +722,7 @@ TEST_F(NodeTableTest, AViewMayBeginDeepInTheStore) {
   const auto along = [&](const char* path) {
     std::string text;
     for (const auto& chain :
-         table_.lent_along(StorePath::parse(StorePath::spelling_of(path)).value())) {
+         table_.lent().lent_along(StorePath::parse(StorePath::spelling_of(path)).value())) {
       for (const LentEntry& lent : chain) {
         text += fmt::format("{}:{} ", lent.path.text(), static_cast<int>(lent.lent));
       }

@@ -1,0 +1,196 @@
+#pragma once
+
+#include <sodium.h>
+
+#include <array>
+#include <cassert>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "base/sync.h"
+#include "grantfs/decision.h"
+#include "grantfs/timestamp.h"
+#include "nodes/entry_name.h"
+#include "nodes/lent_entry.h"
+#include "nodes/node_ids.h"
+#include "nodes/place.h"
+#include "nodes/slab.h"
+#include "nodes/view.h"
+#include "store/store.h"
+
+namespace grantfs {
+
+/// CLOCK_MONOTONIC, as nodes and entries keep it: 136 years.
+inline std::uint32_t steady_seconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(now).count());
+}
+
+/// A node (inode), as NodeGraph has it.
+struct GraphNode {
+  std::uint64_t lookups = 0;  ///< that the kernel has not forgotten
+  Found last{};
+  FileHandle handle;
+  std::int64_t seen_changed = 0;  ///< by NodeTable::note_change(): Found::changed
+  std::int64_t made = 0;          ///< of a file: steady_clock, nanoseconds
+  NodeId id = kRootNode;
+  std::uint32_t holds_steady_since = 0;  ///< steady_clock, seconds
+  std::uint32_t holds_steady_until = 0;
+  Slot entry = 0;  ///< first of the entries that lead here
+  Slot child = 0;  ///< first of the entries below
+  Slot next_by_file = 0;
+  NodeKind kind{};
+  DoorNumber door = 0;
+  bool is_view = false;  ///< a view's root
+  bool is_shared = false;
+  bool is_current = false;  ///< of a shared one: it is in by_file, others do not come to share it
+  bool looks_again = false;
+};
+
+/// An entry (dentry): a name in a folder, and the node that it leads to.
+struct GraphEntry {
+  std::int64_t listed_until = 0;  ///< as which it is listed as expiring; Unix seconds
+  EntryName name;
+  Slot parent = 0;
+  Slot child = 0;
+  Slot next_of_child = 0;  ///< next entry that leads to the same node
+  Slot previous_of_child = 0;
+  Slot next_below = 0;  ///< next entry of the same folder
+  Slot previous_below = 0;
+  Slot next_by_name = 0;
+  std::uint32_t lent_until = 0;  ///< as far as we know; steady_clock, seconds
+  std::uint32_t looked_up = 0;   ///< when last; steady_clock, seconds
+  Access lent{};                 ///< kClosed: nothing
+  bool is_former = false;        ///< the name leads to another node by now
+  std::uint8_t streak = 0;       ///< lookups one soon after the other
+  bool leads_to_uri = false;     ///< see LentEntries::leads_to_uri()
+};
+
+/// The nodes that the kernel knows and the entries that lead to them, linked both ways. What is
+/// done here costs the same however many there are, but for release(), whose cost follows what
+/// goes. One thread at a time: NodeTable has the lock.
+class NodeGraph {
+ public:
+  /// With the root alone, which is never forgotten.
+  NodeGraph();
+  NodeGraph(const NodeGraph&) = delete;
+  NodeGraph& operator=(const NodeGraph&) = delete;
+
+  NodeId id_of(Slot node) const { return nodes[node].id; }
+  /// 0 if there is no such node.
+  Slot slot_of(NodeId id);
+  Slot make_node(NodeKind kind);
+  /// 0 if there is none.
+  Slot find_entry(Slot parent, std::string_view name);
+  /// All or nothing. std::bad_alloc.
+  Slot make_entry(Slot parent, std::string_view name, Slot child);
+  void erase_entry(Slot entry);
+  /// Has the name lead to `child` from now on. What it led to keeps an entry, by which its path is
+  /// known, for as long as it lives; what was lent was lent by name.
+  Slot replace_entry(Slot former, Slot child);
+  /// Makes the node the root of a view.
+  void make_view(Slot node, ViewPointer view);
+  /// Removes the node, which has no entries any more.
+  void erase_node(Slot node) noexcept;
+  /// Removes the node, and then those above it, as far as nothing holds them any more.
+  void release(Slot node) noexcept;
+
+  /// The current node that is shared of this file; 0: none.
+  Slot find_shared(const FileId& id);
+  /// Has the node be that which is shared of its file; make room first, by make_room_for_shared().
+  void share(Slot node);
+  void make_room_for_shared();
+  /// The node is shared with nobody who comes from now on.
+  void retire(Slot node) noexcept;
+
+  /// The view that a node is in, and its path in the store. Null: outside the views, or without a
+  /// name by now.
+  std::pair<ViewPointer, StorePath> place_of(Slot node);
+  /// The names that lead to one of the mount's own folders.
+  std::vector<std::string> way_to(Slot node) const;
+  KernelEntry key_of(const GraphEntry& entry) const {
+    return {id_of(entry.parent), std::string(entry.name.view())};
+  }
+  const ViewPointer& view_at(Slot root) const;
+
+  /// Gives back what was needed for what has gone. True if that is much, so that the heap may be
+  /// trimmed.
+  bool shrink_if_much_has_gone() noexcept;
+  /// Asserts that all links fit together. The cost follows the number of nodes and entries. Does
+  /// nothing where assertions are off.
+  void check();
+
+  using Views = std::unordered_map<Slot, ViewPointer>;
+
+  Slab<GraphNode> nodes;
+  Slab<GraphEntry> entries;
+  Views views;                         ///< by their roots, but for those of URIs
+  Views uri_views;                     ///< as many as anyone cares to make up: never walked through
+  std::unordered_set<Slot> uri_files;  ///< entries by which files have been lent in these
+  std::multimap<Timestamp, KernelEntry> expiring;
+
+  /// The entries of a folder in turn, for who hands the lock on in between: it moves on when the
+  /// next one goes. To be made and destroyed under the lock.
+  class Cursor {
+   public:
+    Cursor(NodeGraph& graph, Slot first)
+        : at(first), next_(std::exchange(graph.cursors_, this)), graph_(graph) {}
+    ~Cursor();
+    Cursor(const Cursor&) = delete;
+    Cursor& operator=(const Cursor&) = delete;
+
+    /// The entry it is at, and on to the one after it; 0 at the end.
+    Slot take() { return at == 0 ? 0 : std::exchange(at, graph_.entries[at].next_below); }
+    Slot at;
+
+   private:
+    friend class NodeGraph;
+    Cursor* next_;
+    NodeGraph& graph_;
+  };
+
+  /// How much was gone over since the start, and the most of it without others having the lock.
+  struct Effort {
+    std::size_t names = 0;
+    std::size_t most_at_once = 0;
+  };
+  Effort effort;
+
+ private:
+  struct ByName;
+  struct ByFile;
+
+  const NodeIds ids_;
+  SlotIndex by_name_;  ///< of entries: folder and name
+  SlotIndex by_file_;  ///< of shared nodes that are current: which file
+  std::uint32_t last_birth_ = 0;
+  std::size_t most_ = 0;       ///< nodes and entries there were since much had gone
+  Cursor* cursors_ = nullptr;  ///< all there are
+};
+
+/// A node that goes again, with its name, unless a lookup of it comes to be counted.
+class NewNode {
+ public:
+  NewNode(NodeGraph& graph, Slot node) : graph_(graph), node_(node) {}
+  ~NewNode() {
+    if (graph_.nodes[node_].lookups == 0) graph_.release(node_);
+  }
+  NewNode(const NewNode&) = delete;
+  NewNode& operator=(const NewNode&) = delete;
+
+ private:
+  NodeGraph& graph_;
+  const Slot node_;
+};
+
+}  // namespace grantfs

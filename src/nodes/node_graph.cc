@@ -41,7 +41,7 @@ Slot NodeGraph::find_entry(Slot parent, std::string_view name) {
 
 Slot NodeGraph::make_entry(Slot parent, std::string_view name, Slot child) {
   // What can fail comes first: nothing is linked before all of it is there.
-  EntryName own_name(name);
+  Secret own_name(name);
   by_name_.make_room(ByName{*this});
   const Slot slot = entries.make();
   GraphEntry& entry = entries[slot];

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sodium.h>
-
 #include <array>
 #include <cassert>
 #include <chrono>
@@ -19,8 +17,8 @@
 
 #include "base/sync.h"
 #include "grantfs/decision.h"
+#include "grantfs/secret.h"
 #include "grantfs/timestamp.h"
-#include "nodes/entry_name.h"
 #include "nodes/lent_entry.h"
 #include "nodes/node_ids.h"
 #include "nodes/place.h"
@@ -60,7 +58,7 @@ struct GraphNode {
 /// An entry (dentry): a name in a folder, and the node that it leads to.
 struct GraphEntry {
   std::int64_t listed_until = 0;  ///< as which it is listed as expiring; Unix seconds
-  EntryName name;
+  Secret name;                    ///< may be a token
   Slot parent = 0;
   Slot child = 0;
   Slot next_of_child = 0;  ///< next entry that leads to the same node

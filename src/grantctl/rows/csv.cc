@@ -7,6 +7,7 @@
 
 #include "base/quote.h"
 #include "base/unique_fd.h"
+#include "grantctl/rows/columns.h"
 #include "grantctl/rows/records.h"
 #include "grantfs/secret.h"
 
@@ -122,9 +123,10 @@ class CsvRecords : public Records {
     return wrong("has a value longer than any path; is a double quote missing?");
   }
 
-  /// The value at hand, for messages; one of the column `secret` is not repeated.
+  /// The value at hand, for messages; that of a secret is not repeated.
   std::string called(const Secret& value) const {
-    const bool secret = count_ <= columns_.size() && columns_[count_ - 1] == "secret";
+    const bool secret =
+        count_ <= columns_.size() && columns_[count_ - 1] == kPolicyColumns[kSecret];
     return secret ? "the secret" : quoted(value.view());
   }
 

@@ -18,14 +18,10 @@ using grantfs::Principal;
 using grantfs::quoted;
 using grantfs::Result;
 using grantfs::Rights;
-using grantfs::Secret;
 using grantfs::StorePath;
 using grantfs::Timestamp;
 
 namespace {
-
-constexpr std::array<std::string_view, 5> kKindNames{"own", "grant", "member", "link", "key"};
-constexpr std::array<std::string_view, 3> kRightsNames{"read", "write", "own"};
 
 template <class Enum, std::size_t N>
 std::optional<Enum> named_value(const std::array<std::string_view, N>& names,
@@ -35,17 +31,6 @@ std::optional<Enum> named_value(const std::array<std::string_view, N>& names,
   return static_cast<Enum>(found - names.begin());
 }
 
-Secret to_hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  Secret text;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    text.append(kDigits[byte >> 4]);
-    text.append(kDigits[byte & 0xF]);
-  }
-  return text;
-}
-
 /// Without the slashes at its end.
 std::string folder_name(std::string folder) {
   while (folder.ends_with('/')) folder.pop_back();
@@ -53,35 +38,6 @@ std::string folder_name(std::string folder) {
 }
 
 }  // namespace
-
-Secret to_csv(const PolicyRow& row) {
-  using Kind = PolicyRow::Kind;
-  const bool member = row.kind == Kind::kMember;
-  const auto time = [](const Expiry& at) {
-    return at ? grantfs::format_timestamp(*at) : std::string();
-  };
-  const std::string path(row.path.spelling());
-  std::string line = fmt::format(
-      "{},{},{},{},{},{},", kKindNames.at(static_cast<std::size_t>(row.kind)),
-      row.kind == Kind::kKey ? std::string() : csv_value(row.principal.text()),
-      member ? std::string() : csv_value(path),
-      member ? csv_value(row.group->text()) : std::string(),
-      row.kind == Kind::kGrant ? kRightsNames.at(static_cast<std::size_t>(row.rights)) : "",
-      time(row.expires));
-  if (row.kind == Kind::kLink) {
-    const grantfs::LinkRow& link = *row.link;
-    line += fmt::format("{},{},{},,,,,{}", link.id.hex(), csv_value(link.address),
-                        link.uses ? std::to_string(*link.uses) : std::string(), time(link.created));
-  } else if (row.kind == Kind::kKey) {
-    const grantfs::KeyRow& key = *row.key;
-    line += fmt::format("{},,,{},{},", key.id, csv_value(key.format), csv_value(key.uri_prefix));
-    return Secret::joined({line, to_hex(key.secret.view()).view(),
-                           fmt::format(",{},{}", time(key.retired), time(key.created))});
-  } else {
-    line += ",,,,,,,";
-  }
-  return Secret(line);
-}
 
 Result<RowReader> RowReader::start(std::unique_ptr<Records> records, RowFormat format) {
   format.strip_prefix = format.strip_prefix.empty() ? "" : folder_name(format.strip_prefix) + '/';
@@ -138,10 +94,9 @@ Result<void> RowReader::find_columns() {
                              grantfs::quoted(format_.kind))};
   }
   kind_ = *kind;
-  std::vector<Column> needed{kPrincipal, kind_ == PolicyRow::Kind::kMember ? kGroup : kPath};
-  if (kind_ == PolicyRow::Kind::kLink) needed.push_back(kId);
-  if (kind_ == PolicyRow::Kind::kKey) needed = {kId, kPath, kFormat, kSecret};
-  for (const Column column : needed) {
+  for (std::size_t i = 0; i < kPolicyColumns.size(); ++i) {
+    const auto column = static_cast<Column>(i);
+    if (!needs_column(kind_, column)) continue;
     if (auto there = need_column(column); !there) return there;
   }
   return {};
@@ -174,11 +129,19 @@ Result<std::string_view> RowReader::needed(Column column) const {
                             column == kPath ? " ('.' is the whole store)" : ""));
 }
 
-Result<void> RowReader::refuse(Column column, std::string_view why) const {
-  auto found = value(column);
-  if (!found) return found.error();
-  if (!*found) return {};
-  return at_row(fmt::format("{} {}: {}", kPolicyColumns.at(column), quoted(**found), why));
+Result<void> RowReader::refuse_others(PolicyRow::Kind kind) const {
+  for (std::size_t i = 0; i < kPolicyColumns.size(); ++i) {
+    const auto column = static_cast<Column>(i);
+    if (has_column(kind, column)) continue;
+    auto found = value(column);
+    if (!found) return found.error();
+    if (!*found) continue;
+    // A secret is in no message.
+    const std::string said = column == kSecret ? std::string() : ' ' + quoted(**found);
+    return at_row(
+        fmt::format("{}{}: {}", kPolicyColumns.at(column), said, why_no_column(kind, column)));
+  }
+  return {};
 }
 
 Result<PolicyRow::Kind> RowReader::read_kind() const {
@@ -262,7 +225,6 @@ Result<Expiry> RowReader::read_time(Column column) const {
 }
 
 Result<std::optional<PolicyRow>> RowReader::next() {
-  using Kind = PolicyRow::Kind;
   using Answer = std::optional<PolicyRow>;
   auto there = records_->next();
   if (!there) return there.error();
@@ -271,36 +233,37 @@ Result<std::optional<PolicyRow>> RowReader::next() {
   auto kind = read_kind();
   if (!kind) return kind.error();
   if (auto fit = refuse_others(*kind); !fit) return fit.error();
-  auto principal =
-      *kind == Kind::kKey ? Result<Principal>(Principal::everyone()) : read_principal();
+  const auto has = [&](Column column) { return has_column(*kind, column); };
+  auto principal = has(kPrincipal) ? read_principal() : Result<Principal>(Principal::everyone());
   if (!principal) return principal.error();
   PolicyRow row{.kind = *kind, .principal = std::move(*principal), .number = records_->number()};
 
-  if (*kind == Kind::kMember) {
+  if (has(kGroup)) {
     auto group = read_group();
     if (!group) return group.error();
     row.group = std::move(*group);
-  } else {
+  }
+  if (has(kPath)) {
     auto path = read_path();
     if (!path) return path.error();
     row.path = std::move(*path);
   }
-  if (*kind == Kind::kGrant) {
+  if (has(kRights)) {
     auto rights = read_rights();
     if (!rights) return rights.error();
     row.rights = *rights;
   }
-  if (*kind != Kind::kOwner && *kind != Kind::kKey) {
+  if (has(kExpires)) {
     auto expires = read_time(kExpires);
     if (!expires) return expires.error();
     row.expires = *expires;
   }
-  if (*kind == Kind::kLink) {
+  if (*kind == PolicyRow::Kind::kLink) {
     auto link = read_link();
     if (!link) return link.error();
     row.link = std::move(*link);
   }
-  if (*kind == Kind::kKey) {
+  if (*kind == PolicyRow::Kind::kKey) {
     auto key = read_key();
     if (!key) return key.error();
     row.key = std::move(*key);

@@ -6,19 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "grantctl/rows/columns.h"
 #include "grantctl/rows/records.h"
 #include "grantfs/bulk.h"
 #include "grantfs/result.h"
 
 namespace grantctl {
-
-/// The columns that a row of the policy has, as they are called in a CSV file.
-inline constexpr std::array<std::string_view, 14> kPolicyColumns{
-    "kind",    "principal", "path",   "group",      "rights", "expires", "id",
-    "address", "uses",      "format", "uri_prefix", "secret", "retired", "created"};
-
-/// A row as a line of CSV with these columns, without its end. That of a key has its secret in it.
-grantfs::Secret to_csv(const grantfs::PolicyRow& row);
 
 /// How records are to be understood. Empty: not given.
 struct RowFormat {
@@ -51,22 +44,6 @@ class RowReader {
   const Records& records() const { return *records_; }
 
  private:
-  enum Column {  // as in kPolicyColumns
-    kKind,
-    kPrincipal,
-    kPath,
-    kGroup,
-    kRights,
-    kExpires,
-    kId,
-    kAddress,
-    kUses,
-    kFormat,
-    kUriPrefix,
-    kSecret,
-    kRetired,
-    kCreated
-  };
   using Value = std::optional<std::string_view>;
 
   RowReader(std::unique_ptr<Records> records, RowFormat format)
@@ -76,7 +53,6 @@ class RowReader {
   grantfs::Result<void> need_column(Column column) const;
   grantfs::Result<Value> value(Column column) const;
   grantfs::Result<std::string_view> needed(Column column) const;
-  grantfs::Result<void> refuse(Column column, std::string_view why) const;
 
   grantfs::Result<grantfs::PolicyRow::Kind> read_kind() const;
   grantfs::Result<grantfs::Principal> read_principal() const;

@@ -13,7 +13,6 @@ namespace grantctl {
 
 using grantfs::KeyRow;
 using grantfs::LinkRow;
-using grantfs::PolicyRow;
 using grantfs::quoted;
 using grantfs::Result;
 using grantfs::Secret;
@@ -24,40 +23,6 @@ constexpr std::string_view kHmacFormat = "hmac-sha256";  // as the schema spells
 constexpr std::string_view kMd5Format = "md5:";
 
 }  // namespace
-
-Result<void> RowReader::refuse_others(PolicyRow::Kind kind) const {
-  using Kind = PolicyRow::Kind;
-  struct Refusal {
-    Column column;
-    bool allowed;
-    std::string_view why;
-  };
-  const bool link = kind == Kind::kLink;
-  const bool key = kind == Kind::kKey;
-  const std::array refusals{
-      Refusal{kPrincipal, !key, "a signing key has none"},
-      Refusal{kPath, kind != Kind::kMember, "a membership has none"},
-      Refusal{kGroup, kind == Kind::kMember, "only a membership has one"},
-      Refusal{kRights, kind == Kind::kGrant, "only a grant has any"},
-      Refusal{kExpires, kind != Kind::kOwner, "an ownership never ends; import it as a grant"},
-      Refusal{kExpires, !key, "only what is no signing key has one; a key has retired"},
-      Refusal{kId, link || key, "only a link or a signing key has one"},
-      Refusal{kAddress, link, "only a link has one"},
-      Refusal{kUses, link, "only a link has any"},
-      Refusal{kFormat, key, "only a signing key has one"},
-      Refusal{kUriPrefix, key, "only a signing key has one"},
-      Refusal{kRetired, key, "only a signing key has it"},
-      Refusal{kCreated, link || key, "only of a link or a signing key is it taken"}};
-  for (const Refusal& each : refusals) {
-    if (each.allowed) continue;
-    if (auto none = refuse(each.column, each.why); !none) return none;
-  }
-  if (key) return {};
-  auto secret = value(kSecret);
-  if (!secret) return secret.error();
-  if (*secret) return at_row("secret: only a signing key has one");
-  return {};
-}
 
 Result<std::string> RowReader::read_address() const {
   auto text = value(kAddress);

@@ -28,8 +28,9 @@ class Keys(Case):
         self.assertNotEqual(document["secret"], secret)
         for shown in (self.ok("key", "ls"), self.ok("--json", "key", "ls"), self.ok("ls")):
             self.assertNotIn(secret, shown)
-        self.assertEqual([(row["id"], row["path"], row["retired"]) for row in self.json("key", "ls")["keys"]],
-                         sorted([(key, "up", None), ("K2", ".", None)], key=lambda row: row[0]))
+        keys = self.json("key", "ls")["keys"]
+        self.assertCountEqual([(row["id"], row["path"], row["retired"]) for row in keys], [(key, "up", None), ("K2", ".", None)])
+        self.assertEqual(keys, sorted(keys, key=lambda row: (row["created"], row["id"])))
 
     def test_a_secret_is_never_an_argument(self):
         done = self.exits(USAGE, "key", "create", "--secret", SECRET)

@@ -22,6 +22,7 @@ import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUITES = {"docs": 120, "unit": 300, "nobody": 300, "grantctl": 300, "mount": 900, "lease": 900, "web": 300}  # seconds at most
+BESIDE = {"lint": 3000}  # only if named; it is none of the two at a time, and gets what they leave of the processors
 NOBODY = 65534  # who runs "nobody": the unit tests once more, as whoever builds a package does
 FOLDERS = {"lease": "mount"}  # the same cases once more, as a mount is by default
 WITH_LEASES = {"GRANTFS_TEST_OPTIONS": "enforce=lease"}
@@ -41,18 +42,19 @@ def main():
     parser.add_argument("--plain", action=argparse.BooleanOptionalAction, default=True,
                         help="the build that is not sanitized, too (the default)")
     parser.add_argument("--sanitized", metavar="NAME=BUILD_DIR", action="append", default=[])
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(SUITES))
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(["all", *SUITES, *BESIDE]))
     arguments = parser.parse_args()
     for suite in arguments.suites:
-        if suite not in SUITES:
-            parser.error(f"no suite {suite}; there are: {' '.join(SUITES)}")
+        if suite not in ("all", *SUITES, *BESIDE):
+            parser.error(f"no suite {suite}; there are: {' '.join(['all', *SUITES])}")
     if arguments.one:
         return run_python_suite(arguments.suites[0], arguments.one)
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
 
-    chosen = [suite for suite in SUITES if not arguments.suites or suite in arguments.suites]
+    named = set(arguments.suites or ["all"])
+    chosen = [suite for suite in (*SUITES, *BESIDE) if suite in named or ("all" in named and suite in SUITES)]
     runs = [Run(suite) for suite in chosen] if arguments.plain else []
     for sanitized in arguments.sanitized:
         name, build = sanitized.split("=", 1)
@@ -74,8 +76,8 @@ def two_at_a_time(runs):
     with tempfile.TemporaryDirectory(prefix="grantfs-run.") as folder:
         try:
             while waiting or started:
-                while waiting and len(started) < 2:
-                    run = waiting.pop(0)
+                while run := next((run for run in waiting if room_for(run, [item[0] for item in started])), None):
+                    waiting.remove(run)
                     print(f"-- {run.name}: started", flush=True)
                     started.append((run, *run.begin(folder)))
                 ended = next((item for item in started if item[1].poll() is not None), None)
@@ -93,6 +95,11 @@ def two_at_a_time(runs):
             for _, process, _, _ in started:
                 process.wait()
     return totals
+
+
+def room_for(run, started):
+    """Whether it may start beside those."""
+    return run.suite in BESIDE or len([one for one in started if one.suite not in BESIDE]) < 2
 
 
 def told(process, output, result):
@@ -120,7 +127,7 @@ class Run:
         self.sanitizer = sanitizer
         self.build = os.path.join(TOP, build)
         self.name = f"{suite} ({sanitizer})" if sanitizer else suite
-        self.limit = SUITES[suite] * (SLOWER if sanitizer else 1)
+        self.limit = {**SUITES, **BESIDE}[suite] * (SLOWER if sanitizer else 1)
 
     def begin(self, folder):
         """Runs it by a runner of its own: the process, and where its output and its counts go."""
@@ -190,6 +197,8 @@ class Run:
             program = os.path.join(self.build, "tests/unit/unit_tests")
             words = self.as_nobody(program, result) if self.suite == "nobody" and os.geteuid() == 0 else [program]
             words += ["--gtest_brief=1", f"--gtest_output=json:{result}"]
+        elif self.suite == "lint":
+            words = ["nice", "-n", "19", sys.executable, "-B", os.path.join(TOP, "tools/lib/lint.py"), "--counts", result]
         else:
             words = [sys.executable, "-B", os.path.abspath(__file__), "--one", result, self.suite]
         if self.sanitizer == "thread":

@@ -60,10 +60,12 @@ class Findings:
             if said not in self.found[tool, path]:
                 self.found[tool, path].append(said)
 
-    def report(self):
+    def report(self, counts=None):
         for said in self.found.values():
             print("\n".join(said), flush=True)
         failed = set(self.found)
+        if counts:
+            pathlib.Path(counts).write_text(json.dumps({"passed": len(self.checked - failed), "failed": len(failed), "skipped": 0}))
         print(f"{len(self.checked - failed)} passed, {len(failed)} failed")
         return 1 if failed or not self.checked else 0
 
@@ -153,7 +155,9 @@ def options(entry):
 def main():
     parser = argparse.ArgumentParser(prog="tools/check lint", description=__doc__.split("\n\n")[0])
     parser.add_argument("files", metavar="FILE", nargs="*", help="only these, instead of all")
-    named = {pathlib.Path(name).resolve() for name in parser.parse_args().files}
+    parser.add_argument("--counts", metavar="FILE", help=argparse.SUPPRESS)  # for tests/run.py
+    arguments = parser.parse_args()
+    named = {pathlib.Path(name).resolve() for name in arguments.files}
     code = [path for path in sources(".h", ".cc") if not named or path in named]
     compiled = {path for path in code if path.suffix == ".cc"}
 
@@ -162,15 +166,19 @@ def main():
     together, unknown = lumps(compiled)
     findings.add("clang-tidy", unknown, "".join(f"{path}:1: error: no target compiles it\n" for path in unknown))
     with concurrent.futures.ThreadPoolExecutor(2) as two:
-        formatted = two.submit(clang_format, code)
-        tidied = [two.submit(lump.tidy) for lump in together]
-        findings.add("clang-format", code, formatted.result())
-        for future in tidied:
-            for files, output in future.result():
-                findings.add("clang-tidy", files, output)
+        try:
+            formatted = two.submit(clang_format, code)
+            tidied = [two.submit(lump.tidy) for lump in together]
+            findings.add("clang-format", code, formatted.result())
+            for future in tidied:
+                for files, output in future.result():
+                    findings.add("clang-tidy", files, output)
+        except BaseException:  # Ctrl-C: no lump is begun any more
+            two.shutdown(wait=False, cancel_futures=True)
+            raise
     checked = [path for path in sorted(compiled) if TOP / "src" in path.parents]
     findings.add("cppcheck", checked, cppcheck(checked) if checked else "")
-    return findings.report()
+    return findings.report(arguments.counts)
 
 
 if __name__ == "__main__":

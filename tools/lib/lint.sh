@@ -1,6 +1,9 @@
 #!/bin/bash
 # tools/check lint [FILE...]: installs the tools, makes the compile database, and has lint.py read the sources.
+# tools/lib/lint.sh --prepare: all but the reading, which tests/run.py does.
 set -euo pipefail
+prepare=
+[[ ${1-} != --prepare ]] || { prepare=yes; shift; }
 files=()
 for file; do
   [[ $file != -* ]] || { printf 'usage: tools/check lint [FILE...]\n' >&2; exit 2; }
@@ -19,4 +22,5 @@ need_libfuse
 build_dir build-lint --buildtype=debug -Doptimization=0 -Dgrantctl_as_one=false "${libfuse_options[@]}" -- build.ninja
 
 exec 9>&-
+[[ -z $prepare ]] || exit 0
 exec python3 -B tools/lib/lint.py "${files[@]}"

@@ -15,9 +15,9 @@
 
 namespace grantfs {
 
-/// Says for how long the kernel may keep an answer. An answer is lent to views for servers alone,
-/// for a lease at most, and for no longer than the decision holds. A file in steady use is lent for
-/// longer (see SteadyFiles), and its folder for less. Thread-safe.
+/// The lender says for how long the kernel may keep an answer. Only answers in views for servers
+/// are lent, for a lease at most, and for no longer than the decision holds. A file in steady use
+/// is lent for longer (see SteadyFiles), and its folder for less. Thread-safe.
 class Lender {
  public:
   using SteadyTime = std::chrono::steady_clock::time_point;
@@ -27,13 +27,15 @@ class Lender {
     std::chrono::seconds lease{0};
     /// CLOCK_REALTIME, by which expiries are kept.
     std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
-    /// Recaller::lent(): told before anything is lent, and for how long at most. From any thread.
+    /// Recaller::lent(). Called before anything is lent, with the longest time that it is lent for.
+    /// From any thread.
     std::function<void(std::chrono::seconds)> on_lent{};
     /// Recaller::vouch(). Called before the kernel is told that it may go on through a folder.
-    /// Returns when no file below opens, without a lookup, that should not: all losses and changes
-    /// in the store from before checked_within() are known to the kernel. From any thread.
+    /// Returns when the kernel knows all losses and all changes in the store that are older than
+    /// checked_within(): after that, no file below the folder opens without a lookup unless it
+    /// should. From any thread.
     std::function<void()> vouch{};
-    /// StoreWatcher::watch(): told when files come into steady use. From any thread.
+    /// StoreWatcher::watch(). Called when files come into steady use. From any thread.
     std::function<void()> on_steady{};
   };
 
@@ -48,7 +50,7 @@ class Lender {
   /// CLOCK_REALTIME, by which expiries are kept.
   std::chrono::system_clock::time_point now() const { return options_.clock(); }
   std::chrono::seconds lease() const { return options_.lease; }
-  /// How long anything is lent at most.
+  /// The longest time for which anything is lent.
   std::chrono::seconds longest() const {
     return lends_steadily_ ? spans::kSteadyLease : options_.lease;
   }
@@ -57,31 +59,33 @@ class Lender {
     return spans::share_of<spans::CheckedShare>(options_.lease);
   }
 
-  /// What a decision is lent by, to be remembered with an entry; none if it is not lent.
+  /// The loan of a decision, to be remembered with an entry; none if the decision is not lent.
   std::optional<Loan> offer(const View& view, const Decision& decision, RecallMark mark) const;
-  /// The same of a decision that is lent, for `longest` at most.
+  /// The loan of a decision that is lent for `longest` at most.
   Loan loan(const Decision& decision, RecallMark mark, std::chrono::seconds longest) const;
 
   /// How long the kernel may believe an answer from now on, `longest` at most. The lease counts
-  /// from `begun`, when the decision was: whoever waits for its end counts from a commit that the
-  /// decision may not have seen.
+  /// from `begun`, the moment of the decision. For a client that waits until a lease is over counts
+  /// from its commit, which the decision may not have seen.
   std::chrono::nanoseconds left(const View& view, const Decision& decision, SteadyTime begun,
                                 std::chrono::nanoseconds longest) const;
   /// What is left of a span that counts from `begun`.
   static std::chrono::nanoseconds left_of(std::chrono::nanoseconds span, SteadyTime begun);
-  /// How long a folder is lent at most. If it holds files in steady use, what lies in it is vouched
-  /// for first.
+  /// The longest time for which a folder is lent. If the folder holds files in steady use, these
+  /// are vouched for first.
   std::chrono::nanoseconds folder_lease(bool holds_steady) const;
 
-  /// Has a file be in steady use, and lent for longer than a lease: false, and it must not be.
+  /// Puts a file into steady use, to be lent for longer than a lease. False: it must not be lent
+  /// for longer.
   bool lend_longer(const KernelEntry& entry, const StorePath& path, const Located& located,
                    const Loan& lent, NodeId node, SteadyTime begun);
-  /// How long the attributes of a file in steady use may be believed; zero of any other.
+  /// How long the kernel may believe the attributes of a file in steady use; zero for any other
+  /// file.
   std::chrono::nanoseconds steadily_left(NodeId node);
   SteadyFiles& steady_files() { return steady_; }
 
  private:
-  /// How long until then; no more than about an hour, which is more than any lease.
+  /// How long it is until then, but at most about an hour, which is more than any lease.
   std::chrono::nanoseconds time_left(Timestamp until) const;
   std::chrono::nanoseconds span_of(const View& view, const Decision& decision,
                                    std::chrono::nanoseconds longest) const;

@@ -20,7 +20,7 @@
 
 namespace grantfs {
 
-/// Why everything that was lent was recalled.
+/// The reasons for recalling everything that was lent.
 enum class RecallOfEverything : std::uint8_t {
   kTrouble,     ///< the database could not be read
   kClockSet,    ///< what expires later than a lease is not listed
@@ -31,11 +31,12 @@ enum class RecallOfEverything : std::uint8_t {
 inline constexpr std::array kRecallOfEverythingNames{"trouble", "clock_set", "not_vouched",
                                                      "too_much", "store"};
 
-/// Why what was lent was decided anew: for each Unexplained, and of the files in steady use alone.
+/// The reasons for deciding anew what was lent: one for each Unexplained, and one for the files in
+/// steady use alone.
 inline constexpr std::array kReviewNames{"foreign_commit", "schema", "position_lost", "too_many",
                                          "keys",           "source", "steady_files"};
 
-/// What is counted, since the start.
+/// Counts since the start.
 struct RecallCounters {
   std::atomic<std::uint64_t> recalls{0};  ///< times that something had to be forgotten
   std::atomic<std::uint64_t> entries{0};  ///< entries that the kernel was told to forget
@@ -50,36 +51,39 @@ struct RecallCounters {
   }
 };
 
-/// Takes back what was lent to the kernel as soon as it is no longer true: when the database says
-/// that somebody lost access, and when something expires.
+/// The recaller takes back what was lent to the kernel as soon as it is no longer true: when the
+/// database says that somebody lost access, and when something expires.
 ///
-/// All of it happens on one thread of its own, which alone notifies the kernel. While anything is
-/// lent it looks at the database every 10 ms, and at once when told to (catch_up()); a timer on
-/// CLOCK_REALTIME, which steps of the clock wake, minds expiries. While nothing is lent it sleeps.
+/// It has one thread, and no other thread notifies the kernel. While anything is lent, the thread
+/// looks at the database every 10 ms, and at once when catch_up() is called. A timer on
+/// CLOCK_REALTIME wakes it for expiries, and when the clock is set. While nothing is lent it
+/// sleeps.
 ///
-/// A commit that the feed explains is recalled at once. One that it does not explain has all that
-/// is lent decided anew, a slice at a time between looks at the database, and only what is decided
-/// worse is forgotten. And whatever the feed says, any commit has the files in steady use decided
-/// anew, since a writer can pass the triggers by unseen; what else is lent ends by itself within
-/// the lease. If there is more than can be decided in time, everything is forgotten.
+/// What a commit took away is recalled at once if the feed explains the commit. If the feed does
+/// not, all that is lent is decided anew, in slices of 2 ms between looks at the database, and the
+/// kernel forgets only what is decided worse. Every commit, explained or not, has the files in
+/// steady use decided anew, because a writer can bypass the triggers unseen; what else is lent ends
+/// by itself within the lease. If there is more than can be decided in time, the kernel forgets
+/// everything.
 ///
-/// What is lent for longer than a lease goes by its folders, and they are renewed only as long as
-/// this thread and the StoreWatcher keep up: see vouch().
+/// A file that is lent for longer than a lease is of no use without its folder, and folders are
+/// renewed only as long as this thread and the StoreWatcher keep up: see vouch().
 ///
-/// Trouble with the database recalls everything, once: what cannot be read denies; so does a round
-/// that breaks off for lack of memory, and whoever waits for it may be told nothing. A notification
-/// that fails ends the program (Kernel::abort) rather than leave a lease standing.
+/// Trouble with the database recalls everything, once, because a database that cannot be read
+/// denies. A round that breaks off for lack of memory recalls everything too, and a client that
+/// waits for that round may get no answer. A notification that fails ends the program
+/// (Kernel::abort), since a lease must not outlive its recall.
 class Recaller {
  public:
   struct Options {
-    /// How often the database is looked at while something is lent.
+    /// The time between two looks at the database while something is lent.
     std::chrono::milliseconds poll{10};
     Clock clock = system_now;
-    /// For how long what is lent is decided anew before the database is looked at again.
+    /// The length of one slice of a review, after which the database is looked at again.
     std::chrono::milliseconds review_slice{2};
-    /// For how long in all: after that it is better to forget everything.
+    /// The longest that a review may take in all: after that, the kernel forgets everything.
     std::chrono::milliseconds longest_review{500};
-    /// Told on the thread when nothing has been lent for a while; it must be quick.
+    /// Called on the thread when nothing has been lent for a while. It must be quick.
     std::function<void()> on_idle{};
   };
 
@@ -89,8 +93,8 @@ class Recaller {
   /// `kernel` for as long as vouch() is called besides. A StoreWatcher must be stopped earlier.
   static Result<std::unique_ptr<Recaller>> start(Withdrawal& withdrawal, Policy& policy,
                                                  Kernel& kernel, Options options);
-  /// stop(). Nothing of this may be called any more: handlers tell it what they lend, so the mount
-  /// must have gone. What waits for an answer is dropped uncalled.
+  /// Calls stop(). Handlers call lent(), so the mount must have gone before. Callbacks that still
+  /// wait are dropped uncalled.
   ~Recaller() { stop(); }
   /// Ends the thread, when the round under way is over. After that the kernel is notified by
   /// vouch() alone, and whoever waits for catch_up(), forget() or forget_everything() is told
@@ -108,8 +112,8 @@ class Recaller {
   /// returns, and nothing is lent for longer than a lease for a while. Any thread.
   void vouch();
 
-  /// Has the kernel forget these entries, which are not so any more in the store, and then calls
-  /// `done`, as catch_up() does. Any thread.
+  /// Has the kernel forget entries whose files have changed in the store, and then calls `done`, as
+  /// catch_up() does. Any thread.
   void forget(std::vector<KernelEntry> entries, std::function<void()> done);
 
   /// Calls `done` when everything that was committed before this call, and that takes access
@@ -120,8 +124,8 @@ class Recaller {
   /// Any thread.
   void forget_everything(std::function<void()> done);
 
-  /// Whether the kernel may have anything that was lent: for a few seconds longer than it has. Any
-  /// thread.
+  /// Whether the kernel may still have anything that was lent. True for a few seconds longer than
+  /// it has. Any thread.
   bool anything_lent() const;
 
   const RecallCounters& counters() const { return counters_; }
@@ -134,30 +138,30 @@ class Recaller {
   struct Waiting {
     std::vector<KernelEntry> entries;
     std::function<void()> done;
-    /// What must be forgotten before: these entries, everything, or what commits took away.
+    /// What the kernel must forget before: these entries, everything, or what commits took away.
     enum class For : std::uint8_t { kEntries, kEverything, kCommits };
     For what;
   };
   void run();
-  /// One round: what was lost, what expired, and whoever waits.
+  /// One round: handles losses and expiries, and answers those who wait.
   void keep_up(std::vector<Waiting>& served);
-  /// After a round that broke off (no memory): what it was about to recall is not known any more.
+  /// Recovers from a round that broke off for lack of memory: nobody knows any more what it was
+  /// about to recall.
   void forget_blindly(const char* why);
-  /// Until something is to be done; false: to stop.
+  /// Waits until there is something to do. False: the thread is to stop.
   bool wait();
   void arm_timer();
   void follow_database();
-  /// Has what is lent be decided anew: soon, of files in steady use; at once, of everything.
+  /// Begins to decide anew: soon, what is lent of files in steady use; at once, all that is lent.
   void demand_review(Review::Of of, std::size_t why);
-  /// Goes on with what is to be decided anew, if anything is. `looked`: when the database was last
-  /// looked at.
+  /// Continues the review, if there is one. `looked`: the moment of the last look at the database.
   void go_on_reviewing(SteadyClock::time_point looked);
   void begin_review(SteadyClock::time_point looked);
   void end_review();
   bool has_kept_up() const { return !review_ && !demand_; }
   /// The number of the review after which all that was committed so far is recalled; zero: none.
   std::uint64_t last_review_that_matters() const;
-  /// Answers those who need to wait no longer.
+  /// Answers the callers that need to wait no longer.
   void answer_waiting();
   void recall(const std::vector<KernelEntry>& entries);
   void must(const Result<void, Errno>& forgotten);

@@ -8,11 +8,12 @@
 
 namespace grantfs {
 
-/// What the kernel was lent, being decided anew: a bit at a time, by Withdrawal::go_on(). What is
-/// lent meanwhile need not be in it, if Withdrawal::begin_recall() came before it was begun.
+/// A review decides anew what the kernel was lent, a slice at a time, by Withdrawal::go_on().
+/// Withdrawal::begin_recall() comes before a review: so what is lent during it was decided later,
+/// and need not be part of it.
 ///
-/// A folder that may be read as a whole answers for all below it, so that a view costs a handful of
-/// decisions, whatever is lent in it, unless its files are granted one by one.
+/// A folder that may be read as a whole answers for all below it. So a view costs a handful of
+/// decisions, however many files are lent in it, unless its files are granted one by one.
 class Review {
  public:
   enum class Of : std::uint8_t {

@@ -13,8 +13,9 @@
 
 namespace grantfs {
 
-/// Files that are not as they were in the store, or not there. The kernel must forget the entries
-/// first, which waits for lookups in flight, and then the attributes, for whoever has them open.
+/// Files that have changed in the store, or have gone. The kernel must forget the entries first,
+/// which waits for lookups in flight, and then the attributes, for clients that have the files
+/// open.
 struct StoreChanges {
   std::vector<KernelEntry> entries;
   std::vector<NodeId> nodes;
@@ -26,11 +27,13 @@ struct StoreChanges {
 /// These are volume leases (Yin, Alvisi, Dahlin, Lin: "Volume Leases for Consistency in Large-Scale
 /// Systems"): a file's lease is long, that of the folder it lies in is short, and it takes both to
 /// open it, since the kernel looks at the folder's permissions before it takes a name in it
-/// (fuse_permission() in fs/fuse/dir.c, with default_permissions). The folder's is renewed only by
-/// who knows that what is lent below is as it should be: see Lender::Options::vouch. What the
-/// kernel would have been told by looking up, it is told by us: check() looks at the store.
+/// (fuse_permission() in fs/fuse/dir.c, with default_permissions). The folder's lease is renewed
+/// only when it is known that what is lent below is still right: see Lender::Options::vouch. A
+/// lookup would have told the kernel of changes in the store. It does not look up here, so check()
+/// looks at the store, and the kernel is told of what changed.
 ///
-/// There is room for so many; what comes later is lent as everything else is. Thread-safe.
+/// There is room for 16,384 files by 32,768 entries (kMostFiles, kMostEntries). Any further file is
+/// lent for a lease, as files that are not in steady use are. Thread-safe.
 class SteadyFiles {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -47,28 +50,28 @@ class SteadyFiles {
     Time until;
   };
 
-  /// False, and the file must not be lent for longer, if there is no room, if the node is known by
-  /// another path, or after pause().
+  /// Keeps the file. False if there is no room, if the node is known by another path, or after
+  /// pause(): then the file must not be lent for longer than a lease.
   bool keep(Use use);
   void drop(NodeId node);
 
-  /// Until when a file is kept; none if it is not.
+  /// The time until which a file is kept; none if it is not kept.
   std::optional<Time> until(NodeId node);
 
   std::size_t size();
-  /// The names that all of them have in the kernel.
+  /// The entries by which the kernel knows these files.
   std::vector<KernelEntry> entries();
 
   /// Nothing is kept from now on, and before `until`.
   void pause(Time until);
   void clear();
 
-  /// When all there is was seen in the store, at the latest; none if there is nothing at `now`.
+  /// The oldest time of a last look at a file in the store; none if no file is kept at `now`.
   std::optional<Time> seen(Time now);
 
-  /// Looks at every file once, without a lock. What is not as it was is returned, and not kept any
-  /// more: the next lookup may have it kept again. Costs a system call a file, and three a folder.
-  /// One thread at a time.
+  /// Looks at every file once, without a lock. Files that have changed are returned and not kept
+  /// any more; the next lookup may have them kept again. Costs a system call a file, and three a
+  /// folder. One thread at a time.
   StoreChanges check(const Store& store, Time now);
   /// Whether more may be kept. However many there are, looking at them must not take long.
   void limit(bool full);

@@ -13,11 +13,11 @@
 
 namespace grantfs {
 
-/// Looks at the files in steady use (see SteadyFiles), which the kernel does not ask about, as
-/// often as it takes for a change in the store to show within a lease, and has the recaller tell
-/// the kernel of what changed. Also has the kernel forget what it has read of files that changed,
-/// these and others. On a thread of its own, with all signals blocked, since both wait for the
-/// disk; it sleeps while there is nothing to do.
+/// The watcher looks at the files in steady use (see SteadyFiles), because the kernel does not ask
+/// about them. It looks so often that a change in the store shows within a lease, and has the
+/// recaller tell the kernel of what changed. It also has the kernel forget the cached bytes of any
+/// file that changed. Both wait for the disk, so the watcher has a thread of its own, with all
+/// signals blocked, which sleeps while there is nothing to do.
 class StoreWatcher {
  public:
   /// Starts the thread. `period`: from the beginning of a look to that of the next.
@@ -27,16 +27,17 @@ class StoreWatcher {
   /// recaller that has ended sees no file again, and so nothing is vouched for.
   StoreWatcher(Withdrawal& withdrawal, Recaller& recaller, Kernel& kernel,
                std::chrono::duration<double> period);
-  /// stop(). watch() and forget_file() must not be called any more. The recaller may still have a
-  /// request of ours, which it can answer at any time.
+  /// Calls stop(). watch() and forget_file() must not be called any more. The recaller may still
+  /// have a request from here, which it can answer at any time.
   ~StoreWatcher() { stop(); }
   StoreWatcher(const StoreWatcher&) = delete;
   StoreWatcher& operator=(const StoreWatcher&) = delete;
 
-  /// There may be files now (Lender::Options::on_steady). Any thread.
+  /// Wakes the watcher, because files may have come into steady use (Lender::Options::on_steady).
+  /// Any thread.
   void watch();
-  /// A file has changed since the kernel read of it by that node (Tree's on_changed). Any
-  /// thread.
+  /// Says that a file has changed since the kernel read it by that node (TreeOptions::on_changed).
+  /// Any thread.
   void forget_file(NodeId node);
   /// Ends the thread, as soon as a look that is under way has come back from the disk. The two
   /// above may still be called, and do nothing. Of the thread that made this; again is nothing.
@@ -46,9 +47,9 @@ class StoreWatcher {
   using Clock = std::chrono::steady_clock;
 
   void run();
-  /// One look at all files; false if there are none.
+  /// Looks at all files once. False if there are none.
   bool look();
-  /// Until the kernel has forgotten; false: to stop.
+  /// Waits until the kernel has forgotten. False: the thread is to stop.
   bool tell(std::vector<KernelEntry> entries);
   void forget_files(const std::vector<NodeId>& nodes);
 

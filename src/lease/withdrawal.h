@@ -21,33 +21,36 @@ namespace grantfs {
 /// One thread at a time, the recalling one; next_expiry() and checks of the store are any thread's.
 class Withdrawal {
  public:
-  /// All must outlive it.
+  /// The four arguments must outlive this object.
   Withdrawal(const Judge& judge, const Store& store, NodeTable& nodes, Lender& lender)
       : judge_(judge), store_(store), nodes_(nodes), lender_(lender) {}
 
-  /// From here on, decisions made before are not lent any more. What follows does so by itself.
+  /// From this call on, a decision that was made earlier is not lent any more. The methods below
+  /// make this call themselves.
   void begin_recall() { nodes_.lent().begin_recall(); }
-  /// What the losses took away.
+  /// The entries whose access the losses took away.
   std::vector<KernelEntry> of(const Losses& losses);
-  /// What expires at or before `now`.
+  /// The entries that expire at or before `now`.
   std::vector<KernelEntry> of_expired(Timestamp now);
-  /// Everything that is lent in the views for servers.
+  /// Every entry that is lent in the views for servers.
   std::vector<KernelEntry> of_everything();
-  /// Begins to decide anew what is lent, after begin_recall(). Nothing is forgotten whose decision
-  /// is as good as what was lent, and a URI's only if it leads to the same file.
+  /// Begins to decide anew all that is lent, after begin_recall(). An entry stays if its decision
+  /// is as good as the one that it was lent by; a URI's entry stays only if it also leads to the
+  /// same file.
   Review review(Review::Of of);
-  /// Goes on until then, or sooner; what the kernel must forget.
+  /// Continues the review until `until` at the latest. Returns the entries that the kernel must
+  /// forget.
   std::vector<KernelEntry> go_on(Review& review, std::chrono::steady_clock::time_point until);
 
   /// The next moment at which of_expired() has something to do.
   Expiry next_expiry() { return nodes_.lent().next_expiry(); }
-  /// See SteadyFiles. Whoever cannot vouch for them has the kernel forget everything between
-  /// pausing and clearing.
+  /// The files in steady use. A caller that cannot vouch for them pauses them, has the kernel
+  /// forget everything, and then clears them.
   SteadyFiles& steady_files() { return lender_.steady_files(); }
   StoreChanges check_steady_files() {
     return steady_files().check(store_, std::chrono::steady_clock::now());
   }
-  /// As Lender's.
+  /// Lender::checked_within().
   std::chrono::nanoseconds checked_within() const { return lender_.checked_within(); }
 
  private:
@@ -55,8 +58,8 @@ class Withdrawal {
   void add_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries);
   void add_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries);
   void add_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries);
-  /// What the policy says now, if what is lent with the entry, or below it for so long yet, may go
-  /// on by that; none: it must not.
+  /// The access that the policy gives now, if it suffices for what is lent with the entry, or below
+  /// it for another `left`. None: the kernel must forget the entry.
   std::optional<Access> holds_now(const LentEntry& lent, std::chrono::seconds left);
   bool holds_still(const LentEntry& lent);
   bool leads_to_its_file(const LentEntry& lent, const Decision& decision);

@@ -35,15 +35,15 @@ class BoundProcess {
   pid_t session() const { return session_; }
   const SessionBearer& bearer() const { return bearer_; }
 
-  /// Whether the caller is a process of the session now, and the session is bound still. Two system
-  /// calls at most.
+  /// Whether the caller is a process of the POSIX session now, and the session is still bound. Two
+  /// system calls at most.
   bool admits(const Caller& caller) const;
-  /// Whether it is bound still: its leader lives, and end() was not called.
+  /// Whether the POSIX session is still bound: its leader lives, and end() was not called.
   bool lives() const;
   /// Whether another process has been given the leader's number, so that a session of this number
   /// is not the one that was bound.
   bool is_of_the_past() const;
-  /// Nobody is admitted any more.
+  /// Ends the binding: nobody is admitted any more.
   void end() { ended_ = true; }
 
  private:
@@ -53,26 +53,27 @@ class BoundProcess {
   std::atomic<bool> ended_{false};
 };
 
-/// Which sessions are bound to whom. Thread-safe.
+/// The POSIX sessions that are bound, and the bearers that they are bound to. Thread-safe.
 class BoundProcesses {
  public:
-  /// Each holds a descriptor.
+  /// The most bindings at a time. Each holds a descriptor.
   static constexpr std::size_t kMost = 256;
 
-  /// Binds a session, in the place of what it was bound to: nobody but its leader can have asked
-  /// for that. kInvalid if the process does not lead a session, kConflict if kMost sessions are
-  /// bound whose leaders live.
+  /// Binds a POSIX session, and ends an earlier binding of it: nobody but the session's leader can
+  /// have asked for that. kInvalid if the process does not lead a session, kConflict if kMost
+  /// sessions are bound whose leaders live.
   Result<void> bind(std::shared_ptr<BoundProcess> process);
 
-  /// The binding of the caller's session. Also once its leader has ended: whoever is left of the
-  /// session is refused, instead of being taken for somebody else. Null if there was none.
+  /// The binding of the caller's POSIX session; null if there was none. A session whose leader has
+  /// ended keeps its binding: the processes that are left of it are refused, instead of being taken
+  /// for another session.
   std::shared_ptr<const BoundProcess> of(const Caller& caller);
 
   struct Binding {
     pid_t session;
     TokenHash token;
   };
-  /// The sessions that are bound now, by number.
+  /// The POSIX sessions that are bound now, by number.
   std::vector<Binding> list();
 
  private:

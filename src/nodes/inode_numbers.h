@@ -9,12 +9,13 @@
 
 namespace grantfs {
 
-/// The st_ino of everything in the mount: the same after a restart, telling nothing of the
-/// store's own. A file's is the same in every view; a folder's differs by view, so that no tree
-/// walker takes a view's folder for one it is inside of.
+/// The inode numbers (st_ino) of everything in the mount. They are the same after a restart, and
+/// tell nothing of the store's own numbers. A file has one number in all views. A folder has
+/// another number in each view, so that no program that walks the tree takes a folder for one that
+/// it is inside of.
 class InodeNumbers {
  public:
-  /// The numbers up to this one are for what the mount itself has: a door says its own.
+  /// The numbers up to this one are for the mount's own folders: each door has a fixed one.
   static constexpr std::uint64_t kLastFixed = 63;
 
   explicit InodeNumbers(const FileIdKey& key) : key_(key) {}

@@ -17,23 +17,24 @@ struct KernelEntry {
   friend bool operator==(const KernelEntry&, const KernelEntry&) = default;
 };
 
-/// How far recalls had come when a decision was about to be made.
+/// The number of recalls begun so far. A lookup reads it before it decides.
 using RecallMark = std::uint64_t;
 
-/// A decision that is to be lent to the kernel with an entry.
+/// A decision that is to be lent to the kernel with an entry, and the mark that it was made under.
 struct Loan {
   Decision decision;
   RecallMark mark;  ///< LentEntries::mark(), taken before the decision
-  /// Whether it ends so soon that it must be listed as expiring.
+  /// Whether the decision ends so soon that the entry must be listed as expiring.
   bool expires_soon = false;
 };
 
-/// An entry that the kernel may walk through without asking, or might have a moment ago.
+/// An entry that the kernel may walk through without a lookup, or could until a moment ago.
 struct LentEntry {
   KernelEntry entry;
   ViewPointer view;
   StorePath path;
-  /// The most that has been lent with it, or with anything below it by a rule on it or above it.
+  /// The highest access that has been lent with the entry, or, by a rule on it or above it, with an
+  /// entry below it.
   Access lent;
   NodeId leads_to = 0;  ///< which may no longer be what the name leads to
 };

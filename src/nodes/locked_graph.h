@@ -8,17 +8,17 @@
 
 namespace grantfs {
 
-/// The graph behind its lock, which NodeTable and LentEntries share.
+/// The graph and its lock, which NodeTable and LentEntries share.
 using LockedGraph = Sync<NodeGraph, YieldingMutex>;
 
-/// Counts what is gone over, and hands the lock on in time.
+/// Counts the names that a call goes over, and hands the lock on after every kAtOnce.
 class Turns {
  public:
-  /// Names that are gone over before others have the lock.
+  /// The number of names between two turns of others.
   static constexpr std::size_t kAtOnce = 128;
 
   explicit Turns(LockedGraph::Lock& lock) : lock_(lock) {}
-  /// Before each name. True if others may have had the lock.
+  /// Call it before each name. True if others may have had the lock.
   bool next() {
     const bool over = names_ == kAtOnce;
     if (over) {

@@ -11,11 +11,11 @@
 
 namespace grantfs {
 
-/// What all who use a node share as long as one of them has it. Thread-safe.
+/// A thing that all users of a node share, as long as one of them holds it. Thread-safe.
 template <class T>
 class NodeShare {
  public:
-  /// Null if nobody has it.
+  /// Null if nobody holds it.
   std::shared_ptr<T> find(NodeId node) {
     auto shared = shared_.lock();
     const auto found = shared->find(node);
@@ -29,16 +29,16 @@ class NodeShare {
     there = made;
     return made;
   }
-  /// `made`, instead of what there is.
+  /// Puts `made` in the place of the shared thing.
   void replace(NodeId node, const std::shared_ptr<T>& made) { (*shared_.lock())[node] = made; }
-  /// The node is gone.
+  /// Drops what there is of a node that has gone.
   void drop(NodeId node) { shared_.lock()->erase(node); }
 
  private:
   Sync<std::unordered_map<NodeId, std::weak_ptr<T>>> shared_;
 };
 
-/// What is expensive to have of a node, kept for the nodes used last. Thread-safe.
+/// A cache of things that are expensive to make, one for each of the nodes used last. Thread-safe.
 template <class T>
 class NodeCache {
  public:
@@ -53,8 +53,8 @@ class NodeCache {
     return found->second->second;
   }
 
-  /// Keeps `made`, unless another thread was quicker; what is kept. The one used longest ago makes
-  /// room.
+  /// Keeps `made`, unless another thread was quicker, and returns the one that is kept. The one
+  /// used longest ago makes room.
   std::shared_ptr<T> keep(NodeId node, std::shared_ptr<T> made) {
     Item gone;  // declared first: what makes room goes last, outside the lock
     auto kept = kept_.lock();

@@ -28,7 +28,7 @@
 
 namespace grantfs {
 
-/// CLOCK_MONOTONIC, as nodes and entries keep it: 136 years.
+/// Seconds of CLOCK_MONOTONIC in 32 bits, as nodes and entries keep them: enough for 136 years.
 inline std::uint32_t steady_seconds() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(now).count());
@@ -74,12 +74,12 @@ struct GraphEntry {
   bool leads_to_uri = false;     ///< see LentEntries::leads_to_uri()
 };
 
-/// The nodes that the kernel knows and the entries that lead to them, linked both ways. What is
-/// done here costs the same however many there are, but for release(), whose cost follows what
-/// goes. One thread at a time: NodeTable has the lock.
+/// The nodes that the kernel knows and the entries that lead to them, linked both ways. Each call
+/// costs the same however many there are; the cost of release() alone follows the number of nodes
+/// that go. One thread at a time: NodeTable has the lock.
 class NodeGraph {
  public:
-  /// With the root alone, which is never forgotten.
+  /// Makes a graph of the root alone, which is never forgotten.
   NodeGraph();
   NodeGraph(const NodeGraph&) = delete;
   NodeGraph& operator=(const NodeGraph&) = delete;
@@ -90,29 +90,29 @@ class NodeGraph {
   Slot make_node(NodeKind kind);
   /// 0 if there is none.
   Slot find_entry(Slot parent, std::string_view name);
-  /// All or nothing. std::bad_alloc.
+  /// Makes all of the entry, or none of it and throws std::bad_alloc.
   Slot make_entry(Slot parent, std::string_view name, Slot child);
   void erase_entry(Slot entry);
-  /// Has the name lead to `child` from now on. What it led to keeps an entry, by which its path is
-  /// known, for as long as it lives; what was lent was lent by name.
+  /// Makes the name lead to `child`. The node that it led to keeps a former entry as long as it
+  /// lives, because its path is known by that. What was lent stays with the name.
   Slot replace_entry(Slot former, Slot child);
   /// Makes the node the root of a view.
   void make_view(Slot node, ViewPointer view);
   /// Removes the node, which has no entries any more.
   void erase_node(Slot node) noexcept;
-  /// Removes the node, and then those above it, as far as nothing holds them any more.
+  /// Removes the node if nothing holds it any more, and then likewise each node above it.
   void release(Slot node) noexcept;
 
-  /// The current node that is shared of this file; 0: none.
+  /// The current shared node of this file; 0: none.
   Slot find_shared(const FileId& id);
-  /// Has the node be that which is shared of its file; make room first, by make_room_for_shared().
+  /// Makes the node the shared one of its file. Call make_room_for_shared() first.
   void share(Slot node);
   void make_room_for_shared();
-  /// The node is shared with nobody who comes from now on.
+  /// Ends the sharing: later lookups get another node.
   void retire(Slot node) noexcept;
 
-  /// The view that a node is in, and its path in the store. Null: outside the views, or without a
-  /// name by now.
+  /// The view that a node is in, and the node's path in the store. Null if the node is outside the
+  /// views, or has lost its name.
   std::pair<ViewPointer, StorePath> place_of(Slot node);
   /// The names that lead to one of the mount's own folders.
   std::vector<std::string> way_to(Slot node) const;
@@ -121,8 +121,8 @@ class NodeGraph {
   }
   const ViewPointer& view_at(Slot root) const;
 
-  /// Gives back what was needed for what has gone. True if that is much, so that the heap may be
-  /// trimmed.
+  /// Gives back the memory of nodes and entries that have gone. True if that is much: then trimming
+  /// the heap pays.
   bool shrink_if_much_has_gone() noexcept;
   /// Asserts that all links fit together. The cost follows the number of nodes and entries. Does
   /// nothing where assertions are off.
@@ -137,8 +137,8 @@ class NodeGraph {
   std::unordered_set<Slot> uri_files;  ///< entries by which files have been lent in these
   std::multimap<Timestamp, KernelEntry> expiring;
 
-  /// The entries of a folder in turn, for who hands the lock on in between: it moves on when the
-  /// next one goes. To be made and destroyed under the lock.
+  /// Walks over the entries of a folder, also where the caller hands the lock on in between: a
+  /// cursor moves on when its next entry goes. Made and destroyed under the lock.
   class Cursor {
    public:
     Cursor(NodeGraph& graph, Slot first)
@@ -147,7 +147,7 @@ class NodeGraph {
     Cursor(const Cursor&) = delete;
     Cursor& operator=(const Cursor&) = delete;
 
-    /// The entry it is at, and on to the one after it; 0 at the end.
+    /// Returns the entry that the cursor is at, and moves on; 0 at the end.
     Slot take() { return at == 0 ? 0 : std::exchange(at, graph_.entries[at].next_below); }
     Slot at;
 
@@ -157,7 +157,7 @@ class NodeGraph {
     NodeGraph& graph_;
   };
 
-  /// How much was gone over since the start, and the most of it without others having the lock.
+  /// The number of names gone over since the start, and the most between two turns of others.
   struct Effort {
     std::size_t names = 0;
     std::size_t most_at_once = 0;
@@ -176,7 +176,7 @@ class NodeGraph {
   Cursor* cursors_ = nullptr;  ///< all there are
 };
 
-/// A node that goes again, with its name, unless a lookup of it comes to be counted.
+/// A new node, removed again by the destructor, with its name, unless a lookup of it is counted.
 class NewNode {
  public:
   NewNode(NodeGraph& graph, Slot node) : graph_(graph), node_(node) {}

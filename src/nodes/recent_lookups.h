@@ -12,20 +12,22 @@
 
 namespace grantfs {
 
-/// Against a race that only a busy replacement shows: between the LOOKUP and the OPEN of one
-/// open(2), the name has come to mean another file. ESTALE makes the kernel walk the path again,
-/// but once only (do_filp_open() in fs/namei.c), and the second try may meet the same. So from the
-/// first such miss on, for a second, what lookups find is kept, and the open that follows gets the
-/// file its own lookup found: the one that was at the path when that open had begun.
+/// Recent lookups settle a race of open(2) with a file that is replaced again and again: between
+/// LOOKUP and OPEN, the name has come to lead to another file. ESTALE makes the kernel walk the
+/// path again, but once only (do_filp_open() in fs/namei.c), and the second walk may meet the same.
+/// So for one second from such a miss on, the files that lookups find are kept. The OPEN that
+/// follows gets the file that its own LOOKUP found, which was at the path when that open(2) had
+/// begun.
 ///
 /// In quiet times nothing is kept. Thread-safe.
 class RecentLookups {
  public:
-  /// An open missed the file of its lookup.
+  /// Notes that an open missed the file of its lookup.
   void missed();
-  /// Keeps what a lookup found, if an open missed lately. The oldest makes room.
+  /// Keeps the file that a lookup found, if an open missed its file within the last second. The
+  /// oldest makes room.
   void keep(NodeId node, Located found);
-  /// What the lookup of this node found within the last second, if it was kept.
+  /// The file that the lookup of this node found within the last second, if it was kept.
   std::optional<Located> take(NodeId node);
   void clear() { ring_.lock()->slots = {}; }
 

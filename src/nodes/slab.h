@@ -17,9 +17,9 @@ namespace grantfs {
 /// The place of an item in a Slab; zero is none.
 using Slot = std::uint32_t;
 
-/// Many small items at four bytes a reference. They lie in chunks; an item stays where it is as
-/// long as it lives, and a chunk with nothing in it goes back to the heap. Slots are used again.
-/// One thread at a time.
+/// A slab holds many small items, and a reference to one takes four bytes. The items lie in chunks.
+/// An item stays where it is as long as it lives, and an empty chunk goes back to the heap. Slots
+/// are used again. One thread at a time.
 template <class T>
 class Slab {
  public:
@@ -89,7 +89,7 @@ class Slab {
   }
 
   std::size_t size() const { return size_; }
-  /// No item has this slot, or one after it.
+  /// The end of the slots: no item has this slot or a higher one.
   Slot end() const { return static_cast<Slot>(chunks_.size()) * kItems + 1; }
 
  private:
@@ -112,7 +112,7 @@ class Slab {
     std::array<Cell, kItems> cells;
   };
 
-  /// All or nothing: what can fail comes first.
+  /// Adds a chunk, or throws and changes nothing: what can fail comes first.
   void add_chunk() {
     auto chunk = std::make_unique<Chunk>();
     const bool is_new = unused_.empty();
@@ -151,7 +151,7 @@ class Slab {
 /// are, and memory is given back as they go. One thread at a time.
 class SlotIndex {
  public:
-  /// So that the next insert() cannot fail. std::bad_alloc.
+  /// Makes room, so that the next insert() cannot fail. Throws std::bad_alloc.
   template <class Of>
   void make_room(Of of) {
     if (heads_.empty()) heads_.resize(kFewest);
@@ -198,7 +198,7 @@ class SlotIndex {
  private:
   static constexpr std::size_t kFewest = 64;
 
-  /// As many low bits of the hash as lead to a bucket that there is.
+  /// The bucket of a hash: as many of the hash's low bits as lead to a bucket that exists.
   std::size_t bucket_of(std::size_t hash) const {
     const std::size_t mask = std::bit_ceil(heads_.size()) - 1;
     const std::size_t bucket = hash & mask;
@@ -215,14 +215,14 @@ class SlotIndex {
     while (slot != 0) push(std::exchange(slot, of.link(slot)), of);
   }
 
-  /// A bucket more, filled from the one that had its items.
+  /// Adds a bucket and moves its items there from the bucket that had them.
   template <class Of>
   void split(Of of) {
     const std::size_t from = heads_.size() - std::bit_floor(heads_.size());
     heads_.push_back(0);
     push_chain(std::exchange(heads_[from], 0), of);
   }
-  /// A bucket less.
+  /// Removes the last bucket.
   template <class Of>
   void merge(Of of) noexcept {
     const Slot chain = heads_.back();

@@ -14,43 +14,46 @@
 
 namespace grantfs {
 
-/// Which of a mount's doors; see doors/doors.h. 0 is the mount's root.
+/// The number of a door of the mount; see doors/doors.h. 0 is the mount's root.
 using DoorNumber = std::uint8_t;
 
-/// What the views behind a door are like. The defaults give least.
+/// The traits that all views behind a door have in common. The defaults permit least.
 struct ViewTraits {
   DoorNumber door = 0;
   /// Whether servers read the view on behalf of people whom the kernel does not know. Then nothing
-  /// in it depends on the caller, and the kernel may keep its answers. A system user's view is that
-  /// user's alone, as that of a session of processes is theirs: every step in it is asked for, lest
-  /// root or whoever was handed a folder of it walks on through the kernel's cache.
+  /// in it depends on the caller, and the kernel may keep its answers. The view of a system user,
+  /// or of the processes of a POSIX session, belongs to these alone: the kernel asks for every step
+  /// in it. Otherwise root, or a process that was handed a folder of the view, could walk on
+  /// through the kernel's cache.
   bool may_be_lent = false;
-  /// Whether nobody but the servers' group and root can hold a file of the view. Then it may share
-  /// nodes with other such views: whoever may open a node can watch (inotify(7)) and lock
-  /// (flock(2)) it, and so see what all others do who have it.
+  /// Whether nobody but the servers' group and root can hold a file of the view. Then the view may
+  /// share nodes with other such views. Elsewhere nodes are not shared, because a process that may
+  /// open a node can watch it (inotify(7)) and lock it (flock(2)), and so sees what all other users
+  /// of the node do.
   bool shares_files = false;
-  /// Whether its paths are those of the site's URIs, not the store's. Then every name is an empty
-  /// folder, but for the one file that was signed: nothing on the way to it tells what exists.
-  /// Names can be made up without end, so those alone are lent that have led to a file.
+  /// Whether the view's paths are URIs of the site, and not paths of the store. Then every name is
+  /// an empty folder except the one file that was signed, so that nothing on the way to the file
+  /// tells what exists. Names can be made up without end, so only names that have led to a file are
+  /// lent.
   bool is_of_uris = false;
-  /// Whether its bearer is not to learn what lies beside what he was sent, whatever the option
-  /// `denial` says.
+  /// Whether the bearer must not learn which files lie beside the one that was shared, whatever the
+  /// option `denial` says.
   bool hides_neighbours = false;
   /// Of the view's own root.
   mode_t root_mode = S_IFDIR | 0555;
 };
 
-/// The part of the mount that one identity sees. Everything below its door is answered for that
-/// identity, whoever asks; who may pass the door is up to mode bits and, for the views of system
-/// users and of processes, to admits().
+/// A view is the part of the mount that one identity sees. Everything below its door is answered
+/// for that identity, no matter which process asks. Mode bits say who may pass the door; for the
+/// views of system users and of processes, admits() says so too.
 struct View {
   Identity identity;
   ViewTraits traits{};
-  /// A text that no other view has, and that tells no token: inode numbers are made of it.
+  /// A text that no other view has and that contains no token. Inode numbers are made from it.
   std::string label{};
   uid_t shown_owner = 0;  ///< st_uid of everything in it
   StorePath root{};       ///< the folder of the store that its door leads to
-  /// Of a view of processes: which; null otherwise.
+  /// The POSIX session of a view of processes; null in all other views.
   std::shared_ptr<const BoundProcess> process{};
 
   /// Whether the caller may use the view at all. Mode bits would let root into a user's view

@@ -30,7 +30,7 @@ enum class Denial {
   kForbid,  ///< EACCES
 };
 
-/// What the doors of a mount rest on. All that is referred to must outlive them.
+/// The parts that the doors of a mount work with. All of them must outlive the doors.
 struct DoorContext {
   Policy& policy;
   const Store& store;
@@ -38,23 +38,24 @@ struct DoorContext {
   BoundProcesses& processes;
   Refusals& refusals;
   Denial denial = Denial::kHide;
-  /// Group whose members alone may pass the doors for servers; none: whoever has a token.
+  /// The group whose members alone may pass the doors for servers; none: anybody with a token may.
   std::optional<gid_t> server_group{};
-  /// Group whose members alone may pass by-user, being trusted to have authenticated the user.
+  /// The group whose members alone may pass by-user. They are trusted to have authenticated the
+  /// user.
   std::optional<gid_t> by_user_group{};
 };
 
 class Door;
 
-/// One of the mount's own empty files: what has expired. It is not lent, for it may be extended,
-/// and then nothing is recalled.
+/// A marker is an empty file of the mount's own for a token that has expired. It is not lent,
+/// because the token's time may be extended, and that recalls nothing.
 struct Marker {};
 
 /// A view that a name leads to.
 struct Entrance {
   View view;
-  /// Whether the view's root is there for whoever passed, whatever the policy says of it. Else the
-  /// policy says whether there is such a view, and where it begins.
+  /// Whether the view's root is there for everybody who passed the door, whatever the policy says
+  /// of it. Otherwise the policy says whether there is such a view, and where it begins.
   bool stands_open = false;
 };
 
@@ -64,7 +65,7 @@ using Opening = std::variant<const Door*, Entrance, Marker>;
 /// The names that lead to a door, outermost first. No token is among them.
 using Way = std::vector<std::string>;
 
-/// The address that the server says the visitor comes from: from/ADDRESS/...
+/// The address from which the visitor comes, as the server says: from/ADDRESS/...
 std::optional<Address> address_in(const Way& way);
 
 /// A lookup at a door.
@@ -76,7 +77,7 @@ struct Visit {
   std::optional<Address> from() const { return address_in(way); }
 };
 
-/// What lies at a path of a view.
+/// The thing at a path of a view.
 struct Sight {
   enum class What : std::uint8_t {
     kOfStore,      ///< a file or folder of the store
@@ -89,21 +90,21 @@ struct Sight {
   std::optional<Located> located{};  ///< of kOfStore
 };
 
-/// A folder of the mount's own in which views are looked up, as the one kind of view that it leads
-/// to needs it: how a name becomes an identity, who may pass, what the view is like inside.
+/// A door is a folder of the mount's own in which views of one kind are looked up. It says how a
+/// name becomes an identity, who may pass, and what such a view is like inside.
 ///
 /// A new kind of view is a file in this folder that adds its doors to the table, and a row in
 /// every_door.h. A door has no state of its own. Thread-safe.
 class Door {
  public:
-  /// Whom the folder's mode bits let pass (root always).
+  /// The callers that the folder's mode bits let pass. Root always passes them.
   enum class Passers : std::uint8_t {
     kEveryone,   ///< may list it, too
     kAnyone,     ///< who knows a name in it: neither listed nor watched, as inotify(7) needs read
     kServers,    ///< members of DoorContext::server_group, if there is one; else anyone
     kUserGroup,  ///< members of DoorContext::by_user_group
   };
-  /// Where its name leads to it.
+  /// The folders in which the door's name leads to it.
   struct Places {
     bool at_root = false;
     bool below_address = false;  ///< in from/ADDRESS
@@ -125,20 +126,21 @@ class Door {
   const Traits& traits() const { return traits_; }
   DoorNumber number() const { return traits_.views.door; }
 
-  /// What a name behind it leads to. Refusals are EACCES, the same for every name that leads to no
-  /// view of the caller's.
+  /// What a name in this folder leads to. A refusal is EACCES, the same for every name that leads
+  /// to no view of the caller's.
   virtual Result<Opening, Errno> open(const Visit& visit) const = 0;
 
-  /// What its own name leads to: the door itself, as a rule.
+  /// What the door's own name leads to: as a rule, the door itself.
   virtual Opening at_its_name() const { return this; }
-  /// If it is a symbolic link and no folder: where it leads to for the caller.
+  /// The target, for this caller, of a door that is a symbolic link and no folder.
   virtual bool is_link() const { return false; }
   virtual Result<std::string, Errno> read_link(const Caller& caller) const;
 
-  /// What the policy says of a path in a view behind this door: EACCES if the view is void, or if
-  /// it could not be decided.
+  /// The policy's decision on a path in a view behind this door. EACCES if the view is void, or if
+  /// the decision failed.
   virtual Result<Decision, Errno> decide(const View& view, const StorePath& path) const;
-  /// What lies at a path of a view behind this door. One decision and one resolution in the store.
+  /// The thing at a path of a view behind this door. It costs one decision and one resolution in
+  /// the store.
   virtual Result<Sight, Errno> look(const View& view, const StorePath& path, Waiting waiting) const;
 
  protected:
@@ -151,7 +153,7 @@ class Door {
                      .traits = traits_.views,
                      .label = std::move(label)}};
   }
-  /// The end of the label of a view that is somebody's who comes from an address.
+  /// The end of the label of a view below from/ADDRESS.
   static std::string at(const std::optional<Address>& from) {
     return from ? '@' + from->text() : std::string();
   }

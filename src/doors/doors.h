@@ -13,14 +13,14 @@ namespace grantfs {
 /// The table of a mount's doors, the root first. Thread-safe once it is made.
 class Doors {
  public:
-  /// `views`: what there is at the root, of all_views(); none: everything. What needs a group is
-  /// there if the group is named, be it among `views` or not.
+  /// `views`: the doors at the root, by their names in all_views(); none: all of them. A door that
+  /// needs a group is there if the group is named, whether `views` has it or not.
   Doors(DoorContext context, const std::optional<std::vector<std::string>>& views);
   Doors(const Doors&) = delete;
   Doors& operator=(const Doors&) = delete;
   ~Doors() = default;
 
-  /// The names that there can be at the root.
+  /// The names of all doors that the root can have.
   static std::vector<std::string_view> all_views();
 
   const Door& root() const { return *doors_.front(); }
@@ -30,12 +30,12 @@ class Doors {
 
   /// The door that has this name at the root (&Door::Places::at_root) or elsewhere; null: none.
   const Door* find(std::string_view name, bool Door::Places::*where) const;
-  /// What there is at the root, in the order of a listing.
+  /// The doors at the root, in the order of a listing.
   std::vector<const Door*> at_root() const;
 
   const DoorContext& context() const { return context_; }
 
-  /// Gives the door a number. Only while the table is made.
+  /// Adds a door and gives it a number. Only while the table is made.
   const Door& add(std::unique_ptr<Door> door);
 
  private:

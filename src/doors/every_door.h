@@ -29,11 +29,11 @@ void add_by_user(Doors& doors, std::string_view name);
 void add_public(Doors& doors, std::string_view name);
 /// @}
 
-/// What there can be at a mount's root.
+/// A door that a mount's root can have.
 struct DoorAtRoot {
   std::string_view name;
   void (*add)(Doors&, std::string_view name);
-  /// Whether it is there only if a group for it is named, whatever views are asked for.
+  /// Whether the door is there only if a group for it is named, whatever views the mount asks for.
   bool needs_group = false;
 };
 inline constexpr std::array kEveryDoor{

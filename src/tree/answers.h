@@ -12,9 +12,9 @@ namespace grantfs {
 struct Entry {
   NodeId node;
   struct stat attributes;
-  /// How long the kernel may believe it without asking again; zero: not at all.
+  /// The time for which the kernel may believe the answer without asking again; zero: not at all.
   std::chrono::nanoseconds lent_for{0};
-  /// The same of the attributes, if that is longer.
+  /// The time for which the kernel may believe the attributes, if that is longer.
   std::chrono::nanoseconds attributes_lent_for{0};
 };
 

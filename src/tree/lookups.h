@@ -10,8 +10,8 @@
 
 namespace grantfs {
 
-/// Answers lookups: what a name in a folder leads to, and how long the kernel may believe it.
-/// Thread-safe.
+/// Lookups says what a name in a folder leads to, and for how long the kernel may believe the
+/// answer. Thread-safe.
 class Lookups {
  public:
   /// Both must outlive it.
@@ -24,7 +24,8 @@ class Lookups {
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
-  /// When an answer was begun: nothing is lent from a later moment on, nor after a recall since.
+  /// The moment at which an answer was begun, and the recalls until then. A lease counts from that
+  /// moment, and the answer is not lent if a recall has begun since.
   struct Beginning {
     SteadyTime time = std::chrono::steady_clock::now();
     RecallMark mark;
@@ -42,23 +43,24 @@ class Lookups {
   Result<Entry, Errno> enter_door(const LookedUp& what, const Door& door,
                                   const std::optional<Address>& from);
   Result<Entry, Errno> enter_marker(const LookedUp& what);
-  /// The root of a view of which the policy says whether there is one.
+  /// Answers with the root of a view that exists only if the policy says so.
   Result<Entry, Errno> enter_view(const LookedUp& what, View view, Waiting waiting);
-  /// The root of a view that is there for whoever passed its door. It is not lent.
+  /// Answers with the root of a view that is there for everybody who passed its door. The answer is
+  /// not lent.
   Result<Entry, Errno> enter_open_view(const LookedUp& what, View view, Waiting waiting);
-  /// A folder of a view of URIs, which is there whatever there is.
+  /// Answers with a folder of a view of URIs, which is there whatever the store has.
   Result<Entry, Errno> enter_empty_folder(const LookedUp& what, const View& view,
                                           const StorePath& path, const Decision& decision,
                                           const Beginning& beginning);
 
-  /// Whose node a file of the view has.
+  /// The way in which files of the view have nodes.
   FileNode file_node(const View& view) const;
-  /// Whether a folder may be lent that names made up without end could lead to.
+  /// Whether a folder may be lent to which clients could make up names without end.
   bool may_lend(const View& view, const LookedUp& what) {
     return !view.traits.is_of_uris || parts_.nodes.lent().leads_to_uri(what.parent, what.name);
   }
-  /// The answer, once its node is remembered: not lent if a recall came in between, and from the
-  /// moment the decision was begun.
+  /// The answer for a node that is remembered. It is lent from the moment at which the decision was
+  /// begun, or not at all if a recall has begun since.
   Entry answer(const NodeTable::Remembered& node, struct stat shown, const View& view,
                const Decision& decision, SteadyTime begun, std::chrono::nanoseconds longest) const;
   Entry answer_folder(const NodeTable::Remembered& node, struct stat shown, const View& view,

@@ -33,8 +33,8 @@ struct FolderEntry {
 /// Takes an entry; false if there is no room for it, and it must be offered again.
 using FolderSink = std::function<bool(const FolderEntry&)>;
 
-/// A listing under way, as one open file description has it. Unlike an open file it tells nothing
-/// more once access is lost: every read() is decided anew. Thread-safe.
+/// A listing under way, of one open file description. Every read() is decided anew, so that the
+/// listing, unlike an open file, tells nothing more once access is lost. Thread-safe.
 class OpenFolder {
  public:
   OpenFolder() = default;
@@ -43,14 +43,14 @@ class OpenFolder {
   OpenFolder& operator=(const OpenFolder&) = delete;
 
   /// Hands out entries from `offset` (0, or a FolderEntry::next) until the sink is full or the
-  /// folder ends. From the beginning it is what there is now; going on, of what there was at the
-  /// beginning, what may still be seen. Refused as Tree::open_folder() would be now; ENOENT also if
-  /// the path leads to another folder than at the beginning.
+  /// folder ends. A read from the beginning has what is there now. A later read has those names of
+  /// the beginning that may still be seen. It is refused as Tree::open_folder() would be now, and
+  /// is ENOENT also if the path leads to another folder than at the beginning.
   Result<void, Errno> read(const Caller& caller, off_t offset, const FolderSink& sink) {
     const std::lock_guard guard(mutex_);
     return read_locked(caller, offset, sink);
   }
-  /// Whether read() looks into the store, which may have to be waited for.
+  /// Whether read() looks into the store, and so may have to wait.
   virtual bool may_wait() const = 0;
 
  private:
@@ -82,13 +82,14 @@ class FixedFolder final : public OpenFolder {
   Decide decide_;
 };
 
-/// The descriptors of listings under way: those used last. A listing that lost its descriptor
-/// opens the folder again, so that no client can use up what all need. Thread-safe.
+/// The descriptors of those listings under way that were used last. A listing that has lost its
+/// descriptor opens the folder again, so that no client can use up the descriptors that all need.
+/// Thread-safe.
 class FolderStreams {
  public:
-  /// The listing's stream, for it alone until put(); none if it has to be opened.
+  /// The listing's stream, for that listing alone until put(); none if the folder has to be opened.
   std::optional<Store::Folder> take(const void* listing);
-  /// Keeps it; the one used longest ago makes room.
+  /// Keeps a stream. The one used longest ago makes room.
   void put(const void* listing, Store::Folder stream);
   void clear() { streams_.lock()->clear(); }
 
@@ -146,13 +147,13 @@ class StoreFolder final : public OpenFolder {
  private:
   Result<void, Errno> read_locked(const Caller& caller, off_t offset,
                                   const FolderSink& sink) override;
-  /// Starts anew with what there is now.
+  /// Starts anew with the names that are there now.
   Result<void, Errno> begin(FolderSight now);
-  /// Whatever the store has there, as far as it may be seen.
+  /// Lists everything that the store has in the folder and that may be seen.
   Result<void, Errno> read_whole(Store::Folder& stream, off_t offset, const FolderSink& sink);
-  /// Of the names listed, those that the store has.
+  /// Lists those of the policy's names that the store has.
   Result<void, Errno> read_names(Store::Folder& stream, off_t offset, const FolderSink& sink);
-  /// What may be seen of a name now, if it was `listed` at the beginning.
+  /// The access to a name now, if it was `listed` at the beginning.
   Result<Access, Errno> access_to(std::string_view name, Access listed);
 
   FolderOfView of_;

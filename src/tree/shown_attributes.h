@@ -13,10 +13,11 @@
 
 namespace grantfs {
 
-/// What stat(2) shows of everything in the mount. Thread-safe.
+/// The attributes that stat(2) shows of everything in the mount. Thread-safe.
 class ShownAttributes {
  public:
-  /// `mounted`: the time of what has none of its own. `context` must outlive it.
+  /// `mounted`: the time that is shown of things that have no time of their own. `context` must
+  /// outlive this object.
   ShownAttributes(const DoorContext& context, const InodeNumbers& numbers, timespec mounted)
       : context_(context), numbers_(numbers), mounted_(mounted) {}
 

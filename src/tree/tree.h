@@ -23,24 +23,25 @@
 
 namespace grantfs {
 
-/// What is asked, counted since the start. Each is its own; together they are no snapshot.
+/// Counts of what was asked since the start. Each count is read by itself; together they are no
+/// snapshot.
 struct TreeCounters {
   std::atomic<std::uint64_t> lookups{0};
   std::atomic<std::uint64_t> opens{0};
   std::atomic<std::uint64_t> opendirs{0};
 };
 
-/// The mount as a tree of names: what there is for whom. Knows nothing of FUSE.
+/// A tree of names: the mount, as each caller may see it. It knows nothing of FUSE.
 ///
-/// Every lookup, open and opendir is decided by the policy's newest commit, and what a lookup found
-/// may be lent to the kernel for a while; withdrawal() says what it must forget again. Refusals are
-/// EACCES at a door (a view that is not, or no longer, or not the caller's) and ENOENT inside a
-/// view, for denied, missing and unregistered alike. Where the decision itself fails, EACCES
-/// everywhere.
+/// Every lookup, open and opendir is decided by the policy's newest commit. The answer to a lookup
+/// may be lent to the kernel for a while; withdrawal() says which answers the kernel must forget
+/// again. A refusal at a door is EACCES: there is no such view, or no longer, or it is not the
+/// caller's. A refusal inside a view is ENOENT, for denied, missing and unregistered names alike.
+/// Where the decision itself fails, the answer is EACCES everywhere.
 ///
-/// Calls that look into the store may be told not to wait for it. They fail with EWOULDBLOCK where
-/// they would have to: then nothing has happened, and the same call may be made where it can wait.
-/// What is refused never waits, since the store is not asked about it.
+/// Calls that look into the store may be told not to wait for it. Such a call fails with
+/// EWOULDBLOCK where it would have to wait: then nothing has happened, and the same call may be
+/// made on a thread that can wait. A refusal never waits, because the store is not asked.
 ///
 /// Thread-safe. Each call costs one decision and one resolution in the store at most.
 class Tree {
@@ -48,44 +49,46 @@ class Tree {
   /// `policy` and `store` must outlive it.
   Tree(Policy& policy, const Store& store, TreeOptions options);
 
-  /// From now on as if TreeOptions::reads_by_node were false. Before the first lookup only.
+  /// Behaves from now on as if TreeOptions::reads_by_node were false. Before the first lookup only.
   void decide_every_open() { parts_.options.reads_by_node = false; }
-  /// Lender::lend_steadily(), if files are read by node. Before the first lookup only.
+  /// Calls Lender::lend_steadily() if files are read by node. Before the first lookup only.
   void lend_steadily() {
     if (parts_.options.reads_by_node) parts_.lender.lend_steadily();
   }
 
-  /// Counts one lookup of the node it returns: forget() it once, whatever comes of the answer.
+  /// Counts one lookup of the node that it returns. The caller must forget() that lookup once, also
+  /// if the answer does not reach the kernel.
   Result<Entry, Errno> lookup(NodeId parent, std::string_view name, const Caller& caller,
                               Waiting waiting = Waiting::kAllowed);
   /// True if the node has gone with it.
   bool forget(NodeId node, std::uint64_t count);
 
-  /// Of what the kernel holds already, so never refused, and no error if its name has gone: then
-  /// as last seen. If a file has changed, on_changed() is told. But a folder shows its time and
-  /// size only while it is readable as a whole, and nothing is lent that is decided worse than what
-  /// was lent, or of a view that is void.
+  /// The attributes of a node that the kernel holds already. So the call is never refused, and no
+  /// error if the node's name has gone: then the attributes are as last seen. If a file has
+  /// changed, on_changed() is called. A folder shows its time and size only while it may be read as
+  /// a whole. The attributes are not lent if the decision is worse than the one that was lent, or
+  /// if the view is void.
   Result<Attributes, Errno> attributes(NodeId node, Waiting waiting = Waiting::kAllowed) {
     return attributes_.read(node, waiting);
   }
   Result<std::string, Errno> read_link(NodeId node, const Caller& caller);
-  /// Whether it is an empty file of the mount's own, which anyone may open.
+  /// Whether the node is a marker, which anyone may open.
   bool is_marker(NodeId node);
-  /// The decision to open a file: what is at its path now, if that is the node's file still.
-  /// ESTALE makes the kernel walk the path again, with fresh lookups (do_filp_open() in
-  /// fs/namei.c): if the name leads to another file by now, or to the same one with other
-  /// attributes.
+  /// The decision to open a file. Returns what is at the node's path now, if that is still the
+  /// node's file. ESTALE if the name leads to another file by now, or to the same one with other
+  /// attributes: it makes the kernel walk the path again, with fresh lookups (do_filp_open() in
+  /// fs/namei.c).
   Result<Located, Errno> admit(NodeId node, const Caller& caller,
                                Waiting waiting = Waiting::kAllowed);
   /// No error if the kernel or the store has no such thing: the file is read in another way.
   Result<UniqueFd, Errno> open_for_passthrough(const Located& admitted, Waiting waiting) {
     return parts_.store.open_for_passthrough(admitted.handle, waiting);
   }
-  /// Has an admitted file stay readable by file_of() for a while, whatever becomes of its name.
+  /// Keeps an admitted file readable by file_of() for a while, even if its name is removed.
   void pin(NodeId node, const Located& admitted) { parts_.files.pin(node, admitted); }
   /// Whether file_of() reads what has been admitted, so that no client can use up descriptors.
   bool reads_by_handle() const { return parts_.store.opens_by_handle(); }
-  /// The file admitted, which all share who have it open through this node.
+  /// The admitted file, opened. All clients that have the file open through this node share it.
   Result<std::shared_ptr<OpenedFile>, Errno> share_admitted(NodeId node, const Located& admitted,
                                                             Waiting waiting) {
     return parts_.files.share(node, admitted, waiting);
@@ -104,13 +107,13 @@ class Tree {
   /// What the kernel must forget when access is taken away, for the recalling thread.
   Withdrawal& withdrawal() { return withdrawal_; }
   SteadyFiles& steady_files() { return parts_.lender.steady_files(); }
-  /// Closes what is kept open in case it is asked for again, and gives back memory. Call it when
-  /// little is asked.
+  /// Closes files that are kept open in case they are asked for again, and gives back memory. Call
+  /// it when there are few requests.
   void rest();
-  /// Binds the session that the process `leader` leads (a pidfd; `pid` is its number) to the bearer
-  /// of the token: its processes see that view as by-process. kNotFound if the token has no live
-  /// session, or one that is bound to an address; kInvalid if there is no by-process; kDatabase on
-  /// trouble; else as BoundProcesses::bind().
+  /// Binds the POSIX session that the process `leader` leads (a pidfd; `pid` is its number) to the
+  /// bearer of the token: its processes see that view as by-process. kNotFound if the token has no
+  /// live session, or one that is bound to an address; kInvalid if there is no by-process;
+  /// kDatabase on trouble; else as BoundProcesses::bind().
   Result<void> bind(pid_t pid, UniqueFd leader, std::string_view token);
   std::vector<BoundProcesses::Binding> bindings() { return parts_.processes.list(); }
 

@@ -20,27 +20,29 @@ namespace grantfs {
 
 struct TreeOptions {
   Denial denial = Denial::kHide;
-  /// Group whose members alone may pass the doors for servers; none: whoever has a token.
+  /// The group whose members alone may pass the doors for servers; none: anybody with a token may.
   std::optional<gid_t> server_group{};
-  /// Group whose members alone may pass by-user, being trusted to have authenticated the user;
-  /// none: then there is no by-user.
+  /// The group whose members alone may pass by-user; none: there is no by-user. Its members are
+  /// trusted to have authenticated the user.
   std::optional<gid_t> by_user_group{};
-  /// What there is at the root besides by-user, of Doors::all_views(); none: everything.
+  /// The doors at the root besides by-user, by their names in Doors::all_views(); none: all of
+  /// them.
   std::optional<std::vector<std::string>> views{};
-  /// Counts how often links are used; none: a link that may be used so often only is closed.
+  /// Counts the uses of links; none: a link whose uses are limited is closed.
   LinkUses* link_uses = nullptr;
   FileIdKey key{};     ///< of inode numbers
   timespec mounted{};  ///< shown as the time of what has none of its own
   Lender::Options lending{};
-  /// Whether the mount never asks at open(2): a read then names the node alone. If so, and there is
-  /// a server_group, the views behind the doors that it alone passes share a node a file.
+  /// Whether the kernel never asks at open(2): a read then names the node alone. If so, and there
+  /// is a server_group, the views behind the doors that only this group passes share one node for
+  /// each file.
   bool reads_by_node = false;
   /// How many files may be kept open, a descriptor each, in case they are asked for again.
   std::size_t spare_descriptors = 640;
-  /// Told of a file's node whose pages the kernel should forget, as the file has changed since it
-  /// read them; called from any thread: it must be quick.
+  /// Called with the node of a file that has changed since the kernel read it, and whose pages the
+  /// kernel should forget. Called from any thread; it must be quick.
   std::function<void(NodeId)> on_changed{};
-  /// Told of every failed decision; called from any thread, often: it must be quick.
+  /// Called for every failed decision, often, from any thread. It must be quick.
   std::function<void(const Error&)> on_policy_error{};
 };
 

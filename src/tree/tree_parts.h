@@ -14,11 +14,12 @@
 
 namespace grantfs {
 
-/// What the parts of a Tree work with. Each is safe to use from any thread.
+/// The things that all parts of a Tree work with. Each is safe to use from any thread.
 struct TreeParts {
   TreeParts(Policy& policy_to_ask, const Store& store_to_show, TreeOptions tree_options);
 
-  /// Has whoever reads forget what it has read of a file's node, since the file has changed.
+  /// Says that the file of a node has changed, so that the kernel forgets the bytes that it has
+  /// read of it.
   void tell_of_change(NodeId node) const {
     if (options.on_changed) options.on_changed(node);
   }

@@ -27,7 +27,7 @@ class DecisionDatabase {
   static Result<std::unique_ptr<DecisionDatabase>> open(const PolicyOptions& options,
                                                         DatabaseFiles::File file);
 
-  /// From now on the source's rules count besides those of the policy database.
+  /// Adds the source: from now on its rules count besides those of the policy database.
   void use_source(std::unique_ptr<Source> source) { source_ = std::move(source); }
 
   /// While a snapshot lives, everything that is read is of one commit: the newest when it began.
@@ -41,8 +41,8 @@ class DecisionDatabase {
   /// Begins a snapshot, in which statements may take `patience` times options().time_limit
   /// together. Checks the schema if anything was committed since the last snapshot.
   Result<Snapshot> snapshot(int patience = 1);
-  /// Whether nothing was committed to the policy database since the last snapshot was about to
-  /// begin. False if that is not certain. No system call.
+  /// Whether nothing was committed to the policy database since just before the last snapshot
+  /// began. False if that is not certain. Costs no system call.
   bool is_unchanged();
 
   /// The key for hashing inode numbers.
@@ -56,21 +56,21 @@ class DecisionDatabase {
   Source* source() const { return source_.get(); }
   const PolicyOptions& options() const { return options_; }
   Timestamp now() const { return options_.clock(); }
-  /// That the policy database holds what it must not.
+  /// The error for a policy database with contents that it must not have.
   Error damaged(std::string_view what) const;
 
  private:
   DecisionDatabase(PolicyOptions options, DatabaseFiles::File file, db::Connection connection,
                    db::Statement version);
 
-  /// Is what was committed still of our schema, with our tables?
+  /// Checks that the database still has our schema and our tables.
   Result<void> check_fit();
 
   PolicyOptions options_;
   DatabaseFiles::File file_;
   std::int64_t checked_version_ = -1;  ///< data_version at which the schema was last checked
   std::int64_t checked_cookie_ = -1;   ///< schema_version at which the tables were last checked
-  /// The newest commit when the last snapshot was about to begin.
+  /// The newest commit just before the last snapshot began.
   std::optional<db::CommitStamp> last_commit_;
   db::Connection connection_;  // before the statement, which must go first
   db::Statement version_;

@@ -11,21 +11,24 @@
 
 namespace grantfs {
 
-/// What was decided on one commit, and what identities counted as. Its owner clears it when
-/// another commit is read. An answer counts from the time it was found at, since what has expired
-/// by then was alive before, until the first expiry that it rests on. One thread at a time.
+/// The decisions made on one commit, and the principals that identities were found to be. The owner
+/// clears the memory when another commit is read. An answer counts from the time at which it was
+/// found until the first expiry that it rests on; before that time, rules that have expired since
+/// were alive. One thread at a time.
 class DecisionMemory {
  public:
-  /// Of each kind; the next answer makes all of the kind be forgotten.
+  /// The most answers of each kind. One more answer empties the memory of that kind.
   static constexpr std::size_t kMostKept = 8192;
 
-  /// Under which name answers about an identity are kept; empty: not at all. Only identities that
-  /// the database alone decides about have one: a system user's groups are the system's.
+  /// The name under which answers about an identity are kept; empty: they are not kept. Only
+  /// identities that the database alone decides about have one: a system user's groups are the
+  /// system's.
   static std::string name_of(const Identity& identity);
 
-  /// The answer that counts at `now`, by the name of who asks; null if there is none.
+  /// The answer that counts at `now`, by the name of the identity; null if there is none.
   const Holdings* holdings(const std::string& who, Timestamp now) const;
-  /// The same; whoever may read a folder may read what is in it, by the same rule.
+  /// The decision on a path that counts at `now`. An identity that may read a folder may read all
+  /// that is in it, by the same rule.
   const Decision* decision(const std::string& who, const StorePath& path, Timestamp now) const;
 
   void keep(const std::string& who, const Holdings& holdings, Timestamp now);
@@ -43,7 +46,7 @@ class DecisionMemory {
   template <class T>
   using Table = std::unordered_map<std::string, At<T>>;
 
-  /// Under which a decision is kept: about whom, and where.
+  /// The key of a decision: the identity's name and the path.
   static std::string key_of(const std::string& who, std::string_view path);
   template <class T>
   static const T* find(const Table<T>& table, const std::string& key, Timestamp now);

@@ -12,15 +12,15 @@
 
 namespace grantfs {
 
-/// Decides with reasons, for people: slower than the decision, and always of one mind with it.
-/// Reads within the snapshot that its caller began. One thread at a time.
+/// The explainer decides with reasons, for people. It is slower than a decision, and always has the
+/// same answer. Reads within the snapshot that its caller began. One thread at a time.
 class Explainer {
  public:
   /// All must outlive it.
   Explainer(DecisionDatabase& database, Identities& identities, Rules& rules,
             db::Preparer& prepare);
 
-  /// Of any identity but a signature.
+  /// Explains the access of any identity except a signature.
   Result<Explanation> explain(const Identity& identity, const StorePath& path, Timestamp now);
 
   /// The statements that must be index seeks.
@@ -29,12 +29,13 @@ class Explainer {
  private:
   /// The rules that a principal has on exactly this path, live or not.
   Result<std::vector<Rule>> rules_at(const Holding& holding, std::string_view path, Timestamp now);
-  /// Adds the rules on this path, of all that the identity counts as.
+  /// Adds the rules on this path of all principals that the identity counts as.
   Result<void> add_rules(Explanation& result, const Holdings& holdings, std::string_view path,
                          Timestamp now);
-  /// Adds the owner of this path, whoever it is, unless one further down is known.
+  /// Adds the owner of this path, unless an owner further down is known.
   Result<void> add_owner(Explanation& result, std::string_view path);
-  /// How the identity comes to be what `last` says: its own principal first.
+  /// The chain of memberships by which the identity is the principal of `last`, the identity's own
+  /// principal first.
   Result<std::vector<Principal>> way_to(const Holdings& holdings, const Holding& last) const;
   /// The access, once the rules are known.
   Result<void> conclude(Explanation& result, Holdings holdings, const StorePath& path,

@@ -10,8 +10,9 @@
 
 namespace grantfs {
 
-/// Which files the databases were at the last question, to know whether the connections that there
-/// are may be believed: the Trust of a db::ConnectionPool. Not thread-safe: the pool's lock is.
+/// The files that the databases were at the last question. They say whether open connections may be
+/// believed: this is the Trust of a db::ConnectionPool. Not thread-safe; the pool calls it under
+/// its lock.
 class FileHistory {
  public:
   /// The files that one question found.
@@ -26,19 +27,21 @@ class FileHistory {
   /// Whether another file is in the policy database's place.
   bool is_replaced(const Look& now) const;
 
-  /// These files count from now on. kDatabase if SQLite would replay the journal of an old database
-  /// into a new one.
+  /// Takes these files for the databases' from now on. kDatabase if SQLite would replay the journal
+  /// of an old database into a new one.
   Result<void> follow(const Look& now);
 
-  /// Opening a connection may have made a journal, which `now` has: it must be known for this
-  /// database's before the database is replaced. `opened` is what follow() was given.
+  /// Notes the journal that opening a connection may have made, and that `now` has. The journal
+  /// must be known as this database's before the database is replaced. `opened` is the argument
+  /// that follow() had.
   void note_database(const Look& opened, const DatabaseFiles& now);
   void note_source(const Look& opened, const DatabaseFiles& now);
 
-  /// Whether a -shm file was truncated under a connection, or a journal is another file than
-  /// connections have open: they would never hear of what others commit through the new one.
+  /// Whether a -shm file was truncated under a connection, or a journal is another file than the
+  /// one that connections have open. Such connections would never hear of commits through the new
+  /// file.
   bool is_torn() const { return cut_off_ || faults_survived_ != db::shm_faults(); }
-  /// No connection lives any more that was there when it was torn.
+  /// Says that all connections from before the damage are closed.
   void mend();
   Error torn() const;
 

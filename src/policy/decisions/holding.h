@@ -8,7 +8,7 @@
 
 namespace grantfs {
 
-/// A principal that an identity turned out to be, and how.
+/// A principal that an identity was found to be, and the way to it.
 struct Holding {
   std::string principal;
   std::size_t via;   ///< index of the holding that this one follows from; its own for a seed
@@ -16,7 +16,8 @@ struct Holding {
   Expiry until;      ///< when the first of the session and memberships on the way ends
 };
 
-/// Everything that an identity counts as, its own principal first; empty if the identity is void.
+/// All principals that an identity counts as, its own principal first; empty if the identity is
+/// void.
 using Holdings = std::vector<Holding>;
 
 }  // namespace grantfs

@@ -13,11 +13,12 @@
 
 namespace grantfs {
 
-/// Who an identity is: the principal that a session or a link stands for, and the groups that
-/// follow. Reads within the snapshot that its caller began. One thread at a time.
+/// Identities finds the principals of an identity: the one that a session or a link stands for, and
+/// the groups that it is a member of. Reads within the snapshot that its caller began. One thread
+/// at a time.
 class Identities {
  public:
-  /// What becomes of memberships that have expired.
+  /// The treatment of memberships that have expired.
   enum class Expired {
     kIgnore,
     kFollow,  ///< they are followed last, and what follows is not `live`
@@ -26,9 +27,9 @@ class Identities {
   /// `database` must outlive it.
   Identities(DecisionDatabase& database, db::Preparer& prepare);
 
-  /// Everything the identity counts as at `now`; empty if the identity itself is void, and of a
-  /// signature. `why`, if given, is told of the identity's session or link. One statement for each
-  /// principal found.
+  /// All principals that the identity counts as at `now`; empty if the identity is void, or a
+  /// signature. `why`, if given, receives the identity's session or link. Costs one statement for
+  /// each principal found.
   Result<Holdings> holdings(const Identity& identity, Timestamp now, Expired expired,
                             Explanation* why = nullptr);
   /// The session of this id in the policy database, live or not.
@@ -45,12 +46,12 @@ class Identities {
     Principal principal;
     Expiry until;
   };
-  /// None if the token stands for nobody, now and from there.
+  /// None if the token stands for nobody at this time, or for a client from this address.
   Result<std::optional<Bearer>> bearer_of(const Identity& identity, Timestamp now,
                                           Explanation* why);
-  /// Whose session the source says it is, if it is one.
+  /// The principal whose session the source says the token is; none if it is no session.
   Result<std::optional<Explanation::Session>> session_by_source(const SessionBearer& bearer);
-  /// Adds the groups that follow from what was found, and from each other.
+  /// Adds the groups of the principals that were found, and the groups of those groups.
   Result<void> follow_memberships(Holdings& found, Timestamp now, Expired expired);
 
   DecisionDatabase& database_;

@@ -10,20 +10,20 @@
 
 namespace grantfs {
 
-/// What a mount decides by: the policy, and the uses under way of links that may be used so often
-/// only. Trouble is reported, and is a refusal to whoever asks. Thread-safe.
+/// The judge makes the decisions of a mount, by the policy and by the uses under way of links whose
+/// uses are limited. A decision that fails is reported, and is a refusal. Thread-safe.
 class Judge {
  public:
   using Report = std::function<void(const Error&)>;
 
-  /// `uses`: null, and a link that may be used so often only is closed. `report` is told of every
-  /// failed decision, from any thread, often: it must be quick; it may be empty. `policy` and
-  /// `uses` must outlive it.
+  /// `uses`: null if uses are not counted; then a link whose uses are limited is closed. `report`
+  /// is called for every failed decision, often, from any thread: it must be quick, and may be
+  /// empty. `policy` and `uses` must outlive the judge.
   Judge(Policy& policy, LinkUses* uses, Report report)
       : policy_(policy), uses_(uses), report_(std::move(report)) {}
 
-  /// The policy's newest commit, and, of a link that may be used so often only, whether a use is
-  /// under way.
+  /// The decision by the policy's newest commit and, for a link whose uses are limited, by whether
+  /// a use is under way.
   Result<Decision> decide(const Identity& identity, const StorePath& path) const;
   /// The decision on an identity's door. A use of a link begins here, if none is under way.
   Result<ViewRoot> enter(const Identity& identity) const;

@@ -19,37 +19,39 @@ namespace grantfs {
 inline constexpr std::string_view kHmacFormat = "hmac-sha256";
 inline constexpr std::string_view kMd5Format = "md5:";
 
-/// What a signature that a key made opens, and until when: its own expiry, or the key's retirement
-/// if that is sooner. It may be past already.
+/// The path that a genuine signature opens, and its end: its own expiry, or the key's retirement if
+/// that is sooner. The end may have passed already.
 struct Signed {
   StorePath path;
   Timestamp until;
-  /// Of an MD5, how much of the URI, without its leading slash, was signed: all, or a folder's.
+  /// Of an MD5, how many bytes of the URI, without its leading slash, were signed: all of them, or
+  /// a folder's.
   std::size_t uri_bytes = 0;
 };
 
 /// The signing keys of one connection, kept from one commit to the next. One thread at a time.
 class KeyRing {
  public:
-  /// Of no use if the statements could not be prepared.
+  /// Makes an empty ring. It is of no use if the statements could not be prepared.
   explicit KeyRing(db::Preparer& prepare);
   /// The statements that must be index seeks.
   static std::vector<std::string_view> statements();
 
-  /// Forgets, and wipes, every key: they may be others by now.
+  /// Forgets and wipes every key, because the database may have others by now.
   void clear();
 
-  /// None unless a key made the signature, for a path that the key may sign for. Costs one seek the
-  /// first time and a MAC. Where it is bound to an address is not looked at.
+  /// What a signature opens. None unless a key made the signature, for a path that the key may sign
+  /// for. Costs one seek the first time, and a MAC. The address that a signature may be bound to is
+  /// not looked at.
   Result<std::optional<Signed>> judge(const Signature& signature);
 
-  /// None unless a key made this MD5 for the URI (with its leading slash). Of all prefixes that
-  /// the URI lies below, the longest decides alone, whatever has become of its keys: a URI has one
-  /// place in the store. If several keys of that prefix made it, what lasts longest; none if they
-  /// lead to different places. `address` is what stands for $remote_addr: without one, keys whose
-  /// expression has it make nothing. Costs an MD5 for each key of the prefix, whatever there is to
-  /// find; for a key of folders one for each folder below the prefix, of which it may sign the
-  /// first kMaxSignedFolders.
+  /// None unless a key made this MD5 for the URI (with its leading slash). Of all prefixes that the
+  /// URI lies below, the longest decides alone, whatever has become of its keys: a URI has one
+  /// place in the store. If several keys of that prefix made the MD5, the one that lasts longest
+  /// counts; none if they lead to different places. `address` stands for $remote_addr: without it,
+  /// no key counts whose expression has $remote_addr. Costs an MD5 for each key of the prefix,
+  /// whether one fits or not. A key that signs folders costs one for each folder below the prefix,
+  /// and may sign the first kMaxSignedFolders of them.
   Result<std::optional<Signed>> judge(const Md5Mark& mark, std::string_view uri,
                                       const std::optional<std::string>& address);
   /// Whether there is any key that makes such MD5s.

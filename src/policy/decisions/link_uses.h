@@ -19,35 +19,37 @@
 
 namespace grantfs {
 
-/// How often each client has used the links that may be used so often only (links.uses).
+/// Counts how often each client has used the links whose uses are limited (links.uses).
 ///
-/// A use begins at the link's door and lasts for a window: whatever is asked meanwhile is of the
-/// same use, so that a player's ranges or a preview do not count one by one. It is counted before
-/// it begins, in a state database beside the policy's: that one stays read-only to us. Daemons on
-/// one policy count together. No database until there is something to count.
+/// A use begins at the link's door and lasts for a window. All requests within the window belong to
+/// that use, so that a player's ranges or a preview do not count one by one. A use is counted
+/// before it begins, in a state database beside the policy database, which stays read-only to the
+/// daemon. Daemons on one policy count together. There is no state database until there is
+/// something to count.
 ///
-/// Counted means on the disk: the database is a WAL with synchronous=FULL, so each new use costs
-/// one fsync, and after a power cut no use that had begun is forgotten. (With NORMAL there would be
-/// no fsync, and the last uses could be had again.)
+/// A use that is counted is on the disk: the database is a WAL with synchronous=FULL, so each new
+/// use costs one fsync, and after a power cut no use that had begun is forgotten. (With NORMAL
+/// there would be no fsync, and the last uses could be had again.)
 ///
-/// Thread-safe. What is under way is known in memory, under a lock of its own that is never held
-/// over a system call: only a new use waits for the disk, or for another one that does.
+/// Thread-safe. Uses under way are kept in memory, under a lock of their own that is never held
+/// over a system call. Only a new use waits for the disk, or for another new use that does.
 class LinkUses {
  public:
-  /// Where the uses of the links of this policy are counted: its name and ".state".
+  /// The path of the state database: the policy database's path and ".state".
   static std::filesystem::path database_for(const std::filesystem::path& policy_database);
 
   LinkUses(Policy& policy, std::filesystem::path database, std::chrono::seconds window,
            Clock clock = system_now);
 
-  /// The client is at the door. Until when it may go on; none: it has used the link `uses` times.
-  /// `client` is empty for whoever is not told apart. kDatabase if it cannot be counted: deny.
-  /// Any number of calls at once for the same client are one use.
+  /// Counts a use, if the client at the door has none under way. Returns the end of the use; none
+  /// if the client has used the link `uses` times. `client` is empty if clients are not told apart.
+  /// kDatabase if the use cannot be counted: deny. Any number of simultaneous calls for one client
+  /// are one use.
   Result<Expiry> enter(const TokenHash& link, std::string_view client, std::int64_t uses);
 
-  /// When the use ends that the client has under way, if any. Counts nothing. Still told for
-  /// kGrace after it has ended, for whoever passed the door at the last moment. Never waits for a
-  /// disk: every lookup behind a door asks.
+  /// The end of the use that the client has under way, if any. Counts nothing. The end is still
+  /// returned for kGrace after it has passed, for a client that passed the door at the last moment.
+  /// Never waits for a disk, because every lookup behind a door asks.
   static constexpr std::chrono::seconds kGrace{1};
   Expiry current(const TokenHash& link, std::string_view client, std::int64_t uses);
 

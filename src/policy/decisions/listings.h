@@ -7,17 +7,18 @@
 
 namespace grantfs {
 
-/// What may be seen in a folder by the rules. Reads within the snapshot that its caller began. One
-/// thread at a time.
+/// Listings says which names the rules let an identity see in a folder. Reads within the snapshot
+/// that its caller began. One thread at a time.
 class Listings {
  public:
   /// Both must outlive it.
   Listings(DecisionDatabase& database, Rules& rules) : database_(database), rules_(rules) {}
 
-  /// What those may see who count as `holdings`, which must not be empty. At most two seeks for
-  /// each name, principal and table, however many rules lie below the name.
+  /// The names that an identity with these `holdings`, which must not be empty, may see. At most
+  /// two seeks for each name, principal and table, however many rules lie below the name.
   Result<Listing> list(const Holdings& holdings, const StorePath& folder, Timestamp now);
-  /// The same through a link: in the folder that holds what the link is on, that name alone.
+  /// The names that a link lets its bearer see. In the folder that holds the link's file or folder,
+  /// this is one name.
   Result<Listing> list_by_link(const Explanation::Link& link, const Holdings& holdings,
                                const StorePath& folder, Timestamp now);
 

@@ -17,9 +17,9 @@
 
 namespace grantfs {
 
-/// One connection that answers the questions of Policy, each from one snapshot: it puts each
-/// question to the types that know of identities, rules, signatures, listings and explanations,
-/// and remembers decisions until the next commit. One thread at a time.
+/// A reader answers the questions of Policy by one connection, each question from one snapshot. It
+/// asks the types for identities, rules, signatures, listings and explanations, and remembers
+/// decisions until the next commit. One thread at a time.
 ///
 /// After an error the reader is of no further use: its owner closes it and opens another.
 class Reader {
@@ -30,7 +30,7 @@ class Reader {
 
   DatabaseFiles::File file() const { return database_->file(); }
 
-  /// From now on its rules count besides those of the policy database.
+  /// Adds the source: from now on its rules count besides those of the policy database.
   void use_source(std::unique_ptr<Source> source) { database_->use_source(std::move(source)); }
 
   // As Policy's methods of these names.
@@ -54,9 +54,9 @@ class Reader {
   Result<DecisionDatabase::Snapshot> snapshot(int patience = 1);
   /// decide(), within a snapshot.
   Result<Decision> decide_at(const Identity& identity, const StorePath& path, Timestamp now);
-  /// Everything the identity counts as at `now`, remembered or not.
+  /// All principals that the identity counts as at `now`, remembered or found now.
   Result<Holdings> holdings(const Identity& identity, Timestamp now);
-  /// Under which name answers about the identity are remembered; empty: not at all.
+  /// The name under which answers about the identity are remembered; empty: they are not.
   std::string memory_name(const Identity& identity) const;
 
   std::unique_ptr<DecisionDatabase> database_;  // before what has statements, which must go first

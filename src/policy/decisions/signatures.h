@@ -6,17 +6,17 @@
 
 namespace grantfs {
 
-/// What signed URLs open: for their bearers no rule of the database counts, only the keys that
-/// signed. Reads within the snapshot that its caller began. One thread at a time.
+/// Signatures decides on signed URLs. For their bearers no rule of the database counts, only the
+/// keys that signed. Reads within the snapshot that its caller began. One thread at a time.
 class Signatures {
  public:
   explicit Signatures(db::Preparer& prepare) : keys_(prepare) {}
 
-  /// Forgets the keys: something was committed.
+  /// Forgets the keys, after a commit.
   void clear() { keys_.clear(); }
 
   Result<Decision> decide(const SignatureBearer& bearer, const StorePath& path, Timestamp now);
-  /// What lies at the URI, which is not the path in the store: that is Decision::file.
+  /// The decision on a URI. The path in the store is not the URI, but Decision::file.
   Result<Decision> decide(const Md5Bearer& bearer, const StorePath& uri, Timestamp now);
   Result<Listing> list(const SignatureBearer& bearer, const StorePath& folder, Timestamp now);
   Result<Explanation> explain(const SignatureBearer& bearer, const StorePath& path, Timestamp now);

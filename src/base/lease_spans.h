@@ -15,8 +15,9 @@ constexpr std::chrono::nanoseconds share_of(std::chrono::seconds lease) {
 /// The longest lease that a daemon may have.
 inline constexpr std::chrono::seconds kLongestLease{60};
 
-/// By how much the kernel may end a lease late: it counts in clock ticks, of which there may be but
-/// a hundred a second (CONFIG_HZ), and rounds up. What a lease rests on ends so much later than it.
+/// The time by which the kernel may end a lease late. It counts in clock ticks, of which there may
+/// be only a hundred a second (CONFIG_HZ), and rounds up. The things that a lease rests on end so
+/// much later than the lease.
 inline constexpr std::chrono::milliseconds kTickMargin{50};
 inline constexpr std::chrono::milliseconds kLongestTick{10};
 static_assert(kTickMargin > 2 * kLongestTick);
@@ -25,7 +26,7 @@ static_assert(kTickMargin > 2 * kLongestTick);
 /// kernel gets to the reply.
 inline constexpr std::chrono::seconds kLateness{10};
 
-/// How long a file in steady use is lent.
+/// The time for which a file in steady use is lent.
 inline constexpr std::chrono::seconds kSteadyLease{30};
 /// With a lease longer than this there is nothing to gain from longer ones.
 inline constexpr std::chrono::seconds kLongestLeaseToExtend{10};
@@ -46,8 +47,8 @@ using StoreLookShare = std::ratio<3, 10>;
 static_assert(
     std::ratio_less_equal_v<std::ratio_multiply<StoreLookShare, std::ratio<2>>, CheckedShare>);
 
-/// For how long nothing is lent for longer than a lease, once the checks were late: what was lent
-/// before is over by then.
+/// The time after a late check during which nothing is lent for longer than a lease. By its end,
+/// all that was lent before is over.
 inline constexpr std::chrono::seconds kPauseOfSteadyUse{60};
 static_assert(kPauseOfSteadyUse > kSteadyLease + kLateness);
 

@@ -8,8 +8,8 @@
 
 namespace grantfs {
 
-/// Counts what is refused, since the start, as the errors that say so are made. Each count is its
-/// own; together they are no snapshot. Thread-safe.
+/// Counts refusals since the start, at the places where their errors are made. Each count is read
+/// by itself; together they are no snapshot. Thread-safe.
 class Refusals {
  public:
   /// The policy says no.

@@ -1,4 +1,4 @@
-// `by-link/TOKEN`: what a link is on, for whoever bears its token.
+// `by-link/TOKEN`: the file or folder that a link is on, for the bearer of its token.
 #include <cerrno>
 #include <memory>
 #include <string>

@@ -12,7 +12,7 @@
 namespace grantfs {
 namespace {
 
-/// Whether what was signed is a folder above the URI, and not the URI itself.
+/// Whether a folder above the URI was signed, and not the URI itself.
 bool is_within_signed_folder(const Decision& decision, const StorePath& uri) {
   return decision.rule_path_bytes < uri.text().size();
 }
@@ -77,7 +77,8 @@ class PastUrls final : public Urls {
     if (opening) std::get<Entrance>(*opening).stands_open = true;
     return opening;
   }
-  /// What has expired is seen at its own URI alone; the way there is open.
+  /// An expired file's marker is seen at the file's own URI alone. The folders that lead there are
+  /// open.
   Result<Decision, Errno> decide(const View& /*view*/, const StorePath& /*path*/) const override {
     return Decision{Access::kNone, {}};
   }

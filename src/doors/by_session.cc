@@ -1,4 +1,4 @@
-// `by-session/TOKEN`: the view of whoever bears the token of a session.
+// `by-session/TOKEN`: the view of the bearer of a session's token.
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -20,7 +20,7 @@ class BySession final : public Door {
               .views = {.may_be_lent = true, .shares_files = context.server_group.has_value()}}) {}
 
   Result<Opening, Errno> open(const Visit& visit) const override {
-    // Longer than a name can be (NAME_MAX), it is no token.
+    // A token is never longer than a name can be (NAME_MAX).
     if (!StorePath::is_name(visit.name)) return deny(EACCES);
     const TokenHash hash = TokenHash::of(visit.name);
     const auto from = visit.from();

@@ -1,4 +1,4 @@
-// `by-signature/SIGNATURE`: what was signed, for whoever bears the signature.
+// `by-signature/SIGNATURE`: the file or folder that was signed, for the bearer of the signature.
 #include <cerrno>
 #include <memory>
 #include <string>

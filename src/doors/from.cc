@@ -1,5 +1,4 @@
-// `from/ADDRESS/...`: some of the doors again, for visitors of whom the server says where they come
-// from.
+// `from/ADDRESS/...`: some of the doors again, for visitors whose address the server says.
 #include <cerrno>
 #include <memory>
 

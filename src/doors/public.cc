@@ -1,4 +1,4 @@
-// `public`: what everybody may see. The name at the root is the view itself.
+// `public`: the view of everybody. The name at the root is the view itself.
 #include <cerrno>
 #include <memory>
 

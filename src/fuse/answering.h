@@ -32,15 +32,15 @@ class Uncancelled {
   int before_ = 0;
 };
 
-/// Replies with an error; false, and no reply, if the request has to wait for the store.
+/// Replies with an error. False, without a reply, if the request has to wait for the store.
 bool refuse(fuse_req_t request, Errno error, Waiting waiting);
-/// Refuses a request that memory does not suffice for.
+/// Refuses a request for lack of memory.
 void refuse_for_memory(HandlerContext& context, fuse_req_t request);
-/// Refuses a request since the store hangs.
+/// Refuses a request because the store hangs.
 void refuse_since_store_hangs(HandlerContext& context, fuse_req_t request);
 
-/// Runs a handler's body. Nothing may be thrown into libfuse, which is C: a request that memory
-/// does not suffice for is refused, as on any trouble.
+/// Runs a handler's body, and refuses the request if the body throws for lack of memory. Nothing
+/// may be thrown into libfuse, which is C.
 template <class Body>
 void answer(fuse_req_t request, Upcall kind, Body body) {
   const Uncancelled guard;
@@ -71,8 +71,8 @@ void answer_later(HandlerContext& context, fuse_req_t request, Body body) {
   if (!taken) refuse_since_store_hangs(context, request);
 }
 
-/// Runs a handler's body with Waiting::kRefused, and again on a worker, with Waiting::kAllowed, if
-/// it returned false: it has not replied then. The body is copied for that, and all that it holds.
+/// Runs a handler's body with Waiting::kRefused. If the body returns false, it has not replied:
+/// then a copy of it, and of all that it holds, runs on a worker with Waiting::kAllowed.
 template <class Body>
 void answer_now_or_later(fuse_req_t request, Upcall kind, Body body) {
   answer(request, kind, [&](HandlerContext& context) {

@@ -28,9 +28,8 @@ class Backing {
   int id_;
 };
 
-/// The backings there are: one a node at the most while anybody has it open (the kernel refuses a
-/// second, EIO), and those of the nodes opened last besides, since making one is what costs.
-/// Thread-safe.
+/// All backings: at most one for each node that a client has open (the kernel refuses a second,
+/// EIO), and those of the nodes opened last, because making one is expensive. Thread-safe.
 class Backings {
  public:
   /// `device`: the connection's descriptor of /dev/fuse.
@@ -38,11 +37,12 @@ class Backings {
 
   /// Null if there is none yet.
   std::shared_ptr<Backing> find(NodeId node);
-  /// Registers a file for a node, unless another thread was quicker. EPERM without CAP_SYS_ADMIN in
-  /// the initial user namespace; ELOOP where the store is stacked on another filesystem.
+  /// Registers a file as the backing of a node, unless another thread was quicker. EPERM without
+  /// CAP_SYS_ADMIN in the initial user namespace; ELOOP where the store is stacked on another
+  /// filesystem.
   Result<std::shared_ptr<Backing>, Errno> make(NodeId node, const UniqueFd& file);
   void drop(NodeId node);
-  /// All that nobody has open.
+  /// Drops the backings of nodes that no client has open.
   void clear() { kept_.clear(); }
 
  private:

@@ -17,17 +17,18 @@ namespace grantfs {
 namespace {
 
 #if defined(FUSE_CAP_PASSTHROUGH)
-/// Whether it is no matter of the one file, nor of what is short at the moment: we may not (EPERM),
-/// or the store or the kernel cannot (ELOOP on a stacked one).
+/// Whether an error of passthrough concerns every file and not this one, nor a shortage that
+/// passes: the daemon may not (EPERM), or the store or the kernel cannot (ELOOP on a stacked
+/// store).
 bool forbids_passthrough(int error) {
   return error == EPERM || error == ELOOP || error == EOPNOTSUPP || error == ENOTTY ||
          error == ENOSYS || error == EINVAL;
 }
 #endif
 
-/// Gives the kernel the store's own file to read. False if it does not take it: for good, or this
-/// once, and then nothing of this open may be cached, or the kernel would refuse the next one that
-/// passes through (fuse_file_io_open() in fs/fuse/iomode.c).
+/// Gives the kernel the store's own file to read. False if the kernel does not take the file, for
+/// good or this once. Then nothing of this open may be cached: otherwise the kernel would refuse
+/// the next open with passthrough (fuse_file_io_open() in fs/fuse/iomode.c).
 Result<bool, Errno> open_passthrough(HandlerContext& context, fuse_ino_t node,
                                      const Located& admitted, Waiting waiting, OpenHandle& handle,
                                      fuse_file_info& info) {
@@ -58,7 +59,7 @@ Result<bool, Errno> open_passthrough(HandlerContext& context, fuse_ino_t node,
 #endif
 }
 
-/// Opens what has been admitted and replies; false, and no reply, if it has to wait.
+/// Opens the admitted file and replies. False, without a reply, if the open has to wait.
 bool open_admitted(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
                    const Located& admitted, Waiting waiting, fuse_file_info info) {
   auto handle = std::make_unique<OpenHandle>();
@@ -81,8 +82,8 @@ bool open_admitted(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
   return true;
 }
 
-/// False, and no reply, if the open has to wait; then `admitted` is what may be opened, if that is
-/// decided.
+/// False, without a reply, if the open has to wait. Then `admitted` is the file that may be opened,
+/// if that is decided already.
 bool open_file(HandlerContext& context, fuse_req_t request, fuse_ino_t node, fuse_file_info info,
                Waiting waiting, std::optional<Located>& admitted) {
   if (!admitted) {
@@ -118,7 +119,8 @@ void on_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   });
 }
 
-/// A read that may have to wait: for a disk, or for whoever has a lease on the file. On a worker.
+/// Reads on a worker, because the read may have to wait for a disk, or for a process that has a
+/// lease on the file (F_SETLEASE).
 void read_patiently(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
                     std::shared_ptr<OpenedFile> file, std::size_t size, off_t offset) {
   if (file == nullptr) {
@@ -145,7 +147,7 @@ void read_patiently(HandlerContext& context, fuse_req_t request, fuse_ino_t node
   fuse_reply_buf(request, buffer.data(), have);
 }
 
-/// Reads what is in memory and replies; false, and no reply, if not all of it is.
+/// Reads bytes that are in memory and replies. False, without a reply, if some of them are not.
 bool read_at_once(fuse_req_t request, const OpenedFile& file, std::size_t size, off_t offset) {
   std::vector<char> buffer(size);
   const iovec into{buffer.data(), buffer.size()};

@@ -43,8 +43,8 @@ void read_folder(OpenFolder& folder, fuse_req_t request, std::size_t size, off_t
   }
 }
 
-/// Whether the names of a folder are in memory cannot be told: those of the store's are always read
-/// on a worker.
+/// Reads the names of a folder of the store on a worker, because nothing tells whether they are in
+/// memory.
 void on_readdir(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t offset,
                 fuse_file_info* info) {
   answer(request, Upcall::kReaddir, [&](HandlerContext& context) {

@@ -9,9 +9,9 @@
 
 namespace grantfs {
 
-/// What clients hold open, from the reply that told the kernel of it to its release, or to the end
-/// of the mount if that comes first. The kernel hands our pointer back with every request
-/// (fuse_file_info::fh), so using a handle takes no lock. Thread-safe.
+/// The files and folders that clients hold open, each from the reply to its open until its release,
+/// or until the end of the mount if that comes first. The kernel hands our pointer back with every
+/// request (fuse_file_info::fh), so using a handle takes no lock. Thread-safe.
 template <class T>
 class HandleSet {
  public:

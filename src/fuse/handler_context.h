@@ -30,7 +30,8 @@ struct HandlerContext {
   void count(Upcall kind) {
     upcalls[static_cast<std::size_t>(kind)].fetch_add(1, std::memory_order_relaxed);
   }
-  /// How long the kernel is told that it may keep what the tree lends for so long.
+  /// The timeout in seconds for a reply that the tree lends for `lent_for`; zero while nothing is
+  /// lent.
   double timeout(std::chrono::nanoseconds lent_for) const {
     return lends ? std::chrono::duration<double>(lent_for).count() : 0;
   }
@@ -48,8 +49,9 @@ struct HandlerContext {
   Backings backings;
   StoreWorkers workers{kStoreWorkers, kMostWaiting};
 
-  /// With io_uring a processor has so many places for requests, and one that waits for the store
-  /// occupies its place. While the store hangs, no more wait than there are workers.
+  /// With io_uring each processor has a fixed number of places for requests, and a request that
+  /// waits for the store occupies its place. While the store hangs, no more requests wait than
+  /// there are workers.
   static constexpr unsigned kRingDepth = 32;
 
  private:

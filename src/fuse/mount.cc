@@ -55,7 +55,7 @@ bool kernel_has_io_uring() {
 /// How long umount(8) with -f may take from ending the connection to taking the mount away.
 constexpr std::chrono::milliseconds kForcedUnmount{500};
 
-/// Has the kernel look every name up anew. Zero, or a negative error number.
+/// Makes the kernel look every name up anew. Returns zero or a negative error number.
 int raise_epoch([[maybe_unused]] fuse_session* session) {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
   return fuse_lowlevel_notify_increment_epoch(session);
@@ -64,10 +64,10 @@ int raise_epoch([[maybe_unused]] fuse_session* session) {
 #endif
 }
 
-/// Why the loop ended: somebody ended the connection, or unmounted. If not, it was libfuse, which
-/// had no thread or no memory (and then says -1). umount(8) with requests still queued: whoever had
-/// taken one up reads ECONNABORTED (fuse_dev_do_read() in the kernel's fs/fuse/dev.c), the others
-/// ENODEV.
+/// Whether the loop ended because somebody ended the connection or unmounted. Otherwise libfuse
+/// ended it, having no thread or no memory (error -1). After umount(8) with requests still queued,
+/// a thread that had taken one up reads ECONNABORTED (fuse_dev_do_read() in the kernel's
+/// fs/fuse/dev.c), and the others read ENODEV.
 bool is_about_connection(int error) {
   return error == -ENODEV || error == -ECONNABORTED || error == -ENOTCONN;
 }
@@ -225,8 +225,9 @@ class FuseMount::Session {
     return false;
   }
 
-  /// Nobody answers from here on, while the kernel would go on with what it was lent in a folder
-  /// that somebody holds. To raise the epoch waits for nothing, and an aborted connection takes it.
+  /// Ends all leases. Nobody answers requests from here on, but the kernel would still use what it
+  /// was lent in a folder that a process holds open. Raising the epoch waits for nothing, and an
+  /// aborted connection still takes it.
   void end_leases() {
     context_.lends = false;
     const bool forgotten = context_.connection.epochs && raise_epoch(session_) == 0;

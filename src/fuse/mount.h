@@ -14,7 +14,7 @@
 
 namespace grantfs {
 
-/// Whether something is used that not every kernel, libfuse or store has.
+/// Whether to use a feature that not every kernel, libfuse or store has.
 enum class Use {
   kAuto,  ///< where it is to be had
   kYes,   ///< and the mount is refused where it is not
@@ -45,8 +45,8 @@ struct FuseOptions {
   /// default_permissions): security labels such as context=.
   std::vector<std::string> kernel_options;
   unsigned threads = 0;  ///< most that answer requests; 0: libfuse's choice
-  /// Whether every open(2) is asked for. If not, the first is answered in a way that the kernel
-  /// never asks again (FUSE_NO_OPEN_SUPPORT), and files are read by node.
+  /// Whether the kernel asks at every open(2). If not, the first OPEN is answered so that the
+  /// kernel never asks again (FUSE_NO_OPEN_SUPPORT), and files are read by node.
   bool asks_at_open = true;
   Use passthrough = Use::kAuto;  ///< of no meaning unless asks_at_open
   Use io_uring = Use::kAuto;
@@ -69,25 +69,25 @@ class FuseMount final : public Kernel {
   /// this throws, for lack of memory, the mount is gone too.
   Result<void> run(const std::function<void()>& on_signals_handled);
 
-  /// Whether the kernel may go on with what it was lent, now that run() has returned: in a folder
-  /// that somebody holds, until the lease is over. It could not be told to forget (Linux before
-  /// 6.16, libfuse before 3.18).
+  /// Whether the kernel may still use what it was lent after run() has returned: in a folder that a
+  /// process holds open, until the lease is over. True where the kernel could not be told to forget
+  /// (Linux before 6.16, libfuse before 3.18).
   bool leaves_leases() const;
 
-  /// Whether the kernel is lent anything from now on; at first it is. Whoever stops it has what was
-  /// lent recalled. Any thread.
+  /// Sets whether the kernel is lent anything from now on; at first it is. A caller that stops the
+  /// lending recalls what was lent. Any thread.
   void lend(bool lends);
 
-  /// Has run() return `why`. Any thread.
+  /// Makes run() return `why`. Any thread.
   void stop(Error why);
 
   /// Files and folders held open by clients. Any thread.
   std::uint64_t open_handles() const;
   /// Whether requests wait for a store that has answered nothing for seconds.
   bool waits_for_store() const;
-  /// How many there were of each, in the order of kUpcallNames. Any thread.
+  /// The number of requests of each kind, in the order of kUpcallNames. Any thread.
   std::array<std::uint64_t, kUpcallNames.size()> upcalls() const;
-  /// What is in use; known once the mount has answered anything.
+  /// The features in use; known once the mount has answered a request.
   bool uses_passthrough() const;
   bool uses_io_uring() const;
   /// Whether the kernel gives no file handles of the mount (name_to_handle_at(2)), and takes none.

@@ -22,7 +22,7 @@ void forget(HandlerContext& context, fuse_ino_t node, std::uint64_t count) {
   }
 }
 
-/// False, and no reply, if the lookup has to wait for the store.
+/// Looks a name up and replies. False, without a reply, if the lookup has to wait for the store.
 bool look_up(HandlerContext& context, fuse_req_t request, fuse_ino_t parent, std::string_view name,
              Waiting waiting) {
   auto entry = context.tree.lookup(parent, name, caller_of(request), waiting);
@@ -38,7 +38,7 @@ bool look_up(HandlerContext& context, fuse_req_t request, fuse_ino_t parent, std
 }
 
 /// The kernel resolves "." and ".." by itself. It asks for them only to find the node of a file
-/// handle again, for whoever opens by handle without walking a path.
+/// handle again, when a process opens by handle without walking a path.
 bool is_of_a_handle(std::string_view name) {
   return name == "." || name == "..";
 }
@@ -89,9 +89,9 @@ void on_readlink(fuse_req_t request, fuse_ino_t node) {
   });
 }
 
-/// Whoever stacks a file system on a folder is asked by the kernel for this first: overlayfs does
-/// not mount if it fails (ovl_check_namelen() in fs/overlayfs/super.c). Where the kernel cannot
-/// refuse stacking, and opens what is lent without asking, nobody gets an answer but root.
+/// STATFS fails for all but root where the kernel cannot refuse stacking and opens what is lent
+/// without asking. A file system that is stacked on a folder needs it: overlayfs does not mount
+/// without an answer (ovl_check_namelen() in fs/overlayfs/super.c).
 bool may_ask_for_statfs(const HandlerContext& context, const Caller& caller) {
   return context.asks_at_open || context.connection.refuses_stacking || caller.uid == 0;
 }

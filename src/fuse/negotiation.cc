@@ -3,9 +3,9 @@
 namespace grantfs {
 namespace {
 
-/// Has the kernel look up and list in one folder for several callers at once. It does not unless it
-/// is asked, and one name that the store hangs on would stop all that is looked up beside it.
-/// libfuse 3.14 knows the flag and never passes it on.
+/// Asks the kernel to send lookups and listings in one folder for several callers at once.
+/// Otherwise the kernel sends one after the other, and one name that the store hangs on would stop
+/// all lookups beside it. libfuse 3.14 knows the flag and never passes it on.
 void allow_parallel_lookups([[maybe_unused]] fuse_conn_info* info) {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
   fuse_set_feature_flag(info, FUSE_CAP_PARALLEL_DIROPS);

@@ -20,10 +20,11 @@
 namespace grantfs {
 namespace {
 
-/// How often it is said that rounds break off.
+/// The time between two warnings that rounds break off.
 constexpr std::chrono::seconds kSayTroubleEvery{10};
 
-/// What lies between two slices of a review: whatever this thread's priority, others get on.
+/// The pause between two slices of a review, so that other threads get on whatever this thread's
+/// priority is.
 constexpr int kBetweenSlicesMs = 1;
 
 template <class Counts>
@@ -96,8 +97,8 @@ void Recaller::vouch() {
   if (!seen) return;
   const SteadyClock::time_point kept_up{SteadyClock::duration(kept_up_at_.load())};
   if (now - std::min(*seen, kept_up) <= withdrawal_.checked_within()) return;
-  // In this order: what is looked up from here on is not lent for longer, and what was before, the
-  // kernel looks up again.
+  // The order matters: names that are looked up from here on are not lent for longer, and names
+  // from before the kernel looks up again.
   withdrawal_.steady_files().pause(now + spans::kPauseOfSteadyUse);
   count(counters_.everything, RecallOfEverything::kNotVouched);
   must(kernel_.forget_everything());
@@ -137,11 +138,12 @@ void Recaller::run() {
 }
 
 void Recaller::keep_up(std::vector<Waiting>& served) {
-  // What trouble left over is served first.
+  // Requests that trouble left over are served first.
   if (served.empty()) served.swap(*waiting_.lock());
   const auto looked = SteadyClock::now();
   follow_database();
-  // What ends later than a lease is not listed as expiring, and by another clock it may be over.
+  // A decision that ends later than a lease is not listed as expiring. By another clock it may be
+  // over.
   if (std::exchange(clock_was_set_, false)) recall_everything(RecallOfEverything::kClockSet);
   const auto is_of_everything = [](const Waiting& each) {
     return each.what == Waiting::For::kEverything;
@@ -226,8 +228,8 @@ void Recaller::go_on_reviewing(SteadyClock::time_point looked) {
 
 void Recaller::begin_review(SteadyClock::time_point looked) {
   const auto now = SteadyClock::now();
-  // Of files in steady use it is enough several times within a lease. What else is lent does not
-  // wait, unless reviews come one after the other; then it is soon enough, too.
+  // Files in steady use are reviewed several times within a lease, which is enough. A review of
+  // everything does not wait, unless reviews come one after the other; then it is soon enough, too.
   const auto soon_enough = demand_->since + withdrawal_.checked_within() / 3;
   const bool is_waited_for = !waiting_for_reviews_.empty();
   const auto at =
@@ -292,8 +294,8 @@ void Recaller::arm_timer() {
 void Recaller::follow_database() {
   auto losses = policy_.losses();
   if (losses && losses->empty() && !losses->committed) return;
-  // Before anything else, also before asking whether anything is lent: what is being decided at
-  // this moment must not be lent any more.
+  // This comes before anything else, also before the question whether anything is lent: a decision
+  // that is being made at this moment must not be lent any more.
   withdrawal_.begin_recall();
   if (!losses) {
     // Again only for what was lent since: the readers that decide may have no trouble.

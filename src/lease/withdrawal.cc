@@ -49,15 +49,16 @@ bool Withdrawal::holds_still(const LentEntry& lent) {
 }
 
 void Withdrawal::add_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries) {
-  // Forgetting the top takes what is below with it, but for what is in use: somebody who works in
-  // a folder down there would go on by names that the kernel still has.
+  // When the kernel forgets the top, it forgets the entries below too, except those in use. So a
+  // process that works in a folder down there would go on by names that the kernel still has.
   std::vector<KernelEntry> below = nodes_.lent().take_back(top);
   if (top.lent != Access::kClosed) entries.push_back(top.entry);
   std::ranges::move(below, std::back_inserter(entries));
 }
 
 void Withdrawal::add_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries) {
-  // If the lowest holds, so does what leads to it: a folder is visible as long as something in it.
+  // If the lowest entry holds, so do those that lead to it: a folder is visible as long as
+  // something in it is.
   auto top = chain.rend();
   for (auto lent = chain.rbegin(); lent != chain.rend() && !holds_still(*lent); ++lent) top = lent;
   if (top != chain.rend()) add_with_all_below(*top, entries);
@@ -89,8 +90,8 @@ std::vector<KernelEntry> Withdrawal::of(const Losses& losses) {
     bool affected =
         token != nullptr && std::ranges::find(losses.tokens, *token) != losses.tokens.end();
     if (!affected && !losses.members.empty()) {
-      // Whoever left a group is a principal of the view still, unless it stopped being one by
-      // another change, which then names one that it still is.
+      // The principal that left a group is still a principal of the view, unless it stopped being
+      // one by another change. That change then names one that it still is.
       auto principals = judge_.policy().principals(view->identity);
       affected = !principals || std::ranges::any_of(*principals, [&](const Principal& principal) {
         return std::ranges::find(losses.members, principal) != losses.members.end();

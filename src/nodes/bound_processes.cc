@@ -11,7 +11,8 @@
 namespace grantfs {
 
 std::optional<pid_t> session_of(const Caller& caller) {
-  // To getsid(2), 0 is ourselves: whoever is not seen from here would be in the daemon's session.
+  // To getsid(2), 0 is the daemon itself: a process that is not seen from here would count as one
+  // of the daemon's session.
   if (caller.pid <= 0 || caller.uid == kNobodyAtAll) return std::nullopt;
   const pid_t session = ::getsid(caller.pid);  // takes threads, too (find_task_by_vpid())
   if (session <= 0) return std::nullopt;
@@ -24,8 +25,8 @@ BoundProcess::BoundProcess(pid_t session, UniqueFd leader, SessionBearer bearer)
 bool BoundProcess::admits(const Caller& caller) const {
   // The session first, the leader afterwards. A leader cannot leave its session, and the kernel
   // gives its number to nobody else while it lives: if it lives now, then the session that had the
-  // number a moment ago was its own. The other way round, it could end in between with all its
-  // session, and the caller be in another session of that number.
+  // number a moment ago was its own. In the other order, the leader and its whole session could end
+  // in between, and the caller be in another session of that number.
   return session_of(caller) == session_ && lives();
 }
 

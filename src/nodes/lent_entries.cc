@@ -1,4 +1,4 @@
-// What NodeTable remembers of what was lent; see node_table.h.
+// LentEntries, the part of a NodeTable that remembers what was lent; see lent_entries.h.
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -22,7 +22,8 @@ std::vector<std::string_view> names_of(const StorePath& path) {
 
 bool LentEntries::lend(NodeGraph& graph, Slot slot, const Loan* loan) const {
   if (loan == nullptr || loan->mark != recalls_.load()) return false;
-  // What was lent with it, or below it, rests on more than there is by now: a recall is due.
+  // The entry, or one below it, was lent by a decision that was better than this one: a recall is
+  // due.
   const GraphEntry& entry = graph.entries[slot];
   if (is_lent(entry) && entry.lent > std::max(loan->decision.access, Access::kNone)) return false;
   mark_lent(graph.entries[slot], loan->decision.access, lent_for_);
@@ -87,8 +88,8 @@ void LentEntries::rest_on(NodeGraph& graph, Slot slot, const Loan& loan,
   const auto [view, known] =
       graph.place_of(is_door ? graph.entries[slot].child : graph.entries[slot].parent);
   if (view != nullptr && view->traits.is_of_uris) return lead_to_uri(graph, slot);
-  // Everything from the rule's path down to here is readable by the same rule, whatever it was
-  // when it was looked up: whoever recalls that rule must find it so.
+  // All entries from the rule's path down to here are readable by the same rule, whatever the
+  // decision was when they were looked up. A recall of that rule must find them so.
   std::size_t bytes =
       (is_door ? known : known.child(graph.entries[slot].name.view())).text().size();
   while (bytes >= decision.rule_path_bytes) {
@@ -181,8 +182,8 @@ void LentEntries::add_view(Turns& turns, NodeGraph& graph, Slot root, const View
 
 void LentEntries::add_below(Turns& turns, NodeGraph& graph, Slot folder, const Below& below,
                             std::vector<LentEntry>& found) {
-  // What is looked up while the lock is handed on was decided after the recall began, or is not
-  // lent; what goes meanwhile, the kernel has forgotten.
+  // A name that is looked up while others have the lock was decided after the recall began, or is
+  // not lent. A name that goes meanwhile, the kernel has forgotten.
   NodeGraph::Cursor next(graph, graph.nodes[folder].child);
   while (next.at != 0) {
     turns.next();
@@ -226,7 +227,8 @@ std::vector<KernelEntry> LentEntries::all_lent() {
   for (Slot slot = 1; slot < graph->entries.end(); ++slot) {
     turns.next();
     const GraphEntry* entry = graph->entries.find(slot);
-    // Also what was taken back a moment ago: the kernel may not have been told yet.
+    // This includes entries that were taken back a moment ago: the kernel may not have been told
+    // yet.
     if (entry == nullptr || steady_seconds() > entry->lent_until) continue;
     const GraphNode& child = graph->nodes[entry->child];
     const bool is_folder = child.kind == NodeKind::kFolder;

@@ -9,12 +9,12 @@
 
 namespace grantfs {
 
-/// What the filesystem knows a file by, whatever its names (name_to_handle_at(2)): with it a file
-/// can be opened that has none any more. Empty where the filesystem gives none.
+/// A file handle, by which the filesystem knows a file whatever its names (name_to_handle_at(2)). A
+/// file without a name can still be opened by its handle. Empty where the filesystem gives none.
 using FileHandle = std::string;
 
-/// The handle of an open file, or one that O_PATH holds, which is on the file system of that
-/// generation; see open_by_handle().
+/// The handle of a file by a descriptor, which may be O_PATH. `generation`: of the file system that
+/// the file is on; see open_by_handle().
 FileHandle handle_of(int fd, std::uint16_t generation);
 
 /// The file that handle_of() gave this handle for; `flags` as for open(2). `mount`: a descriptor of

@@ -5,10 +5,10 @@
 
 namespace grantfs {
 
-/// Which file something is, whatever its names: a keyed hash of the file handle that the
-/// filesystem gives (name_to_handle_at(2)), which differs even where an inode number is used
-/// again; of inode number and birth time where it gives none. Says nothing about the store to
-/// who does not have the key, and stays the same as long as the key does.
+/// The identity of a file, whatever its names. It is a keyed hash of the file handle that the
+/// filesystem gives (name_to_handle_at(2)), which differs even where an inode number is used again.
+/// Where the filesystem gives no handle, it is a hash of inode number and birth time. Without the
+/// key it says nothing about the store, and with the same key it stays the same.
 struct FileId {
   std::uint64_t high = 0;
   std::uint64_t low = 0;

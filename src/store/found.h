@@ -9,12 +9,12 @@
 
 namespace grantfs {
 
-/// What there is at a path. Nothing but regular files and folders ever is.
+/// A file or folder that was found at a path. Nothing else is ever found.
 struct Found {
   enum class Type : std::uint8_t { kFile, kFolder };
   Type type;
-  /// Whether every change from then on shows in `changed`. Not while the last one is so young that
-  /// another could bear the same time; nor that its bytes might be on their way still, since
+  /// Whether every later change will show in `changed`. False while the last change is so young
+  /// that another could bear the same time, or that its bytes might not all be written yet, since
   /// write(2) sets the time first.
   bool settled = false;
   FileId id;
@@ -29,7 +29,7 @@ struct Found {
   }
 };
 
-/// What there is at a path, held by a descriptor that can be neither read nor written (O_PATH).
+/// A file or folder at a path, held by a descriptor that can be neither read nor written (O_PATH).
 struct Located {
   UniqueFd fd;
   Found found{};

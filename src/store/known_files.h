@@ -13,11 +13,11 @@
 
 namespace grantfs {
 
-/// The handles of files seen lately, so that they need not be asked for each time.
+/// The handles of files seen lately, kept so that they need not be asked for each time.
 ///
-/// Inode numbers are used again, but by a file that is born later: inode number and birth time
-/// (statx(2)) tell files apart, unless the second was born within a clock tick of the first. So
-/// only files are remembered that were older than that when their handle was asked for.
+/// An inode number may be used again, but by a file that is born later. So inode number and birth
+/// time (statx(2)) tell files apart, unless the second file was born within a clock tick of the
+/// first. Only files that were older than a tick when their handle was asked for are remembered.
 /// Thread-safe.
 class KnownFiles {
  public:

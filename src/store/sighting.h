@@ -9,8 +9,8 @@
 
 namespace grantfs {
 
-/// What tells at a glance whether a name still leads to the same file, and whether that has
-/// changed.
+/// A sighting is a quick look at a file. Two sightings tell whether a name still leads to the same
+/// file, and whether the file has changed.
 struct Sighting {
   /// Of a name in a folder, or with AT_EMPTY_PATH of the folder itself; `flags` as for statx(2),
   /// one system call. None if it is no regular file, if something is mounted on it, or if the

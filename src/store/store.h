@@ -25,12 +25,12 @@ namespace grantfs {
 /// folders are found, whatever is swapped meanwhile. Nothing here changes the store; where
 /// permitted (open(2), O_NOATIME) not even access times move.
 ///
-/// Errors are ENOENT where there is nothing to be found, for whatever reason; others (EMFILE,
-/// EIO, ENOMEM; EACCES while the store is away, see follow()) mean trouble.
+/// An error is ENOENT where there is nothing to be found, for whatever reason; others (EMFILE, EIO,
+/// ENOMEM; EACCES while the store is away, see follow()) mean trouble.
 ///
-/// Any call may wait for as long as a disk or another machine does not answer, but those that are
-/// told not to. Who tells an open or examination by handle not to wait has to hold a descriptor of
-/// the file: then the kernel has its inode in memory, and no disk is waited for.
+/// Any call may wait for as long as a disk or another machine does not answer, unless it is told
+/// not to wait. A caller that tells an open or an examination by handle not to wait has to hold a
+/// descriptor of the file: then the kernel has the inode in memory, and no disk is waited for.
 ///
 /// Thread-safe.
 class Store {
@@ -40,7 +40,7 @@ class Store {
   /// kInvalid or kSystem, naming the directory, if it is not a directory that can be read.
   static Result<Store> open(const std::filesystem::path& directory, const FileIdKey& key);
 
-  /// What became of the path that the store was opened by.
+  /// The fate of the path that the store was opened by.
   enum class Whereabouts {
     kSame,    ///< it leads to the directory that is in use
     kChanged  ///< it leads to another one, which is in use from now on
@@ -56,9 +56,9 @@ class Store {
 
   /// Three system calls whatever the depth of the path, and a fourth for a file not seen lately.
   Result<Located, Errno> locate(const StorePath& path, Waiting waiting = Waiting::kAllowed) const;
-  /// locate(), for who wants to know and not to open.
+  /// locate(), for a caller that wants to know what is there and not to open it.
   Result<Found, Errno> find(const StorePath& path, Waiting waiting = Waiting::kAllowed) const;
-  /// The file that was located, to be compared with later sightings; Sighting::of().
+  /// A sighting of the file that was located, to be compared with later ones; see Sighting::of().
   std::optional<Sighting> sight(const Located& located) const { return Sighting::of(located); }
   /// A name in a folder that was located: one system call. None if there is no file in this store.
   static std::optional<Sighting> sight(const UniqueFd& folder, const char* name);
@@ -84,7 +84,7 @@ class Store {
   /// do not move access times either, though they do not use the flags it was opened with. EPERM
   /// where that is not to be had; it takes CAP_SYS_ADMIN and Linux 5.12.
   Result<UniqueFd, Errno> open_for_passthrough(const FileHandle& handle, Waiting waiting) const;
-  /// What an open file is now.
+  /// The present state of an open file.
   Result<Found, Errno> examine(const OpenedFile& file, Waiting waiting) const;
 
  private:

@@ -13,12 +13,13 @@
 namespace grantfs {
 
 /// Threads for the requests that have to wait for the store: for a disk, or for another machine.
-/// The threads that the kernel's requests arrive on never do, so that a store that hangs stops
-/// nobody who does not need it.
+/// The threads that the kernel's requests arrive on never wait for the store, so that a store that
+/// hangs stops only requests that need it.
 ///
 /// A request for which there is no thread waits for its turn, as long as the store goes on
-/// answering. If it has answered nothing for a while, it hangs: then only those wait on that have a
-/// thread, and all others are refused. The threads are quiet (start_quiet_thread()). Thread-safe.
+/// answering. A store that has answered nothing for a while hangs: then only the requests that have
+/// a thread wait on, and all others are refused. The threads are quiet (start_quiet_thread()).
+/// Thread-safe.
 class StoreWorkers {
  public:
   enum class Turn {
@@ -28,14 +29,15 @@ class StoreWorkers {
   /// Called once, on one of the threads.
   using Work = std::function<void(Turn)>;
 
-  /// `most`: requests that wait at most; `patience`: after how long the store hangs.
+  /// `most`: the most requests that wait; `patience`: the time without an answer after which the
+  /// store hangs.
   StoreWorkers(unsigned threads, std::size_t most, std::chrono::milliseconds patience = kPatience);
   ~StoreWorkers() { (void)finish(); }
   StoreWorkers(const StoreWorkers&) = delete;
   StoreWorkers& operator=(const StoreWorkers&) = delete;
 
-  /// Waits for nothing. False, and `work` is never called: the store hangs, or too many wait. After
-  /// finish(), `work` is done on this thread.
+  /// Has `work` done on a thread, and waits for nothing. False if the store hangs or too many
+  /// requests wait: then `work` is never called. After finish(), `work` is done on this thread.
   [[nodiscard]] bool submit(Work work);
   /// Whether requests wait for a store that hangs.
   bool hang();

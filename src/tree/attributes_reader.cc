@@ -39,8 +39,8 @@ Result<Attributes, Errno> AttributesReader::read_folder(const Place& place, Wait
   }
   Attributes shown{parts_.shown.of_folder(view, place.path, whole ? &*found : nullptr)};
   if (!decision || decision->access == Access::kClosed) return shown;
-  // What is in use in the folder goes on as long as these do: they are lent by a decision that is
-  // no worse than the one that it was lent by.
+  // Attributes of a folder are lent only by a decision that is no worse than the one that its entry
+  // was lent by, because names in use below it go on as long as these attributes are lent.
   const auto left = parts_.lender.left(view, *decision, begun, longest);
   const bool stands =
       std::max(decision->access, Access::kNone) >= place.lent && parts_.nodes.lent().mark() == mark;
@@ -51,7 +51,7 @@ Result<Attributes, Errno> AttributesReader::read_folder(const Place& place, Wait
 Result<Attributes, Errno> AttributesReader::read_file(const Place& place, Waiting waiting) {
   const auto begun = std::chrono::steady_clock::now();
   bool stands = true;
-  // A file that views share is nobody's in particular: it is by its names that it is lent.
+  // A file that views share belongs to no view: it is lent by its names.
   if (place.view != nullptr) {
     const auto decision = parts_.judge.decide(place.view->identity, place.path);
     stands = place.view->traits.may_be_lent && decision && decision->access == Access::kRead;

@@ -43,7 +43,7 @@ Result<FolderSight, Errno> Folders::look(const View& view, const StorePath& path
   if (!view.admits(caller)) return parts_.refusals.deny(EACCES);
   auto decision = parts_.doors.of(view).decide(view, path);
   if (!decision) return decision.error();
-  // A view's own root is there for whoever passed its door, be there anything in it or not.
+  // A view's own root is there for everybody who passed its door, even if it is empty.
   if (decision->access == Access::kNone && !path.is_root()) return parts_.refusals.deny(ENOENT);
   auto located = parts_.store.locate(path, waiting);
   if (!located) return parts_.refusals.fail(located.error().value);
@@ -59,7 +59,7 @@ Result<std::unique_ptr<OpenFolder>, Errno> Folders::open(NodeId node, const Call
   if (!is_folder) return parts_.refusals.fail(ESTALE);
   if (place->kind == NodeKind::kDoor) {
     if (&parts_.doors[place->door] == &parts_.doors.root()) return open_root();
-    // Whose views there are is nobody's business, root's included.
+    // Nobody learns which views there are, not even root.
     return parts_.refusals.deny(EACCES);
   }
   if (!place->view->admits(caller)) return parts_.refusals.deny(EACCES);

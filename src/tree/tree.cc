@@ -11,7 +11,7 @@
 namespace grantfs {
 namespace {
 
-/// Counts a call, once, however often it is made because it would have had to wait.
+/// Counts a call once, even if it is made again because it would have had to wait.
 template <class Answer>
 void count(std::atomic<std::uint64_t>& counter, const Result<Answer, Errno>& answer) {
   if (!would_wait(answer)) ++counter;
@@ -80,8 +80,8 @@ Result<Located, Errno> Tree::admit_by_name(NodeId node, const Caller& caller, Wa
   }
   // The next open may come without a lookup of its own, if this one is lent.
   if (parts_.lender.lease().count() > 0) (void)recent.take(node);
-  // The kernel may still believe the size and time that its last lookup found. Looking again tells
-  // it; but only once: a file that is always growing must open too.
+  // The kernel may still believe the size and time of its last lookup. Another lookup corrects
+  // that, but it is asked for only once, because a file that is always growing must open too.
   const bool changed = located->found != place->last;
   if (parts_.nodes.look_again(node, changed)) return Errno{ESTALE};
   return located;

@@ -6,10 +6,10 @@
 namespace grantfs {
 namespace {
 
-// Decisions and listings find a principal's own rows alone, by its name first: that a row is
-// somebody else's must take as long as that there is none. So the index is not left to a planner
-// that would rather seek by the path, of which there is one in `owners`. Both tables in one
-// statement: beginning one costs more than the seek.
+// Decisions and listings find only a principal's own rows, by the principal first: a path that
+// belongs to somebody else must take as long as one that belongs to nobody. So the statements name
+// the index, because SQLite's planner would rather seek by the path, of which `owners` has one row.
+// One statement reads both tables, because beginning a statement costs more than the seek.
 constexpr std::string_view kRulesAt =
     "SELECT NULL FROM owners INDEXED BY owners_by_principal WHERE principal = ?1 AND path = ?2"
     " UNION ALL SELECT expires FROM grants INDEXED BY sqlite_autoindex_grants_1"

@@ -13,8 +13,8 @@ namespace {
 constexpr const char* kVersion = "PRAGMA data_version";
 constexpr const char* kCookie = "PRAGMA schema_version";
 constexpr const char* kRevision = "SELECT value, typeof(value) FROM meta WHERE key = 'revision'";
-// The highest `seq` of the rows there are would not tell that later ones were deleted.
-// sqlite_sequence has no index, and one row for each AUTOINCREMENT table.
+// The highest `seq` is not taken from the rows, because it would not tell that later rows were
+// deleted. sqlite_sequence has no index, and one row for each AUTOINCREMENT table.
 constexpr const char* kSequence = "SELECT seq FROM sqlite_sequence WHERE name = 'changes'";
 constexpr const char* kRows =
     "SELECT seq, path, principal, token FROM changes WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
@@ -104,7 +104,8 @@ Result<Losses> Feed::recorded_losses() {
   if (!row) return row.error();
   if (!*row) return damaged(options_.database, "has no data_version");
   if (version.integer(0) == seen_version_) return Losses();
-  // Of the commit that is read it is only if it was the newest before and after that began.
+  // `newest` is the commit that is read only if it was the newest both before and after the read
+  // began.
   const auto commit = newest == connection_.newest_commit() ? newest : std::nullopt;
   const auto seen_commit = std::exchange(seen_commit_, commit);
   if (seen_ && seen_commit && commit && db::only_restarted(*seen_commit, *commit)) {
@@ -119,7 +120,8 @@ Result<Losses> Feed::recorded_losses() {
   Losses losses = unexplained(seen_ ? Unexplained::kSchema : Unexplained::kPositionLost);
   if (!seen_ || seen_->schema_cookie != now->schema_cookie) {
     if (auto fit = check_tables(connection_, options_.database); !fit) return fit.error();
-    // Even with the triggers in place: they may have been away for a while.
+    // This is unexplained even with the triggers in place, because they may have been away for a
+    // while.
     auto there = triggers(connection_);
     if (!there) return there.error();
     whole_ = *there == ours_;
@@ -149,8 +151,8 @@ Result<Losses> Feed::between(const Position& before, const Position& after) {
   auto read = rows(before.sequence, after.sequence);
   if (!read) return read.error();
   auto row = read->begin();
-  // The last row seen must be there still: else rows were deleted, or these follow other ones, as
-  // in a backup put back.
+  // The last row that was seen must still be there. Otherwise rows were deleted, or these rows
+  // follow other ones, as in a backup that was put back.
   if (before.newest) {
     if (row == read->end() || *row != *before.newest) {
       return unexplained(Unexplained::kPositionLost);

@@ -26,7 +26,7 @@ class Feed {
 
   DatabaseFiles::File file() const { return file_; }
 
-  /// From now on, any commit to its database is a loss that nobody explains.
+  /// Adds the source: from now on, any commit to its database is an unexplained loss.
   void use_source(std::unique_ptr<Source> source) { source_ = std::move(source); }
 
   /// As Policy::losses().
@@ -72,7 +72,7 @@ class Feed {
   static Result<Triggers> triggers(db::Connection& connection);
   Result<Position> position();
   Result<std::vector<Row>> rows(std::int64_t first, std::int64_t last);
-  /// What the commits between the two positions took away, if the feed accounts for them all.
+  /// The losses by the commits between the two positions, if the feed explains them all.
   Result<Losses> between(const Position& before, const Position& after);
 
   PolicyOptions options_;

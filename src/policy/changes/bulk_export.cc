@@ -1,5 +1,7 @@
 #include "policy/changes/bulk_export.h"
 
+#include <array>
+
 #include "base/quote.h"
 #include "db/rows.h"
 #include "policy/changes/bulk_tables.h"
@@ -17,75 +19,83 @@ Result<Rights> rights_column(const db::Rows& rows, int column) {
                fmt::format("a grant has rights {}", quoted(rows.text(column)))};
 }
 
-using TakeRow = std::function<Result<void>(const PolicyRow&)>;
+// Each of these makes a row of one that BulkTable::all selects.
 
-Result<void> take_link(const db::Rows& rows, const TakeRow& take) {
-  auto principal = principal_column(rows, 0);
+Result<PolicyRow> rule(const db::Rows& rows, Kind kind, int principal_at, int path_at) {
+  auto principal = principal_column(rows, principal_at);
   if (!principal) return principal.error();
-  auto path = path_column(rows, 1);
+  auto path = path_column(rows, path_at);
   if (!path) return path.error();
-  auto id = TokenHash::parse(rows.text(2));
-  if (!id) return Error{ErrorKind::kDatabase, id.error().message};
-  return take({.kind = Kind::kLink,
-               .principal = std::move(*principal),
-               .path = std::move(*path),
-               .expires = expiry_column(rows, 3),
-               .link = LinkRow{std::move(*id), std::string(rows.text(4)), rows.maybe_integer(5),
-                               expiry_column(rows, 6)}});
+  return PolicyRow{.kind = kind, .principal = std::move(*principal), .path = std::move(*path)};
 }
 
-Result<void> take_key(const db::Rows& rows, const TakeRow& take) {
-  auto path = path_column(rows, 6);
-  if (!path) return path.error();
-  return take({.kind = Kind::kKey,
-               .principal = Principal::everyone(),
-               .path = std::move(*path),
-               .key = KeyRow{std::string(rows.text(0)), std::string(rows.text(1)),
-                             std::string(rows.text(2)), Secret(rows.text(3)),
-                             expiry_column(rows, 4), expiry_column(rows, 5)}});
+Result<PolicyRow> owner(const db::Rows& rows) {
+  auto row = rule(rows, Kind::kOwner, 2, 0);
+  if (row) row->rights = Rights::kOwn;
+  return row;
 }
+
+Result<PolicyRow> grant(const db::Rows& rows) {
+  auto row = rule(rows, Kind::kGrant, 0, 1);
+  if (!row) return row;
+  auto rights = rights_column(rows, 2);
+  if (!rights) return rights.error();
+  row->rights = *rights;
+  row->expires = expiry_column(rows, 3);
+  return row;
+}
+
+Result<PolicyRow> membership(const db::Rows& rows) {
+  auto member = principal_column(rows, 0);
+  if (!member) return member.error();
+  auto parent = principal_column(rows, 1);
+  if (!parent) return parent.error();
+  return PolicyRow{.kind = Kind::kMember,
+                   .principal = std::move(*member),
+                   .group = std::move(*parent),
+                   .expires = expiry_column(rows, 3)};
+}
+
+Result<PolicyRow> link(const db::Rows& rows) {
+  auto row = rule(rows, Kind::kLink, 1, 2);
+  if (!row) return row;
+  auto id = TokenHash::parse(rows.text(0));
+  if (!id) return Error{ErrorKind::kDatabase, id.error().message};
+  row->expires = expiry_column(rows, 3);
+  row->link = LinkRow{std::move(*id), std::string(rows.text(4)), rows.maybe_integer(5),
+                      expiry_column(rows, 6)};
+  return row;
+}
+
+Result<PolicyRow> signing_key(const db::Rows& rows) {
+  auto path = path_column(rows, 3);
+  if (!path) return path.error();
+  return PolicyRow{
+      .kind = Kind::kKey,
+      .principal = Principal::everyone(),
+      .path = std::move(*path),
+      .key = KeyRow{std::string(rows.text(0)), std::string(rows.text(1)), std::string(rows.text(2)),
+                    Secret(rows.text(4)), expiry_column(rows, 5), expiry_column(rows, 6)}};
+}
+
+/// In the order of PolicyRow::Kind.
+constexpr std::array kReaders{owner, grant, membership, link, signing_key};
+static_assert(kReaders.size() == kBulkTables.size());
 
 }  // namespace
 
 Result<void> BulkExport::for_each_row(const std::function<Result<void>(const PolicyRow&)>& take) {
-  const auto take_rule = [&](Kind kind, const db::Rows& rows) -> Result<void> {
-    auto principal = principal_column(rows, 0);
-    if (!principal) return principal.error();
-    auto path = path_column(rows, 1);
-    if (!path) return path.error();
-    auto rights = rights_column(rows, 2);
-    if (!rights) return rights.error();
-    return take(
-        {kind, std::move(*principal), std::move(*path), {}, *rights, expiry_column(rows, 3)});
-  };
   return connection_.read([&]() -> Result<void> {
-    auto owners =
-        connection_.for_each("SELECT principal, path, 'own', NULL FROM owners ORDER BY path",
-                             [&](const db::Rows& rows) { return take_rule(Kind::kOwner, rows); });
-    if (!owners) return owners;
-    auto grants = connection_.for_each(
-        "SELECT principal, path, rights, expires FROM grants ORDER BY path, principal",
-        [&](const db::Rows& rows) { return take_rule(Kind::kGrant, rows); });
-    if (!grants) return grants;
-    auto members = connection_.for_each(
-        "SELECT member, parent, expires FROM members ORDER BY parent, member",
-        [&](const db::Rows& rows) -> Result<void> {
-          auto member = principal_column(rows, 0);
-          if (!member) return member.error();
-          auto parent = principal_column(rows, 1);
-          if (!parent) return parent.error();
-          return take({Kind::kMember, std::move(*member), StorePath(), std::move(*parent),
-                       Rights::kRead, expiry_column(rows, 2)});
-        });
-    if (!members) return members;
-    auto links = connection_.for_each(
-        "SELECT principal, path, id, expires, address, uses, created FROM links ORDER BY id",
-        [&](const db::Rows& rows) { return take_link(rows, take); });
-    if (!links) return links;
-    return connection_.for_each(
-        "SELECT id, format, uri_prefix, secret, created, retired, path FROM signing_keys"
-        " ORDER BY id",
-        [&](const db::Rows& rows) { return take_key(rows, take); });
+    for (std::size_t kind = 0; kind < kBulkTables.size(); ++kind) {
+      auto done =
+          connection_.for_each(kBulkTables.at(kind).all, [&](const db::Rows& rows) -> Result<void> {
+            auto row = kReaders.at(kind)(rows);
+            if (!row) return row.error();
+            return take(*row);
+          });
+      if (!done) return done;
+    }
+    return {};
   });
 }
 

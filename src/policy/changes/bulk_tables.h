@@ -2,7 +2,7 @@
 
 #include <array>
 
-// The SQL of BulkImport, a table for each kind of row.
+// The SQL of BulkImport and BulkExport, a table for each kind of row.
 namespace grantfs {
 
 /// How the schema spells Rights, in their order.
@@ -22,6 +22,7 @@ struct BulkTable {
   const char* changing;  ///< how many there are with the same key
   const char* write;
   const char* drop;
+  const char* all;  ///< every row for an export: the parameters of `stage`, but for the number
 };
 
 inline constexpr BulkTable kOwners{
@@ -37,7 +38,8 @@ inline constexpr BulkTable kOwners{
     "INSERT INTO owners (path, principal)"
     " SELECT path, principal FROM temp.import_owners WHERE true"
     " ON CONFLICT (path) DO UPDATE SET principal = excluded.principal, created = excluded.created",
-    "DROP TABLE temp.import_owners"};
+    "DROP TABLE temp.import_owners",
+    "SELECT path, '', principal, NULL FROM owners ORDER BY path"};
 
 inline constexpr BulkTable kGrants{
     "CREATE TEMP TABLE import_grants (principal TEXT, path TEXT, rights TEXT, expires INTEGER,"
@@ -54,7 +56,8 @@ inline constexpr BulkTable kGrants{
     " SELECT principal, path, rights, expires FROM temp.import_grants WHERE true"
     " ON CONFLICT (principal, path) DO UPDATE SET rights = excluded.rights,"
     " expires = excluded.expires",
-    "DROP TABLE temp.import_grants"};
+    "DROP TABLE temp.import_grants",
+    "SELECT principal, path, rights, expires FROM grants ORDER BY path, principal"};
 
 inline constexpr BulkTable kMembers{
     "CREATE TEMP TABLE import_members (member TEXT, parent TEXT, expires INTEGER, row INTEGER,"
@@ -69,7 +72,8 @@ inline constexpr BulkTable kMembers{
     "INSERT INTO members (member, parent, expires)"
     " SELECT member, parent, expires FROM temp.import_members WHERE true"
     " ON CONFLICT (member, parent) DO UPDATE SET expires = excluded.expires",
-    "DROP TABLE temp.import_members"};
+    "DROP TABLE temp.import_members",
+    "SELECT member, parent, '', expires FROM members ORDER BY parent, member"};
 
 // Two rows of one id contradict each other, whatever they say: hence the text that none has.
 inline constexpr BulkTable kLinks{
@@ -91,7 +95,8 @@ inline constexpr BulkTable kLinks{
     " ON CONFLICT (id) DO UPDATE SET principal = excluded.principal, path = excluded.path,"
     " expires = excluded.expires, address = excluded.address, uses = excluded.uses,"
     " created = excluded.created",
-    "DROP TABLE temp.import_links"};
+    "DROP TABLE temp.import_links",
+    "SELECT id, principal, path, expires, address, uses, created FROM links ORDER BY id"};
 
 inline constexpr BulkTable kKeys{
     "CREATE TEMP TABLE import_keys (id TEXT PRIMARY KEY, format TEXT, uri_prefix TEXT, path TEXT,"
@@ -112,7 +117,8 @@ inline constexpr BulkTable kKeys{
     " ON CONFLICT (id) DO UPDATE SET format = excluded.format, uri_prefix = excluded.uri_prefix,"
     " path = excluded.path, secret = excluded.secret, created = excluded.created,"
     " retired = excluded.retired",
-    "DROP TABLE temp.import_keys"};
+    "DROP TABLE temp.import_keys",
+    "SELECT id, format, uri_prefix, path, secret, created, retired FROM signing_keys ORDER BY id"};
 
 /// In the order of PolicyRow::Kind.
 inline constexpr std::array<BulkTable, 5> kBulkTables{kOwners, kGrants, kMembers, kLinks, kKeys};

@@ -30,7 +30,8 @@ struct SessionBinding {
   friend auto operator<=>(const SessionBinding&, const SessionBinding&) = default;
 };
 
-/// What is bound at any of those daemons, each once, by number; none if none of them answers.
+/// The bound POSIX sessions of all those daemons, each once, by number; none if none of the daemons
+/// answers.
 std::optional<std::vector<SessionBinding>> find_bindings(const std::filesystem::path& database);
 
 }  // namespace grantfs

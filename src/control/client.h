@@ -13,7 +13,7 @@
 
 namespace grantfs {
 
-/// What a daemon says of itself.
+/// The status of a daemon, by its own answer.
 struct DaemonStatus {
   /// Whether it serves what it should, as far as it knows. True from a daemon too old to say.
   bool healthy = true;
@@ -62,8 +62,8 @@ Result<nlohmann::json> ask_daemon_by_line(const std::filesystem::path& socket,
 /// The status of the daemon at `socket`; errors and `name` as ask_daemon().
 Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string_view name = {});
 
-/// Which daemons there are, and what stood in the way of asking others, or of knowing whether there
-/// are others (a sentence for each).
+/// The daemons that were found, and the obstacles to asking others, or to knowing whether there are
+/// others (a sentence for each).
 struct DaemonSearch {
   std::vector<DaemonStatus> found;
   std::vector<std::string> troubles;

@@ -14,15 +14,15 @@ struct PeerProcess {
   UniqueFd pidfd;
 };
 
-/// Who is at the other end of a connection to the control socket. Of meaning during the handler's
-/// call alone.
+/// The process at the other end of a connection to the control socket. Valid only during the
+/// handler's call.
 class ControlPeer {
  public:
   /// `socket` is the connected socket.
   explicit ControlPeer(int socket) : socket_(socket) {}
 
-  /// The process that called connect(2), whoever has the socket by now. kSystem if it is not seen
-  /// from here, or has ended.
+  /// The process that called connect(2), even if another process has the socket by now. kSystem if
+  /// the process is not seen from here, or has ended.
   Result<PeerProcess> process() const;
 
  private:

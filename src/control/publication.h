@@ -11,13 +11,14 @@
 
 namespace grantfs {
 
-/// That this daemon runs on a database, for everybody to find there: its record, locked, and a
-/// control socket beside it (control/record.h). One thread at a time.
+/// Makes a daemon known at its database, by a locked record and a control socket beside it
+/// (control/record.h). One thread at a time.
 class Publication {
  public:
-  /// Everything that the daemon lends from here on, it must decide anew: whoever did not find the
-  /// record has committed before. `database` is its real path. kSystem if the folder of records
-  /// cannot be written: then nobody who takes access away will know of this daemon.
+  /// Publishes the record and the socket. The daemon must decide anew on all that it lends after
+  /// this call: a command that did not find the record has committed before. `database` is its real
+  /// path. kSystem if the folder of records cannot be written: then nobody who takes access away
+  /// will know of this daemon.
   ///
   /// A symbolic link with the name of the socket of control= and the ending .json leads to the
   /// record, for scripts that know that socket alone. No command goes by it, and no error of it
@@ -30,11 +31,12 @@ class Publication {
   Publication(const Publication&) = delete;
   Publication& operator=(const Publication&) = delete;
 
-  /// Whether both are found by whoever looks for them at the database now.
+  /// Whether a command that looks at the database now finds both.
   bool stands() const;
-  /// Ends the socket; the record stays, and with it what is known of the lease.
+  /// Ends the socket. The record stays, and tells the lease.
   void stop_answering() { server_.reset(); }
-  /// The record stays when this goes, for whoever takes access away to wait for the lease.
+  /// Makes the record stay after the destructor, so that commands that take access away wait for
+  /// the lease.
   void leave_behind() { record_->leave_behind(); }
 
  private:

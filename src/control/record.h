@@ -14,8 +14,8 @@
 
 namespace grantfs {
 
-/// What a daemon leaves at its database, for whoever takes access away there. Nothing secret is in
-/// it.
+/// The record that a daemon leaves at its database, for commands that take access away. It holds
+/// nothing secret.
 struct DaemonRecord {
   std::filesystem::path mountpoint;
   std::filesystem::path control;  ///< the socket of control=, as the daemon sees it
@@ -35,11 +35,11 @@ namespace control {
 /// sees the lock and reaches the socket: through a bind mount, another mount, network, process or
 /// user namespace, or another path. Names that begin with a dot are being made.
 ///
-/// The folder has the group of the database's own directory, mode 0770: only who administers the
+/// The folder has the group of the database's own directory, mode 0770: only administrators of the
 /// policy can make a daemon up, or take one away; the daemon puts back what was taken.
 std::filesystem::path record_folder(const std::filesystem::path& database);
 
-/// The records of a database, for whoever reads them.
+/// The records of a database, for reading them.
 class RecordFolder {
  public:
   /// `database` by whatever path. kNotFound: no daemon ever ran on it. kSystem: this process may
@@ -73,7 +73,7 @@ class OwnRecord {
   OwnRecord(const OwnRecord&) = delete;
   OwnRecord& operator=(const OwnRecord&) = delete;
 
-  /// Whether whoever opens the folder of this database finds it.
+  /// Whether a process that opens the folder of this database finds the record.
   bool stands(const std::filesystem::path& database) const;
   /// The destructor leaves it there, unlocked.
   void leave_behind() { is_left_ = true; }
@@ -94,7 +94,7 @@ std::string socket_name(std::string_view id);
 /// A new id.
 std::string new_record_id();
 
-/// What is written in a record's file, and read from it; none if it makes no sense.
+/// The text of a record's file, and the record by its text; none if the text makes no sense.
 std::string to_text(const DaemonRecord& record);
 std::optional<DaemonRecord> from_text(const std::string& text);
 

@@ -11,14 +11,14 @@
 
 namespace grantfs::control {
 
-/// An answer as it is sent, and for whom.
+/// An answer as it is sent, and its client.
 struct FinishedReply {
   std::uint64_t client;
   std::string line;  ///< with its newline, at most kMaxLineBytes
 };
 
-/// Where answers arrive for the server's thread. Held by the server and by every reply that is
-/// still out: whoever answers late finds it, though the server has gone. All methods may be called
+/// Where answers arrive for the server's thread. The server and every reply that is still out hold
+/// the queue, so that a late answer finds it though the server has gone. All methods may be called
 /// from any thread.
 class ReplyQueue : public std::enable_shared_from_this<ReplyQueue> {
  public:

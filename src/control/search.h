@@ -31,7 +31,7 @@ struct KnownDaemon {
 /// found unlocked, a daemon that was killed may still have its connection, and what it lent.
 inline constexpr std::chrono::milliseconds kDying{20};
 
-/// Which daemons run on a database.
+/// The daemons that run on a database.
 struct KnownDaemons {
   std::optional<RecordFolder> folder;
   std::vector<KnownDaemon> daemons;  ///< that lived when they were looked for, by id
@@ -46,7 +46,8 @@ struct KnownDaemons {
 /// committed before.
 KnownDaemons known_daemons(const std::filesystem::path& database);
 
-/// Removes what a daemon left that was killed, where this process may. Only once its lease is over.
+/// Removes the files of a daemon that was killed, where this process may. Call it only once the
+/// daemon's lease is over.
 void remove_record(const KnownDaemons& known, const KnownDaemon& killed);
 
 }  // namespace grantfs::control

@@ -5,8 +5,8 @@
 
 namespace grantfs {
 
-/// The way to the background, in two steps, so that whoever started the daemon waits until its
-/// mount answers and gets the exit status if it never does.
+/// The way to the background has two steps, so that the process that started the daemon waits until
+/// the mount answers, and gets the exit status if it never does.
 ///
 /// fork() must come before any thread and before anything that belongs to one process (locks,
 /// SQLite, /proc/self). libfuse's fuse_daemonize() tells the parent too early.
@@ -20,8 +20,8 @@ class Background {
   /// standard ones, are closed.
   static Result<Background> fork();
 
-  /// The mount answers: lets the parent go, and gives up terminal and working directory; tells
-  /// systemd (sd_notify(3)) if it is listening. From any thread, once.
+  /// Says that the mount answers: lets the parent go, gives up terminal and working directory, and
+  /// tells systemd (sd_notify(3)) if it is listening. From any thread, once.
   void ready();
 
  private:

@@ -4,7 +4,8 @@
 
 namespace grantfs {
 
-/// While it lives, the signals that end the daemon wait: threads started meanwhile never get them.
+/// While this object lives, the signals that end the daemon are blocked, and threads that are
+/// started meanwhile never get them.
 class BlockedSignals {
  public:
   BlockedSignals() {

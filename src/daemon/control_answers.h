@@ -8,10 +8,11 @@
 
 namespace grantfs {
 
-/// Answers what is asked by the control socket: status, recall, bind, bindings. Any thread.
+/// Answers the commands of the control socket: status, recall, bind, bindings. Any thread.
 class ControlAnswers {
  public:
-  /// From now on all is answered; before, that the daemon is starting. `serving` must outlive this.
+  /// Begins to answer all commands; before this call, the answer is that the daemon is starting.
+  /// `serving` must outlive this object.
   void begin(const Serving& serving) { serving_ = &serving; }
 
   /// A ControlHandler.

@@ -6,12 +6,12 @@
 
 namespace grantfs {
 
-/// Where the control socket is if no option says otherwise: a file in /run/grantfs for each mount
-/// point, with a name that shows which.
+/// The default path of the control socket: a file in /run/grantfs for each mount point, whose name
+/// shows the mount point.
 std::filesystem::path default_control_path(const std::filesystem::path& mountpoint);
 
-/// The group that administers, and may use the socket: that of the directory that holds the
-/// database, as it is now.
+/// The group of administrators, which may use the socket: the present group of the directory that
+/// holds the database.
 gid_t administrators(const std::filesystem::path& database);
 
 }  // namespace grantfs

@@ -14,7 +14,7 @@ class EndWatch {
   EndWatch(const EndWatch&) = delete;
   EndWatch& operator=(const EndWatch&) = delete;
 
-  /// Once, when all is to end. Without memory for a thread, the program may have to wait.
+  /// Call it once, when all is to end. Without memory for a thread, the program may have to wait.
   void begin();
 
  private:

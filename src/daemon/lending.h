@@ -11,20 +11,22 @@
 
 namespace grantfs {
 
-/// Whether the mount lends anything to the kernel, and what becomes of that when the daemon is not
-/// known any more, or the store is another one. One call at a time of each.
+/// Switches the lending of a mount off and on, and recalls what was lent, when the daemon is not
+/// known at its database any more, or when the store is another one. Of each method one call at a
+/// time.
 class Lending {
  public:
-  /// All must outlive it. `lease`: the longest that anything is lent, but for files in steady use.
+  /// All must outlive this object. `lease`: the longest time for which anything but files in steady
+  /// use is lent.
   Lending(Tree& tree, FuseMount& mount, Recaller& recaller, Troubles& troubles,
           std::filesystem::path store, std::chrono::seconds lease);
 
-  /// Those who take access away know of this daemon from now on (`trouble` is empty), or do not,
-  /// and why. Then nothing is lent, and when this returns, the kernel has nothing that was lent
-  /// before.
+  /// Says whether commands that take access away can know of this daemon from now on: `trouble` is
+  /// empty, or says why they cannot. While they cannot, nothing is lent, and when this call
+  /// returns, the kernel has nothing that was lent before.
   void set_known(const std::string& trouble);
-  /// The store is away, and why; or, with an empty text, it is there, in another directory than
-  /// before. When this returns, the kernel has nothing that was lent before.
+  /// Says why the store is away or, by an empty text, that it is there again, in another directory
+  /// than before. When this call returns, the kernel has nothing that was lent before.
   void set_store(const std::string& trouble);
 
  private:

@@ -8,7 +8,7 @@
 
 namespace grantfs {
 
-/// What is mounted where, in this mount namespace: /proc/self/mountinfo (proc(5)) as of one moment.
+/// The mounts of this mount namespace at one moment, by /proc/self/mountinfo (proc(5)).
 class MountTable {
  public:
   /// Empty where it cannot be read.
@@ -21,7 +21,7 @@ class MountTable {
   const MountInfo* containing(const std::filesystem::path& path) const;
   /// Whether the path is on, or leads through, a mount of that type.
   bool leads_through(const std::filesystem::path& path, std::string_view type) const;
-  /// Whether one is the other or lies in it, be it by bind mounts of the same file system.
+  /// Whether one path is the other or lies in it, also by bind mounts of the same file system.
   bool lies_inside(const std::filesystem::path& inner, const std::filesystem::path& outer) const;
 
  private:

@@ -16,13 +16,13 @@
 
 namespace grantfs {
 
-/// When decisions are made; the same ones either way.
+/// The times at which decisions are made. The decisions are the same either way.
 enum class Enforcement {
   kLease,  ///< at lookup, and lent to the kernel
   kOpen,   ///< at every open and opendir besides
 };
 
-/// What `-o` says. Paths are absolute.
+/// The options of `-o`. Paths are absolute.
 struct MountOptions {
   std::optional<std::filesystem::path> database;
   std::optional<std::filesystem::path> source;  ///< the configuration of a policy source
@@ -44,11 +44,11 @@ struct MountOptions {
 };
 
 /// Reads a comma-separated list as -o takes it; a backslash makes the next character ordinary.
-/// What mount(8) and fstab add is accepted where it is harmless. kInvalid names the option that is
-/// unknown, with the nearest known one, or whose value is not one, with those that are.
+/// Options that mount(8) and fstab add are accepted where they are harmless. kInvalid names an
+/// unknown option and the nearest known one, or an option with a wrong value and the right values.
 Result<MountOptions> parse_mount_options(std::string_view list);
 
-/// What `--help` says of each option.
+/// The text of `--help` about each option.
 std::string describe_mount_options();
 
 }  // namespace grantfs

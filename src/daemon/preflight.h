@@ -9,7 +9,7 @@
 
 namespace grantfs {
 
-/// What is to be mounted where; absolute, with symbolic links resolved.
+/// The store, the mount point and the database of a mount; absolute, with symbolic links resolved.
 struct MountPlan {
   std::filesystem::path store;
   std::filesystem::path mountpoint;
@@ -26,17 +26,17 @@ Result<MountPlan> plan_mount(const std::filesystem::path& store,
                              const std::filesystem::path& mountpoint,
                              const std::filesystem::path& database);
 
-/// What to do about a store that others than its owner and group may enter, past the mount; empty
-/// if they may not, or a folder above keeps them out.
+/// Advice about a store that others than its owner and group may enter, past the mount. Empty if
+/// they may not, or if a folder above keeps them out.
 std::string store_open_to_others(const std::filesystem::path& store);
 
-/// Where the database of a source may not lie: where a database of ours may not.
+/// Checks the place of a source's database, which may not lie where a policy database may not.
 Result<void> check_source(const MountPlan& plan, const std::filesystem::path& database);
 
-/// What is to be known of the directory at a mount point, whatever is mounted on it.
+/// The facts about the directory at a mount point, whatever is mounted on it.
 struct Underlying {
-  /// Whether others than root may pass it. Then, while nothing is mounted, a web server finds that
-  /// files are missing (404); otherwise, that it may not look (403).
+  /// Whether others than root may pass the directory. If so, a web server finds files missing (404)
+  /// while nothing is mounted; otherwise it may not look (403).
   bool admits_others = false;
 };
 

@@ -11,12 +11,12 @@ namespace grantfs {
 /// executes can gain a privilege. kSystem, with what to do.
 Result<void> check_may_mount();
 
-/// Keeps what passes through this process out of other hands: no core dump, no ptrace by the same
-/// uid, nothing written that others may read. And gives up every capability but those in use, for
-/// this process and whatever it should ever execute. Once, before threads start.
+/// Keeps the secrets of this process out of other hands: no core dump, no ptrace by the same uid,
+/// no file that others may read. Also gives up every capability that is not in use, for this
+/// process and all programs that it executes. Call it once, before threads start.
 Result<void> drop_privileges();
 
-/// As many descriptors as the hard limit allows; how many those are.
+/// Raises the limit of descriptors to the hard limit, and returns it.
 std::size_t raise_descriptor_limit();
 
 }  // namespace grantfs

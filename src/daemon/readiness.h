@@ -7,8 +7,8 @@
 
 namespace grantfs {
 
-/// Has `background` told once the mount answers, and says so in the log: on a thread of its own,
-/// for it asks the mount, which the caller is about to run. A mount that lacks what was demanded is
+/// Tells `background` and the log once the mount answers. It has a thread of its own, because it
+/// asks the mount, which the caller is about to run. A mount that lacks a demanded feature is
 /// stopped.
 class Readiness {
  public:

@@ -11,10 +11,10 @@
 
 namespace grantfs {
 
-/// Keeps the daemon known at its database (control/publication.h), on a thread of its own that
-/// watches the folder of records (inotify(7)) and looks at it once a second besides: what somebody
-/// took away is put back. While the daemon is not known, it must not lend: whoever takes access
-/// away would not wait for it.
+/// Keeps the daemon known at its database (control/publication.h). A thread watches the folder of
+/// records (inotify(7)), looks at it once a second besides, and puts back a record or socket that
+/// somebody took away. While the daemon is not known, it must not lend, because commands that take
+/// access away would not wait for it.
 class RecordKeeper {
  public:
   struct Options {
@@ -28,19 +28,20 @@ class RecordKeeper {
   RecordKeeper(const RecordKeeper&) = delete;
   RecordKeeper& operator=(const RecordKeeper&) = delete;
 
-  /// To be called before anything is lent, and once. Why the daemon cannot be known; empty: it is.
+  /// Publishes the record. Call it once, before anything is lent. Returns why the daemon cannot be
+  /// known; empty if it is known.
   std::string publish();
-  /// From now on the record is watched, and `lending`, which must outlive the thread, is told of
-  /// changes.
+  /// Begins to watch the record, and tells `lending`, which must outlive the thread, of changes.
   void watch(Lending& lending);
   /// Ends the thread and the socket; the record stays until the destructor.
   void stop();
-  /// After stop(): the record stays for good, as that of a daemon that was killed does. What was
-  /// lent stands, and whoever takes access away has to wait for it.
+  /// Makes the record stay after the destructor, as that of a killed daemon does; call it after
+  /// stop(). What was lent still stands, and commands that take access away have to wait for the
+  /// lease.
   void leave_behind();
 
  private:
-  /// Why it failed; empty: it did not.
+  /// Returns why it failed; empty if it did not.
   std::string try_to_publish();
   void run(Lending& lending);
   void keep(Lending& lending);

@@ -16,7 +16,7 @@
 
 namespace grantfs {
 
-/// The parts of a daemon that serves, for who reports on them. All outlive it.
+/// The parts of a daemon that serves, for the reports on them. All parts outlive this object.
 struct Serving {
   const MountPlan& plan;
   const MountOptions& options;

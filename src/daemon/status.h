@@ -6,8 +6,9 @@
 
 namespace grantfs {
 
-/// Writes what `grantctl status` shows into an empty object, which is the caller's to empty
-/// (control/document.h). Makes a decision of its own, to see whether decisions can be made.
+/// Writes the status that `grantctl status` shows into an empty object, which the caller must empty
+/// afterwards (control/document.h). It makes a decision of its own, to see whether decisions can be
+/// made.
 void write_status(const Serving& serving, nlohmann::json& status);
 
 }  // namespace grantfs

@@ -8,15 +8,16 @@
 
 namespace grantfs {
 
-/// Compares a store with its path once a second and has it follow (Store::follow()), on a thread of
-/// its own, since looking may wait for a disk that hangs.
+/// Compares a store with its path once a second, and makes the store follow the path
+/// (Store::follow()). It has a thread of its own, because looking may wait for a disk that hangs.
 class StoreFollower {
  public:
-  /// `lending` is told, on the thread, what became of the store. Both must stay until stop().
+  /// The thread tells `lending` of changes of the store. Both arguments must live until stop().
   StoreFollower(Store& store, std::filesystem::path path, Lending& lending);
-  /// Whether a look has not come back for seconds: the store hangs. Any thread.
+  /// Whether the store hangs: a look at it has not come back for seconds. Any thread.
   bool waits() const;
-  /// Ends the thread; one that waits for a disk is left to itself, and touches nothing any more.
+  /// Ends the thread. A thread that waits for a disk is left to itself, and touches nothing any
+  /// more.
   void stop();
   ~StoreFollower() { stop(); }
   StoreFollower(const StoreFollower&) = delete;

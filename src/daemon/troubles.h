@@ -10,7 +10,7 @@
 
 namespace grantfs {
 
-/// What has gone wrong, as `grantctl status` says it. Thread-safe.
+/// The troubles of a daemon, as `grantctl status` shows them. Thread-safe.
 class Troubles {
  public:
   /// A decision that failed, for which access was denied.
@@ -19,16 +19,16 @@ class Troubles {
     Timestamp at{};
   };
 
-  /// Warns, but not every time, and remembers it. Quick.
+  /// Remembers a failed decision, and warns of it, but not every time. Quick.
   void decision_failed(const Error& error);
   FailedDecision last_failed_decision() { return *failed_.lock(); }
 
-  /// Why the store is away; empty: it is there, as at first.
+  /// Sets why the store is away; empty: it is there, as at first.
   void set_store_away(const std::string& why) { *store_away_.lock() = why; }
   std::string store_away() { return *store_away_.lock(); }
 
-  /// Why nothing is lent to the kernel: those who take access away cannot know of this daemon, of
-  /// which this warns. Empty: they know of it.
+  /// Sets why nothing is lent to the kernel, and warns of it: commands that take access away cannot
+  /// know of this daemon. Empty: they know of it.
   void set_unknown(const std::string& why);
   std::string unknown() { return *unknown_.lock(); }
 

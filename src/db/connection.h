@@ -37,22 +37,23 @@ class Connection {
   Result<void> execute(const char* sql);
   /// Exactly one statement. A name in double quotes is never taken for a text.
   Result<Statement> prepare(std::string_view sql);
-  /// From now on only what ReadingOnly lets through is prepared, of the tables and views that the
-  /// database has now; virtual tables are of no use any more; and no value is longer than 64 KiB.
-  /// For SQL and schemas that are not our own, where one call of a function could take minutes and
-  /// the machine's memory. To be called again when the schema has changed; no use after an error.
+  /// From now on the connection prepares only statements that ReadingOnly lets through, on the
+  /// tables and views that the database has now. Virtual tables cannot be used any more, and no
+  /// value is longer than 64 KiB. For SQL and schemas that are not our own, where one call of a
+  /// function could take minutes and the machine's memory. To be called again when the schema has
+  /// changed; no use after an error.
   Result<void> allow_only_reading();
-  /// What runs longer than this from now on is interrupted, with an error. Looked at between
-  /// instructions of SQLite's: costs one reading of the clock, and one for every 1,000 of them.
+  /// Interrupts, with an error, statements that run longer than this from now on. Costs one reading
+  /// of the clock, and another for every 1,000 instructions of SQLite's.
   void limit_time(std::chrono::milliseconds limit);
   /// First column of the first row, for PRAGMAs and counts; kNotFound if there is no row.
   Result<std::int64_t> query_integer(std::string_view sql);
   /// Rows changed by the last INSERT, UPDATE or DELETE.
   std::int64_t changes() const;
   bool in_transaction() const;
-  /// Of the newest commit there is, by whatever process. If it is the same as before, nothing was
-  /// committed in between: what SQLite goes by too, but without a system call. None if that cannot
-  /// be told: while a commit is being written, or where the journal is not a WAL.
+  /// The newest commit, by any process. If it is the same as before, nothing was committed in
+  /// between: SQLite compares the same thing, but this costs no system call. None if that cannot be
+  /// told: while a commit is being written, or where the journal is not a WAL.
   std::optional<CommitStamp> newest_commit();
 
  private:

@@ -12,8 +12,8 @@ namespace grantfs::db {
 /// The error that the connection met last. Its message begins with the path of the database.
 Error last_error(sqlite3* handle);
 
-/// What an error of a connection says, but for the path of the database that it begins with: for a
-/// message that has named it already.
+/// The message of a connection's error without the database's path in front, for a text that has
+/// named the database already.
 std::string without_path(const Error& error, const std::filesystem::path& database);
 
 }  // namespace grantfs::db

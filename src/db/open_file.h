@@ -2,10 +2,10 @@
 
 namespace grantfs::db {
 
-/// From now on SQLite opens regular files and directories only. Whoever may write to the directory
-/// of a database, such as an application in that of its own, could put a FIFO in the place of a
-/// journal, and whoever opens that to read would wait for ever; or a link to a device, or to a file
-/// that is not his, which SQLite would write to. For the whole process; any thread, any number of
+/// Makes SQLite open regular files and directories only, from now on. An application that may write
+/// to the directory of its own database could put a FIFO in the place of a journal, and a reader
+/// would wait for it for ever. It could also put a link there to a device, or to a file of another
+/// user, which SQLite would write to. The call is for the whole process. Any thread, any number of
 /// times.
 void use_own_open();
 

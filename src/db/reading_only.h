@@ -12,11 +12,11 @@
 
 namespace grantfs::db {
 
-/// What SQL that is not our own may do: read tables and views of the one database, by functions of
-/// a list, and ask the PRAGMAs data_version and schema_version. Everything else is refused: virtual
-/// tables, those of pragmas included (SQLite before 3.41 refused these by itself, later ones do
-/// not), other databases, functions that do more than compute. A judge for
-/// sqlite3_set_authorizer().
+/// Limits SQL that is not our own. It may read tables and views of the one database, use the
+/// functions of a list, and ask the PRAGMAs data_version and schema_version. Everything else is
+/// refused: virtual tables, those of pragmas included (SQLite before 3.41 refused these by itself,
+/// later ones do not), other databases, functions that do more than compute. It is an authorizer
+/// for sqlite3_set_authorizer().
 ///
 /// One connection, one thread at a time.
 class ReadingOnly {

@@ -8,12 +8,12 @@
 
 namespace grantfs::db {
 
-/// What the newest commit of a WAL database is known by: the header of the WAL-index, whose change
-/// counter, salts and checksums every commit changes (https://sqlite.org/walformat.html, 2.1.1).
+/// The mark of a WAL database's newest commit: the header of the WAL-index, whose change counter,
+/// salts and checksums every commit changes (https://sqlite.org/walformat.html, 2.1.1).
 using CommitStamp = std::array<std::uint32_t, 12>;
 
-/// Whether nothing was committed between the two, and only the journal begun anew after a
-/// checkpoint: a writer does so first of all, well before it commits, so that whoever looks in
+/// Whether nothing was committed between the two headers, and only the journal was begun anew after
+/// a checkpoint. A writer does that first of all, well before it commits, so that a reader in
 /// between finds another header and the same contents (walRestartHdr() in SQLite's wal.c).
 bool only_restarted(const CommitStamp& before, const CommitStamp& after);
 

@@ -108,8 +108,9 @@ class SharedSecret {
   explicit SharedSecret(std::string_view bytes) : SharedSecret(Secret(bytes)) {}
   /// Of a string that is given up, which is wiped. Implicit, since nothing is left of it.
   template <std::same_as<std::string> Text>
-  SharedSecret(Text&& text)  // NOLINT(google-explicit-constructor)
-      : SharedSecret(std::string_view(text)) {
+  // Nothing is hidden by it, since Text is std::string and nothing else.
+  // NOLINTNEXTLINE(google-explicit-constructor,bugprone-forwarding-reference-overload)
+  SharedSecret(Text&& text) : SharedSecret(std::string_view(text)) {
     ::explicit_bzero(text.data(), text.size());
     text.clear();
   }

@@ -14,8 +14,8 @@
 // What the policy answers: decisions, roots of views, listings, explanations.
 namespace grantfs {
 
-/// What the policy says of one identity and one path. It knows nothing of what the store holds:
-/// a file need not exist to be granted, and a path that exists may be none's.
+/// The access of one identity to one path. The policy knows nothing of what the store holds: a file
+/// need not exist to be granted, and a path that exists may be nobody's.
 enum class Access : std::uint8_t {
   kClosed,   ///< the identity itself is void: no such session, expired, or bound elsewhere
   kNone,     ///< no live rule covers the path, and none lies below it
@@ -54,14 +54,15 @@ struct ListedName {
   Access access;  ///< kPassage or kRead
 };
 
-/// What an identity may see in a folder. With kRead, everything the store has there, and `names`
-/// is empty; with kPassage, of what the store has there, `names` alone (sorted, each once).
+/// The names that an identity may see in a folder. With kRead these are all that the store has
+/// there, and `names` is empty. With kPassage they are those of `names` that the store has (sorted,
+/// each once).
 struct Listing {
   Access access = Access::kNone;
   std::vector<ListedName> names;
 };
 
-/// What lets somebody in: ownership, a grant, or what an application's own database says.
+/// A rule lets a principal in: an ownership, a grant, or an answer of the policy source.
 struct Rule {
   enum class Kind { kOwner, kGrant, kSource };
   Kind kind;
@@ -70,7 +71,7 @@ struct Rule {
   Expiry expires;  ///< an ownership never expires
 };
 
-/// Why access is what it is, for people.
+/// The reasons for an access, for people.
 struct Explanation {
   Access access = Access::kNone;
   /// The session, if the identity is one: unset where no such session exists.
@@ -100,8 +101,8 @@ struct Explanation {
   std::optional<Rule> rule;
   /// How the identity comes to be the rule's principal: its own principal first, the rule's last.
   std::vector<Principal> membership;
-  /// What would allow it, had it not expired: grants as they are, and grants reached only through
-  /// an expired membership. Nearest path first.
+  /// The rules that would allow the access, had they not expired: grants, and grants that are
+  /// reached only through an expired membership. Nearest path first.
   std::vector<Rule> expired;
   /// Who else the path is open to: the owner of the path or of the nearest folder above it.
   std::optional<Rule> owner;

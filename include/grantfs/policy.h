@@ -20,7 +20,7 @@
 
 namespace grantfs {
 
-/// Why the feed does not say what a commit took away.
+/// The reasons for which the feed does not explain a commit.
 enum class Unexplained : std::uint8_t {
   kForeignCommit,  ///< the policy's revision did not rise: a table of somebody else's, as a rule
   kSchema,         ///< the schema was changed, or the triggers are not ours
@@ -149,7 +149,7 @@ class Policy {
   /// The key that the database holds for hashing the store's inode numbers, made by init.
   Result<std::array<unsigned char, 16>> inode_key();
 
-  /// What the queries of the source lack: an index each, as the SQL that makes it. None if all is
+  /// The indexes that the queries of the source lack, each as the SQL that makes it. None if all is
   /// well, or there is no source.
   Result<std::vector<std::string>> source_advice();
 

@@ -35,7 +35,7 @@ class Principal {
 
   Kind kind() const { return kind_; }
   const std::string& text() const { return text_; }
-  /// What follows the colon; empty for `public`.
+  /// The text after the colon; empty for `public`.
   std::string_view name() const;
 
   friend bool operator==(const Principal& a, const Principal& b) { return a.text_ == b.text_; }

@@ -16,7 +16,8 @@ class ByProcess final : public Door {
       : Door(context, {.name = name, .inode = 15, .places = {.at_root = true}}) {}
 
   Result<Opening, Errno> open(const Visit& visit) const override {
-    // The caller's own session or none: whatever else is bound, and to whom, is the same EACCES.
+    // Only the caller's own POSIX session leads anywhere. All other numbers are EACCES, bound or
+    // not.
     auto process = context().processes.of(visit.caller);
     if (process == nullptr) return deny(EACCES);
     const std::string session = std::to_string(process->session());

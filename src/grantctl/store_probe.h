@@ -9,7 +9,7 @@
 
 namespace grantctl {
 
-/// What the store has at a path.
+/// The thing that the store has at a path.
 enum class StoreContent {
   kUnknown,  ///< the store cannot be looked into (by this user), or where it is is not known
   kAbsent,   ///< nothing, or nothing without a symbolic link on the way

@@ -62,7 +62,7 @@ class SteadyFiles {
   /// The entries by which the kernel knows these files.
   std::vector<KernelEntry> entries();
 
-  /// Nothing is kept from now on, and before `until`.
+  /// Keeps no file from now until `until`.
   void pause(Time until);
   void clear();
 
@@ -73,9 +73,11 @@ class SteadyFiles {
   /// any more; the next lookup may have them kept again. Costs a system call a file, and three a
   /// folder. One thread at a time.
   StoreChanges check(const Store& store, Time now);
-  /// Whether more may be kept. However many there are, looking at them must not take long.
+  /// Sets whether no more files are kept (`full`), because one look at all files must not take
+  /// long.
   void limit(bool full);
-  /// All there is was seen at `then` or later, and the kernel knows what was not as it was.
+  /// Notes that every file was seen at `then` or later, and that the kernel knows of those that had
+  /// changed.
   void seen_again(Time then);
 
  private:

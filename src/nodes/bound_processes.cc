@@ -23,10 +23,10 @@ BoundProcess::BoundProcess(pid_t session, UniqueFd leader, SessionBearer bearer)
     : session_(session), leader_(std::move(leader)), bearer_(std::move(bearer)) {}
 
 bool BoundProcess::admits(const Caller& caller) const {
-  // The session first, the leader afterwards. A leader cannot leave its session, and the kernel
-  // gives its number to nobody else while it lives: if it lives now, then the session that had the
-  // number a moment ago was its own. In the other order, the leader and its whole session could end
-  // in between, and the caller be in another session of that number.
+  // The POSIX session is asked for first, its leader afterwards. A leader cannot leave its session,
+  // and the kernel gives its number to nobody else while it lives. So if the leader lives now, the
+  // session that had the number a moment ago was its own. In the other order, the leader and its
+  // whole session could end in between, and the caller be in another session of that number.
   return session_of(caller) == session_ && lives();
 }
 
@@ -38,7 +38,7 @@ bool BoundProcess::lives() const {
 
 bool BoundProcess::is_of_the_past() const {
   // A number is free only when neither a process nor a session has it any more (free_pid() in the
-  // kernel's pid.c): as long as anyone is left of the session, no new process can have it.
+  // kernel's pid.c): as long as a process is left of the POSIX session, no new process can have it.
   const bool reaped =
       ::syscall(SYS_pidfd_send_signal, leader_.get(), 0, nullptr, 0U) != 0 && errno == ESRCH;
   return reaped && ::getsid(session_) >= 0;

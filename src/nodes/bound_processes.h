@@ -26,7 +26,7 @@ std::optional<pid_t> session_of(const Caller& caller);
 /// lives. Thread-safe.
 class BoundProcess {
  public:
-  /// `leader` is a pidfd (pidfd_open(2)) of the process `session`, which leads its session.
+  /// `leader` is a pidfd (pidfd_open(2)) of the process `session`, which leads its POSIX session.
   BoundProcess(pid_t session, UniqueFd leader, SessionBearer bearer);
   ~BoundProcess() = default;
   BoundProcess(const BoundProcess&) = delete;
@@ -40,8 +40,8 @@ class BoundProcess {
   bool admits(const Caller& caller) const;
   /// Whether the POSIX session is still bound: its leader lives, and end() was not called.
   bool lives() const;
-  /// Whether another process has been given the leader's number, so that a session of this number
-  /// is not the one that was bound.
+  /// Whether another process has been given the leader's number, so that a POSIX session of this
+  /// number is not the one that was bound.
   bool is_of_the_past() const;
   /// Ends the binding: nobody is admitted any more.
   void end() { ended_ = true; }

@@ -8,7 +8,7 @@
 
 namespace grantctl::nginxconf {
 
-/// What is wrong with a path.
+/// The fault of a path.
 struct Fault {
   std::string rule;
   std::string what;  ///< what stands behind "root /x leads ..."

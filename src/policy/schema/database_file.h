@@ -12,7 +12,7 @@
 
 namespace grantfs {
 
-/// Which files the database is, to notice that another has taken its place.
+/// The files of a database, kept to notice that another has taken its place.
 struct DatabaseFiles {
   struct File {
     std::uint32_t device_major = 0;
@@ -30,7 +30,7 @@ struct DatabaseFiles {
   friend bool operator==(const DatabaseFiles&, const DatabaseFiles&) = default;
 };
 
-/// What others may do with the directory of a database.
+/// The use that others may make of a database's directory.
 enum class DirectoryMay {
   kBeClosed,  ///< nothing: of a policy database
   kBeRead,    ///< anything but write to it: of an application's own
@@ -44,8 +44,8 @@ Result<DatabaseFiles> identify_database(const std::filesystem::path& database,
 
 /// identify_database(), asked again and again: the directory is watched (inotify(7)), and looked at
 /// only when something but the files' contents has changed in it, or 10 ms have passed, for a
-/// folder further up may be moved. Costs one system call otherwise, under no lock. Thread-safe:
-/// whoever asks after a change is told of it.
+/// folder further up may be moved. Costs one system call otherwise, under no lock. Thread-safe: a
+/// caller that asks after a change gets the files after it.
 class DatabaseWatch {
  public:
   explicit DatabaseWatch(std::filesystem::path database,
@@ -82,7 +82,8 @@ Result<void> check_has_one_name(const std::filesystem::path& database);
 /// others, ours, of our schema. kDatabase, kInvalid or kNotFound otherwise.
 Result<db::Connection> open_for_reading(const PolicyOptions& options, DatabaseFiles::File file);
 
-/// That the database holds what it must not: its path, and what is wrong.
+/// The error for a database with contents that it must not have. It names the path, and says what
+/// is wrong.
 Error damaged(const std::filesystem::path& database, std::string_view what);
 
 }  // namespace grantfs

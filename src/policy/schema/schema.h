@@ -24,13 +24,13 @@ inline std::int64_t current_schema_version() {
 /// From this version on, the path of the whole store is "."; before, it was an empty text.
 inline constexpr std::int64_t kFirstSchemaWithoutBlankPaths = 5;
 
-/// Is this a policy database that a program of our schema may use? kDatabase, saying what it is
-/// instead: not ours, older (run `grantctl init`), newer (upgrade the program).
+/// Checks that this is a policy database that a program of our schema may use. kDatabase, saying
+/// what it is instead: not ours, older (run `grantctl init`), newer (upgrade the program).
 Result<void> check_schema(db::Connection& connection, const std::filesystem::path& database);
 
-/// Is each table a table: STRICT, with the columns that init gives it, none of them computed? A
-/// view of its name could say anything, and take for ever to say it. kDatabase, naming it. Holds
-/// for as long as the database's schema_version stays the same.
+/// Checks that each table is a table: STRICT, with the columns that init gives it, none of them
+/// computed. A view of the same name could say anything, and take for ever to say it. kDatabase,
+/// naming the table. Holds for as long as the database's schema_version stays the same.
 Result<void> check_tables(db::Connection& connection, const std::filesystem::path& database);
 
 /// Runs the missing migrations in one transaction. Returns how many there were. kDatabase for a
@@ -38,20 +38,22 @@ Result<void> check_tables(db::Connection& connection, const std::filesystem::pat
 Result<int> migrate_schema(db::Connection& connection, const std::filesystem::path& database,
                            std::span<const char* const> migrations);
 
-/// What is known of the file at the path of a database.
+/// The kinds of file at the path of a database.
 enum class Claim {
   kOurs,     ///< a policy database
   kUnknown,  ///< it could be one, or is none yet
 };
 
-/// The directory of a policy database must give others no permission at all: whoever can enter it
-/// could tamper with the files SQLite keeps beside the database. kInvalid; with the chmod to run if
-/// the database is `kOurs` and nothing else lies there: it must never be that of /etc.
+/// Checks that the directory of a policy database gives others no permission at all: a user who can
+/// enter it could tamper with the files that SQLite keeps beside the database. kInvalid; with the
+/// chmod to run if the database is `kOurs` and nothing else lies there: it must never be that of
+/// /etc.
 Result<void> check_directory_is_private(const std::filesystem::path& database, Claim claim);
 
-/// The file and its directory must be closed to whoever must not decide: no permission at all for
-/// others on the directory, no write permission for others on the file. kInvalid if not, with the
-/// chmod to run as above, but kDatabase if the file is none of ours; kNotFound if there is none.
+/// Checks that the file and its directory are closed to users who must not decide: no permission at
+/// all for others on the directory, no write permission for others on the file. kInvalid if not,
+/// with the chmod to run as above, but kDatabase if the file is none of ours; kNotFound if there is
+/// none.
 Result<void> check_database_is_private(const std::filesystem::path& database);
 
 }  // namespace grantfs

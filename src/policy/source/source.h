@@ -18,9 +18,9 @@
 
 namespace grantfs {
 
-/// What an application's own database says, by the queries of its SourceConfig: one connection,
-/// one thread at a time. What is not as the configuration promises is an error, and denies. After
-/// an error it is of no further use.
+/// A source reads an application's own database by the queries of its SourceConfig. It has one
+/// connection, and one thread at a time. Anything that is not as the configuration promises is an
+/// error, and denies. After an error it is of no further use.
 class Source {
  public:
   /// Opens the database, which must be `file`, read-only, and checks the queries: each one
@@ -35,7 +35,8 @@ class Source {
   /// Whether anything was committed since the last call; true at the first.
   Result<bool> changed();
 
-  /// Whose token it is, if it is anybody's, and until when. Expired ones are told.
+  /// The principal of a token and its expiry; none if it is nobody's token. Expired tokens are
+  /// returned too.
   struct Bearer {
     Principal principal;
     Expiry expires;
@@ -85,7 +86,7 @@ class Source {
   Result<bool> next(const Query& query, db::Rows& rows) const;
   Result<Expiry> expires(const Query& query, const db::Rows& rows) const;
   Error wrong(const Query& query, std::string_view what) const;
-  /// The same of an error of the database's, whose kind it keeps.
+  /// The message for an error of the database's, whose kind is kept.
   Error wrong(const Query& query, const Error& error) const;
   /// The principal as the application knows it; none if it is not asked about.
   std::optional<std::string_view> asked_about(std::string_view principal) const;

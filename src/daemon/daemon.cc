@@ -139,13 +139,14 @@ class Daemon {
   }
 
   Result<void> begin_recalling() {
-    auto recaller = Recaller::start(tree_.withdrawal(), *policy_, *mount_,
-                                    {.on_idle = [this] { tree_.rest(); }});
+    auto recaller = Recaller::start(tree_.withdrawal(), *policy_, *mount_, {});
     if (!recaller) return recaller.error();
     recaller_ = std::move(*recaller);
     store_watcher_ =
         std::make_unique<StoreWatcher>(tree_.withdrawal(), *recaller_, *mount_,
                                        spans::share_of<spans::StoreLookShare>(options_.lease));
+    tree_.lender().set_recaller(*recaller_);
+    tree_.lender().set_store_watcher(*store_watcher_);
     lending_.emplace(tree_, *mount_, *recaller_, troubles_, plan_.store, options_.lease);
     return {};
   }
@@ -174,10 +175,6 @@ class Daemon {
     options.lending.lease = options_.lease;
     options.link_uses = &link_uses_;
     options.reads_by_node = enforcement_ == Enforcement::kLease;
-    options.lending.on_lent = [this](std::chrono::seconds longest) { recaller_->lent(longest); };
-    options.lending.vouch = [this] { recaller_->vouch(); };
-    options.on_changed = [this](NodeId node) { store_watcher_->forget_file(node); };
-    options.lending.on_steady = [this] { store_watcher_->watch(); };
     return options;
   }
 

@@ -34,9 +34,17 @@ void Lending::set_store(const std::string& trouble) {
     spdlog::error("{}; everything is refused until it is there", trouble);
   }
   // What is looked up from here on finds nothing, or what is there now.
-  tree_.steady_files().pause(std::chrono::steady_clock::now() + lease_);
+  tree_.lender().steady_files().pause(std::chrono::steady_clock::now() + lease_);
   recall_everything();
-  tree_.steady_files().clear();
+  tree_.lender().steady_files().clear();
+  tree_.rest();
+}
+
+void Lending::rest_if_idle() {
+  constexpr std::chrono::seconds kRestEvery{10};
+  const auto now = SteadyClock::now();
+  if (now < rests_from_ || recaller_.anything_lent()) return;
+  rests_from_ = now + kRestEvery;
   tree_.rest();
 }
 

@@ -28,8 +28,13 @@ class Lending {
   /// Says why the store is away or, by an empty text, that it is there again, in another directory
   /// than before. When this call returns, the kernel has nothing that was lent before.
   void set_store(const std::string& trouble);
+  /// Closes what is kept open in case it is asked for again, if nothing is lent, and gives back
+  /// memory: every ten seconds at most, however often it is called.
+  void rest_if_idle();
 
  private:
+  using SteadyClock = std::chrono::steady_clock;
+
   /// Returns when the kernel has nothing any more that was lent before.
   void recall_everything();
 
@@ -39,6 +44,7 @@ class Lending {
   Troubles& troubles_;
   const std::filesystem::path store_;
   const std::chrono::seconds lease_;
+  SteadyClock::time_point rests_from_ = SteadyClock::now();
 };
 
 }  // namespace grantfs

@@ -64,7 +64,9 @@ void RecordKeeper::run(Lending& lending) {
   for (bool goes_on = true; goes_on;) {
     try {
       goes_on = wait();
-      if (goes_on) keep(lending);
+      if (!goes_on) continue;
+      keep(lending);
+      lending.rest_if_idle();
     } catch (const std::exception&) {
       continue;  // no memory: what was not done is found undone at the next look
     }

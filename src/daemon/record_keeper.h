@@ -14,7 +14,8 @@ namespace grantfs {
 /// Keeps the daemon known at its database (control/publication.h). A thread watches the folder of
 /// records (inotify(7)), looks at it once a second besides, and puts back a record or socket that
 /// somebody took away. While the daemon is not known, it must not lend, because commands that take
-/// access away would not wait for it.
+/// access away would not wait for it. The same thread closes what is kept open when little is
+/// asked.
 class RecordKeeper {
  public:
   struct Options {

@@ -59,7 +59,7 @@ void write_counters(const Serving& serving, nlohmann::json& counted) {
   counted["recalls_of_everything"] = serving.recaller.counters().all_of_everything();
   counted["recalled_entries"] = serving.recaller.counters().entries.load();
   counted["nodes"] = serving.tree.node_count();
-  counted["steady_files"] = serving.tree.steady_files().size();
+  counted["steady_files"] = serving.tree.lender().steady_files().size();
   counted["open_files"] = serving.mount.open_handles();
   const RecallCounters& recalls = serving.recaller.counters();
   for (std::size_t i = 0; i < recalls.everything.size(); ++i) {

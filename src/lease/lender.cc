@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "lease/recaller.h"
+#include "lease/store_watcher.h"
+
 namespace grantfs {
 
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
 void Lender::lend_steadily() {
-  lends_steadily_ = options_.vouch != nullptr && options_.lease.count() > 0 &&
+  lends_steadily_ = recaller_ != nullptr && options_.lease.count() > 0 &&
                     options_.lease <= spans::kLongestLeaseToExtend;
 }
 
@@ -32,11 +35,15 @@ Loan Lender::loan(const Decision& decision, RecallMark mark, seconds longest) co
   return {decision, mark, soon};
 }
 
+void Lender::tell_of_change(NodeId node) {
+  if (store_watcher_ != nullptr) store_watcher_->forget_file(node);
+}
+
 std::optional<Loan> Lender::offer(const View& view, const Decision& decision,
                                   RecallMark mark) const {
   if (span_of(view, decision, options_.lease).count() == 0) return std::nullopt;
   // Before the entry counts as lent: a recall in between must not take it that nothing is.
-  if (options_.on_lent) options_.on_lent(options_.lease);
+  if (recaller_ != nullptr) recaller_->lent(options_.lease);
   return loan(decision, mark, options_.lease);
 }
 
@@ -51,7 +58,8 @@ nanoseconds Lender::left_of(nanoseconds span, SteadyTime begun) {
 
 nanoseconds Lender::folder_lease(bool holds_steady) const {
   if (!holds_steady) return options_.lease;
-  options_.vouch();
+  // No file below opens without a lookup that should not, once this returns.
+  recaller_->vouch();
   return spans::share_of<spans::FolderShare>(options_.lease);
 }
 
@@ -63,10 +71,10 @@ bool Lender::lend_longer(const KernelEntry& entry, const StorePath& path, const 
   const auto sighting = store_.sight(located);
   if (!sighting) return false;
   if (!nodes_.lent().hold_steady(entry.parent, options_.lease, kLongest)) return false;
-  if (options_.on_lent) options_.on_lent(spans::kSteadyLease);
+  if (recaller_ != nullptr) recaller_->lent(spans::kSteadyLease);
   const auto over = std::chrono::steady_clock::now() + kLongest;
   if (!steady_.keep({node, path, *sighting, entry, begun, over})) return false;
-  if (options_.on_steady) options_.on_steady();
+  if (store_watcher_ != nullptr) store_watcher_->watch();
   return nodes_.lent().lend_for(entry, lent, kLongest);
 }
 

@@ -15,6 +15,9 @@
 
 namespace grantfs {
 
+class Recaller;
+class StoreWatcher;
+
 /// The lender says for how long the kernel may keep an answer. Only answers in views for servers
 /// are lent, for a lease at most, and for no longer than the decision holds. A file in steady use
 /// is lent for longer (see SteadyFiles), and its folder for less. Thread-safe.
@@ -27,21 +30,17 @@ class Lender {
     std::chrono::seconds lease{0};
     /// CLOCK_REALTIME, by which expiries are kept.
     std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
-    /// Recaller::lent(). Called before anything is lent, with the longest time that it is lent for.
-    /// From any thread.
-    std::function<void(std::chrono::seconds)> on_lent{};
-    /// Recaller::vouch(). Called before the kernel is told that it may go on through a folder.
-    /// Returns when the kernel knows all losses and all changes in the store that are older than
-    /// checked_within(): after that, no file below the folder opens without a lookup unless it
-    /// should. From any thread.
-    std::function<void()> vouch{};
-    /// StoreWatcher::watch(). Called when files come into steady use. From any thread.
-    std::function<void()> on_steady{};
   };
 
   Lender(NodeTable& nodes, const Store& store, Options options)
       : nodes_(nodes), store_(store), options_(std::move(options)) {}
 
+  /// Has everything that is lent be taken back by the recaller. Without one, nothing takes back
+  /// what is lent, as in tests of the tree alone. Before the first lookup only, like the next two;
+  /// it must outlive the last lookup, and so must the watcher.
+  void set_recaller(Recaller& recaller) { recaller_ = &recaller; }
+  /// Has the watcher look at files in steady use, and forget what the kernel read of others.
+  void set_store_watcher(StoreWatcher& watcher) { store_watcher_ = &watcher; }
   /// From now on files in steady use may be lent for longer than a lease. Before the first lookup
   /// only, and only where everything can be recalled at once and files are read by node.
   void lend_steadily();
@@ -83,6 +82,8 @@ class Lender {
   /// file.
   std::chrono::nanoseconds steadily_left(NodeId node);
   SteadyFiles& steady_files() { return steady_; }
+  /// Has the kernel forget what it read of a file by this node, since the file has changed.
+  void tell_of_change(NodeId node);
 
  private:
   /// How long it is until then, but at most about an hour, which is more than any lease.
@@ -93,6 +94,8 @@ class Lender {
   NodeTable& nodes_;
   const Store& store_;
   const Options options_;
+  Recaller* recaller_ = nullptr;
+  StoreWatcher* store_watcher_ = nullptr;
   SteadyFiles steady_;
   bool lends_steadily_ = false;
 };

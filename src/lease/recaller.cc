@@ -256,7 +256,6 @@ bool Recaller::wait() {
     if (anything_lent()) {
       asleep_ = false;
     } else {
-      if (options_.on_idle) options_.on_idle();
       demand_.reset();
       if (review_) end_review();
       milliseconds = static_cast<int>(kIdlePoll.count());

@@ -83,8 +83,6 @@ class Recaller {
     std::chrono::milliseconds review_slice{2};
     /// The longest that a review may take in all: after that, the kernel forgets everything.
     std::chrono::milliseconds longest_review{500};
-    /// Called on the thread when nothing has been lent for a while. It must be quick.
-    std::function<void()> on_idle{};
   };
 
   /// Starts the thread, with all signals blocked. kSystem if there are no descriptors for it.
@@ -103,13 +101,16 @@ class Recaller {
   Recaller(const Recaller&) = delete;
   Recaller& operator=(const Recaller&) = delete;
 
-  /// Something was lent, for so long at most (Lender::Options::on_lent). Any thread; a few atomic
+  /// Something was lent, for so long at most (Lender::offer()). Any thread; a few atomic
   /// operations most of the time.
   void lent(std::chrono::seconds longest);
 
-  /// Lender::Options::vouch. Where this thread or the StoreWatcher did not keep up (the program was
-  /// stopped, the machine suspended, the disk hung), the kernel forgets everything before this
-  /// returns, and nothing is lent for longer than a lease for a while. Any thread.
+  /// Called before the kernel is told that it may go on through a folder. When it returns, no file
+  /// below opens, without a lookup, that should not: all losses and changes in the store from
+  /// before Lender::checked_within() are known to the kernel. Where this thread or the StoreWatcher
+  /// did not keep up (the program was stopped, the machine suspended, the disk hung), the kernel
+  /// forgets everything before this returns, and nothing is lent for longer than a lease for a
+  /// while. Any thread.
   void vouch();
 
   /// Has the kernel forget entries whose files have changed in the store, and then calls `done`, as

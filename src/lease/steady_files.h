@@ -28,7 +28,7 @@ struct StoreChanges {
 /// Systems"): a file's lease is long, that of the folder it lies in is short, and it takes both to
 /// open it, since the kernel looks at the folder's permissions before it takes a name in it
 /// (fuse_permission() in fs/fuse/dir.c, with default_permissions). The folder's lease is renewed
-/// only when it is known that what is lent below is still right: see Lender::Options::vouch. A
+/// only when it is known that what is lent below is still right: see Recaller::vouch(). A
 /// lookup would have told the kernel of changes in the store. It does not look up here, so check()
 /// looks at the store, and the kernel is told of what changed.
 ///

@@ -33,10 +33,10 @@ class StoreWatcher {
   StoreWatcher(const StoreWatcher&) = delete;
   StoreWatcher& operator=(const StoreWatcher&) = delete;
 
-  /// Wakes the watcher, because files may have come into steady use (Lender::Options::on_steady).
+  /// Wakes the watcher, because files may have come into steady use (Lender::lend_longer()).
   /// Any thread.
   void watch();
-  /// Says that a file has changed since the kernel read it by that node (TreeOptions::on_changed).
+  /// Says that a file has changed since the kernel read it by that node (Lender::tell_of_change()).
   /// Any thread.
   void forget_file(NodeId node);
   /// Ends the thread, as soon as a look that is under way has come back from the disk. The two

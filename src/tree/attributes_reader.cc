@@ -60,7 +60,7 @@ Result<Attributes, Errno> AttributesReader::read_file(const Place& place, Waitin
   if (would_wait(found)) return found.error();
   const bool same = found && found->id == place.last.id;
   if (same && parts_.options.reads_by_node && parts_.nodes.note_change(place.id, *found)) {
-    parts_.tell_of_change(place.id);
+    parts_.lender.tell_of_change(place.id);
   }
   Attributes shown{parts_.shown.of_file(place.view == nullptr ? 0 : place.view->shown_owner,
                                         same ? *found : place.last)};

@@ -155,7 +155,7 @@ Entry Lookups::answer_file(const LookedUp& what, Sight sight, const View& view,
                          lender.lend_longer({what.parent, std::string(what.name)}, sight.path,
                                             *sight.located, *lent, node.node, begun);
   parts_.files.keep_at_hand(node.node, std::move(*sight.located), parts_.options.reads_by_node);
-  if (node.before != 0) parts_.tell_of_change(node.before);
+  if (node.before != 0) lender.tell_of_change(node.before);
   const std::chrono::nanoseconds longest = is_steady ? lender.longest() : lender.lease();
   Entry entry = answer(node, parts_.shown.of_file(view.shown_owner, found), view, sight.decision,
                        begun, std::min(longest, node.fresh_for));

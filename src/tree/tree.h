@@ -49,8 +49,6 @@ class Tree {
   /// `policy` and `store` must outlive it.
   Tree(Policy& policy, const Store& store, TreeOptions options);
 
-  /// Behaves from now on as if TreeOptions::reads_by_node were false. Before the first lookup only.
-  void decide_every_open() { parts_.options.reads_by_node = false; }
   /// Calls Lender::lend_steadily() if files are read by node. Before the first lookup only.
   void lend_steadily() {
     if (parts_.options.reads_by_node) parts_.lender.lend_steadily();
@@ -65,9 +63,9 @@ class Tree {
 
   /// The attributes of a node that the kernel holds already. So the call is never refused, and no
   /// error if the node's name has gone: then the attributes are as last seen. If a file has
-  /// changed, on_changed() is called. A folder shows its time and size only while it may be read as
-  /// a whole. The attributes are not lent if the decision is worse than the one that was lent, or
-  /// if the view is void.
+  /// changed, the kernel forgets what it read. A folder shows its time and size only while it may
+  /// be read as a whole. The attributes are not lent if the decision is worse than the one that was
+  /// lent, or if the view is void.
   Result<Attributes, Errno> attributes(NodeId node, Waiting waiting = Waiting::kAllowed) {
     return attributes_.read(node, waiting);
   }
@@ -104,9 +102,10 @@ class Tree {
     return parts_.files.file_of(node, waiting);
   }
 
+  /// By which what is lent is given, and must be told who takes it back.
+  Lender& lender() { return parts_.lender; }
   /// What the kernel must forget when access is taken away, for the recalling thread.
   Withdrawal& withdrawal() { return withdrawal_; }
-  SteadyFiles& steady_files() { return parts_.lender.steady_files(); }
   /// Closes files that are kept open in case they are asked for again, and gives back memory. Call
   /// it when there are few requests.
   void rest();

@@ -39,9 +39,6 @@ struct TreeOptions {
   bool reads_by_node = false;
   /// How many files may be kept open, a descriptor each, in case they are asked for again.
   std::size_t spare_descriptors = 640;
-  /// Called with the node of a file that has changed since the kernel read it, and whose pages the
-  /// kernel should forget. Called from any thread; it must be quick.
-  std::function<void(NodeId)> on_changed{};
   /// Called for every failed decision, often, from any thread. It must be quick.
   std::function<void(const Error&)> on_policy_error{};
 };

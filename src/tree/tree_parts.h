@@ -18,14 +18,8 @@ namespace grantfs {
 struct TreeParts {
   TreeParts(Policy& policy_to_ask, const Store& store_to_show, TreeOptions tree_options);
 
-  /// Says that the file of a node has changed, so that the kernel forgets the bytes that it has
-  /// read of it.
-  void tell_of_change(NodeId node) const {
-    if (options.on_changed) options.on_changed(node);
-  }
-
   const Store& store;
-  TreeOptions options;  ///< not changed after the first lookup
+  const TreeOptions options;
   const InodeNumbers numbers;
   Refusals refusals;
   BoundProcesses processes;

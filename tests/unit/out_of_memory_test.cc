@@ -70,10 +70,7 @@ TEST_F(OutOfMemoryTest, WhicheverAllocationOfARecallFailsEverythingIsRecalledAnd
     std::atomic<long> next{-1};
     std::atomic<bool> is_over{false};
     std::unique_ptr<Recaller> recaller;
-    Tree tree(*policy_, *store,
-              TreeOptions{.lending = {.lease = 60s,
-                                      .on_lent = [&](auto longest) { recaller->lent(longest); }},
-                          .reads_by_node = true});
+    Tree tree(*policy_, *store, TreeOptions{.lending = {.lease = 60s}, .reads_by_node = true});
     // The recalling thread asks for the time once a round.
     const auto clock = [&] {
       const long armed = next.exchange(-1);
@@ -83,6 +80,7 @@ TEST_F(OutOfMemoryTest, WhicheverAllocationOfARecallFailsEverythingIsRecalledAnd
     auto started = Recaller::start(tree.withdrawal(), *policy_, kernel, {.clock = clock});
     ASSERT_TRUE(started);
     recaller = std::move(*started);
+    tree.lender().set_recaller(*recaller);
     NodeId at = kRootNode;
     std::set<std::string> lent;
     for (const std::string& name : {std::string("by-session"), token, std::string("a"),

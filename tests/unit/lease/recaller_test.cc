@@ -146,14 +146,12 @@ class RecallerTest : public PolicyTest {
     tree_ = std::make_unique<Tree>(
         *policy_, *store_,
         TreeOptions{.key = kKey,
-                    .lending = {.lease = lease,
-                                .clock = [this] { return clock_.load(); },
-                                .on_lent = [this](auto s) { recaller_->lent(s); },
-                                .vouch = [this] { recaller_->vouch(); }},
+                    .lending = {.lease = lease, .clock = [this] { return clock_.load(); }},
                     .reads_by_node = true});
     auto recaller = Recaller::start(tree_->withdrawal(), *policy_, *kernel_, options);
     ASSERT_TRUE(recaller);
     recaller_ = std::move(*recaller);
+    tree_->lender().set_recaller(*recaller_);
   }
 
   void session(const std::string& token, const std::string& principal) {
@@ -418,8 +416,8 @@ TEST_F(RecallerTest, AFileInSteadyUseIsDecidedAnewAfterAnyCommit) {
   const auto in_steady_use = [&](const std::pair<NodeId, std::string>& entry, NodeId node) {
     return SteadyFiles::Use{node, {}, {}, {entry.first, entry.second}, now, now + 1h};
   };
-  ASSERT_TRUE(tree_->steady_files().keep(in_steady_use(alice.back(), 7)));
-  ASSERT_TRUE(tree_->steady_files().keep(in_steady_use(bob.back(), 8)));
+  ASSERT_TRUE(tree_->lender().steady_files().keep(in_steady_use(alice.back(), 7)));
+  ASSERT_TRUE(tree_->lender().steady_files().keep(in_steady_use(bob.back(), 8)));
   // The feed explains it: somebody was granted something.
   sql_past_the_triggers("BEGIN; DELETE FROM grants WHERE principal = 'user:bob'",
                         "INSERT INTO grants (principal, path) VALUES ('user:zoe', 'z'); COMMIT");
@@ -551,21 +549,22 @@ TEST_F(RecallerTest, WhatIsInSteadyUseIsVouchedForWhileItIsLookedAfter) {
   catch_up();
   recaller_->vouch();
   EXPECT_EQ(kernel_->everything(), 0);
-  ASSERT_TRUE(tree_->steady_files().keep(seen_before(30s)));
+  ASSERT_TRUE(tree_->lender().steady_files().keep(seen_before(30s)));
   recaller_->vouch();
   EXPECT_EQ(kernel_->everything(), 0);
-  EXPECT_EQ(tree_->steady_files().size(), 1U);
+  EXPECT_EQ(tree_->lender().steady_files().size(), 1U);
 }
 
 TEST_F(RecallerTest, WhatNobodyLookedAtInTimeIsForgottenAndNotLentForLongerForAWhile) {
   start();
   walk(kAlice, {"a"});
   catch_up();
-  ASSERT_TRUE(tree_->steady_files().keep(seen_before(37s)));  // of a lease of 60 s, three fifths
+  ASSERT_TRUE(
+      tree_->lender().steady_files().keep(seen_before(37s)));  // of a lease of 60 s, three fifths
   recaller_->vouch();
   EXPECT_EQ(kernel_->everything(), 1);
-  EXPECT_EQ(tree_->steady_files().size(), 0U);
-  EXPECT_FALSE(tree_->steady_files().keep(seen_before(0s)));
+  EXPECT_EQ(tree_->lender().steady_files().size(), 0U);
+  EXPECT_FALSE(tree_->lender().steady_files().keep(seen_before(0s)));
   recaller_->vouch();
   EXPECT_EQ(kernel_->everything(), 1);
 }
@@ -577,7 +576,7 @@ TEST_F(RecallerTest, WithoutTheRecallerKeepingUpNothingIsVouchedFor) {
   const auto kept_up = std::chrono::steady_clock::now();
   while (std::chrono::steady_clock::now() < kept_up + 700ms) {  // three fifths of a lease, and more
   }
-  ASSERT_TRUE(tree_->steady_files().keep(seen_before(0s)));
+  ASSERT_TRUE(tree_->lender().steady_files().keep(seen_before(0s)));
   recaller_->vouch();
   EXPECT_EQ(kernel_->everything(), 1);
 }
@@ -608,7 +607,8 @@ TEST_F(RecallerTest, TheBytesOfAFileThatChangedAreForgottenThoughRecallsWait) {
 TEST_F(RecallerTest, AWatcherThatHasGoneIsNotTouchedByTheAnswerToWhatItAsked) {
   start();
   kernel_->block(true);
-  ASSERT_TRUE(tree_->steady_files().keep(seen_before(0s)));  // as which it is not in the store
+  ASSERT_TRUE(
+      tree_->lender().steady_files().keep(seen_before(0s)));  // as which it is not in the store
   alignas(StoreWatcher) std::array<std::byte, sizeof(StoreWatcher)> place{};
   auto* const watcher =
       new (place.data()) StoreWatcher(tree_->withdrawal(), *recaller_, *kernel_, 1h);
@@ -654,14 +654,18 @@ TEST_F(RecallerTest, WhatIsLentWakesARecallerAtRest) {
 }
 
 TEST_F(RecallerTest, ALookupThatARecallOvertakesIsNotLent) {
-  // on_lent is called between the decision and the entry's being remembered.
+  // The lender looks at the clock between the decision, which ends, and the entry's being
+  // remembered.
+  const Timestamp end = clock_.load() + 1h;
+  sql("UPDATE sessions SET expires = " + std::to_string(end.time_since_epoch().count()));
   std::unique_ptr<Tree> tree;
   bool recalls = false;
+  const auto clock = [&] {
+    if (recalls) tree->withdrawal().begin_recall();
+    return clock_.load();
+  };
   tree = std::make_unique<Tree>(
-      *policy_, *store_, TreeOptions{.key = kKey, .lending = {.lease = 60s, .on_lent = [&](auto) {
-                                                                if (recalls)
-                                                                  tree->withdrawal().begin_recall();
-                                                              }}});
+      *policy_, *store_, TreeOptions{.key = kKey, .lending = {.lease = 60s, .clock = clock}});
   const auto doors = tree->lookup(kRootNode, "by-session", kServer);
   const auto door = tree->lookup(doors->node, kAlice, kServer);
   EXPECT_GT(door->lent_for.count(), 0);

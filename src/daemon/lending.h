@@ -6,7 +6,7 @@
 
 #include "daemon/troubles.h"
 #include "fuse/mount.h"
-#include "lease/recaller.h"
+#include "lease/recall/recaller.h"
 #include "tree/tree.h"
 
 namespace grantfs {

@@ -14,7 +14,7 @@
 
 #include "base/lease_spans.h"
 #include "base/quote.h"
-#include "doors/doors.h"
+#include "views/doors.h"
 
 namespace grantfs {
 namespace {

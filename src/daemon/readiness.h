@@ -3,7 +3,7 @@
 #include <thread>
 
 #include "daemon/background.h"
-#include "daemon/serving.h"
+#include "daemon/control_commands/serving.h"
 
 namespace grantfs {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "grantfs/result.h"
-#include "lease/kernel.h"
+#include "lease/recall/kernel.h"
 #include "tree/tree.h"
 
 namespace grantfs {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "lease/recaller.h"
-#include "lease/store_watcher.h"
+#include "lease/recall/recaller.h"
+#include "lease/recall/store_watcher.h"
 
 namespace grantfs {
 

@@ -14,7 +14,7 @@
 
 namespace grantfs {
 
-/// The number of a door of the mount; see doors/doors.h. 0 is the mount's root.
+/// The number of a door of the mount; see views/doors.h. 0 is the mount's root.
 using DoorNumber = std::uint8_t;
 
 /// The traits that all views behind a door have in common. The defaults permit least.

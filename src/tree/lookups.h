@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "tree/answers.h"
-#include "tree/attributes_reader.h"
+#include "tree/attributes/attributes_reader.h"
 #include "tree/tree_parts.h"
 
 namespace grantfs {

@@ -6,7 +6,7 @@
 #include <exception>
 #include <utility>
 
-#include "doors/every_door.h"
+#include "views/every_door.h"
 
 namespace grantfs {
 namespace {

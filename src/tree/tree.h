@@ -12,9 +12,9 @@
 
 #include "base/errno.h"
 #include "grantfs/result.h"
-#include "lease/withdrawal.h"
+#include "lease/recall/withdrawal.h"
 #include "tree/answers.h"
-#include "tree/attributes_reader.h"
+#include "tree/attributes/attributes_reader.h"
 #include "tree/folders.h"
 #include "tree/lookups.h"
 #include "tree/open_folder.h"

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "doors/door.h"
 #include "grantfs/result.h"
 #include "lease/lender.h"
 #include "nodes/node_ids.h"
-#include "policy/decisions/link_uses.h"
+#include "policy/decisions/link_uses/link_uses.h"
 #include "store/store.h"
+#include "views/door.h"
 
 namespace grantfs {
 

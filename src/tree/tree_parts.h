@@ -1,16 +1,16 @@
 #pragma once
 
 #include "base/refusals.h"
-#include "doors/doors.h"
 #include "lease/lender.h"
 #include "nodes/bound_processes.h"
 #include "nodes/inode_numbers.h"
 #include "nodes/node_table.h"
 #include "policy/decisions/judge.h"
 #include "store/store.h"
+#include "tree/attributes/shown_attributes.h"
 #include "tree/open_files.h"
-#include "tree/shown_attributes.h"
 #include "tree/tree_options.h"
+#include "views/doors.h"
 
 namespace grantfs {
 

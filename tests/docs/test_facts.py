@@ -22,8 +22,8 @@ import lint  # noqa: E402
 NUMBERS = (
     ("HACKING.md", r"at most: (\d+), or a quarter of `RLIMIT_NOFILE`", "src/tree/tree_options.h", r"spare_descriptors = (\d+)"),
     ("HACKING.md", r"a file's entry is lent for\s+(\d+) s", "src/base/lease_spans.h", r"kSteadyLease\{(\d+)\}"),
-    ("HACKING.md", r"looks at the feed every (\d+) ms", "src/lease/recaller.h", r"milliseconds poll\{(\d+)\}"),
-    ("man/grantfs.7", r"the daemon looks every (\d+) ms", "src/lease/recaller.h", r"milliseconds poll\{(\d+)\}"),
+    ("HACKING.md", r"looks at the feed every (\d+) ms", "src/lease/recall/recaller.h", r"milliseconds poll\{(\d+)\}"),
+    ("man/grantfs.7", r"the daemon looks every (\d+) ms", "src/lease/recall/recaller.h", r"milliseconds poll\{(\d+)\}"),
     ("man/grantfs-schema.5", r"The newest ([\d,]+) rows are kept", "src/policy/feed/feed_schema.h", r"seq <= NEW\.seq - (\d+)"),
     ("man/grantfs-schema.5", r"more than ([\d,]+) losses at once", "src/policy/feed/feed.cc", r"kMaxRows = (\d+)"),
     ("man/grantfs-schema.5", r"at most (\d+) bytes, no zero byte", "include/grantfs/store_path.h", r"kMaxBytes = (\d+)"),
@@ -140,7 +140,7 @@ class Schema(unittest.TestCase):
 
 class Counters(unittest.TestCase):
     def test_every_counter_of_the_daemon_is_in_the_page(self):
-        names = re.findall(r'\bcounted\["([a-z_]+)"\] =', (TOP / "src/daemon/status.cc").read_text())
+        names = re.findall(r'\bcounted\["([a-z_]+)"\] =', (TOP / "src/daemon/control_commands/status.cc").read_text())
         self.assertGreater(len(names), 7)
         page = page_text("grantctl.8")
         self.assertEqual([name for name in names if not re.search(rf"\b{name}\b", page)], [])

@@ -15,7 +15,7 @@
 #include "control/client.h"
 #include "control/document.h"
 #include "control/server.h"
-#include "lease/recaller.h"
+#include "lease/recall/recaller.h"
 #include "nodes/node_table.h"
 #include "nodes/slab.h"
 #include "support/allocation.h"

@@ -6,7 +6,7 @@
 
 #include "base/quote.h"
 #include "db/rows.h"
-#include "policy/decisions/key_ring.h"
+#include "policy/decisions/signatures/key_ring.h"
 #include "values/expiry.h"
 
 namespace grantfs {

@@ -7,7 +7,7 @@
 
 #include "grantfs/identity.h"
 #include "grantfs/policy.h"
-#include "policy/decisions/holding.h"
+#include "policy/decisions/identities/holding.h"
 
 namespace grantfs {
 

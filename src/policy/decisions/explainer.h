@@ -7,7 +7,7 @@
 #include "db/statement.h"
 #include "grantfs/policy.h"
 #include "policy/decisions/decision_database.h"
-#include "policy/decisions/identities.h"
+#include "policy/decisions/identities/identities.h"
 #include "policy/decisions/rules.h"
 
 namespace grantfs {

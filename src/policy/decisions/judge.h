@@ -6,7 +6,7 @@
 #include "grantfs/policy.h"
 #include "grantfs/result.h"
 #include "grantfs/store_path.h"
-#include "policy/decisions/link_uses.h"
+#include "policy/decisions/link_uses/link_uses.h"
 
 namespace grantfs {
 

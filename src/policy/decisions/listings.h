@@ -2,7 +2,7 @@
 
 #include "grantfs/policy.h"
 #include "policy/decisions/decision_database.h"
-#include "policy/decisions/holding.h"
+#include "policy/decisions/identities/holding.h"
 #include "policy/decisions/rules.h"
 
 namespace grantfs {

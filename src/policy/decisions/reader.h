@@ -10,10 +10,10 @@
 #include "policy/decisions/decision_database.h"
 #include "policy/decisions/decision_memory.h"
 #include "policy/decisions/explainer.h"
-#include "policy/decisions/identities.h"
+#include "policy/decisions/identities/identities.h"
 #include "policy/decisions/listings.h"
 #include "policy/decisions/rules.h"
-#include "policy/decisions/signatures.h"
+#include "policy/decisions/signatures/signatures.h"
 
 namespace grantfs {
 

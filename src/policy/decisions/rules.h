@@ -10,7 +10,7 @@
 #include "db/statement.h"
 #include "grantfs/policy.h"
 #include "policy/decisions/decision_database.h"
-#include "policy/decisions/holding.h"
+#include "policy/decisions/identities/holding.h"
 
 namespace grantfs {
 

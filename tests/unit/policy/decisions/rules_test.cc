@@ -1,6 +1,6 @@
 #include "policy/decisions/rules.h"
 
-#include "decision_fixture.h"
+#include "policy/decisions/decision_fixture.h"
 #include "policy/decisions/listings.h"
 
 namespace grantfs {

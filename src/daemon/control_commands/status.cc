@@ -1,0 +1,119 @@
+#include "daemon/control_commands/status.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/quote.h"
+#include "control/document.h"
+#include "version.h"
+
+namespace grantfs {
+namespace {
+
+/// For so long after a decision that failed, the daemon is in trouble.
+constexpr std::chrono::seconds kTroubleLasts{10};
+
+/// A clause for people: why every open is decided though leases were asked for. Empty: it is not.
+std::string why_not_by_lease(const Serving& serving) {
+  return serving.options.enforcement == serving.enforcement ? std::string()
+                                                            : serving.store.why_not_by_handle();
+}
+
+/// Why anything that should be served is refused now; empty: nothing is, as far as is known. By
+/// what decides: a decision of its own, and those of others lately.
+std::vector<std::string> current_troubles(const Serving& serving) {
+  std::vector<std::string> found;
+  if (std::string away = serving.troubles.store_away(); !away.empty())
+    found.push_back(std::move(away));
+  if (serving.mount.waits_for_store() ||
+      (serving.store_follower && serving.store_follower->waits())) {
+    found.push_back(
+        fmt::format("the store {} does not answer; whoever needs it waits or is refused",
+                    quoted(serving.plan.store.native())));
+  }
+  if (auto decision = serving.policy.decide(Anyone{}, StorePath()); !decision) {
+    found.push_back(decision.error().message);
+  } else if (const Troubles::FailedDecision last = serving.troubles.last_failed_decision();
+             !last.message.empty() && system_now() - last.at < kTroubleLasts) {
+    found.push_back(fmt::format("access was denied {} s ago: {}", (system_now() - last.at).count(),
+                                last.message));
+  }
+  return found;
+}
+
+/// Into an empty object, which is the caller's to empty.
+void write_counters(const Serving& serving, nlohmann::json& counted) {
+  const TreeCounters& counters = serving.tree.counters();
+  counted["lookups"] = counters.lookups.load();
+  counted["opens"] = counters.opens.load();
+  counted["opendirs"] = counters.opendirs.load();
+  counted["denials"] = serving.tree.refusals().denials();
+  counted["errors"] = serving.tree.refusals().errors();
+  counted["recalls"] = serving.recaller.counters().recalls.load();
+  counted["recalls_of_everything"] = serving.recaller.counters().all_of_everything();
+  counted["recalled_entries"] = serving.recaller.counters().entries.load();
+  counted["nodes"] = serving.tree.node_count();
+  counted["steady_files"] = serving.tree.lender().steady_files().size();
+  counted["open_files"] = serving.mount.open_handles();
+  const RecallCounters& recalls = serving.recaller.counters();
+  for (std::size_t i = 0; i < recalls.everything.size(); ++i) {
+    counted[fmt::format("recalls_of_everything_{}", kRecallOfEverythingNames[i])] =
+        recalls.everything[i].load();
+  }
+  for (std::size_t i = 0; i < recalls.reviews.size(); ++i) {
+    counted[fmt::format("redecisions_{}", kReviewNames[i])] = recalls.reviews[i].load();
+  }
+  const auto upcalls = serving.mount.upcalls();
+  for (std::size_t i = 0; i < upcalls.size(); ++i) {
+    counted[fmt::format("upcalls_{}", kUpcallNames[i])] = upcalls[i];
+  }
+}
+
+}  // namespace
+
+void write_status(const Serving& serving, nlohmann::json& status) {
+  nlohmann::json counted = nlohmann::json::object();
+  const control::Emptied counted_emptied(counted);
+  write_counters(serving, counted);
+  const auto now = system_now();
+  const std::vector<std::string> troubles = current_troubles(serving);
+  nlohmann::json last = nullptr;
+  const control::Emptied last_emptied(last);
+  if (const Troubles::FailedDecision trouble = serving.troubles.last_failed_decision();
+      !trouble.message.empty()) {
+    last = nlohmann::json::object();
+    last["message"] = trouble.message;
+    last["at"] = trouble.at.time_since_epoch().count();
+  }
+  const std::string lends_nothing = serving.troubles.unknown();
+  status["version"] = kVersion;
+  status["state"] = troubles.empty() ? "healthy" : "trouble";
+  status["troubles"] = troubles;
+  status["last_trouble"] = std::move(last);
+  status["lends_nothing_because"] = lends_nothing;
+  status["pid"] = ::getpid();
+  status["store"] = serving.plan.store.native();
+  status["mountpoint"] = serving.plan.mountpoint.native();
+  status["database"] = serving.plan.database.native();
+  status["control"] = serving.control.native();
+  status["source"] = serving.options.source ? serving.options.source->native() : std::string();
+  status["enforce"] = serving.enforcement_name();
+  status["enforce_because"] = why_not_by_lease(serving);
+  status["lease_seconds"] = lends_nothing.empty() ? serving.options.lease.count() : 0;
+  status["transport"] = serving.transport_name();
+  status["passthrough"] = serving.mount.uses_passthrough();
+  status["handles_refused"] = serving.mount.refuses_handles();
+  status["stacking_refused"] = serving.mount.refuses_stacking();
+  status["libfuse"] = libfuse_version();
+  status["started"] = serving.started.time_since_epoch().count();
+  status["uptime_seconds"] = (now - serving.started).count();
+  status["counters"] = std::move(counted);
+}
+
+}  // namespace grantfs

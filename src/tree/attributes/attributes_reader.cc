@@ -1,0 +1,75 @@
+#include "tree/attributes/attributes_reader.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+
+namespace grantfs {
+
+Result<Attributes, Errno> AttributesReader::read(NodeId node, Waiting waiting) {
+  const auto place = parts_.nodes.find(node);
+  if (!place) return parts_.refusals.fail(ESTALE);
+  switch (place->kind) {
+    case NodeKind::kFolder:
+      return read_folder(*place, waiting);
+    case NodeKind::kFile:
+      return read_file(*place, waiting);
+    case NodeKind::kMarker:
+      return Attributes{parts_.shown.of_marker()};
+    case NodeKind::kDoor:
+    case NodeKind::kLink:
+      break;
+  }
+  const auto from = address_in(place->way);
+  return Attributes{parts_.shown.of_door(parts_.doors[place->door], from), parts_.lender.lease()};
+}
+
+Result<Attributes, Errno> AttributesReader::read_folder(const Place& place, Waiting waiting) {
+  const View& view = *place.view;
+  const auto begun = std::chrono::steady_clock::now();
+  const RecallMark mark = parts_.nodes.lent().mark();
+  const auto longest = parts_.lender.folder_lease(place.holds_steady);
+  const auto decision = parts_.judge.decide(view.identity, place.path);
+  bool whole = false;
+  Result<Found, Errno> found = Errno{ENOENT};
+  if (!view.traits.is_of_uris && decision && decision->access == Access::kRead) {
+    found = parts_.store.find(place.path, waiting);
+    if (would_wait(found)) return found.error();
+    whole = found && found->type == Found::Type::kFolder;
+  }
+  Attributes shown{parts_.shown.of_folder(view, place.path, whole ? &*found : nullptr)};
+  if (!decision || decision->access == Access::kClosed) return shown;
+  // Attributes of a folder are lent only by a decision that is no worse than the one that its entry
+  // was lent by, because names in use below it go on as long as these attributes are lent.
+  const auto left = parts_.lender.left(view, *decision, begun, longest);
+  const bool stands =
+      std::max(decision->access, Access::kNone) >= place.lent && parts_.nodes.lent().mark() == mark;
+  if (stands) shown.lent_for = left;
+  return shown;
+}
+
+Result<Attributes, Errno> AttributesReader::read_file(const Place& place, Waiting waiting) {
+  const auto begun = std::chrono::steady_clock::now();
+  bool stands = true;
+  // A file that views share belongs to no view: it is lent by its names.
+  if (place.view != nullptr) {
+    const auto decision = parts_.judge.decide(place.view->identity, place.path);
+    stands = place.view->traits.may_be_lent && decision && decision->access == Access::kRead;
+  }
+  const auto found = parts_.files.examine(place, waiting);
+  if (would_wait(found)) return found.error();
+  const bool same = found && found->id == place.last.id;
+  if (same && parts_.options.reads_by_node && parts_.nodes.note_change(place.id, *found)) {
+    parts_.lender.tell_of_change(place.id);
+  }
+  Attributes shown{parts_.shown.of_file(place.view == nullptr ? 0 : place.view->shown_owner,
+                                        same ? *found : place.last)};
+  if (stands) {
+    const auto span = std::max<std::chrono::nanoseconds>(parts_.lender.lease(),
+                                                         parts_.lender.steadily_left(place.id));
+    shown.lent_for = Lender::left_of(span, begun);
+  }
+  return shown;
+}
+
+}  // namespace grantfs

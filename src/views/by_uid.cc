@@ -1,0 +1,51 @@
+// `by-uid/N`: the view of a user of this machine, which that user alone may enter.
+#include <cerrno>
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "views/doors.h"
+#include "views/every_door.h"
+
+namespace grantfs {
+namespace {
+
+/// A uid in decimal, without leading zeros, below (uid_t)-1.
+std::optional<uid_t> parse_uid(std::string_view name) {
+  if (name.empty() || (name.size() > 1 && name.front() == '0')) return std::nullopt;
+  uid_t uid = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), uid);
+  if (error != std::errc() || end != name.data() + name.size() || uid == kNobodyAtAll) {
+    return std::nullopt;
+  }
+  return uid;
+}
+
+class ByUid final : public Door {
+ public:
+  ByUid(const DoorContext& context, std::string_view name)
+      : Door(context, {.name = name,
+                       .inode = 3,
+                       .places = {.at_root = true},
+                       .views = {.root_mode = S_IFDIR | 0500}}) {}
+
+  Result<Opening, Errno> open(const Visit& visit) const override {
+    const auto uid = parse_uid(visit.name);
+    if (!uid) return Errno{ENOENT};
+    // The view is there even where there is nothing in it: `me` must not dangle.
+    Entrance own = entrance(SystemUser{*uid}, "uid:" + std::to_string(*uid));
+    own.stands_open = true;
+    own.view.shown_owner = *uid;
+    if (!own.view.admits(visit.caller)) return deny(EACCES);
+    return Opening(std::move(own));
+  }
+};
+
+}  // namespace
+
+void add_by_uid(Doors& doors, std::string_view name) {
+  doors.add(std::make_unique<ByUid>(doors.context(), name));
+}
+
+}  // namespace grantfs

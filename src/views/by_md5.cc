@@ -103,7 +103,7 @@ class PastUrls final : public Urls {
 /// The folder of the expiries.
 class ByMd5 final : public Door {
  public:
-  ByMd5(const DoorContext& context, Traits traits, const Door& urls)
+  ByMd5(const DoorContext& context, const Traits& traits, const Door& urls)
       : Door(context, traits), urls_(urls) {}
 
   Result<Opening, Errno> open(const Visit& visit) const override {

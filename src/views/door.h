@@ -118,7 +118,7 @@ class Door {
     ViewTraits views{};  ///< of what lies behind it; the table fills in the number
   };
 
-  Door(const DoorContext& context, Traits traits) : context_(context), traits_(traits) {}
+  Door(const DoorContext& context, const Traits& traits) : context_(context), traits_(traits) {}
   virtual ~Door() = default;
   Door(const Door&) = delete;
   Door& operator=(const Door&) = delete;

@@ -28,8 +28,8 @@ class Root final : public Door {
 
 }  // namespace
 
-Doors::Doors(DoorContext context, const std::optional<std::vector<std::string>>& views)
-    : context_(std::move(context)) {
+Doors::Doors(const DoorContext& context, const std::optional<std::vector<std::string>>& views)
+    : context_(context) {
   add(std::make_unique<Root>(*this));
   for (const DoorAtRoot& each : kEveryDoor) {
     const bool is_wanted = each.needs_group

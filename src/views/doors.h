@@ -15,7 +15,7 @@ class Doors {
  public:
   /// `views`: the doors at the root, by their names in all_views(); none: all of them. A door that
   /// needs a group is there if the group is named, whether `views` has it or not.
-  Doors(DoorContext context, const std::optional<std::vector<std::string>>& views);
+  Doors(const DoorContext& context, const std::optional<std::vector<std::string>>& views);
   Doors(const Doors&) = delete;
   Doors& operator=(const Doors&) = delete;
   ~Doors() = default;

@@ -23,6 +23,7 @@
 #include "nodes/node_ids.h"
 #include "nodes/place.h"
 #include "nodes/slab.h"
+#include "nodes/slot_index.h"
 #include "nodes/view.h"
 #include "store/store.h"
 

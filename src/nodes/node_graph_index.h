@@ -9,7 +9,7 @@
 
 namespace grantfs {
 
-/// How SlotIndex reads the items of the two indexes; see slab.h.
+/// How SlotIndex reads the items of the two indexes; see slot_index.h.
 struct NodeGraph::ByName {
   NodeGraph& graph;
 

@@ -1,4 +1,5 @@
 #include "nodes/slab.h"
+#include "nodes/slot_index.h"
 
 #include <gtest/gtest.h>
 

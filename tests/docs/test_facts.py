@@ -140,7 +140,7 @@ class Schema(unittest.TestCase):
 
 class Counters(unittest.TestCase):
     def test_every_counter_of_the_daemon_is_in_the_page(self):
-        names = re.findall(r'\bcounted\["([a-z_]+)"\] =', (TOP / "src/daemon/control_commands/status.cc").read_text())
+        names = re.findall(r'\bcounted\["([a-z_]+)"\] =', (TOP / "src/daemon/status/status.cc").read_text())
         self.assertGreater(len(names), 7)
         page = page_text("grantctl.8")
         self.assertEqual([name for name in names if not re.search(rf"\b{name}\b", page)], [])

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "control/document.h"
-#include "daemon/control_commands/status.h"
+#include "daemon/status/status.h"
 
 namespace grantfs {
 namespace {

@@ -1,4 +1,4 @@
-#include "daemon/control_commands/status.h"
+#include "daemon/status/status.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

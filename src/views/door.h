@@ -100,8 +100,8 @@ class Door {
   /// The callers that the folder's mode bits let pass. Root always passes them.
   enum class Passers : std::uint8_t {
     kEveryone,   ///< may list it, too
-    kAnyone,     ///< who knows a name in it: neither listed nor watched, as inotify(7) needs read
-    kServers,    ///< members of DoorContext::server_group, if there is one; else anyone
+    kAnyone,     ///< who knows a name in it; no one may list or watch it (inotify(7) needs read)
+    kServers,    ///< members of DoorContext::server_group, if there is one; else as kAnyone
     kUserGroup,  ///< members of DoorContext::by_user_group
   };
   /// The folders in which the door's name leads to it.
@@ -111,11 +111,11 @@ class Door {
     bool in_expired = false;
   };
   struct Traits {
-    std::string_view name{};  ///< empty: any name leads to it that another door says so of
+    std::string_view name{};  ///< empty: another door says which names lead to it
     std::uint64_t inode = 0;  ///< st_ino, at most InodeNumbers::kLastFixed
     Passers passers = Passers::kAnyone;
     Places places{};
-    ViewTraits views{};  ///< of what lies behind it; the table fills in the number
+    ViewTraits views{};  ///< of the views behind it; Doors::add() fills in the number
   };
 
   Door(const DoorContext& context, const Traits& traits) : context_(context), traits_(traits) {}
@@ -132,8 +132,9 @@ class Door {
 
   /// What the door's own name leads to: as a rule, the door itself.
   virtual Opening at_its_name() const { return this; }
-  /// The target, for this caller, of a door that is a symbolic link and no folder.
+  /// Whether the door is a symbolic link, and no folder.
   virtual bool is_link() const { return false; }
+  /// The link's target for this caller. EINVAL if the door is no link.
   virtual Result<std::string, Errno> read_link(const Caller& caller) const;
 
   /// The policy's decision on a path in a view behind this door. EACCES if the view is void, or if

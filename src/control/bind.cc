@@ -27,8 +27,8 @@ std::vector<SessionBinding> to_bindings(const json& answer) {
   return bindings;
 }
 
-/// The request as it is sent. It is put together here, since a document of nlohmann's would keep
-/// copies of the token: so the token must be one that needs no escaping, as every token is.
+/// This builds the request's bytes by hand, since a document of nlohmann's would keep copies of the
+/// token. The token must therefore need no escaping in JSON, which holds for every valid token.
 Result<Secret> bind_request(std::string_view token) {
   const bool plain = std::ranges::all_of(token, [](char c) {
     return c > ' ' && c <= '~' && c != '"' && c != '\\';  // RFC 8259, section 7
@@ -54,7 +54,8 @@ Result<std::size_t> bind_session(const std::filesystem::path& database, std::str
       ++bound;
     } else if (!daemon.has_gone()) {
       Error error = answer.error();
-      // Nobody listens there, and yet it lives: it starts, or ends, or its socket was taken away.
+      // A daemon of this name lives, yet no process listens at its socket. The daemon is starting
+      // or ending, or its socket was removed.
       if (error.kind == ErrorKind::kNotFound) error.kind = ErrorKind::kSystem;
       return error;
     }

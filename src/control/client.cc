@@ -19,7 +19,7 @@ namespace {
 using SteadyTime = std::chrono::steady_clock::time_point;
 using nlohmann::json;
 
-/// `name`: of the daemon.
+/// Makes an error that names the daemon: `name` is the daemon's name.
 Error trouble(std::string_view name, std::string_view what) {
   return {ErrorKind::kSystem, fmt::format("{}: {}", name, what)};
 }
@@ -30,7 +30,7 @@ Error trouble(std::string_view name, int error) {
                                        : std::strerror(error));
 }
 
-/// Waits until the socket is ready. False at the deadline.
+/// Waits until the socket is ready. Returns false at the deadline.
 bool wait_for(const UniqueFd& fd, short events, SteadyTime deadline) {
   while (true) {
     const auto left =
@@ -57,7 +57,8 @@ Result<UniqueFd> connect_by(const std::filesystem::path& socket, std::string_vie
       return Error{ErrorKind::kNotFound,
                    fmt::format("no daemon answers at {}", quoted(socket.native()))};
     }
-    // A full queue: unix(7) lets nobody wait for it.
+    // EAGAIN means that the listener's queue is full: unix(7) lets no client wait for a place in
+    // the queue.
     if (error != EAGAIN && error != EINTR) return trouble(name, error);
     if (std::chrono::steady_clock::now() + kPause >= deadline) {
       return trouble(name, "it is too busy to answer");
@@ -75,7 +76,7 @@ Result<void> send_line(const UniqueFd& fd, std::string_view line, std::string_vi
     } else if (errno == EAGAIN) {
       if (!wait_for(fd, POLLOUT, deadline)) return trouble(name, "it does not answer");
     } else if (errno == EPIPE || errno == ECONNRESET) {
-      return {};  // it has said what it had to say
+      return {};  // the daemon has sent its whole answer
     } else if (errno != EINTR) {
       return trouble(name, errno);
     }

@@ -28,7 +28,7 @@ Error failed(std::string_view what, const std::filesystem::path& path) {
           fmt::format("{} {}: {}", what, quoted(path.native()), std::strerror(error))};
 }
 
-/// Clears the way for a new socket: removes one that nobody listens on.
+/// Clears the way for a new socket: removes an old socket that no process listens on.
 Result<void> remove_stale(const std::filesystem::path& socket, const sockaddr_un& address) {
   struct stat status = {};
   if (::lstat(socket.c_str(), &status) != 0) {
@@ -44,7 +44,7 @@ Result<void> remove_stale(const std::filesystem::path& socket, const sockaddr_un
   if (!probe) return failed("cannot make a socket to try", socket);
   const int error = connect_to(probe, address);
   if (error != ECONNREFUSED) {
-    // EAGAIN is a daemon too busy to take one more.
+    // EAGAIN means that a daemon lives and is too busy to accept one more connection.
     if (error == 0 || error == EAGAIN) {
       return Error{ErrorKind::kConflict,
                    fmt::format("another daemon answers at {}; stop it, or choose another control "
@@ -58,8 +58,9 @@ Result<void> remove_stale(const std::filesystem::path& socket, const sockaddr_un
   return {};
 }
 
-/// Gives the socket at `path` its group and mode, and says which file it is. By descriptor, so
-/// that nothing put there meanwhile is followed or changed.
+/// Gives the socket at `path` its group and mode, and returns which file the socket is. A
+/// descriptor names the socket throughout, so that a file put at the path meanwhile is neither
+/// followed nor changed.
 Result<struct stat> open_to_group(const std::filesystem::path& path, gid_t group) {
   const UniqueFd fd(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat status = {};
@@ -71,15 +72,17 @@ Result<struct stat> open_to_group(const std::filesystem::path& path, gid_t group
   if (::fchownat(fd.get(), "", static_cast<uid_t>(-1), group, AT_EMPTY_PATH) != 0) {
     return failed("cannot give to its group", path);
   }
-  // fchmod(2) takes no O_PATH descriptor; its link in /proc leads to the very same file.
+  // fchmod(2) takes no O_PATH descriptor; the descriptor's link in /proc leads to the very same
+  // file.
   if (::chmod(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), kSocketMode) != 0) {
     return failed("cannot set the mode of", path);
   }
   return status;
 }
 
-/// Keeps other daemons away from the sockets in the directory, while the descriptor is open. By a
-/// file that is ours alone: anybody who can see a directory can lock it (flock(2)).
+/// Keeps other daemons away from the sockets in the directory while the descriptor is open. The
+/// lock is on a file that only this uid can open: anybody who can see a directory can lock the
+/// directory itself (flock(2)).
 Result<UniqueFd> lock_directory(const std::filesystem::path& directory) {
   const std::filesystem::path name = directory / ".grantfs.lock";
   UniqueFd lock(::open(name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kPrivateMode));
@@ -106,7 +109,8 @@ Result<Listener> Listener::bind(const std::filesystem::path& socket, gid_t group
       ::chmod(directory.c_str(), kDirectoryMode) != 0) {
     return failed("cannot set the mode of", directory);
   }
-  // Of two daemons that start together, one waits here and then finds the other's socket alive.
+  // When two daemons start together, the second waits here and then finds the first one's socket
+  // alive.
   auto lock = lock_directory(directory);
   if (!lock) return lock.error();
   if (auto clear = remove_stale(socket, *address); !clear) return clear.error();
@@ -118,8 +122,8 @@ Result<Listener> Listener::bind_new(const std::filesystem::path& socket, gid_t g
   if (!address) return address.error();
   UniqueFd fd = new_socket();
   if (!fd) return failed("cannot make the control socket", socket);
-  // Linux gives the name the mode that the socket has (unix(7), "Pathname socket ownership and
-  // permissions"): closed until it belongs to its group.
+  // Linux gives the socket's name the mode of the socket (unix(7), "Pathname socket ownership and
+  // permissions"). The socket stays closed to others until it belongs to its group.
   if (::fchmod(fd.get(), kPrivateMode) != 0 ||
       ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
     return failed("cannot make the control socket", socket);

@@ -28,7 +28,7 @@ UniqueFd control::pidfd_while_connected(int socket, pid_t pid) {
   if (!pidfd) return pidfd;
   char byte = 0;
   const ssize_t size = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {  // it hung up, or says too much
+  if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {  // hung up, or sent too much
     errno = ESRCH;
     return {};
   }
@@ -41,7 +41,7 @@ Result<PeerProcess> ControlPeer::process() const {
   if (::getsockopt(socket_, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
     return unknown_peer();
   }
-  if (credentials.pid <= 0) {  // of a pid namespace that is not below ours
+  if (credentials.pid <= 0) {  // the peer's pid namespace is not below ours
     errno = ESRCH;
     return unknown_peer();
   }

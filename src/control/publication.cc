@@ -13,7 +13,8 @@ Result<std::unique_ptr<Publication>> Publication::publish(const std::filesystem:
   auto folder = control::RecordFolder::make(database, group);
   if (!folder) return folder.error();
   std::string id = control::new_record_id();
-  // The record first: a socket alone would stay behind if we were killed now.
+  // The record comes before the socket: if a signal killed the daemon between the two, a socket
+  // without a record would stay behind for ever.
   auto own = control::OwnRecord::write(*folder, id, record, group);
   if (!own) return own.error();
   auto listener = control::Listener::bind_new(folder->short_path(control::socket_name(id)), group);
@@ -35,7 +36,7 @@ void Publication::link_from(std::filesystem::path control) {
   if (control.empty()) return;
   control.replace_extension(".json");
   const auto record = record_path();
-  // Only a link is replaced: one that a daemon left that was killed.
+  // Only a symbolic link is replaced: a killed daemon may have left one.
   std::error_code ignored;
   if (std::filesystem::is_symlink(control, ignored)) ::unlink(control.c_str());
   if (::symlink(record.c_str(), control.c_str()) == 0) link_ = std::move(control);
@@ -44,10 +45,10 @@ void Publication::link_from(std::filesystem::path control) {
 Publication::~Publication() {
   try {
     std::error_code ignored;
-    // Another daemon may have been given the same socket meanwhile.
+    // Another daemon may have been given this control socket's path meanwhile; its link stays.
     if (std::filesystem::read_symlink(link_, ignored) == record_path()) ::unlink(link_.c_str());
   } catch (const std::bad_alloc&) {
-    return;  // a link that leads nowhere; the next daemon replaces it
+    return;  // a link that leads nowhere stays; the next daemon replaces it
   }
 }
 

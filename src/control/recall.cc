@@ -14,11 +14,11 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-/// Longer than this is no lease, and would not fit the clock's type.
+/// No lease is longer than 1e8 seconds (three years). A longer time would not fit the clock's type.
 constexpr Seconds kBeyondAllLeases{1e8};
 
 enum class Attitude {
-  kEnded,  ///< by itself, its mount with it
+  kEnded,  ///< the daemon ended by itself, and its mount with it
   kAcknowledged,
   kLendsNothing,
   kUnacknowledged,
@@ -29,7 +29,8 @@ struct Answer {
   UnacknowledgedRecall details;
 };
 
-/// The longest there is of a daemon whose record this process may not read.
+/// The daemon's lease. If this process may not read the daemon's record, the longest lease there
+/// is.
 Seconds lease_of(const control::KnownDaemon& daemon) {
   return daemon.record ? Seconds{daemon.record->lease_seconds} : spans::kLongestLease;
 }
@@ -40,8 +41,9 @@ SteadyTime lease_end(SteadyTime committed, Seconds lease) {
   return committed + span + spans::kTickMargin;
 }
 
-/// Nobody listens at its socket, and yet it lives: it is starting, ending, or putting back what was
-/// taken from it. Asks until its lease is over; what came of it last.
+/// Asks a daemon that lives though no process listens at its socket: the daemon is starting,
+/// ending, or putting back a socket that was removed. Asks again every 10 ms until `until`, and
+/// returns the last answer or error.
 Result<nlohmann::json> ask_again(const control::KnownDaemon& daemon, SteadyTime until, Error last) {
   constexpr std::chrono::milliseconds kPause{10};
   while (!daemon.has_gone() && std::chrono::steady_clock::now() < until) {
@@ -54,7 +56,7 @@ Result<nlohmann::json> ask_again(const control::KnownDaemon& daemon, SteadyTime 
   return last;
 }
 
-/// Whether it has gone by now, or is about to: one that hung up may be.
+/// Whether the daemon ends within 250 ms. A daemon that hung up on a request may be about to end.
 bool goes(const control::KnownDaemon& daemon) {
   constexpr int kTries = 25;
   constexpr std::chrono::milliseconds kPause{10};
@@ -69,7 +71,8 @@ Answer ask(const control::KnownDaemon& daemon, SteadyTime committed) {
   const SteadyTime end = lease_end(committed, lease);
   const auto left =
       std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-  // A moment in any case: a command may come late to this, and be answered all the same.
+  // Wait for one tick's margin in any case: a command may get here after the lease is over, and the
+  // daemon may answer all the same.
   const std::chrono::milliseconds moment = spans::kTickMargin;
   auto answer = ask_daemon(daemon.socket, {{"command", "recall"}},
                            std::clamp(left, moment, control::kAnswerTime), daemon.name());
@@ -82,8 +85,8 @@ Answer ask(const control::KnownDaemon& daemon, SteadyTime committed) {
   return {Attitude::kUnacknowledged, {daemon.name(), lease, answer.error().message}};
 }
 
-/// Waits until nothing stands any more that killed daemons lent before the commit, and removes
-/// their records. Whoever finds them after that has committed later, and has nothing to wait for.
+/// Waits until all that killed daemons lent before the commit has run out, then removes their
+/// records. A command that finds no record after that has committed later, and need not wait.
 void wait_for_killed(const control::KnownDaemons& known, SteadyTime committed,
                      RecallOutcome& outcome) {
   if (known.killed.empty()) return;
@@ -100,14 +103,15 @@ void wait_for_killed(const control::KnownDaemons& known, SteadyTime committed,
   }
 }
 
-/// Asks every daemon, each on a thread of its own but the first.
+/// Asks every daemon at the same time. The first is asked on this thread, each other one on a
+/// thread of its own.
 std::vector<Answer> ask_all(const std::vector<control::KnownDaemon>& daemons,
                             SteadyTime committed) {
   std::vector<Answer> answers(daemons.size());
   const auto ask_one = [&](std::size_t i) {
     try {
       answers[i] = ask(daemons[i], committed);
-    } catch (const std::exception& error) {  // out of memory: no reason to end, nor to trust
+    } catch (const std::exception& error) {  // out of memory: counts as no answer
       answers[i] = {Attitude::kUnacknowledged, {"a daemon", spans::kLongestLease, error.what()}};
     }
   };
@@ -120,7 +124,7 @@ std::vector<Answer> ask_all(const std::vector<control::KnownDaemon>& daemons,
     }
     try {
       threads.emplace_back(ask_one, i);
-    } catch (const std::system_error&) {  // no more threads: then one after the other
+    } catch (const std::system_error&) {  // no more threads: ask this daemon later, here
       here.push_back(i);
     }
   }

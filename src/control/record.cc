@@ -28,7 +28,7 @@ Error failed(std::string_view what, const std::filesystem::path& path, int error
           fmt::format("{} {}: {}", what, quoted(path.native()), std::strerror(error))};
 }
 
-/// Where the folder is, whatever path leads to the database.
+/// The real folder of the database, whatever symbolic links lead there.
 std::filesystem::path real_folder(const std::filesystem::path& database) {
   std::error_code error;
   const auto real = std::filesystem::canonical(database, error);
@@ -50,8 +50,9 @@ Result<void> write_all(const UniqueFd& fd, const std::string& text,
   return {};
 }
 
-/// A descriptor above those that a daemon opens later. The kernel closes them in order when a
-/// process ends, and the lock is not to end before the connection that lends.
+/// Duplicates a descriptor to a number above those that the daemon opens later. When a process ends
+/// the kernel closes descriptors in the order of their numbers, and the record's lock must not end
+/// before the connection to the kernel, by which the daemon lends.
 UniqueFd moved_up(UniqueFd fd) {
   constexpr int kAbove = 512;
   UniqueFd above(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kAbove));
@@ -74,7 +75,7 @@ std::string socket_name(std::string_view id) {
 
 std::string new_record_id() {
   std::uint64_t number = 0;
-  // Asked for so little, it does not fail, once the machine is up (getrandom(2)).
+  // getrandom(2) does not fail for so few bytes once the machine is up.
   while (::getrandom(&number, sizeof number, 0) != sizeof number) {
   }
   return fmt::format("{:016x}", number);
@@ -85,7 +86,8 @@ std::string to_text(const DaemonRecord& record) {
                       {"control", record.control.native()},
                       {"pid", record.pid},
                       {"lease_seconds", record.lease_seconds}};
-  // The paths are for people: JSON holds Unicode alone.
+  // The document's paths are for people to read: JSON holds only Unicode, so other bytes are
+  // replaced.
   return document.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
 }
 
@@ -107,7 +109,8 @@ std::optional<DaemonRecord> from_text(const std::string& text) {
 }
 
 bool is_unlocked(const UniqueFd& record) {
-  // For a moment it is ours, then; shared, so that another who tries meanwhile finds the same.
+  // If the record was unlocked, this process now holds its lock for a moment. The lock is shared,
+  // so that another process that tries at this moment gets the same answer.
   if (::flock(record.get(), LOCK_SH | LOCK_NB) != 0) return false;
   ::flock(record.get(), LOCK_UN);
   return true;
@@ -124,8 +127,8 @@ Result<RecordFolder> RecordFolder::open(const std::filesystem::path& database) {
 
 Result<RecordFolder> RecordFolder::make(const std::filesystem::path& database, gid_t group) {
   struct stat there = {};
-  // What nobody can change, nobody need be told of; and whoever put another folder there wants it
-  // as it is.
+  // If the database is gone, no command can change it, so no record is needed. Another folder that
+  // was put in the place of the database's folder stays as it is.
   if (::stat(database.c_str(), &there) != 0) return failed("no daemon is known at", database);
   std::filesystem::path path = real_folder(database);
   const bool made = ::mkdir(path.c_str(), kFolderMode & S_IRWXU) == 0;
@@ -137,7 +140,7 @@ Result<RecordFolder> RecordFolder::make(const std::filesystem::path& database, g
   if (status.st_gid != group && ::fchown(fd.get(), static_cast<uid_t>(-1), group) != 0) {
     return failed("cannot give to its group", path);
   }
-  // Not where it is so already: it need not be ours.
+  // A folder that has this mode already is left alone: another user may own the folder.
   if ((status.st_mode & ACCESSPERMS) != kFolderMode && ::fchmod(fd.get(), kFolderMode) != 0) {
     return failed("cannot set the mode of", path);
   }
@@ -145,7 +148,7 @@ Result<RecordFolder> RecordFolder::make(const std::filesystem::path& database, g
 }
 
 std::filesystem::path RecordFolder::short_path(std::string_view name) const {
-  constexpr std::size_t kLongest = 107;  // of a socket's path (unix(7))
+  constexpr std::size_t kLongest = 107;  // the limit of a socket's path (unix(7))
   std::filesystem::path plain = path_ / name;
   if (plain.native().size() <= kLongest) return plain;
   return fmt::format("/proc/self/fd/{}/{}", fd_.get(), name);
@@ -162,9 +165,9 @@ Result<std::unique_ptr<OwnRecord>> OwnRecord::write(const RecordFolder& folder,
                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kPrivateMode));
   if (!own_folder || !fd) return failed("cannot create", path);
   fd = moved_up(std::move(fd));
-  // From here on whatever is made is taken away again if the rest fails.
+  // From here on an error removes whatever was made.
   std::unique_ptr<OwnRecord> own(new OwnRecord(std::move(own_folder), std::move(fd), temporary));
-  // Before it has its name: nobody finds a record unlocked whose daemon lives.
+  // The lock comes before the name: no process finds the record of a living daemon unlocked.
   if (::flock(own->file_.get(), LOCK_EX | LOCK_NB) != 0) return failed("cannot lock", path);
   if (auto written = write_all(own->file_, to_text(record), path); !written) {
     return written.error();

@@ -15,7 +15,8 @@ namespace {
 
 using nlohmann::json;
 
-/// Never throws for what is in it: what is not UTF-8 is replaced.
+/// Serializes an answer, and never throws because of the answer's bytes: those that are not UTF-8
+/// are replaced.
 std::string dump(json answer) {
   const Emptied emptied(answer);
   return answer.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
@@ -31,13 +32,14 @@ std::string to_line(json answer) {
   return line.size() <= kMaxLineBytes ? line : dump(control_error("the answer is too long"));
 }
 
-/// What the copies of one reply share.
+/// The state that all copies of one reply share.
 class ReplyQueue::Pending {
  public:
   Pending(std::shared_ptr<ReplyQueue> queue, std::uint64_t client)
       : queue_(std::move(queue)), client_(client) {}
   ~Pending() {
-    // Nobody can answer any more: better told than left to wait, where there is memory for it.
+    // The last copy of the reply goes, so no answer can come any more. Tell the client so instead
+    // of letting it wait, if there is memory for the message.
     try {
       if (!answered_) answer(control_error("the daemon has no answer to that now"));
     } catch (const std::exception&) {

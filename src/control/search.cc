@@ -17,10 +17,10 @@
 namespace grantfs::control {
 namespace {
 
-/// Two paths of PATH_MAX, escaped, fit.
+/// The most bytes that a record may have, 64 KiB: two paths of PATH_MAX (4096 bytes) fit, escaped.
 constexpr std::size_t kMaxRecordBytes = std::size_t{64} * 1024;
 
-/// A record that is being made takes no longer than this to get its name, or its lock.
+/// A daemon gives a new record its name and its lock within a minute.
 constexpr std::time_t kMakingSeconds = 60;
 
 constexpr std::string_view kEnding = ".json";
@@ -30,14 +30,15 @@ bool is_id(std::string_view text) {
   return text.size() == kIdDigits && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
-/// The names in the folder; an error number if it cannot be listed.
+/// The names in the folder, or an error number if the folder cannot be listed.
 Result<std::vector<std::string>, int> names_in(const RecordFolder& folder) {
-  // Its own place in the folder, whoever else lists it.
+  // This open file description has a position of its own in the folder, so that other listings do
+  // not disturb this one.
   UniqueFd own(::openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!own) return errno;
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
   if (stream == nullptr) return errno;
-  (void)own.release();  // the stream has it now
+  (void)own.release();  // the stream owns the descriptor now
   std::vector<std::string> names;
   errno = 0;
   while (const dirent* entry = ::readdir(stream.get())) names.emplace_back(entry->d_name);
@@ -64,7 +65,7 @@ UniqueFd open_record(const RecordFolder& folder, const std::string& name) {
       ::openat(folder.fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
 }
 
-/// Whether it was begun by a daemon that was killed before it had given it its name.
+/// Whether a daemon was killed after it had begun this record and before the record had its name.
 bool was_left_unfinished(const UniqueFd& file) {
   struct stat status = {};
   return file && is_unlocked(file) && ::fstat(file.get(), &status) == 0 &&
@@ -139,7 +140,7 @@ KnownDaemons known_daemons(const std::filesystem::path& database) {
 }
 
 void remove_record(const KnownDaemons& known, const KnownDaemon& killed) {
-  // The record last: it is what the socket is found by.
+  // The record goes last: by the record, the socket can be found again.
   for (const std::string& name : {socket_name(killed.id), record_name(killed.id)}) {
     ::unlinkat(known.folder->fd(), name.c_str(), 0);
   }

@@ -32,12 +32,12 @@ namespace {
 using SteadyTime = std::chrono::steady_clock::time_point;
 using nlohmann::json;
 
-/// After an accept(2) that failed for want of descriptors or memory: the listener stays readable,
-/// and asking again at once would spin.
+/// The pause after an accept(2) that failed for want of descriptors or memory. The listener stays
+/// readable, and to accept again at once would spin.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
-/// A request that is wiped when it goes: there may be a token in it. The parser, which builds it,
-/// is not: see HACKING, "What is not a Secret".
+/// A request, wiped in its destructor since there may be a token in it. The JSON parser that builds
+/// the request does not wipe its own copies: see HACKING, "What is not a Secret".
 class Request {
  public:
   explicit Request(std::string_view line)
@@ -59,7 +59,7 @@ class Request {
   json parsed_;
 };
 
-/// Has the handler answer a request, or answers in its place where it makes no sense.
+/// Has the handler answer a request. Answers in the handler's place if the request makes no sense.
 void answer(std::string_view line, const ControlHandler& handler, const ControlPeer& peer,
             const ControlReply& reply) {
   constexpr int kMostBrackets = 64;
@@ -83,24 +83,25 @@ void answer(std::string_view line, const ControlHandler& handler, const ControlP
 /// One connection: reads a line, has it answered, then writes the answer.
 class Client {
  public:
-  /// `id` is never used for another client.
+  /// `id` is never used again for another client.
   Client(UniqueFd fd, std::uint64_t id, SteadyTime deadline)
       : fd_(std::move(fd)), id_(id), deadline_(deadline) {}
 
   int fd() const { return fd_.get(); }
   std::uint64_t id() const { return id_; }
   SteadyTime deadline() const { return deadline_; }
-  /// What to poll for. While the answer is awaited nothing: poll(2) tells of a hang-up unasked.
+  /// The events to poll for. While the handler works on the answer there are none: poll(2) reports
+  /// a hang-up unasked.
   short events() const {
     if (!answer_.empty()) return POLLOUT;
     return awaiting_ ? 0 : POLLIN;
   }
 
-  /// Goes on as far as it can without waiting. False when the connection is over, also for lack of
-  /// memory.
+  /// Reads and writes as far as possible without waiting. Returns false when the connection is
+  /// over, or when memory has run out.
   bool advance(const ControlHandler& handler, control::ReplyQueue& replies) {
     if (!answer_.empty()) return write_answer();
-    if (awaiting_) return false;  // it hung up
+    if (awaiting_) return false;  // the client hung up
     try {
       return read_request(handler, replies);
     } catch (const std::exception&) {
@@ -108,7 +109,8 @@ class Client {
     }
   }
 
-  /// Sends the answer as far as that goes without waiting. False when the connection is over.
+  /// Sends the answer as far as possible without waiting. Returns false when the connection is
+  /// over.
   bool send(std::string line) {
     if (!answer_.empty()) return true;
     answer_ = std::move(line);
@@ -129,7 +131,7 @@ class Client {
       const ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
       if (size < 0 && errno == EINTR) continue;
       if (size < 0) return errno == EAGAIN;
-      if (size == 0) return false;  // gone, or the line was never finished
+      if (size == 0) return false;  // the client is gone, or never finished its line
       request_.append({buffer.data(), static_cast<std::size_t>(size)});
       const auto newline = request_.view().find('\n');
       if (std::min(newline, request_.size()) >= control::kMaxLineBytes) {
@@ -160,8 +162,8 @@ class Client {
   UniqueFd fd_;
   std::uint64_t id_;
   SteadyTime deadline_;
-  bool awaiting_ = false;  ///< the request is complete and with the handler
-  Secret request_;         ///< as far as it has come: there may be a token in it
+  bool awaiting_ = false;  ///< the request is complete, and the handler has it
+  Secret request_;         ///< the part received so far: there may be a token in it
   std::string answer_;
   std::size_t sent_ = 0;
 };
@@ -197,12 +199,12 @@ class ControlServer::Impl {
   void serve() {
     make_this_thread_urgent();
     std::vector<pollfd> polled;
-    // Asked each time before waiting: deliver() may have swallowed what closing woke us with.
+    // The queue is asked before each wait: deliver() may have read the wake-up that close() sent.
     while (!replies_->closed()) {
       try {
         serve_once(polled);
       } catch (const std::exception&) {
-        // Out of memory: whoever was to be answered hangs up in time.
+        // Out of memory: the clients that wait for an answer hang up at their own deadlines.
         std::this_thread::sleep_for(kAcceptPause);
       }
     }
@@ -219,7 +221,7 @@ class ControlServer::Impl {
     for (const Client& client : clients_) polled.push_back({client.fd(), client.events(), 0});
     if (::poll(polled.data(), polled.size(), milliseconds_to_wait(now)) < 0) {
       if (errno == EINTR) return;
-      // Out of memory, at worst: try again a little later.
+      // Out of memory, at worst: poll again after a pause.
       std::this_thread::sleep_for(kAcceptPause);
       return;
     }
@@ -229,7 +231,8 @@ class ControlServer::Impl {
       const bool over = entry->revents != 0 && !client->advance(handler_, *replies_);
       client = over ? clients_.erase(client) : std::next(client);
     }
-    // After the clients: most requests have been answered within the handler's call.
+    // Finished replies are delivered after the clients' requests, since the handler answers most
+    // requests within its call.
     deliver();
     if (polled[1].revents != 0) accept();
   }
@@ -251,7 +254,7 @@ class ControlServer::Impl {
     }
   }
 
-  /// Until the next moment at which something ends by itself; -1 if nothing does.
+  /// Milliseconds until the next deadline of a client or of a pause; -1 if there is none.
   int milliseconds_to_wait(SteadyTime now) const {
     std::optional<SteadyTime> next;
     if (accept_from_ > now) next = accept_from_;
@@ -259,7 +262,7 @@ class ControlServer::Impl {
       if (!next || client.deadline() < *next) next = client.deadline();
     }
     if (!next) return -1;
-    // Rounded up, so as not to wake just before the moment.
+    // The time is rounded up, so that poll(2) does not wake just before the deadline.
     return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(*next - now).count());
   }
 

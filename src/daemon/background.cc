@@ -39,7 +39,8 @@ void leave_terminal() {
 }  // namespace
 
 Result<Background> Background::fork() {
-  // Whoever started us may wait for a pipe to close, or unmount what a descriptor holds.
+  // The process that started this one may wait for a pipe to close, or may want to unmount a file
+  // system that a descriptor keeps busy.
   ::close_range(STDERR_FILENO + 1, ~0U, 0);
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -61,14 +62,14 @@ Result<Background> Background::fork() {
 
 void Background::ready() {
   if (parent_) {
-    if (::chdir("/") != 0) return;  // it is always there; the parent reports what is odd
+    if (::chdir("/") != 0) return;  // "/" is always there; the parent reports odd cases
     leave_terminal();
     while (::write(parent_.get(), &kReady, 1) < 0 && errno == EINTR) {
     }
     parent_.reset();
   }
-  // The environment stays as it is: other threads may read it at this moment, and unsetenv(3) is
-  // not safe then. What libfuse may execute (umount) does not speak to systemd.
+  // The environment is not changed: other threads may read it at this moment, and unsetenv(3) is
+  // not safe then. The one program that libfuse may run (umount) does not speak to systemd.
   ::sd_notify(/*unset_environment=*/0, "READY=1");
 }
 

@@ -14,7 +14,8 @@
 namespace grantfs {
 
 std::filesystem::path default_control_path(const std::filesystem::path& mountpoint) {
-  // A socket's path has 107 bytes at most (unix(7)): long mount points are told apart by a hash.
+  // A socket's path has 107 bytes at most (unix(7)). So a mount point's name with more than 64
+  // bytes is replaced by a hash.
   constexpr std::size_t kLongestName = 64;
   std::string name;
   for (const char c : mountpoint.native().substr(1)) name += c == '/' ? '-' : c;

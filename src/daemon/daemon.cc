@@ -34,12 +34,13 @@
 namespace grantfs {
 namespace {
 
-/// Of a quarter of the descriptors allowed, the tree may keep files open; the rest is for listings,
+/// The tree may keep a quarter of the allowed descriptors for open files. The rest is for listings,
 /// the database, and requests under way.
 constexpr std::size_t kDescriptorsForEachSpare = 4;
 
-/// What enforces, given what was asked for: without file handles a file cannot be read by whoever
-/// holds it open, once its name has gone, unless it was opened for him.
+/// The enforcement that is possible, given the one asked for. Without file handles a process cannot
+/// go on reading a file that it holds open once the file's name has gone, unless the daemon opened
+/// the file for that process. So a store without file handles has enforce=open.
 Enforcement enforcement(const MountOptions& options, const Store& store) {
   if (options.enforcement == Enforcement::kOpen || store.opens_by_handle()) {
     return options.enforcement;
@@ -67,8 +68,8 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
 
   Result<void> serve(Background& background, EndWatch& end_watch) {
-    // From before the mount until it handles the signals: one that comes in between ends a daemon
-    // that unmounts, instead of leaving a dead mount.
+    // Signals are blocked from before the mount until the mount's loop handles them. A signal that
+    // comes in between then ends a daemon that unmounts, instead of leaving a dead mount.
     std::optional<BlockedSignals> blocked(std::in_place);
     // First come the parts that can fail or take time. Once mounted, nothing stands between the
     // kernel and the daemon.
@@ -79,10 +80,11 @@ class Daemon {
     auto control = ControlServer::start(control_path_, administrators(plan_.database), handler);
     if (!control) return control.error();
     if (auto seen = look_at_mountpoint(); !seen) return seen;
-    // Before the mount: who finds no record has committed before anything is lent.
+    // The record is published before the mount. So a command that finds no record has committed
+    // before anything is lent.
     publish_record(handler);
     if (auto mounted = mount(); !mounted) return mounted;
-    // Before the mount answers: nothing is lent that could not be recalled.
+    // Recalls begin before the mount answers: nothing is lent that could not be recalled.
     if (auto begun = begin_recalling(); !begun) return begun;
     follow_store();
     answers_.begin(serving_.emplace(serving()));
@@ -90,10 +92,11 @@ class Daemon {
 
     std::optional<Readiness> readiness(std::in_place, *serving_, background);
     auto ended = mount_->run([&] { blocked.reset(); });
-    end_watch.begin();  // what follows may wait for the store
+    end_watch.begin();  // the steps after this may wait for the store
     readiness.reset();
     stop_notifying();
-    // The record says so to whoever takes access away and finds no daemon: wait for the lease.
+    // The kernel keeps leases that this daemon cannot take back. The record stays behind, so that a
+    // command that takes access away and finds no daemon waits until the lease is over.
     if (mount_->leaves_leases() && recaller_->anything_lent()) record_keeper_->leave_behind();
     if (ended) spdlog::info("{} is unmounted", quoted(plan_.mountpoint.native()));
     return ended;
@@ -160,10 +163,11 @@ class Daemon {
             store_, tree_,    *mount_,       *recaller_,   store_follower_, troubles_};
   }
 
-  /// Ends the threads that notify the kernel, those first that wait for another: the follower and
-  /// the keeper of the record have the recaller recall everything, as the watcher of the store has
-  /// it recall files. Who asks for a recall from then on is answered by the end of the mount. The
-  /// record itself stays until the mount has gone: until then something may be lent.
+  /// Ends the threads that notify the kernel, first those that wait for another such thread. The
+  /// follower and the keeper of the record wait for the recaller to recall everything; the watcher
+  /// of the store waits for the recaller to recall files.
+  /// Commands that ask for a recall from then on get their answer when the mount ends. The record
+  /// itself stays until the mount has gone: until then something may be lent.
   void stop_notifying() {
     if (store_follower_) store_follower_->stop();
     if (record_keeper_ != nullptr) record_keeper_->stop();
@@ -190,10 +194,10 @@ class Daemon {
   LinkUses link_uses_;
   Tree tree_;
   ControlAnswers answers_;
-  std::optional<Serving> serving_;  ///< none before the mount is about to answer
+  std::optional<Serving> serving_;  ///< empty until the mount is about to answer
   std::optional<Lending> lending_;
   std::optional<StoreFollower> store_follower_;
-  std::unique_ptr<RecordKeeper> record_keeper_;  // before the mount, which goes first
+  std::unique_ptr<RecordKeeper> record_keeper_;  // declared before the mount: outlives it
   // Handlers tell the recaller what they lend until the mount has gone.
   std::unique_ptr<Recaller> recaller_;
   std::unique_ptr<StoreWatcher> store_watcher_;
@@ -226,7 +230,7 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
           std::min(TreeOptions().spare_descriptors, descriptors / kDescriptorsForEachSpare),
       .on_policy_error = [&troubles](const Error& error) { troubles.decision_failed(error); }};
   ::clock_gettime(CLOCK_REALTIME, &tree_options.mounted);
-  EndWatch end_watch;  // until the daemon has gone
+  EndWatch end_watch;  // lives until the daemon has gone
   Daemon daemon(plan, options, std::move(*policy), std::move(*store), tree_options, troubles);
   return daemon.serve(background, end_watch);
 }

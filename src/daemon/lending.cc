@@ -33,7 +33,7 @@ void Lending::set_store(const std::string& trouble) {
   } else {
     spdlog::error("{}; everything is refused until it is there", trouble);
   }
-  // What is looked up from here on finds nothing, or what is there now.
+  // Lookups from here on find either nothing or the new store's files.
   tree_.lender().steady_files().pause(std::chrono::steady_clock::now() + lease_);
   recall_everything();
   tree_.lender().steady_files().clear();

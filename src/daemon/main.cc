@@ -38,14 +38,15 @@ int complain(const Error& error) {
   return error.kind == ErrorKind::kInvalid ? kExitUsage : EXIT_FAILURE;
 }
 
-/// The help or the version, as was asked for.
+/// Prints the help or the version, as the command line asks.
 int print_help(const CLI::App& app, const CLI::ParseError& error) {
   app.exit(error);
   if (std::cout.flush()) return EXIT_SUCCESS;
   return complain({ErrorKind::kSystem, "cannot write to standard output"});
 }
 
-/// The daemon's life, and what it could not go on without (threads, memory) as an error.
+/// Runs the daemon to its end. Failures that the daemon cannot go on after (no threads, no memory)
+/// become errors.
 Result<void> live(const MountPlan& plan, const MountOptions& options, Background& background) {
   try {
     return serve(plan, options, background);
@@ -94,14 +95,14 @@ int run(const CommandLine& line) {
     if (!forked) return complain(forked.error());
     background = std::move(*forked);
   }
-  // From here on this is the process that stays.
+  // From here on this process is the one that stays, in the foreground or forked.
   set_up_log(sink, options->log_level);
   if (!open_store.empty()) spdlog::warn("{}", open_store);
   if (auto dropped = drop_privileges(); !dropped) return complain(dropped.error());
   auto served = live(*plan, *options, background);
   if (served) return EXIT_SUCCESS;
   spdlog::error("{}", served.error().message);
-  // On standard error too, unless that is where the line above went.
+  // The error goes to standard error too, unless the log above has gone there.
   if (sink != LogSink::kStderr) return complain(served.error());
   return served.error().kind == ErrorKind::kInvalid ? kExitUsage : EXIT_FAILURE;
 }
@@ -116,7 +117,7 @@ int run(int argc, char** argv) {
   app.add_option("MOUNTPOINT", line.mountpoint, "An empty directory")->required();
   app.add_option("-o", line.options, "Mount options, separated by commas; see below")
       ->type_name("OPTION[,OPTION...]")
-      ->allow_extra_args(false);  // the words behind it are STORE and MOUNTPOINT, or -f
+      ->allow_extra_args(false);  // the remaining words are STORE and MOUNTPOINT, or -f
   app.add_flag("-f", line.foreground, "Stay in the foreground");
   app.set_version_flag("-V,--version", std::string("grantfs ") + kVersion);
   app.set_help_flag("-h,--help", "Print this help and exit");
@@ -138,7 +139,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   grantfs::hold_standard_descriptors();
-  (void)::signal(SIGXFSZ, SIG_IGN);  // a write beyond RLIMIT_FSIZE fails then, and ends nobody
+  (void)::signal(SIGXFSZ, SIG_IGN);  // a write beyond RLIMIT_FSIZE then fails, and ends nobody
   try {
     return grantfs::run(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -16,7 +16,7 @@ bool begins_with(const fs::path& path, const fs::path& beginning) {
   return beginning_end == beginning.end();
 }
 
-/// The path within its file system.
+/// The path within the mount's file system.
 fs::path within(const MountInfo& mount, const fs::path& path) {
   return path == mount.point ? mount.root : mount.root / path.lexically_relative(mount.point);
 }
@@ -59,7 +59,8 @@ bool MountTable::lies_inside(const fs::path& inner, const fs::path& outer) const
   const MountInfo* of_outer = containing(outer);
   if (of_outer == nullptr) return false;
   const fs::path there = within(*of_outer, outer);
-  // What is mounted on the way to `inner` may hide where that lies: each folder above counts.
+  // A mount on any folder above `inner` may hide the place where `inner` lies: so each folder above
+  // is compared too.
   for (fs::path at = inner;; at = at.parent_path()) {
     const MountInfo* mount = containing(at);
     if (mount != nullptr && mount->device == of_outer->device &&

@@ -36,7 +36,7 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
   return number;
 }
 
-/// By name or, where no group has that name, by number.
+/// Finds a group by name or, if no group has that name, by number.
 Result<gid_t> find_group(std::string_view option, std::string_view name) {
   std::vector<char> buffer(4096);
   group entry{};
@@ -47,7 +47,7 @@ Result<gid_t> find_group(std::string_view option, std::string_view name) {
     buffer.resize(2 * buffer.size());
   }
   if (found != nullptr) return entry.gr_gid;
-  constexpr unsigned kLargestGid = 4'294'967'294;  // one more is "no group" to chown(2)
+  constexpr unsigned kLargestGid = 4'294'967'294;  // 4294967295 means "no group" to chown(2)
   if (const auto number = parse_number(name, kLargestGid)) return gid_t{*number};
   return invalid(
       fmt::format("option {}={}: there is no such group on this machine "
@@ -81,7 +81,7 @@ Result<void> take_views(std::string_view list, MountOptions& options) {
   return {};
 }
 
-/// What one option says of another.
+/// Checks the options that depend on one another.
 Result<void> check_together(const MountOptions& options) {
   const bool names_by_user =
       options.views && std::ranges::find(*options.views, "by-user") != options.views->end();
@@ -95,7 +95,7 @@ Result<void> check_together(const MountOptions& options) {
 
 struct KnownOption {
   std::string_view name;
-  std::string_view value;  ///< as --help shows it; empty: takes none
+  std::string_view value;  ///< as --help shows it; empty: the option takes no value
   std::string_view meaning;
   std::function<Result<void>(std::string_view value, MountOptions&)> take;
 };
@@ -236,7 +236,7 @@ const std::vector<KnownOption>& known_options() {
   return all;
 }
 
-/// Implied by every mount, or meant for mount(8) and systemd alone (mount(8), fstab(5)).
+/// Options that every mount implies, or that only mount(8) and systemd use (mount(8), fstab(5)).
 constexpr std::array<std::string_view, 22> kHarmless{
     "ro",       "nosuid",      "nodev",  "noexec", "allow_other", "default_permissions",
     "defaults", "auto",        "noauto", "nofail", "_netdev",     "user",
@@ -252,7 +252,7 @@ bool contains(const Range& range, std::string_view name) {
   return std::ranges::find(range, name) != std::ranges::end(range);
 }
 
-/// Insertions, deletions and substitutions between two words (Levenshtein distance).
+/// The number of insertions, deletions and substitutions between two words (Levenshtein distance).
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -275,7 +275,7 @@ Error unknown_option(std::string_view name) {
                              quoted(name), nearest->name));
 }
 
-/// Splits at commas that no backslash precedes, and takes the backslashes away.
+/// Splits the list at commas that no backslash precedes, and removes the backslashes.
 std::vector<std::string> split(std::string_view list) {
   std::vector<std::string> items(1);
   for (std::size_t i = 0; i < list.size(); ++i) {

@@ -32,13 +32,13 @@ std::string in_quotes(const fs::path& path) {
   return quoted(path.native());
 }
 
-/// Whether what shows at the path is a grantfs.
+/// Whether the mount that shows at the path is a grantfs.
 bool is_ours(const MountTable& table, const fs::path& path) {
   const auto* mount = table.mounted_on(path);
   return mount != nullptr && mount->type == kFilesystemType;
 }
 
-/// `seen_as`: where to look.
+/// `seen_as` is the path under which to look into the mount point.
 Result<void> check_empty(const fs::path& mountpoint, const fs::path& seen_as) {
   std::error_code error;
   const bool empty = fs::is_empty(seen_as, error);
@@ -54,7 +54,7 @@ Result<fs::path> check_store(const fs::path& store) {
   const fs::path real = fs::canonical(store, error);
   if (error) {
     const bool missing = error == std::errc::no_such_file_or_directory;
-    // Not invalid: its disk may come yet, and systemd is to try again.
+    // The error is not kInvalid: the store's disk may still come, and systemd is to try again.
     return Error{
         ErrorKind::kSystem,
         fmt::format("no store at {}: {}; {}", in_quotes(store), error.message(),
@@ -73,10 +73,12 @@ Result<fs::path> check_store(const fs::path& store) {
   return real;
 }
 
-/// A dead mount tells nothing of what is under it: `dead` is all there is to say then.
+/// Checks the mount point. A dead mount tells nothing of the folder under it, so that then only
+/// `dead` is set.
 Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
   std::error_code error;
-  // Not canonical(): it would look at the mount point itself, which a dead mount does not answer.
+  // canonical() would look at the mount point itself, and a dead mount does not answer. So the path
+  // is made absolute and normal by its text.
   fs::path absolute = fs::absolute(given).lexically_normal();
   if (!absolute.has_filename()) absolute = absolute.parent_path();
   const fs::path parent = fs::canonical(absolute.parent_path(), error);
@@ -193,7 +195,7 @@ Result<Underlying> look_beneath(const fs::path& mountpoint) {
     return Error{ErrorKind::kSystem, fmt::format("cannot look at the directory {} itself: {}",
                                                  in_quotes(mountpoint), std::strerror(errno))};
   };
-  // In a copy of the parent's mount, nothing is mounted on what is in it.
+  // In a copy of the parent's mount, no other mount covers the folders within.
   const UniqueFd parent(
       ::open_tree(AT_FDCWD, mountpoint.parent_path().c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
   if (!parent) return fail();

@@ -15,10 +15,10 @@
 namespace grantfs {
 namespace {
 
-/// DAC_OVERRIDE, DAC_READ_SEARCH: the store is 0700 of another uid, and so may be the database,
-/// whose -shm file readers write to. FOWNER: O_NOATIME. CHOWN: SQLite gives a -shm file that it
-/// makes to the database's owner. SYS_ADMIN: unmounting at the end. SYS_NICE: urgent threads
-/// (base/urgent_thread.h).
+/// The capabilities that the daemon keeps. DAC_OVERRIDE, DAC_READ_SEARCH: the store is 0700 of
+/// another uid, and so may be the database, whose -shm file readers write to. FOWNER: O_NOATIME.
+/// CHOWN: SQLite gives a -shm file that it makes to the database's owner. SYS_ADMIN: unmounting at
+/// the end. SYS_NICE: urgent threads (base/urgent_thread.h).
 constexpr std::array<cap_value_t, 6> kNeeded{CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
                                              CAP_CHOWN,        CAP_SYS_ADMIN,       CAP_SYS_NICE};
 
@@ -62,7 +62,8 @@ Result<void> drop_privileges() {
   if (::setrlimit(RLIMIT_CORE, &no_core) != 0) return failed("cannot forbid core dumps");
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("cannot set no_new_privs");
   if (auto limited = limit_capabilities(); !limited) return limited;
-  // Last: a change of capabilities sets it anew (commit_creds() in the kernel's cred.c).
+  // This is the last step: a change of capabilities sets the dumpable flag anew (commit_creds() in
+  // the kernel's cred.c).
   if (::prctl(PR_SET_DUMPABLE, 0) != 0) return failed("cannot forbid core dumps");
   return {};
 }
@@ -72,7 +73,7 @@ std::size_t raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
   if (limit.rlim_cur < limit.rlim_max) {
     const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return before;  // what there is must do
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return before;  // go on with the old limit
   }
   return limit.rlim_cur;
 }

@@ -16,7 +16,8 @@
 namespace grantfs {
 namespace {
 
-/// What the kernel and libfuse give, and what is done without: see LEASES in grantfs(7).
+/// Logs the features that the kernel and libfuse offer, and those that the daemon does without: see
+/// LEASES in grantfs(7).
 void log_kernel(const FuseMount& mount) {
   struct utsname system = {};
   ::uname(&system);
@@ -35,7 +36,7 @@ void wait_until_answering(const Serving& serving, Background& background) {
                   std::strerror(errno));
     return;
   }
-  if (status.f_type != FUSE_SUPER_MAGIC) return;  // unmounted again already
+  if (status.f_type != FUSE_SUPER_MAGIC) return;  // the mount point is already unmounted again
   if (serving.options.passthrough == Use::kYes && serving.enforcement == Enforcement::kOpen &&
       !serving.mount.uses_passthrough()) {
     serving.mount.stop({ErrorKind::kSystem,
@@ -51,12 +52,12 @@ void wait_until_answering(const Serving& serving, Background& background) {
   background.ready();
 }
 
-/// wait_until_answering(), on a thread of its own.
+/// Runs wait_until_answering() on a thread of its own.
 void tell_when_answering(const Serving& serving, Background& background) {
   try {
     wait_until_answering(serving, background);
   } catch (const std::exception&) {
-    background.ready();  // no memory for a line in the log
+    background.ready();  // out of memory for a line in the log
   }
 }
 

@@ -68,7 +68,7 @@ void RecordKeeper::run(Lending& lending) {
       keep(lending);
       lending.rest_if_idle();
     } catch (const std::exception&) {
-      continue;  // no memory: what was not done is found undone at the next look
+      continue;  // out of memory: the next look finds the step undone
     }
   }
 }
@@ -76,12 +76,12 @@ void RecordKeeper::run(Lending& lending) {
 void RecordKeeper::keep(Lending& lending) {
   if (publication_ != nullptr && publication_->stands()) {
     if (trouble_.empty()) return;
-    lending.set_known({});  // which has thrown before, for lack of memory
+    lending.set_known({});  // this call has thrown before, for lack of memory
     trouble_.clear();
     return;
   }
   if (publication_ != nullptr) {
-    // Nothing may be lent by the time that the record, and with it the lock, has gone.
+    // Lending ends before the record, and with it the record's lock, goes.
     trouble_ = "its record was taken away";
     lending.set_known(trouble_);
     publication_.reset();
@@ -105,7 +105,7 @@ bool RecordKeeper::wait() {
 void RecordKeeper::renew_watches() {
   if (!events_) return;
   constexpr std::uint32_t kGoes = IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF;
-  // The same ones again unless other folders are at the paths by now.
+  // inotify watches the same folders again, unless other folders are at these paths by now.
   const auto folder = control::record_folder(options_.database);
   ::inotify_add_watch(events_.get(), folder.c_str(), kGoes | IN_ONLYDIR);
   ::inotify_add_watch(events_.get(), folder.parent_path().c_str(), kGoes | IN_ONLYDIR);

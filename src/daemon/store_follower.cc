@@ -30,12 +30,12 @@ struct StoreFollower::Shared {
   std::atomic<SteadyClock::rep> looking_since{kNotLooking};
 
   struct State {
-    std::string trouble{};  ///< as `lending` was told last
-    bool moved = false;     ///< which `lending` was not told yet
+    std::string trouble{};  ///< the trouble that `lending` was told last
+    bool moved = false;     ///< the store moved, and `lending` was not told yet
     bool stopping = false;
     std::condition_variable stopped{};
   };
-  /// Held while the store is touched and `lending` is told: after stop() neither is.
+  /// Held while the store is touched and `lending` is told. After stop() neither happens.
   Sync<State> state{};
 };
 
@@ -76,7 +76,7 @@ void StoreFollower::run(const std::shared_ptr<Shared>& shared) {
     try {
       look(*shared);
     } catch (const std::exception&) {
-      pause = kRetryAfter;  // no memory: what changed may not have been told
+      pause = kRetryAfter;  // out of memory: `lending` may not know of a change yet
     }
     shared->looking_since = kNotLooking;
     auto state = shared->state.lock();

@@ -16,11 +16,12 @@ namespace {
 constexpr int kLongestForeignValue = 64 * 1024;
 constexpr int kLongestForeignPattern = 4200;
 
-/// The library that is installed may be older than the one we were built with. STRICT tables are of
-/// 3.37, unixepoch() is of 3.38; meson.build asks for it too.
+/// The oldest SQLite that will do, 3.38, which meson.build asks for too. The installed library may
+/// be older than the one that the program was built with. STRICT tables came with 3.37, unixepoch()
+/// with 3.38.
 constexpr int kOldestSqlite = 3'038'000;
 
-/// As SQLite takes it (https://sqlite.org/uri.html), so that it believes that nobody changes it.
+/// The path as a URI that tells SQLite that nobody changes the file (https://sqlite.org/uri.html).
 std::string unchanging(const std::string& path) {
   std::string uri = "file:";
   const std::filesystem::path absolute = std::filesystem::absolute(path);
@@ -119,7 +120,7 @@ Result<Statement> Connection::prepare(std::string_view sql) {
 
 Result<void> Connection::allow_only_reading() {
   std::vector<std::string> tables;
-  sqlite3_set_authorizer(handle_.get(), nullptr, nullptr);  // for this statement of our own
+  sqlite3_set_authorizer(handle_.get(), nullptr, nullptr);  // none for our own query below
   only_reading_.reset();
   {
     // A virtual table has no pages (https://sqlite.org/schematab.html).
@@ -140,8 +141,9 @@ Result<void> Connection::allow_only_reading() {
   }
   only_reading_ = std::make_unique<ReadingOnly>(tables);
   sqlite3_set_authorizer(handle_.get(), ReadingOnly::judge, only_reading_.get());
-  // Functions of texts take time that grows with the square of their length, with no end to it in
-  // between: 64 KiB and patterns as long as a path make that a second.
+  // Functions on texts take time that grows with the square of the texts' length, and cannot be
+  // interrupted meanwhile. With texts of 64 KiB and patterns as long as a path, one call takes
+  // about a second.
   sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kLongestForeignValue);
   sqlite3_limit(handle_.get(), SQLITE_LIMIT_LIKE_PATTERN_LENGTH, kLongestForeignPattern);
   return {};

@@ -16,7 +16,8 @@ Error last_error(sqlite3* handle) {
 std::string without_path(const Error& error, const std::filesystem::path& database) {
   constexpr std::string_view kColon = ": ";
   std::error_code ignored;
-  // SQLite names the file that it has opened: by an absolute path, and, since 3.39, the real one.
+  // SQLite's message names the file that SQLite opened: by an absolute path and, since 3.39, by the
+  // real path, without symbolic links.
   for (const auto& path : {database, std::filesystem::absolute(database, ignored),
                            std::filesystem::weakly_canonical(database, ignored)}) {
     const std::string_view name = path.native();

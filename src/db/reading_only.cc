@@ -10,9 +10,10 @@
 namespace grantfs::db {
 namespace {
 
-/// They compute from their arguments, or over rows (https://sqlite.org/lang_corefunc.html and the
-/// pages beside it). Sorted. What is not among them gives random numbers, tells of the connection,
-/// loads code, reads files, or came with an extension.
+/// The functions that a foreign statement may call, sorted by name. They compute from their
+/// arguments, or over rows (https://sqlite.org/lang_corefunc.html and the pages beside it).
+/// Functions left out give random numbers, tell of the connection, load code, read files, or came
+/// with an extension.
 constexpr auto kFunctions = std::to_array<std::string_view>({
     "->",
     "->>",
@@ -126,7 +127,8 @@ constexpr auto kFunctions = std::to_array<std::string_view>({
 });
 static_assert(std::ranges::is_sorted(kFunctions));
 
-/// As SQLite compares names (https://sqlite.org/datatype3.html, 7): of ASCII alone.
+/// Lower case as SQLite compares names (https://sqlite.org/datatype3.html, 7): only ASCII letters
+/// change.
 std::string lower(std::string_view name) {
   std::string text(name);
   for (char& c : text) {
@@ -168,7 +170,8 @@ Result<void> ReadingOnly::accept_own(sqlite3* handle, const std::set<std::string
 int ReadingOnly::judge_read(std::string_view table, std::string_view column, bool qualified) {
   const std::string name = lower(table);
   if (tables_.contains(name)) return SQLITE_OK;
-  // Of a table of the statement's own no column is ever told, nor a database.
+  // SQLite never names a column or a database when it reads a table of the statement's own, such as
+  // one from WITH.
   if (!column.empty() || qualified) return SQLITE_DENY;
   if (own_.contains(name)) return SQLITE_OK;
   if (!undecided_) return SQLITE_DENY;
@@ -180,12 +183,12 @@ int ReadingOnly::judge(void* object, int action, const char* first, const char* 
                        const char* database, const char*) {
   switch (action) {
     case SQLITE_SELECT:
-    case SQLITE_RECURSIVE:  // without end, it is the time limit's
+    case SQLITE_RECURSIVE:  // an endless recursion meets the time limit
       return SQLITE_OK;
     case SQLITE_READ:
       if (first == nullptr || second == nullptr) return SQLITE_DENY;
       return static_cast<ReadingOnly*>(object)->judge_read(first, second, database != nullptr);
-    case SQLITE_FUNCTION:  // its name is the second of the two
+    case SQLITE_FUNCTION:  // the second name is the function's
       return second != nullptr && std::ranges::binary_search(kFunctions, lower(second))
                  ? SQLITE_OK
                  : SQLITE_DENY;

@@ -21,7 +21,7 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 struct sigaction handler_before;  // NOLINT: written once, before there are threads
 std::uintptr_t page_bytes = 4096;
 
-/// Reads /proc/self/maps (proc(5)) line by line with nothing but system calls, as a signal handler
+/// Reads /proc/self/maps (proc(5)) line by line. It uses only system calls, as a signal handler
 /// must (signal-safety(7)).
 class MapsReader {
  public:
@@ -32,7 +32,7 @@ class MapsReader {
   MapsReader(const MapsReader&) = delete;
   MapsReader& operator=(const MapsReader&) = delete;
 
-  /// -1 at the end. An int, as getc(3)'s.
+  /// The next character, or -1 at the end. An int, as getc(3) returns.
   int get() {
     if (at_ == end_) {
       const ssize_t got = fd_ < 0 ? 0 : ::read(fd_, buffer_.data(), buffer_.size());
@@ -43,7 +43,7 @@ class MapsReader {
     return static_cast<unsigned char>(buffer_[at_++]);
   }
 
-  /// A hexadecimal number up to the character that ends it, which is taken too.
+  /// Reads a hexadecimal number and the one character that ends it.
   std::uintptr_t get_number() {
     std::uintptr_t number = 0;
     for (int c = get(); c != -1; c = get()) {
@@ -65,11 +65,11 @@ class MapsReader {
   std::size_t end_ = 0;
 };
 
-/// What is mapped at an address.
+/// The kind of memory at an address.
 enum class Mapped { kShm, kNothingNamed, kOther };
 
-/// kShm: a file that is a database's -shm, deleted meanwhile or not. kNothingNamed: private memory,
-/// of no file, as a repaired page is.
+/// kShm: a file that is a database's -shm, deleted meanwhile or not. kNothingNamed: private memory
+/// without a file, which a repaired page is.
 Mapped mapped_at(std::uintptr_t address) {
   constexpr std::string_view kSuffix = "-shm";
   constexpr std::string_view kDeleted = " (deleted)";
@@ -78,8 +78,8 @@ Mapped mapped_at(std::uintptr_t address) {
     const std::uintptr_t begin = maps.get_number();
     const std::uintptr_t end = maps.get_number();
     if (end == 0) return Mapped::kOther;
-    // The last characters of the line are enough to tell; the name comes last in it, after four
-    // fields, of which the first are the permissions and the last is the inode number.
+    // The last characters of the line tell whether a -shm file is mapped. Behind the addresses come
+    // four fields, from the permissions to the inode number, and then the name.
     std::array<char, kSuffix.size() + kDeleted.size()> last{};
     bool has_name = false;
     int fields = 0;
@@ -101,9 +101,10 @@ Mapped mapped_at(std::uintptr_t address) {
   }
 }
 
-/// One handler at a time, so that a page which several threads trip over is repaired once and the
-/// others see that it is. A mutex may not be used in a handler; every signal waits while this one
-/// runs, so the holder is never interrupted by what would want it too.
+/// Held by the one handler that runs at a time. When several threads fault on one page, the first
+/// repairs the page and the others see that it is repaired. A handler may not use a mutex. Every
+/// signal is blocked while a handler runs, so no second handler can interrupt the holder on its own
+/// thread and wait for this flag.
 std::atomic_flag repairing;
 
 class Repairing {
@@ -116,19 +117,20 @@ class Repairing {
   Repairing& operator=(const Repairing&) = delete;
 };
 
-/// The pages repaired last; touched only while repairing. A thread can be late by no more than one
-/// page for each other thread.
+/// The pages repaired last, at most 1024; touched only by the holder of `repairing`. A thread can
+/// be late by at most one page for each other thread.
 std::array<std::uintptr_t, 1024> repaired_pages{};
 std::size_t repaired_count = 0;
 
-/// True if the access may be tried again: `address` lay, or still lies, in a truncated -shm.
+/// Returns true if the access may be tried again: `address` lay, or still lies, in a truncated
+/// -shm.
 bool repair(std::uintptr_t address) {
   const Repairing one_at_a_time;
   const std::uintptr_t page = address & ~(page_bytes - 1);
   switch (mapped_at(address)) {
     case Mapped::kOther:
       return false;
-    case Mapped::kNothingNamed:  // by another thread, between our access and now
+    case Mapped::kNothingNamed:  // another thread repaired the page meanwhile
       return std::ranges::find(repaired_pages, page) != repaired_pages.end();
     case Mapped::kShm:
       break;
@@ -148,11 +150,12 @@ void on_sigbus(int /*signal*/, siginfo_t* info, void* /*context*/) {
   const int saved_errno = errno;
   if (info->si_code == BUS_ADRERR && repair(reinterpret_cast<std::uintptr_t>(info->si_addr))) {
     errno = saved_errno;
-    return;  // and the access is tried again
+    return;  // the kernel tries the access again
   }
-  // Not ours: it happens again at once, to whom it belongs.
+  // The fault is not one of a -shm file. With the old handler back, the access fails again at once,
+  // and that handler has the signal.
   ::sigaction(SIGBUS, &handler_before, nullptr);
-  if (info->si_code <= 0) (void)::raise(SIGBUS);  // somebody sent it: no access will be tried again
+  if (info->si_code <= 0) (void)::raise(SIGBUS);  // a process sent it: no access is tried again
   errno = saved_errno;
 }
 
@@ -168,8 +171,8 @@ void install_shm_guard() {
   action.sa_flags = SA_SIGINFO;
   sigfillset(&action.sa_mask);
   ::sigaction(SIGBUS, &action, &handler_before);
-  // Whoever started us may have blocked it, and a blocked one ends the program unasked. Threads
-  // that start later inherit this mask.
+  // The program that started this one may have blocked SIGBUS, and a fault with SIGBUS blocked ends
+  // the program without running the handler. Threads that start later inherit this mask.
   sigset_t bus_error;
   sigemptyset(&bus_error);
   sigaddset(&bus_error, SIGBUS);

@@ -35,7 +35,7 @@ std::vector<std::string> Statement::columns() const {
 }
 
 int Statement::bind(int index, std::string_view text) {
-  // A null pointer would bind NULL, where an empty text is meant.
+  // A null pointer would bind NULL. An empty text is meant here.
   return sqlite3_bind_text64(handle_.get(), index, text.data() == nullptr ? "" : text.data(),
                              text.size(), SQLITE_STATIC, SQLITE_UTF8);
 }

@@ -9,7 +9,7 @@ Result<Transaction> Transaction::begin(Connection& connection, Kind kind) {
 }
 
 Transaction::~Transaction() {
-  // Some errors (SQLITE_FULL, SQLITE_IOERR) have rolled back already.
+  // After some errors (SQLITE_FULL, SQLITE_IOERR) SQLite has rolled back already.
   if (connection_ != nullptr && connection_->in_transaction()) {
     (void)connection_->execute("ROLLBACK");
   }

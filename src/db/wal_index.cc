@@ -13,7 +13,7 @@ std::optional<WalIndex> WalIndex::of(sqlite3* handle) {
       file->pMethods->iVersion < kFirstWithSharedMemory) {
     return std::nullopt;
   }
-  constexpr int kRegionBytes = 32768;  // the only size there is: WALINDEX_PGSZ in SQLite's wal.c
+  constexpr int kRegionBytes = 32768;  // SQLite has only this size: WALINDEX_PGSZ in its wal.c
   void volatile* region = nullptr;
   if (file->pMethods->xShmMap(file, 0, kRegionBytes, 0, &region) != SQLITE_OK ||
       region == nullptr) {
@@ -23,7 +23,8 @@ std::optional<WalIndex> WalIndex::of(sqlite3* handle) {
 }
 
 std::optional<CommitStamp> WalIndex::newest_commit() const {
-  // Two copies: a writer changes the second first, so readers begin with the first.
+  // The header has two copies. A writer changes the second copy first, so readers begin with the
+  // first.
   const auto read_copy = [this](std::size_t copy) {
     CommitStamp stamp;
     for (std::size_t i = 0; i < stamp.size(); ++i) {
@@ -40,9 +41,10 @@ std::optional<CommitStamp> WalIndex::newest_commit() const {
 }
 
 bool only_restarted(const CommitStamp& before, const CommitStamp& after) {
-  // Of the header: the change counter, the page size, the frames of the journal, the pages of the
-  // database, the salts (https://sqlite.org/walformat.html, 2.1.1). A journal that was recovered
-  // counts its changes anew, but has frames of another commit, or an emptied database's number.
+  // Places in the header: the change counter, the page size, the frames of the journal, the pages
+  // of the database, the salts (https://sqlite.org/walformat.html, 2.1.1). After a recovery the
+  // change counter begins anew. But then the frames are those of another commit, or the number of
+  // pages is that of an emptied database.
   constexpr std::size_t kChanges = 2;
   constexpr std::size_t kPageSize = 3;
   constexpr std::size_t kFrames = 4;

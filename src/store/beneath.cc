@@ -34,9 +34,9 @@ int openat2(int base, const char* path, std::uint64_t flags, std::uint64_t resol
   open_how how{};
   how.flags = flags;
   how.resolve = resolve;
-  // EAGAIN: a rename went on meanwhile and the kernel could not tell whether the path stayed
-  // beneath (openat2(2)); it asks for another try. With RESOLVE_CACHED, a rename or mount anywhere;
-  // or not all of the path is in memory, and no try will do.
+  // EAGAIN asks for another try: during a rename the kernel could not tell whether the path stayed
+  // beneath (openat2(2)). With RESOLVE_CACHED, EAGAIN may come from a rename or mount anywhere. It
+  // may also mean that part of the path is not in memory, and then no further try helps.
   const int tries = (resolve & RESOLVE_CACHED) != 0 ? 3 : 16;
   for (int i = 0; i < tries; ++i) {
     const long fd = ::syscall(SYS_openat2, base, path, &how, sizeof how);

@@ -10,14 +10,14 @@
 namespace grantfs {
 namespace {
 
-/// Big enough for any handle (MAX_HANDLE_SZ), with its header.
+/// A buffer that is big enough for any handle (MAX_HANDLE_SZ), with the handle's header.
 struct HandleBuffer {
   alignas(file_handle) std::array<unsigned char, sizeof(file_handle) + MAX_HANDLE_SZ> bytes{};
   file_handle* get() { return reinterpret_cast<file_handle*>(bytes.data()); }
 };
 
-/// What stands before what the file system made of a handle. With it, the handles of ext4 and XFS
-/// have 11 and 15 bytes, for which a std::string needs no memory of its own.
+/// The bytes in front of the file system's own part of a handle. With this header, the handles of
+/// ext4 and XFS have 11 and 15 bytes, for which a std::string allocates nothing.
 struct HandleHeader {
   std::uint8_t type;
   std::uint8_t generation_high;
@@ -37,7 +37,7 @@ FileHandle handle_of(int fd, std::uint16_t generation) {
   buffer.get()->handle_bytes = MAX_HANDLE_SZ;
   int mount_id = 0;
   if (::name_to_handle_at(fd, "", buffer.get(), &mount_id, AT_EMPTY_PATH) != 0) return {};
-  // All types there are fit into a byte (enum fid_type in linux/exportfs.h).
+  // Every handle type fits into a byte (enum fid_type in linux/exportfs.h).
   constexpr int kLargestType = 0xff;
   const int type = buffer.get()->handle_type;
   if (type < 0 || type > kLargestType) return {};
@@ -53,7 +53,7 @@ Result<UniqueFd, Errno> open_by_handle(const UniqueFd& mount, const FileHandle& 
   if (handle.size() <= kHandleHeader) return Errno{ESTALE};
   HandleHeader header{};
   std::memcpy(&header, handle.data(), sizeof header);
-  // On another file system it could be the handle of another file.
+  // On another file system the same handle could mean another file.
   const HandleHeader current = header_of(header.type, generation);
   if (std::memcmp(&header, &current, sizeof header) != 0) return Errno{ESTALE};
   HandleBuffer buffer;

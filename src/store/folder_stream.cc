@@ -23,7 +23,8 @@ Result<FolderStream::Entry, Errno> FolderStream::next() {
     if (entry == nullptr) return Errno{errno};
     if (entry->d_type != DT_REG && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) continue;
     const std::string_view name = entry->d_name;
-    // The type alone would show mount points; and a name may have gone since.
+    // The identity is found by a lookup below, since the entry's type alone would show mount
+    // points, and since the name may have gone by now.
     if (name == "..") return Entry{name, Found::Type::kFolder, FileId{}, entry->d_off};
     auto found = find(name);
     if (found) return Entry{name, found->type, found->id, entry->d_off};

@@ -3,7 +3,7 @@
 namespace grantfs {
 
 std::size_t KnownFiles::spread(std::uint64_t inode) {
-  constexpr std::uint64_t kGoldenRatio = 0x9e3779b97f4a7c15;  // neighbours go far apart
+  constexpr std::uint64_t kGoldenRatio = 0x9e3779b97f4a7c15;  // spreads neighbours far apart
   constexpr unsigned kUpperHalf = 32;
   return (inode * kGoldenRatio) >> kUpperHalf;
 }
@@ -21,7 +21,7 @@ std::optional<KnownFiles::Known> KnownFiles::find(const Key& key) {
 }
 
 bool KnownFiles::is_told_apart(const timespec& then, const timespec& now) {
-  // More than any filesystem rounds its times to.
+  // Three seconds are more than any filesystem rounds its times to.
   constexpr time_t kTickSeconds = 3;
   return then.tv_sec <= now.tv_sec - kTickSeconds;
 }

@@ -37,10 +37,10 @@ Result<Store> Store::open(const std::filesystem::path& directory, const FileIdKe
     return Error{ErrorKind::kSystem,
                  fmt::format("{} {}: {}", what, quoted(directory.native()), std::strerror(errno))};
   };
-  // Open for reading, not O_PATH: open_by_handle_at(2) wants it so.
+  // The root is open for reading, since open_by_handle_at(2) does not accept O_PATH.
   UniqueFd root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return refuse("cannot read the store");
-  // Of this very process: a store must be opened after the last fork.
+  // This folder belongs to the process that opens it: a store must be opened after the last fork.
   UniqueFd own_descriptors(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!own_descriptors) return refuse("without /proc/self/fd, cannot open files of the store");
   return Store(std::make_shared<StoreRoot>(std::move(root), std::uint16_t{0}, key),
@@ -59,7 +59,7 @@ Result<UniqueFd, Errno> Store::open_directory(const std::filesystem::path& path)
 Result<Store::Whereabouts> Store::follow(const std::filesystem::path& path,
                                          Result<UniqueFd, Errno> found) {
   const auto away = [&](std::string_view why) {
-    const RootPointer old = std::exchange(*root_->lock(), nullptr);  // gone under no lock
+    const RootPointer old = std::exchange(*root_->lock(), nullptr);  // closed after the lock
     return Error{ErrorKind::kSystem, fmt::format("the store {} {}", quoted(path.native()), why)};
   };
   if (!found) return away(fmt::format("is away: {}", std::strerror(found.error().value)));
@@ -86,11 +86,12 @@ Result<Store::Whereabouts> Store::follow(const std::filesystem::path& path,
 }
 
 Result<UniqueFd, Errno> Store::reopen(int path_fd, int flags) const {
-  // Through /proc/self/fd the very inode behind `path_fd` is opened, whatever became of its name.
+  // Through /proc/self/fd the inode behind `path_fd` itself is opened, even if its name was renamed
+  // or removed.
   const std::string name = std::to_string(path_fd);
   const int common = flags | O_RDONLY | O_CLOEXEC | O_NOCTTY;
   UniqueFd fd(::openat(own_descriptors_.get(), name.c_str(), common | O_NOATIME));
-  if (!fd && errno == EPERM) {  // neither the owner nor CAP_FOWNER
+  if (!fd && errno == EPERM) {  // neither the file's owner nor CAP_FOWNER
     fd = UniqueFd(::openat(own_descriptors_.get(), name.c_str(), common));
   }
   if (!fd) return absent_or(errno);
@@ -179,7 +180,7 @@ Result<Store::Folder, Errno> Store::open_folder(const StorePath& path,
   if (!fd) return absent_or(fd.error().value);
   DIR* stream = ::fdopendir(fd->get());
   if (stream == nullptr) return absent_or(errno);
-  (void)fd->release();  // the stream owns it now
+  (void)fd->release();  // the stream owns the descriptor now
   return Folder(*this, std::move(at), stream);
 }
 

@@ -21,8 +21,8 @@
 namespace grantfs {
 namespace {
 
-/// The folder through a new mount of its own (open_tree(2)) with every restriction there is; an
-/// invalid descriptor if we may not.
+/// Opens the folder through a new mount of its own (open_tree(2)) with every restriction that a
+/// mount can have. Returns an invalid descriptor if the process may not make mounts.
 UniqueFd mount_unchanging(const UniqueFd& folder) {
   const UniqueFd tree(static_cast<int>(
       ::syscall(SYS_open_tree, folder.get(), "",
@@ -39,9 +39,9 @@ UniqueFd mount_unchanging(const UniqueFd& folder) {
   return UniqueFd(::openat(tree.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-/// Whether what the kernel has in memory of the folder's filesystem can be told from what it would
-/// wait for. A filesystem that asks somebody else (another machine, a process, one below it) can
-/// have to wait for that even to say the size of a file that it knows.
+/// Whether the folder's filesystem can tell what the kernel has in memory from what needs waiting.
+/// A filesystem that asks another machine, a process, or a filesystem below it may have to wait
+/// even for the size of a file that the kernel knows.
 bool tells_what_is_cached(const UniqueFd& folder) {
   constexpr std::array<long, 5> kAskNobody{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
                                            F2FS_SUPER_MAGIC, TMPFS_MAGIC};
@@ -52,11 +52,12 @@ bool tells_what_is_cached(const UniqueFd& folder) {
   return root || root.error().value == EAGAIN;
 }
 
-/// The name of the folder's filesystem, if that is one whose handles are good only as long as the
-/// kernel has the file in memory: each of its fh_to_dentry() looks there and nowhere else (of FUSE
-/// those whose daemon does not say otherwise, which cannot be told from here). Null: it is not.
+/// The name of the folder's filesystem, if its handles are good only as long as the kernel has the
+/// file in memory. The fh_to_dentry() of each of these looks in memory and nowhere else. FUSE
+/// counts among them: some FUSE daemons find every handle, but that cannot be seen from here. Null:
+/// handles stay good.
 const char* forgets_handles(const UniqueFd& folder) {
-  constexpr auto kFuse = 0x65735546;   // FUSE_SUPER_MAGIC; also of fuseblk, as ntfs-3g
+  constexpr auto kFuse = 0x65735546;   // FUSE_SUPER_MAGIC; fuseblk has it too, such as ntfs-3g
   constexpr auto kExfat = 0x2011BAB0;  // EXFAT_SUPER_MAGIC
   struct statfs status = {};
   if (::fstatfs(folder.get(), &status) != 0) return "an unknown file system";
@@ -72,7 +73,7 @@ const char* forgets_handles(const UniqueFd& folder) {
   }
 }
 
-/// By the handle; if that is empty, by what the file is found by.
+/// Makes the file's identity from its handle, or from `otherwise` if the handle is empty.
 FileId identify(const FileIdKey& key, const FileHandle& handle, const KnownFiles::Key& otherwise) {
   crypto_generichash_state state;
   std::array<unsigned char, sizeof(FileId)> digest{};
@@ -120,8 +121,7 @@ StoreRoot::StoreRoot(UniqueFd folder, std::uint16_t generation, const FileIdKey&
 Result<Found, Errno> StoreRoot::examine(int fd, FileHandle* handle) const {
   const timespec asked = realtime();
   struct statx status = {};
-  // Without AT_STATX_DONT_SYNC: what a network filesystem remembers of a file may be as old as can
-  // be.
+  // AT_STATX_DONT_SYNC is not set: a network filesystem's memory of a file may be arbitrarily old.
   if (::statx(fd, "", AT_EMPTY_PATH, kSightingMask, &status) != 0) return absent_or(errno);
   Found found{};
   if (S_ISREG(status.stx_mode)) {

@@ -17,7 +17,7 @@ StoreWorkers::StoreWorkers(unsigned threads, std::size_t most, std::chrono::mill
     }
     watcher_ = start_quiet_thread("grantfs late", [this] { watch(); });
   } catch (const std::exception&) {
-    (void)finish();  // those that there are: a thread that is not joined ends the program
+    (void)finish();  // join the threads begun so far: a thread that is not joined ends the program
     throw;
   }
 }
@@ -75,7 +75,7 @@ void StoreWorkers::run() {
     ++state->running;
     state->go_on();
     state.unlocked([&next] {
-      const Work work = std::move(next);  // it goes with the lock free
+      const Work work = std::move(next);  // destroyed after the lock is free
       work(Turn::kCame);
     });
     --state->running;

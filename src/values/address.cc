@@ -22,7 +22,7 @@ bool is_mapped(const Bytes& bytes) {
   return std::equal(bytes.begin(), bytes.begin() + kMappedBits / kByteBits, kMapped.begin());
 }
 
-/// Any spelling that inet_pton(3) takes.
+/// Reads every spelling that inet_pton(3) takes.
 std::optional<Bytes> read(std::string_view text, bool* as_ipv4) {
   const std::string terminated(text);
   if (terminated.size() != std::char_traits<char>::length(terminated.c_str())) return std::nullopt;
@@ -39,7 +39,7 @@ std::string write(const Bytes& bytes, bool as_ipv4) {
   return text.data();
 }
 
-/// Without the bits past the first `bits`.
+/// The bytes with all bits after the first `bits` set to 0.
 Bytes masked(Bytes bytes, unsigned bits) {
   for (unsigned i = 0; i < bytes.size(); ++i) {
     const unsigned kept = std::clamp(bits, i * kByteBits, (i + 1) * kByteBits) - i * kByteBits;
@@ -100,7 +100,8 @@ Result<Network> Network::parse(std::string_view text) {
 }
 
 bool Network::contains(const Address& address) const {
-  // The other family is never meant: ::/0 is every IPv6 address, and no IPv4 one.
+  // A network holds addresses of its own family only: ::/0 is every IPv6 address and no IPv4
+  // address.
   if (is_mapped(address.bytes_) != (is_mapped(base_.bytes_) && bits_ >= kMappedBits)) return false;
   return masked(address.bytes_, bits_) == base_.bytes_;
 }

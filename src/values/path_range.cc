@@ -5,9 +5,10 @@
 namespace grantfs {
 namespace {
 
-/// No path is longer than StorePath::kMaxBytes: none sorts after one byte more of the highest byte.
+/// A text that sorts after every path: one byte longer than any path (StorePath::kMaxBytes), and
+/// every byte is the highest.
 std::string after_every_path() {
-  // In braces it would be two characters.
+  // Braces would make a text of two characters.
   // NOLINTNEXTLINE(modernize-return-braced-init-list)
   return std::string(StorePath::kMaxBytes + 1, '\xff');
 }

@@ -58,7 +58,7 @@ std::optional<seconds> parse_span(std::string_view text) {
   return seconds{*number * unit};
 }
 
-/// `Z` or `+HH:MM`, `-HH:MM`, `+HHMM`, `-HHMM`, to the end of the text.
+/// Reads `Z` or `+HH:MM`, `-HH:MM`, `+HHMM`, `-HHMM`, which must end the text.
 std::optional<seconds> parse_zone(std::string_view text) {
   if (text == "Z") return seconds{0};
   const bool east = take(text, '+');
@@ -86,7 +86,8 @@ std::optional<std::chrono::year_month_day> take_date(std::string_view& text) {
   return date.ok() ? std::optional(date) : std::nullopt;
 }
 
-/// Seconds behind `HH:MM`, if any: `:SS`, and a fraction, which is dropped.
+/// Reads the seconds behind `HH:MM`, if there are any: `:SS` and a fraction. The fraction is
+/// dropped.
 std::optional<std::int64_t> take_seconds(std::string_view& text) {
   if (!take(text, ':')) return 0;
   const auto second = take_number(text, 2);
@@ -98,8 +99,8 @@ std::optional<std::int64_t> take_seconds(std::string_view& text) {
   return second;
 }
 
-/// The extended format of ISO 8601 (RFC 3339), seconds and their fraction optional, the zone with
-/// or without its colon.
+/// Reads the extended format of ISO 8601 (RFC 3339). Seconds and their fraction are optional; the
+/// zone may have a colon or none.
 std::optional<Timestamp> parse_iso8601(std::string_view text) {
   const auto date = take_date(text);
   if (!date || !take(text, 'T')) return std::nullopt;
@@ -113,7 +114,7 @@ std::optional<Timestamp> parse_iso8601(std::string_view text) {
   return std::chrono::sys_days(*date) + seconds{*hour * 3600 + *minute * 60 + *second} - *zone;
 }
 
-/// The end of a day in the machine's time zone, which is the beginning of the next.
+/// The end of a day in the machine's time zone: the beginning of the next day.
 std::optional<Timestamp> parse_day(std::string_view text) {
   const auto date = take_date(text);
   if (!date || !text.empty()) return std::nullopt;
@@ -124,7 +125,7 @@ std::optional<Timestamp> parse_day(std::string_view text) {
       static_cast<int>(static_cast<unsigned>(date->day())) + 1;  // mktime(3) carries over
   next.tm_isdst = -1;
   const std::time_t end = std::mktime(&next);
-  // Where a clock goes forward at midnight, the day may begin at one.
+  // Where clocks go forward at midnight, the next day may begin at 01:00.
   return end == -1 ? std::nullopt : std::optional(Timestamp(seconds{end}));
 }
 

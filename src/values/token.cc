@@ -26,7 +26,7 @@ Result<TokenHash> TokenHash::parse(std::string_view hex) {
                        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
                      });
   if (!valid) {
-    // What was given may be a token by mistake: it is not repeated.
+    // The text may be a token typed by mistake, so the message does not repeat it.
     return Error{ErrorKind::kInvalid,
                  "not a session id: it is 64 lowercase hexadecimal digits (the SHA-256 of the "
                  "token); see: grantctl session ls"};

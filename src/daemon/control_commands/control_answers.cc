@@ -14,7 +14,7 @@
 namespace grantfs {
 namespace {
 
-// How documents are made below: see control/document.h.
+// control/document.h explains how the documents below are built.
 
 nlohmann::json bind(Tree& tree, const nlohmann::json& request, const ControlPeer& peer) {
   const auto token = request.find("token");
@@ -59,7 +59,8 @@ void ControlAnswers::answer(const nlohmann::json& request, const ControlPeer& pe
     reply(control_error(
         fmt::format("unknown command; this daemon knows: {}", fmt::join(kCommands, ", "))));
   } else if (serving == nullptr) {
-    // What we are going to lend is decided after this, and so by all that is committed.
+    // A recall needs no work now: whatever this daemon will lend is decided after this moment, and
+    // so after the commit that the command has made.
     reply(command == "recall" ? nlohmann::json::object() : control_error("the daemon is starting"));
   } else if (command == "status") {
     nlohmann::json told = nlohmann::json::object();

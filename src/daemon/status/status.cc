@@ -16,17 +16,19 @@
 namespace grantfs {
 namespace {
 
-/// For so long after a decision that failed, the daemon is in trouble.
+/// A decision that failed counts as trouble of the daemon for 10 seconds.
 constexpr std::chrono::seconds kTroubleLasts{10};
 
-/// A clause for people: why every open is decided though leases were asked for. Empty: it is not.
+/// A clause for people: why every open is decided though leases were asked for. Empty if leases
+/// enforce as asked.
 std::string why_not_by_lease(const Serving& serving) {
   return serving.options.enforcement == serving.enforcement ? std::string()
                                                             : serving.store.why_not_by_handle();
 }
 
-/// Why anything that should be served is refused now; empty: nothing is, as far as is known. By
-/// what decides: a decision of its own, and those of others lately.
+/// The reasons why the daemon now refuses things that should be served; empty if it knows of none.
+/// The policy's state is known from one decision made here, and from failed decisions of others in
+/// the last 10 seconds.
 std::vector<std::string> current_troubles(const Serving& serving) {
   std::vector<std::string> found;
   if (std::string away = serving.troubles.store_away(); !away.empty())
@@ -47,7 +49,7 @@ std::vector<std::string> current_troubles(const Serving& serving) {
   return found;
 }
 
-/// Into an empty object, which is the caller's to empty.
+/// Writes the counters into an empty object. The caller empties the object again.
 void write_counters(const Serving& serving, nlohmann::json& counted) {
   const TreeCounters& counters = serving.tree.counters();
   counted["lookups"] = counters.lookups.load();

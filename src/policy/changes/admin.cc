@@ -17,7 +17,7 @@
 
 namespace grantfs {
 
-/// The connection, and what changes the database through it.
+/// The connection, and the objects that change the database through it.
 struct Admin::Impl {
   Impl(const std::filesystem::path& database, db::Connection opened, Clock clock)
       : connection(database, std::move(opened), std::move(clock)) {}

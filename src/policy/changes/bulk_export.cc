@@ -19,7 +19,7 @@ Result<Rights> rights_column(const db::Rows& rows, int column) {
                fmt::format("a grant has rights {}", quoted(rows.text(column)))};
 }
 
-// Each of these makes a row of one that BulkTable::all selects.
+// Each of these functions makes a PolicyRow from one row that BulkTable::all selects.
 
 Result<PolicyRow> rule(const db::Rows& rows, Kind kind, int principal_at, int path_at) {
   auto principal = principal_column(rows, principal_at);
@@ -78,7 +78,7 @@ Result<PolicyRow> signing_key(const db::Rows& rows) {
                     Secret(rows.text(4)), expiry_column(rows, 5), expiry_column(rows, 6)}};
 }
 
-/// In the order of PolicyRow::Kind.
+/// Readers in the order of PolicyRow::Kind.
 constexpr std::array kReaders{owner, grant, membership, link, signing_key};
 static_assert(kReaders.size() == kBulkTables.size());
 

@@ -10,10 +10,10 @@ namespace grantfs {
 /// Hands out every row of the policy.
 class BulkExport {
  public:
-  /// The connection must outlive it.
+  /// `connection` must outlive this object.
   explicit BulkExport(ChangeConnection& connection) : connection_(connection) {}
 
-  /// As Admin::for_each_row().
+  /// See Admin::for_each_row().
   Result<void> for_each_row(const std::function<Result<void>(const PolicyRow&)>& take);
 
  private:

@@ -68,12 +68,12 @@ Error contradiction(const PolicyRow& row, std::int64_t earlier, const ImportOpti
 
 }  // namespace
 
-/// The temporary tables, as long as it lives.
+/// The temporary tables: made by create(), dropped by the destructor.
 class BulkImport::Staging {
  public:
   static Result<Staging> create(ChangeConnection& connection) {
     Staging staging(connection);
-    // Rows come in any order: the b-trees that take them should fit into memory. 256 MiB are a
+    // Rows come in any order, so the b-trees that take them should fit into memory. 256 MiB are a
     // ceiling, which a million rows do not reach.
     auto room =
         connection.execute("PRAGMA main.cache_size = -262144; PRAGMA temp.cache_size = -262144");
@@ -154,7 +154,7 @@ class BulkImport::Staging {
                                row.number);
   }
 
-  /// A row whose key is staged already: is it the same one again?
+  /// Compares a row with the staged row of the same key. Returns an error if the two differ.
   Result<void> compare(const BulkTable& table, const PolicyRow& row, const Staged& values,
                        const ImportOptions& options) {
     return connection_->for_each(
@@ -173,7 +173,8 @@ class BulkImport::Staging {
 Result<ImportCounts> BulkImport::run(const PolicyRowSource& next, const ImportOptions& options) {
   auto staging = Staging::create(connection_);
   if (!staging) return staging.error();
-  // One transaction of the temporary tables alone: one for each row would take its time.
+  // All rows are staged in one transaction, of the temporary tables alone. A transaction for each
+  // row would be slow.
   auto filled = connection_.read([&] { return staging->fill(next, options); });
   if (!filled) return filled.error();
   return connection_.write([&]() -> Result<ImportCounts> {

@@ -5,13 +5,13 @@
 
 namespace grantfs {
 
-/// Makes many rows as they are said to be, in one transaction.
+/// Brings many rows into the policy in one transaction.
 class BulkImport {
  public:
-  /// The connection must outlive it.
+  /// `connection` must outlive this object.
   explicit BulkImport(ChangeConnection& connection) : connection_(connection) {}
 
-  /// As Admin::import().
+  /// See Admin::import().
   Result<ImportCounts> run(const PolicyRowSource& next, const ImportOptions& options);
 
  private:

@@ -5,24 +5,24 @@
 // The SQL of BulkImport and BulkExport, a table for each kind of row.
 namespace grantfs {
 
-/// How the schema spells Rights, in their order.
+/// The schema's spellings of Rights, in their order.
 inline constexpr std::array<const char*, 3> kRightsNames{"read", "write", "own"};
 
-/// How rows of one kind are staged, compared and written. They are staged in a temporary table of
-/// their own, so that what is wrong with them is found before the database is locked, and the lock
-/// is held for a few statements only.
+/// The SQL by which rows of one kind are staged, compared and written. Rows are staged in a
+/// temporary table of their own. So faults in the rows are found before the database is locked, and
+/// the lock is held for a few statements only.
 struct BulkTable {
   const char* create;
-  /// ?1, ?2: the key, ?3: what a row says of it, ?4: expiry, ?5: its number. Links and signing keys
-  /// have parameters of their own.
+  /// Inserts a row. ?1, ?2: the key; ?3: the row's value; ?4: expiry; ?5: the row's number. Links
+  /// and signing keys have parameters of their own.
   const char* stage;
-  const char* staged;    ///< what is staged for the key ?1, ?2: row, what it says, expiry
-  const char* remove;    ///< what is not staged
-  const char* unstage;   ///< what is so already
-  const char* changing;  ///< how many there are with the same key
+  const char* staged;    ///< selects the staged row of the key ?1, ?2: its number, value and expiry
+  const char* remove;    ///< deletes the policy's rows that are not staged
+  const char* unstage;   ///< deletes the staged rows that the policy has already
+  const char* changing;  ///< counts the staged rows whose key the policy has
   const char* write;
   const char* drop;
-  const char* all;  ///< every row for an export: the parameters of `stage`, but for the number
+  const char* all;  ///< selects every row for an export: `stage`'s parameters without the number
 };
 
 inline constexpr BulkTable kOwners{
@@ -75,7 +75,8 @@ inline constexpr BulkTable kMembers{
     "DROP TABLE temp.import_members",
     "SELECT member, parent, '', expires FROM members ORDER BY parent, member"};
 
-// Two rows of one id contradict each other, whatever they say: hence the text that none has.
+// Two rows of one id contradict each other even if they are equal. So `staged` returns the text
+// 'another', which no row has as its value.
 inline constexpr BulkTable kLinks{
     "CREATE TEMP TABLE import_links (id TEXT PRIMARY KEY, principal TEXT, path TEXT,"
     " expires INTEGER, address TEXT, uses INTEGER, created INTEGER, row INTEGER) WITHOUT ROWID",
@@ -120,7 +121,7 @@ inline constexpr BulkTable kKeys{
     "DROP TABLE temp.import_keys",
     "SELECT id, format, uri_prefix, path, secret, created, retired FROM signing_keys ORDER BY id"};
 
-/// In the order of PolicyRow::Kind.
+/// The tables in the order of PolicyRow::Kind.
 inline constexpr std::array<BulkTable, 5> kBulkTables{kOwners, kGrants, kMembers, kLinks, kKeys};
 
 }  // namespace grantfs

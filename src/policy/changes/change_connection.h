@@ -20,11 +20,11 @@
 
 namespace grantfs {
 
-/// How long a change waits for a lock that another process holds.
+/// A change waits for 5 seconds at most for a lock that another process holds.
 inline constexpr int kChangeBusyTimeoutMilliseconds = 5000;
 
-/// The connection by which a policy database is changed: its transactions, its statements, and
-/// errors that name the database. One thread at a time.
+/// The connection by which a policy database is changed: it runs transactions and statements, and
+/// its errors name the database. For one thread at a time.
 class ChangeConnection {
  public:
   ChangeConnection(std::filesystem::path database, db::Connection connection, Clock clock)
@@ -36,8 +36,8 @@ class ChangeConnection {
 
   Timestamp now() const { return clock_(); }
 
-  /// Runs `change()`, which returns a Result, in one write transaction: committed if it is ok,
-  /// rolled back otherwise.
+  /// Runs `change()`, which returns a Result, in one write transaction. A Result without an error
+  /// commits; an error rolls back.
   template <class Change>
   auto write(Change change) -> decltype(change()) {
     return transact(db::Transaction::Kind::kWrite, std::move(change));
@@ -50,7 +50,7 @@ class ChangeConnection {
 
   Result<db::Statement> prepare(std::string_view sql) { return connection_.prepare(sql); }
 
-  /// Runs one INSERT, UPDATE or DELETE; how many rows it changed.
+  /// Runs one INSERT, UPDATE or DELETE, and returns how many rows it changed.
   template <class... Arguments>
   Result<std::int64_t> change(std::string_view sql, const Arguments&... arguments) {
     auto statement = connection_.prepare(sql);
@@ -63,7 +63,7 @@ class ChangeConnection {
     return connection_.changes();
   }
 
-  /// change(), added to `count`.
+  /// Runs change() and adds the number of rows to `count`.
   template <class... Arguments>
   Result<void> count_change(std::int64_t& count, std::string_view sql,
                             const Arguments&... arguments) {
@@ -92,8 +92,8 @@ class ChangeConnection {
     return connection_.query_integer(sql);
   }
 
-  /// The error with the database named once, in front: SQLite's errors (db/error.h) begin with it,
-  /// those about a row do not.
+  /// The error with the database's name once, in front. SQLite's errors (db/error.h) begin with
+  /// that name already; errors about a row do not.
   Error named(const Error& error) const {
     if (error.kind != ErrorKind::kDatabase) return error;
     return {error.kind,
@@ -116,7 +116,8 @@ class ChangeConnection {
   Clock clock_;
 };
 
-/// Readers of columns; kDatabase where another writer got past the schema's constraints.
+/// These read columns. They return kDatabase if another program wrote a row past the schema's
+/// constraints.
 Result<Principal> principal_column(const db::Rows& rows, int column);
 Result<StorePath> path_column(const db::Rows& rows, int column);
 Expiry expiry_column(const db::Rows& rows, int column);

@@ -7,13 +7,13 @@
 namespace grantfs {
 namespace {
 
-/// A DELETE, and where its rows are counted.
+/// A DELETE, and the counter for its rows.
 struct Step {
   std::int64_t RowCounts::*count;
   const char* sql;
 };
 
-/// Every step with the same argument; to be called within a transaction.
+/// Runs every step with the same argument. The caller must be in a transaction.
 template <class Argument>
 Result<RowCounts> change_each(ChangeConnection& connection, std::initializer_list<Step> steps,
                               const Argument& argument) {
@@ -39,7 +39,7 @@ Result<RowCounts> Cleaning::prune() {
 }
 
 Result<RowCounts> Cleaning::forget(const Principal& principal) {
-  // Two statements for the two sides of a membership: each is a seek in an index of its own.
+  // Each side of a membership has a statement of its own: so each statement is a seek in one index.
   return connection_.write([&] {
     return change_each(connection_,
                        {{&RowCounts::owners, "DELETE FROM owners WHERE principal = ?1"},

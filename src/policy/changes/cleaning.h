@@ -5,10 +5,10 @@
 
 namespace grantfs {
 
-/// Deletes rows of every kind at once. Each method is as Admin's of its name.
+/// Deletes rows of every kind at once. Admin's method of the same name documents each method.
 class Cleaning {
  public:
-  /// The connection must outlive it.
+  /// `connection` must outlive this object.
   explicit Cleaning(ChangeConnection& connection) : connection_(connection) {}
 
   Result<RowCounts> prune();

@@ -12,7 +12,8 @@
 namespace grantfs {
 namespace {
 
-/// Eight characters of [a-z2-7]: short, since the id is in every signature of the key.
+/// Makes an id of eight characters of [a-z2-7]. It is short, since every signature of the key holds
+/// the id.
 std::string generate_key_id() {
   constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
   std::array<unsigned char, 8> random{};
@@ -44,7 +45,8 @@ Result<void> check_new_key(const NewSigningKey& key) {
   return {};
 }
 
-/// Two keys of one secret for one prefix and two places: what they sign would lead nowhere.
+/// Refuses a key whose secret and prefix another key has for another place: the signatures of both
+/// would lead nowhere.
 Result<void> check_no_twin(ChangeConnection& connection, const NewSigningKey& key,
                            std::string_view format) {
   return connection.for_each(

@@ -9,10 +9,10 @@
 
 namespace grantfs {
 
-/// Changes to signing keys, and which there are. Each method is as Admin's of its name.
+/// Changes and lists signing keys. Admin's method of the same name documents each method.
 class KeyChanges {
  public:
-  /// The connection must outlive it.
+  /// `connection` must outlive this object.
   explicit KeyChanges(ChangeConnection& connection) : connection_(connection) {}
 
   Result<std::string> create_signing_key(const NewSigningKey& key);

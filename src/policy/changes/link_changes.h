@@ -9,10 +9,10 @@
 
 namespace grantfs {
 
-/// Changes to links, and which there are. Each method is as Admin's of its name.
+/// Changes and lists links. Admin's method of the same name documents each method.
 class LinkChanges {
  public:
-  /// The connection must outlive it.
+  /// `connection` must outlive this object.
   explicit LinkChanges(ChangeConnection& connection) : connection_(connection) {}
 
   Result<TokenHash> create_link(const Principal& principal, const StorePath& path,

@@ -8,10 +8,10 @@
 
 namespace grantfs {
 
-/// Changes to the members of groups, and which there are. Each method is as Admin's of its name.
+/// Changes and lists the members of groups. Admin's method of the same name documents each method.
 class MemberChanges {
  public:
-  /// The connection must outlive it.
+  /// `connection` must outlive this object.
   explicit MemberChanges(ChangeConnection& connection) : connection_(connection) {}
 
   Result<void> add_member(const Principal& group, const Principal& member, Expiry expires);

@@ -11,7 +11,7 @@
 namespace grantfs {
 namespace {
 
-/// A table with paths, and where its rows are counted.
+/// A table with paths, and the counter for its rows.
 struct PathTable {
   const char* name;
   std::int64_t RowCounts::*count;
@@ -25,7 +25,8 @@ Error inside_each_other(const StorePath& from, const StorePath& to) {
           fmt::format("{} and {} lie inside one another", quoted(from.text()), quoted(to.text()))};
 }
 
-/// `path`, which `from` covers, as it is called once `from` is called `to`. Bytes, not characters.
+/// The new name of `path`, which lies at or below `from`, once `from` is renamed to `to`. Names are
+/// compared as bytes, not as characters.
 Result<std::string> rewritten(std::string_view path, const StorePath& from, const StorePath& to) {
   std::string moved = to.text();
   moved += path.substr(from.text().size());

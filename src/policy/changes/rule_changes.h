@@ -8,11 +8,11 @@
 
 namespace grantfs {
 
-/// Changes to rules: owners and grants, and what else lies on a path. Each method is as Admin's of
-/// its name.
+/// Changes rules (owners and grants), and rows of other kinds that have paths. Admin's method of
+/// the same name documents each method.
 class RuleChanges {
  public:
-  /// The connection must outlive it.
+  /// `connection` must outlive this object.
   explicit RuleChanges(ChangeConnection& connection) : connection_(connection) {}
 
   Result<std::vector<std::optional<Principal>>> own(const Principal& principal,

@@ -10,8 +10,8 @@
 namespace grantfs {
 namespace {
 
-/// Everything that `holder` counts as, itself included: what its rules may be written for.
-/// Breadth first; a principal is entered once, so cycles of groups end.
+/// Lists every principal whose rules apply to `holder`: itself, its groups, their groups and so on.
+/// The search is breadth first. A principal is listed once, so cycles of groups end.
 template <class ForEachParent>
 Result<std::vector<std::string>> closure(const Principal& holder, ForEachParent for_each_parent) {
   std::vector<std::string> found{holder.text()};
@@ -23,7 +23,7 @@ Result<std::vector<std::string>> closure(const Principal& holder, ForEachParent 
     for (const gid_t gid : system_groups()(uid)) add(Principal::gid(gid).text());
   }
   add(Principal::everyone().text());
-  // NOLINTNEXTLINE(modernize-loop-convert): it grows meanwhile
+  // NOLINTNEXTLINE(modernize-loop-convert): `found` grows within the loop
   for (std::size_t i = 0; i < found.size(); ++i) {
     const std::string member = found[i];
     auto done = for_each_parent(member, add);
@@ -36,7 +36,7 @@ Result<std::vector<std::string>> closure(const Principal& holder, ForEachParent 
 
 Result<std::vector<Rule>> RuleListing::rules(const StorePath& path,
                                              const std::optional<Principal>& holder) {
-  // The folders above cover the path; each is a range that holds itself alone.
+  // The folders above also cover the path. Each of them is a range that holds one path alone.
   std::vector<PathRange> ranges = subtree_ranges(path);
   for (const std::string_view above : path.self_and_ancestors()) {
     if (above == path.text()) continue;
@@ -137,7 +137,7 @@ Result<RulePresence> RuleListing::rules_about(const StorePath& path) {
 
 Result<bool> RuleListing::any_rule(const PathRange& range) {
   if (!rule_probe_) {
-    // Prepared once: this is asked for every file of a store.
+    // The statement is prepared once, since each file of a store is asked about.
     auto probe = connection_.prepare(
         "SELECT EXISTS (SELECT 1 FROM owners WHERE path >= ?1 AND path < ?2) OR"
         " EXISTS (SELECT 1 FROM grants WHERE path >= ?1 AND path < ?2"

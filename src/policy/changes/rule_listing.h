@@ -10,10 +10,10 @@
 
 namespace grantfs {
 
-/// Which rules there are. Each method is as Admin's of its name.
+/// Lists rules. Admin's method of the same name documents each method.
 class RuleListing {
  public:
-  /// The connection must outlive it.
+  /// `connection` must outlive this object.
   explicit RuleListing(ChangeConnection& connection) : connection_(connection) {}
 
   Result<std::vector<Rule>> rules(const StorePath& path, const std::optional<Principal>& holder);
@@ -21,7 +21,7 @@ class RuleListing {
   Result<std::optional<Principal>> nearest_owner(const StorePath& path);
 
  private:
-  /// Whether a live rule lies on any of these paths.
+  /// Whether a live rule lies on any path in the range.
   Result<bool> any_rule(const PathRange& range);
 
   ChangeConnection& connection_;

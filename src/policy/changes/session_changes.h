@@ -9,10 +9,10 @@
 
 namespace grantfs {
 
-/// Changes to sessions, and which there are. Each method is as Admin's of its name.
+/// Changes and lists sessions. Admin's method of the same name documents each method.
 class SessionChanges {
  public:
-  /// The connection must outlive it.
+  /// `connection` must outlive this object.
   explicit SessionChanges(ChangeConnection& connection) : connection_(connection) {}
 
   Result<TokenHash> create_session(const Principal& principal, std::string_view token,

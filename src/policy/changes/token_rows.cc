@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t kShortestIdPrefix = 8;
 
-/// What was given is never repeated: it may be a token by mistake.
+/// Refuses a text that cannot begin an id. The message does not repeat the text, which may be a
+/// token typed by mistake.
 Result<void> check_id_prefix(std::string_view id, std::string_view what) {
   const bool hexadecimal = std::ranges::all_of(
       id, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
@@ -29,7 +30,8 @@ Result<void> check_id_prefix(std::string_view id, std::string_view what) {
 Result<std::int64_t> remove_by_id(ChangeConnection& connection, std::string_view table,
                                   std::string_view what, std::string_view id) {
   if (auto fit = check_id_prefix(id, what); !fit) return fit.error();
-  // 'g' follows the last hexadecimal digit: everything that begins with `id` lies in between.
+  // 'g' follows 'f', the last hexadecimal digit: every text that begins with `id` sorts before `id`
+  // with a 'g' behind it.
   const std::string begin(id);
   const std::string end = begin + 'g';
   return connection.write([&]() -> Result<std::int64_t> {

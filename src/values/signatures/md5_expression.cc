@@ -37,7 +37,7 @@ bool is_known(std::string_view variable) {
          variable == kSecret;
 }
 
-/// Takes the first piece off. A variable without a name is how a lone '$' shows.
+/// Takes the first piece off. A lone '$' becomes a variable with an empty name.
 Piece take_piece(std::string_view& rest) {
   // cppcheck-suppress containerOutOfBounds; there is something left
   if (rest.front() != '$') {
@@ -58,8 +58,8 @@ Piece take_piece(std::string_view& rest) {
   return {true, name};
 }
 
-/// Never freed, and fetched once: looking for it takes longer than using it. The system's
-/// configuration of OpenSSL is not read: what MD5 is does not depend on it.
+/// OpenSSL's MD5. It is fetched once and never freed, since fetching takes longer than using it.
+/// The system's configuration of OpenSSL is not read: MD5 does not depend on it.
 const EVP_MD* md5_algorithm() {
   static const EVP_MD* const algorithm = [] {
     OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr);
@@ -169,7 +169,7 @@ std::optional<StorePath> path_of_uri(std::string_view uri, std::string_view uri_
   std::string path = base.text();
   if (!path.empty()) path += '/';
   auto parsed = StorePath::parse(path.append(rest));
-  // The URI "/prefix/." names nothing, whatever the spelling of the whole store.
+  // The URI "/prefix/." names no file, whatever the spelling of the whole store is.
   if (!parsed || parsed->is_root()) return std::nullopt;
   return std::move(*parsed);
 }

@@ -32,7 +32,8 @@ Secret to_base64(std::string_view bytes) {
   return text;
 }
 
-/// None unless `text` is exactly what to_base64() makes of the bytes: one text for each.
+/// Decodes base64url. Returns none unless `text` is exactly what to_base64() makes of the bytes, so
+/// that each signature has one text.
 std::optional<Secret> from_base64(std::string_view text) {
   Secret bytes;
   bytes.resize(text.size());
@@ -64,7 +65,7 @@ std::string payload_of(const SignatureClaims& claims) {
                      claims.path.spelling());
 }
 
-/// Up to the next space, which goes too; none if there is no space.
+/// Takes the text up to the next space, and the space. Returns none if there is no space.
 std::optional<std::string_view> take_word(std::string_view& text) {
   const auto space = text.find(' ');
   if (space == std::string_view::npos) return std::nullopt;
@@ -73,12 +74,13 @@ std::optional<std::string_view> take_word(std::string_view& text) {
   return word;
 }
 
-/// The characters of an address or a network, as the schema's CHECK on links.address has them.
+/// Whether all characters may stand in an address or a network, as in the schema's CHECK on
+/// links.address.
 bool is_address_text(std::string_view text) {
   return text.find_first_not_of("0123456789abcdef.:/") == std::string_view::npos;
 }
 
-/// Decimal Unix seconds; leading zeros are none of this function's business.
+/// Reads decimal Unix seconds. Leading zeros are not checked here.
 std::optional<Timestamp> parse_seconds(std::string_view text) {
   std::int64_t seconds = 0;
   const char* const last = text.data() + text.size();
@@ -131,10 +133,10 @@ Result<Signature> Signature::parse(std::string_view token) {
 }
 
 bool Signature::is_by(std::string_view secret) const {
-  // The claims have one spelling, so what was signed is had back from them.
+  // The claims have one spelling, so the signed text can be made from them again.
   Hmac expected = hmac_of(payload_of(claims_), secret);
   const bool same = sodium_memcmp(expected.data(), mac_.data(), mac_.size()) == 0;
-  sodium_memzero(expected.data(), expected.size());  // a right signature, whatever was presented
+  sodium_memzero(expected.data(), expected.size());  // secret: it is a valid signature
   return same;
 }
 
@@ -174,14 +176,14 @@ std::string Md5Expires::text() const {
 }
 
 std::optional<Md5> Md5Mark::parse_md5(std::string_view text) {
-  constexpr std::size_t kCharacters = 22;  // of 16 bytes
+  constexpr std::size_t kCharacters = 22;  // base64url of 16 bytes has 22 characters
   constexpr std::string_view kAlphabet =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   if (text.size() > kCharacters + 2) return std::nullopt;
   std::string spelt(text.substr(0, text.find('=')));
   const auto last = spelt.size() == kCharacters ? kAlphabet.find(spelt.back()) : kAlphabet.npos;
   if (last == kAlphabet.npos) return std::nullopt;
-  spelt.back() = kAlphabet[last & ~std::size_t{0xF}];  // four of its six bits are not used
+  spelt.back() = kAlphabet[last & ~std::size_t{0xF}];  // four of the six bits are unused
   const auto bytes = from_base64(spelt);
   Md5 md5{};
   if (!bytes || bytes->size() != md5.size()) return std::nullopt;

@@ -27,8 +27,8 @@ using grantfs::Result;
 
 namespace {
 
-/// One of the system's databases asked by name: getpwnam_r or getgrnam_r, which want a buffer of
-/// an unknown size. None if there is no such name.
+/// Asks one of the system's databases for a name. `ask` is getpwnam_r or getgrnam_r, which want a
+/// buffer of an unknown size. Returns none if there is no such name.
 template <class Entry, class Ask>
 Result<std::optional<Entry>> look_up(const std::string& name, Ask ask) {
   constexpr std::size_t kLargestBuffer = std::size_t{16} << 20U;
@@ -41,7 +41,7 @@ Result<std::optional<Entry>> look_up(const std::string& name, Ask ask) {
       buffer.resize(2 * buffer.size());
       continue;
     }
-    // Of these, the manual says that some systems mean "no such name" by them.
+    // The manual says that some systems return these errors for "no such name".
     if (error != 0 && error != ENOENT && error != ESRCH && error != EBADF && error != EPERM) {
       return Error{ErrorKind::kSystem,
                    fmt::format("cannot look up {}: {}", quoted(name), std::strerror(error))};
@@ -51,7 +51,8 @@ Result<std::optional<Entry>> look_up(const std::string& name, Ask ask) {
   }
 }
 
-/// A name of the system's, not a number: numbers have but one form, which Principal reads.
+/// Whether the text is a name of the system's and not a number. Numbers have one form only, which
+/// Principal reads.
 bool is_system_name(std::string_view name) {
   return !name.empty() && name.find('\0') == std::string_view::npos &&
          !std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
@@ -62,12 +63,12 @@ bool is_local_account(const std::string& name) {
   return account && *account;
 }
 
-/// The first line of standard input, and not a byte more, through no buffer but the secret's: what
-/// follows may be for a program that we become. Of a line that is longer than the most, enough to
-/// tell.
+/// Reads the first line of standard input, and not a byte more: the bytes behind it may be for a
+/// program that this process becomes. No buffer but the secret's holds the line. Of a line that is
+/// longer than `most`, it reads just enough to tell.
 Result<grantfs::Secret> read_first_line(std::string_view what, std::size_t most) {
   grantfs::Secret line;
-  line.resize(most + 2);  // "\r", and one that is too much
+  line.resize(most + 2);  // for "\r", and for one byte too many
   const std::span<char> bytes = line.bytes();
   std::size_t size = 0;
   while (size < bytes.size()) {
@@ -224,7 +225,7 @@ void add_ls_by_holder(CLI::App& parent, Context& context, const std::string& des
 
 grantfs::Identity identity_of(const Principal& principal) {
   if (principal.kind() == Principal::Kind::kUid) {
-    // Canonical, so it fits.
+    // The spelling is canonical, so the number fits.
     const auto uid = static_cast<uid_t>(std::stoul(std::string(principal.name())));
     return grantfs::SystemUser{uid};
   }

@@ -15,7 +15,8 @@ using grantfs::Result;
 
 namespace {
 
-/// The database that a symbolic link leads to: what must be closed to others is its directory.
+/// The database that a symbolic link leads to: that database's directory is the one that must be
+/// closed to others.
 std::filesystem::path behind_links(const std::filesystem::path& database) {
   std::error_code error;
   if (!std::filesystem::is_symlink(database, error)) return database;
@@ -23,14 +24,16 @@ std::filesystem::path behind_links(const std::filesystem::path& database) {
   return error ? database : real;
 }
 
-/// Whether it is one database; by its name where it is gone, which the daemon still has.
+/// Whether both paths are one database. If the file is gone, while the daemon still has it open,
+/// the names decide.
 bool is_same_database(const std::filesystem::path& given, const std::filesystem::path& known) {
   std::error_code error;
   if (std::filesystem::equivalent(given, known, error)) return true;
   return error && std::filesystem::weakly_canonical(given, error) == known;
 }
 
-/// That a database is missing or badly kept is trouble with the database, not with the request.
+/// The error as trouble with the database: a missing or badly kept database is no fault of the
+/// request.
 Error database_trouble(Error error) {
   error.kind = ErrorKind::kDatabase;
   return error;

@@ -17,41 +17,43 @@ namespace grantctl {
 
 /// Exit statuses.
 inline constexpr int kDone = 0;
-inline constexpr int kDenied = 1;   ///< denied, not found, or in the way
-inline constexpr int kUsage = 2;    ///< what was typed
-inline constexpr int kTrouble = 3;  ///< the database, the daemon, the system
+inline constexpr int kDenied = 1;   ///< access denied, not found, or a conflict
+inline constexpr int kUsage = 2;    ///< a wrong command line
+inline constexpr int kTrouble = 3;  ///< a failure of the database, the daemon or the system
 
-/// The status that an error ends with.
+/// The exit status for an error.
 int exit_status(const grantfs::Error& error);
 
-/// What every command works with: the options that all of them share, and what those lead to.
+/// The common options of all commands, and the database, policy and daemons that these options
+/// name.
 class Context {
  public:
-  /// Exit status of the command, or why it failed.
+  /// Runs the command: returns its exit status, or the error that it failed with.
   using Run = std::function<grantfs::Result<int>(Context&)>;
 
   std::string database_option;       ///< --db; empty: not given
   std::string control_option;        ///< --control; empty: not given
   std::string source_option;         ///< --source; empty: not given
   bool json = false;                 ///< --json
-  std::vector<std::string> program;  ///< of `run`: what to run, the words behind --
+  std::vector<std::string> program;  ///< of `run`: the program to run, the words behind --
   Run run;                           ///< the command that was typed, once parsed
 
-  /// The policy database meant: --db, or the default.
+  /// The path of the policy database: --db, or the default.
   grantfs::Result<std::filesystem::path> database() const;
-  /// It, open. Whatever is wrong with it is kDatabase.
+  /// Opens the database for changes. Every failure is kDatabase.
   grantfs::Result<std::unique_ptr<grantfs::Admin>> open_admin() const;
-  /// It, with the source that --source names, or else a daemon on it.
+  /// Opens the database for decisions, with the policy source that --source names. Without
+  /// --source, the source is that of a daemon on the database.
   grantfs::Result<std::unique_ptr<grantfs::Policy>> open_policy();
 
   /// The control socket named by --control or $GRANTFS_CONTROL.
   std::optional<std::filesystem::path> control() const;
-  /// The daemons on the database; asked once.
+  /// The daemons on the database. They are searched for once.
   grantfs::Result<grantfs::DaemonSearch> daemons();
-  /// The daemon at the control socket if one is named, else all those on the database; kSystem if
-  /// there is none. What stands in the way of asking others is said on standard error.
+  /// The daemon at the control socket if one is named, else all daemons on the database; kSystem if
+  /// there is none. Daemons that could not be asked are reported on standard error.
   grantfs::Result<std::vector<grantfs::DaemonStatus>> running_daemons();
-  /// Whether it may have left any out.
+  /// Whether running_daemons() may have left out a daemon.
   bool some_are_silent() const { return !control() && daemons_ && !daemons_->troubles.empty(); }
 
  private:
@@ -61,12 +63,12 @@ class Context {
   std::optional<grantfs::DaemonSearch> daemons_;
 };
 
-/// Adds a command with the conventions of all: options of the program may follow it, and its help
-/// ends with examples.
+/// Adds a command by the conventions of all commands. Options of the program may follow it, and its
+/// help ends with examples.
 CLI::App& add_command(CLI::App& parent, const std::string& name, const std::string& description,
                       const std::string& examples);
 
-/// What the command does once the whole command line has been read.
+/// Sets the function that the command runs once the whole command line has been read.
 void on_run(CLI::App& command, Context& context, Context::Run run);
 
 }  // namespace grantctl

@@ -8,9 +8,9 @@
 
 namespace grantctl {
 
-/// "user:alice, of group:staff, of group:all"; empty unless groups are in it.
+/// "user:alice, of group:staff, of group:all"; empty if no groups are in the list.
 std::string shown_membership(const std::vector<grantfs::Principal>& membership);
-/// The rule that allows, and by which groups: the explanation must have one.
+/// The rule that allows, and the groups by which it does. The explanation must have such a rule.
 std::string shown_with_membership(const grantfs::Explanation& explanation);
 Json to_json(const std::vector<grantfs::Principal>& membership);
 

@@ -68,7 +68,8 @@ void declare(CLI::App& app, Context& context) {
   add_metrics(app, context);
 }
 
-/// An argument that may be repeated in a message: too short for a token, and plain.
+/// Whether a message may repeat the argument: it is too short for a token, and has plain characters
+/// only.
 bool is_harmless(std::string_view argument) {
   constexpr std::size_t kTooShortForToken = 14;
   return argument.size() <= kTooShortForToken && std::ranges::all_of(argument, [](char c) {
@@ -83,8 +84,8 @@ bool lacks_command(const CLI::App& app) {
   return command->get_require_subcommand_min() > 0 && command->remaining().empty();
 }
 
-/// What is wrong with a command line. Not in CLI11's words where those would repeat arguments,
-/// since a token may be among them by mistake.
+/// Describes the fault of a command line. CLI11's own words are not used where they would repeat an
+/// argument, since a user may type a token there by mistake.
 std::string describe(const CLI::App& app, const CLI::ParseError& error) {
   const bool repeats = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
                        dynamic_cast<const CLI::ConversionError*>(&error) != nullptr ||
@@ -102,7 +103,7 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
                                        : fmt::format("'{}' is an argument too many", first);
 }
 
-/// The command typed so far, for the hint.
+/// The command typed so far, which the hint names.
 std::string typed_command(const CLI::App& app) {
   std::string name = app.get_name();
   const CLI::App* command = &app;
@@ -113,9 +114,9 @@ std::string typed_command(const CLI::App& app) {
   return name;
 }
 
-/// The first option, or argument, that was given an empty value; its name as help shows it. To the
-/// commands empty is "not given": `--expires ""`, from a variable that nobody set, would grant for
-/// ever.
+/// The first option or argument that was given an empty value, by its name in the help. Commands
+/// take an empty text for "not given": `--expires ""`, from a variable that nobody set, would grant
+/// for ever.
 std::optional<std::string> given_empty(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     if (std::ranges::any_of(option->results(), &std::string::empty)) return option->get_name();
@@ -126,7 +127,8 @@ std::optional<std::string> given_empty(const CLI::App& app) {
   return std::nullopt;
 }
 
-/// The same, written as one word. CLI11 would take the word behind it for the value.
+/// Finds an empty value written in one word, such as `--expires=`. CLI11 would take the next word
+/// for the value.
 std::optional<std::string> given_empty(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
@@ -139,7 +141,8 @@ std::optional<std::string> given_empty(int argc, char** argv) {
   return std::nullopt;
 }
 
-/// What a program reads that asked for JSON: a document in any case. People read standard error.
+/// Reports an error. A program that asked for JSON gets a document in any case; people read
+/// standard error.
 int fail(const grantfs::Error& error, bool json) {
   complain(error.message);
   if (json) {
@@ -159,13 +162,13 @@ grantfs::Error empty_value(const std::string& name, const CLI::App& app) {
                            name, typed_command(app)));
 }
 
-/// Whether --json stands among the arguments, be the rest of them understood or not.
+/// Whether --json stands among the arguments, even if the others are not understood.
 bool wants_json(const std::vector<std::string>& arguments) {
   const auto end = std::ranges::find(arguments, "--");
   return std::find(arguments.begin(), end, "--json") != end;
 }
 
-/// Takes away what is behind -- of `run`: another program's words, which mean nothing here.
+/// Takes away the words behind -- of `run`: they are another program's command line.
 std::vector<std::string> take_program(std::vector<std::string>& arguments) {
   auto word = arguments.begin();
   while (word != arguments.end() && word->starts_with('-') && *word != "--") {
@@ -181,8 +184,8 @@ std::vector<std::string> take_program(std::vector<std::string>& arguments) {
   return program;
 }
 
-/// The arguments in the order that CLI11 wants, last first. It would take a name like [a,b] among
-/// the PATHs of `own` for a list; ./[a,b] is the same path.
+/// The arguments in CLI11's order, last first. CLI11 would take a name like [a,b] among the PATHs
+/// of `own` for a list, so the name becomes ./[a,b], which is the same path.
 std::vector<std::string> to_parse(std::vector<std::string> arguments) {
   for (auto word = std::ranges::find(arguments, "own"); word != arguments.end(); ++word) {
     if (word->starts_with('[') && word->ends_with(']')) word->insert(0, "./");
@@ -191,14 +194,14 @@ std::vector<std::string> to_parse(std::vector<std::string> arguments) {
   return arguments;
 }
 
-/// The exit status of a command that ends with `status`, once its output is known to have gone out.
+/// Returns the exit status of a command that ends with `status`, once all its output is written.
 int end_output(int status) {
   if (std::cout.flush()) return status;
   complain("cannot write the result to standard output");
   return kTrouble;
 }
 
-/// The help or the version, as was asked for.
+/// Prints the help or the version, as the command line asks.
 int print_help(const CLI::App& app, const CLI::ParseError& error, bool json) {
   if (!json) {
     app.exit(error);
@@ -241,12 +244,13 @@ int run(int argc, char** argv) {
 // NOLINTNEXTLINE(bugprone-exception-escape): no memory even to say so ends the program
 int main(int argc, char** argv) {
   grantfs::hold_standard_descriptors();
-  // Tokens pass through this process: no core file, and no peeking by other processes of the user.
+  // Tokens pass through this process. So it leaves no core file, and the user's other processes
+  // cannot read its memory.
   (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   try {
     return grantctl::run(argc, argv);
   } catch (const std::exception& error) {
-    // Out of memory, or a mistake of ours.
+    // Out of memory, or a mistake in this program.
     const bool json = grantctl::wants_json({argv + 1, argv + argc});
     return grantctl::fail({grantfs::ErrorKind::kSystem, error.what()}, json);
   }

@@ -15,7 +15,7 @@ using grantfs::quoted;
 
 namespace {
 
-/// Whether JSON can hold it as it is.
+/// Whether JSON can hold the bytes unchanged.
 bool is_utf8(std::string_view bytes) {
   try {
     (void)Json(bytes).dump();
@@ -25,7 +25,7 @@ bool is_utf8(std::string_view bytes) {
   }
 }
 
-/// Columns on a terminal, near enough: characters, not bytes.
+/// The width in columns of a terminal, nearly: it counts characters, not bytes.
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));

@@ -12,29 +12,30 @@ namespace grantctl {
 
 using Json = nlohmann::ordered_json;
 
-/// A line on standard error, `grantctl: ...`.
+/// Writes a line to standard error, `grantctl: ...`.
 void complain(std::string_view message);
 
-/// What a program reads of a failure, in a document that may have other fields: "error", the
-/// message, and "kind", "usage", "not_found", "conflict", "database" or "system".
+/// Adds an error to a document that may have other fields: "error" is the message, "kind" is
+/// "usage", "not_found", "conflict", "database" or "system".
 void put_error(Json& document, const grantfs::Error& error);
 
-/// The document on standard output.
+/// Prints the document on standard output.
 void print(const Json& document);
-/// A text of whole lines on standard output.
+/// Prints a text of whole lines on standard output.
 void print_text(std::string_view text);
-/// A line on standard output.
+/// Prints a line on standard output.
 void print_line(std::string_view line);
 
-/// From now on a write to a pipe that nobody reads is an error, which undelivered() is for, and
-/// does not end the program.
+/// After this call, a write to a pipe that nobody reads does not end the program. It is an error,
+/// which undelivered() is for.
 void survive_broken_pipe();
-/// What was printed has not reached standard output, so nobody knows the token of the new `what`
-/// ("session", "link"), or that there is one: the error, by what came of removing it again.
+/// The error after standard output failed to take the new token of a `what` ("session", "link"):
+/// nobody knows the token, or that there is a new row. The error says whether the row was removed
+/// again.
 grantfs::Error undelivered(std::string_view what, const std::string& id,
                            const grantfs::Result<grantfs::RowCounts>& removed);
 
-/// Columns as wide as their widest cell, on standard output. Cells are escaped.
+/// Prints columns on standard output, each as wide as its widest cell. Cells are escaped.
 class Table {
  public:
   explicit Table(std::vector<std::string> headings) { rows_.push_back(std::move(headings)); }
@@ -45,20 +46,21 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// Sets `key` to a text of any bytes. JSON holds Unicode only: where the text is not UTF-8, what
-/// is wrong in it is replaced, and `key`_hex has the bytes.
+/// Sets `key` to a text of any bytes. JSON holds Unicode only. If the text is not UTF-8, its wrong
+/// bytes are replaced in `key`, and `key`_hex has all bytes.
 void put_bytes(Json& object, const std::string& key, std::string_view bytes);
-/// Seconds, or null for never.
+/// The expiry in seconds, or null for never.
 Json to_json(const grantfs::Expiry& expires);
 Json to_json(const grantfs::RowCounts& counts);
 Json to_json(const grantfs::Rule& rule, grantfs::Timestamp now);
 
-/// As a URL's path has it (RFC 3986, section 3.3): all but unreserved characters and '/' encoded.
+/// The path as a URL's path (RFC 3986, section 3.3): all bytes but unreserved characters and '/'
+/// are encoded.
 std::string percent_encoded(std::string_view path);
 
-/// As it may be typed again: "." for the whole store. Not escaped.
+/// The path as a user may type it again: "." is the whole store. It is not escaped.
 std::string shown(const grantfs::StorePath& path);
-/// As much of the id of a session or link as a table has room for; `rm` takes it.
+/// The beginning of a session's or link's id that fits a table; `rm` takes it.
 std::string shown(const grantfs::TokenHash& id);
 /// "never", or the time, with "(expired)" once it is past.
 std::string shown(const grantfs::Expiry& expires, grantfs::Timestamp now);

@@ -20,14 +20,14 @@ namespace {
 
 using Components = std::vector<std::string_view>;
 
-/// Folders of a mount whose entries are tokens, or carry them.
+/// Whether entries of this folder of a mount are tokens, or carry tokens.
 bool is_token_folder(std::string_view name) {
   constexpr std::array<std::string_view, 6> kNames{"by-session", "by-link", "by-signature",
                                                    "by-md5",     "expired", "from"};
   return std::ranges::find(kNames, name) != kNames.end();
 }
 
-/// Without what means nothing: empty components and ".".
+/// The components of a path, without empty ones and ".".
 Components split(std::string_view text) {
   Components components;
   while (!text.empty()) {
@@ -39,7 +39,7 @@ Components split(std::string_view text) {
   return components;
 }
 
-/// How to call the argument in a message: not by a text that may have a token in it.
+/// The argument's name in a message. A text that may have a token in it is not repeated.
 std::string called(std::string_view text) {
   const Components components = split(text);
   const auto folder = std::ranges::find_if(components, is_token_folder);
@@ -60,7 +60,7 @@ Result<StorePath> to_store_path(std::string_view text, Components::const_iterato
     if (!joined.empty()) joined += '/';
     joined += *component;
   }
-  if (joined.empty()) return StorePath();  // "." and "./", the store itself, a view's door
+  if (joined.empty()) return StorePath();  // "." and "./" (the store itself), or the top of a view
   auto path = StorePath::parse(joined);
   if (!path) {
     if (joined.size() <= StorePath::kMaxBytes) {
@@ -79,10 +79,11 @@ bool is_same_directory(const std::string& a, const std::string& b) {
          first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-/// How many components lead to `directory`, by its name; none if the path does not lie below it.
+/// The number of components that lead to `directory`, compared by name; none if the path does not
+/// lie below it.
 std::optional<std::size_t> below_by_name(const Components& path,
                                          const std::filesystem::path& directory) {
-  if (directory.empty()) return std::nullopt;  // the daemon did not say
+  if (directory.empty()) return std::nullopt;  // the daemon did not name a directory
   const Components prefix = split(directory.native());
   const bool is_below = prefix.size() <= path.size() &&
                         std::equal(prefix.begin(), prefix.end(), path.begin(),
@@ -90,8 +91,9 @@ std::optional<std::size_t> below_by_name(const Components& path,
   return is_below ? std::optional(prefix.size()) : std::nullopt;
 }
 
-/// The same by what the directory is, since symbolic links above the store are none of the store's.
-/// Looks at every folder on the way, and so may wait for a store that hangs.
+/// The number of components that lead to `directory`, compared by the directory's identity: a
+/// symbolic link above the store may lead there too. Looks at every folder on the way, and so may
+/// wait for a store that hangs.
 std::optional<std::size_t> below_by_look(const Components& path,
                                          const std::filesystem::path& directory) {
   if (directory.empty()) return std::nullopt;
@@ -104,7 +106,7 @@ std::optional<std::size_t> below_by_look(const Components& path,
   return std::nullopt;
 }
 
-/// `rest` is what follows the mount point.
+/// `rest` is the part behind the mount point.
 Result<StorePath> path_in_view(std::string_view text, Components rest) {
   const std::string_view door = rest.empty() ? std::string_view() : rest.front();
   if (is_token_folder(door)) {
@@ -127,7 +129,8 @@ Result<StorePath> parse_path(Context& context, const std::string& text) {
   }
   const Components components = split(text);
   if (text.front() != '/') {
-    // Typed in the mount, perhaps. Other names of the kind are likely to be a store's own.
+    // The user may have typed the path in the mount. Other names like `by-...` are likely to be the
+    // store's own.
     if (components.size() > 1 && components.front().starts_with("by-") &&
         is_token_folder(components.front())) {
       return refusal(text,

@@ -17,7 +17,7 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
-/// As it is shown: to the millisecond.
+/// The span in seconds as shown to users: to the millisecond.
 double rounded(Seconds span) {
   return std::round(span.count() * 1000) / 1000;
 }
@@ -37,7 +37,8 @@ void complain_of(const UnacknowledgedRecall& daemon, Seconds left) {
 Json recall_leases(Context& context, WithoutDaemon without_daemon) {
   const auto committed = std::chrono::steady_clock::now();
   RecallOutcome outcome;
-  // The change was made through it, so it is known; if not any more, nobody can be asked.
+  // The change was made through this database, so its path is known. If the path is gone by now, no
+  // daemon can be asked.
   if (const auto database = context.database()) {
     outcome = grantfs::recall(*database, committed);
   } else {

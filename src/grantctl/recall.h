@@ -5,24 +5,24 @@
 
 namespace grantctl {
 
-/// What to say when no daemon runs on the database.
+/// The message when no daemon runs on the database.
 enum class WithoutDaemon {
-  kSaySo,    ///< that there was nothing to recall: of a command that takes access away
-  kBeQuiet,  ///< of one that rarely does, and is also typed before the first mount
+  kSaySo,    ///< there was nothing to recall: for commands that take access away
+  kBeQuiet,  ///< no message: for commands that rarely do, or are typed before the first mount
 };
 
-/// To be called as soon as a change that may take access away is committed, before anything is
-/// printed: has every daemon on the database make the kernel forget what it was lent. If one does
-/// not acknowledge, says so on standard error and waits until no lease from before the call
-/// stands. On return the change counts everywhere; it has no way to fail.
+/// Has every daemon on the database make the kernel forget what was lent. A command calls this as
+/// soon as a change that may take access away is committed, before it prints anything. If a daemon
+/// does not acknowledge, this says so on standard error, and waits until no lease from before the
+/// call stands. On return the change counts everywhere; the function cannot fail.
 ///
 /// Returns the field "recall" of the command's document: how many daemons acknowledged, and how
-/// many seconds were waited because one did not.
+/// many seconds were waited because a daemon did not.
 Json recall_leases(Context& context, WithoutDaemon without_daemon = WithoutDaemon::kSaySo);
 
-/// Ends a command whose result is `counts`: the same, unless they are all zero, which is "not
-/// found", with `none` for a message. With --json prints them, with "recall": null where none was
-/// made, and with the error. Returns the exit status.
+/// Recalls leases, and ends a command whose result is `counts`. If all counts are zero, nothing is
+/// recalled, and the result is "not found" with the message `none`. With --json prints the counts,
+/// with "recall" (null if none was made) and with the error. Returns the exit status.
 int recall_and_report(Context& context, const grantfs::RowCounts& counts, const std::string& none);
 
 }  // namespace grantctl

@@ -24,8 +24,8 @@ using grantfs::StorePath;
 
 namespace {
 
-/// The number of the mount that a path is on, through no symbolic link at its end (statx(2));
-/// none if nothing is there.
+/// The number of the mount that a path is on; none if nothing is there. A symbolic link at the
+/// path's end is not followed (statx(2)).
 std::optional<std::uint64_t> mount_of(const std::filesystem::path& path) {
   struct statx status = {};
   constexpr int kFlags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
@@ -36,8 +36,9 @@ std::optional<std::uint64_t> mount_of(const std::filesystem::path& path) {
   return status.stx_mnt_id;
 }
 
-/// What `look` finds, or `otherwise` if the store does not answer soon: what is said of the store
-/// is an extra, and no command waits for a disk that hangs. The look is left to itself then.
+/// The result of `look`, or `otherwise` if the store does not answer soon. A command says something
+/// of the store only as an extra, and no command waits for a disk that hangs. A look that hangs
+/// goes on by itself.
 template <class Look, class Answer = std::invoke_result_t<Look>>
 Answer look_in_time(Look look, Answer otherwise) {
   constexpr std::chrono::seconds kLongest{2};
@@ -54,7 +55,7 @@ StoreContent probe(const Store& store, const std::filesystem::path& directory,
     return found->type == Found::Type::kFile ? StoreContent::kFile : StoreContent::kFolder;
   }
   if (found.error().value != ENOENT) return StoreContent::kUnknown;
-  // To the mount it does not exist. For the explanation: is something there all the same?
+  // The mount shows nothing here. The explanation says whether something lies there all the same.
   if (mount_inside(directory, path)) return StoreContent::kMount;
   if (!store.find(path.parent())) return StoreContent::kAbsent;
   std::error_code error;
@@ -76,7 +77,7 @@ StoreContent probe_store(const std::filesystem::path& directory, const StorePath
 std::optional<StorePath> mount_inside(const std::filesystem::path& store, const StorePath& path) {
   const auto outside = mount_of(store / ".");
   auto folders = path.self_and_ancestors();
-  while (outside && !folders.empty()) {  // the outermost first
+  while (outside && !folders.empty()) {  // the outermost folder first
     const std::filesystem::path folder = store / folders.back();
     std::error_code error;
     if (std::filesystem::is_symlink(folder, error)) return std::nullopt;
@@ -116,7 +117,8 @@ void note_absent(Context& context, const std::vector<StorePath>& paths) {
         return found;
       },
       std::vector<StoreContent>());
-  // Of a whole table of paths that lie elsewhere, a line each would bury what else is said.
+  // At most 10 notes are printed. A table with a whole lot of paths that lie elsewhere would
+  // otherwise bury the command's other messages.
   constexpr std::size_t kMostNotes = 10;
   std::size_t absent = 0;
   for (std::size_t i = 0; i < contents.size(); ++i) {

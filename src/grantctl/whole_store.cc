@@ -11,7 +11,7 @@ using grantfs::Result;
 
 namespace {
 
-/// Every rule, link and key on the whole store, with the command that takes it away.
+/// The rules, links and keys on the whole store, each with the command that takes it away.
 Result<std::vector<std::string>> on_the_whole_store(Context& context) {
   auto admin = context.open_admin();
   if (!admin) return admin.error();

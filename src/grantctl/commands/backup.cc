@@ -40,7 +40,7 @@ Result<int> run_restore(Context& context, const std::string& file) {
   const Json recalled = recall_leases(context);
   std::vector<std::string> warned;
   if (restored->knew_blank_paths) {
-    // The policy is restored, whatever becomes of that.
+    // The policy is restored even if this check fails.
     if (auto found = warn_of_whole_store(context)) {
       warned = std::move(*found);
     } else {

@@ -27,7 +27,7 @@ struct CheckArguments {
   std::string from;
 };
 
-/// Who is asked about, and how to call it.
+/// The identity that the command asks about, and its name in messages.
 struct Asker {
   grantfs::Identity identity;
   std::string name;
@@ -70,7 +70,7 @@ Result<Asker> parse_identity(const std::string& text, const std::optional<grantf
   return Asker{identity_of(*principal), principal->text()};
 }
 
-/// The outcome for a visitor of the mount, and why.
+/// The outcome for a visitor of the mount, and the reason.
 struct Verdict {
   const char* word;  ///< allow, passage or deny
   int status;
@@ -85,7 +85,7 @@ std::string why_expired(const Rule& rule, Timestamp now) {
                      escaped(rule.principal.text()));
 }
 
-/// Of a session or link that is there, and void.
+/// Why a session or link that exists does not count.
 template <class Token>
 std::string why_void(std::string_view what, const Token& token, Timestamp now) {
   const std::string holder = escaped(token.principal.text());
@@ -152,7 +152,7 @@ std::vector<std::string> why_not(const Asker& asker, const Explanation& explanat
   return reasons;
 }
 
-/// Why the store shows nothing there; empty if it does.
+/// Why the store shows nothing at the path; empty if it shows something.
 std::vector<std::string> why_not_there(Context& context, const grantfs::StorePath& path,
                                        StoreContent content) {
   switch (content) {
@@ -176,7 +176,7 @@ std::vector<std::string> why_not_there(Context& context, const grantfs::StorePat
   return {};
 }
 
-/// `reasons`: why_not_there().
+/// `reasons` comes from why_not_there().
 Verdict judge(const Asker& asker, const Explanation& explanation, const grantfs::StorePath& path,
               StoreContent content, std::vector<std::string> reasons, Timestamp now) {
   const bool there = reasons.empty();

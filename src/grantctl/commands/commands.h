@@ -4,7 +4,7 @@
 
 namespace grantctl {
 
-// Each declares its command's options and what it does to `context.run` when it is the one typed.
+// Each function adds a command and its options, and sets `context.run` if this command is typed.
 // `context` must outlive `app`.
 void add_init(CLI::App& app, Context& context);
 void add_own(CLI::App& app, Context& context);

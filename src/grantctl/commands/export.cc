@@ -25,7 +25,7 @@ Error write_error(const std::string& file, const std::error_code& why) {
   return {ErrorKind::kSystem, fmt::format("cannot write {}: {}", quoted(file), why.message())};
 }
 
-/// Lines, handed to a descriptor in large pieces.
+/// Collects lines, and writes them to a descriptor in large pieces.
 class LineWriter {
  public:
   LineWriter(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
@@ -59,7 +59,8 @@ struct ExportArguments {
   bool without_keys = false;
 };
 
-/// Secrets are for no terminal, and for no file that others may read. A pipe's reader was chosen.
+/// Refuses to write secrets to a terminal, or to a file that other users may read. A pipe is
+/// accepted: the user chose its reader.
 Result<void> check_may_hold_secrets(int fd) {
   if (::isatty(fd) == 1) {
     return Error{ErrorKind::kInvalid,
@@ -78,7 +79,7 @@ Result<void> check_may_hold_secrets(int fd) {
   return {};
 }
 
-/// How many rows were written.
+/// Writes the policy and returns how many rows it wrote.
 Result<std::int64_t> write_policy(const Context& context, int fd, const std::string& name,
                                   bool without_keys) {
   auto admin = context.open_admin();

@@ -26,7 +26,8 @@ Result<int> run_grant(Context& context, const GrantArguments& arguments) {
   auto admin = context.open_admin();
   if (!admin) return admin.error();
   if (auto done = (*admin)->grant(*principal, *path, *expires); !done) return done.error();
-  // It may have ended earlier than the one that was there; without an end it takes nothing away.
+  // The new grant may end earlier than the one that it replaces. A grant without an end takes
+  // nothing away.
   Json recall;
   if (*expires) recall = recall_leases(context, WithoutDaemon::kBeQuiet);
   note_absent(context, {*path});

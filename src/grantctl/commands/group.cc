@@ -38,7 +38,7 @@ Result<int> run_group_add(Context& context, const GroupArguments& arguments) {
   auto admin = context.open_admin();
   if (!admin) return admin.error();
   if (auto done = (*admin)->add_member(*group, *member, *expires); !done) return done.error();
-  // As of a grant: a new end may be an earlier one.
+  // As with a grant, the new end may be earlier than the old one.
   Json recall;
   if (*expires) recall = recall_leases(context, WithoutDaemon::kBeQuiet);
   if (context.json) {

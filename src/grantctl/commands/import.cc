@@ -32,7 +32,7 @@ struct ImportArguments {
   bool replace = false;
 };
 
-/// How many rows have been read, on a terminal and nowhere else.
+/// Shows on a terminal how many rows have been read; elsewhere it shows nothing.
 class Progress {
  public:
   Progress() : shown_(::isatty(STDERR_FILENO) == 1) {}
@@ -66,7 +66,7 @@ bool is_sqlite_database(const std::string& file) {
          start == kMagic;
 }
 
-/// SELECT the columns that are named FROM the table.
+/// The query that SELECTs the named columns FROM the table.
 std::string table_query(const ImportArguments& arguments) {
   const RowFormat& format = arguments.format;
   const std::string table = sql_name(arguments.table);
@@ -114,8 +114,8 @@ Result<ImportCounts> import_rows(const Context& context, const ImportArguments& 
   if (!admin) return admin.error();
 
   using Replace = grantfs::ImportOptions::Replace;
-  // A file whose rows say what they are is the whole policy, but for links and keys: where it has
-  // none, it may be of an application that knows of none.
+  // A file whose rows have a kind is the whole policy, but not for links and keys. A file without
+  // links or keys may come from an application that knows of none, so those in the policy stay.
   const auto replaces = [&](PolicyRow::Kind kind, Replace in_whole_policy) {
     if (!arguments.replace) return Replace::kNo;
     if (rows->rows_have_kinds()) return in_whole_policy;

@@ -27,11 +27,11 @@ struct KeyCreateArguments {
   std::string format{kSignature};
   std::string expression;
   std::string uri_prefix;
-  std::optional<std::string> path;  ///< none: the whole store
+  std::optional<std::string> path;  ///< none means the whole store
   std::string secret;
 };
 
-/// The expression that the key is to have; none for a key of format signature.
+/// The MD5 expression that the key is to have; none for a key of format signature.
 Result<std::optional<grantfs::Md5Expression>> chosen_expression(
     const KeyCreateArguments& arguments) {
   using Chosen = std::optional<grantfs::Md5Expression>;
@@ -54,7 +54,7 @@ Result<std::optional<grantfs::Md5Expression>> chosen_expression(
   return Chosen();
 }
 
-/// The keys for MD5 that lose URIs to a new one with this prefix: theirs are shorter.
+/// The MD5 keys with a shorter prefix: a new key with this prefix takes URIs from them.
 Result<std::vector<std::string>> keys_overruled_by(grantfs::Admin& admin,
                                                    std::string_view uri_prefix) {
   auto keys = admin.signing_keys();

@@ -36,7 +36,8 @@ Json link_json(const grantfs::Link& link, grantfs::Timestamp now) {
   return object;
 }
 
-/// Where the link leads on the site; with a slash at the end unless it is known to be a file.
+/// The link's URL on the site. The URL ends with a slash unless the store is known to have a file
+/// there.
 Secret url_of(Context& context, std::string_view prefix, std::string_view token,
               const StorePath& path) {
   Secret url = Secret::joined({prefix, prefix.ends_with('/') ? "" : "/", token, "/"});
@@ -67,7 +68,7 @@ Result<Principal> holder_of_link(grantfs::Admin& admin, const StorePath& path,
                            quoted(shown(path)))};
 }
 
-/// kNotFound if the link would lead nowhere.
+/// Returns kNotFound if the link would lead nowhere.
 Result<void> check_right(Context& context, const Principal& principal, const StorePath& path) {
   auto policy = context.open_policy();
   if (!policy) return policy.error();

@@ -22,7 +22,7 @@ struct Metric {
 };
 using Metrics = std::map<std::string, Metric>;
 
-/// A label's value: backslashes, double quotes and line feeds are escaped, nothing else.
+/// A label with its value: backslashes, double quotes and line feeds are escaped, and nothing else.
 std::string label(std::string_view name, std::string_view value) {
   std::string text = fmt::format("{}=\"", name);
   for (const char c : value) {
@@ -36,7 +36,7 @@ std::string label(std::string_view name, std::string_view value) {
   return text + '"';
 }
 
-/// What the daemon's counters are, by the names that it gives them.
+/// A counter of the daemon: the daemon's name for it, and its name and help as a metric.
 struct CounterName {
   std::string_view counter;
   const char* metric;
@@ -91,7 +91,7 @@ void add_counter(Metrics& metrics, std::string_view counter, const std::string& 
     add_sample(metrics, "grantfs_redecisions_total", "counter",
                "Times that what is lent was decided anew, by reason.",
                labels + ',' + label("reason", counter), value);
-  } else {  // of a newer daemon
+  } else {  // a counter of a newer daemon
     add_sample(metrics, fmt::format("grantfs_{}_total", counter), "counter", "See grantctl status.",
                labels, value);
   }
@@ -118,8 +118,8 @@ void add_daemon(Metrics& metrics, const DaemonStatus& daemon) {
   for (const auto& [counter, value] : daemon.counters) add_counter(metrics, counter, labels, value);
 }
 
-/// What does not answer is a sample too: a file of metrics that is not written any more would go on
-/// saying that all is well.
+/// A daemon that does not answer becomes a sample too. Otherwise the file of metrics would not be
+/// written any more, and its old samples would go on saying that all is well.
 Result<Metrics> gather(Context& context) {
   Metrics metrics;
   if (context.control()) {

@@ -6,7 +6,8 @@
 #include "grantctl/output.h"
 #include "grantctl/recall.h"
 
-// mv, drop and forget: what an application says when the things that rules name go or change.
+// mv, drop and forget: an application calls them when a file, folder or user that rules name is
+// renamed or removed.
 namespace grantctl {
 
 using grantfs::Error;
@@ -17,8 +18,8 @@ using grantfs::RowCounts;
 
 namespace {
 
-/// Has leases recalled and says what was done to how many rules; none is "not found", with `none`
-/// for a message.
+/// Has leases recalled and prints how many rules were changed. If there were none, the result is
+/// "not found" with the message `none`.
 int report(Context& context, std::string_view done, const RowCounts& counts,
            const std::string& none) {
   const int status = recall_and_report(context, counts, none);

@@ -33,7 +33,7 @@ Result<int> run_own(Context& context, const OwnArguments& arguments) {
   if (!admin) return admin.error();
   auto displaced = (*admin)->own(*principal, paths);
   if (!displaced) return displaced.error();
-  // Only who is displaced loses anything.
+  // Only a displaced owner loses access.
   const bool taken = std::ranges::any_of(*displaced, [](const auto& owner) { return !!owner; });
   Json recall;
   if (taken) recall = recall_leases(context);

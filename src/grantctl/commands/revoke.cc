@@ -31,7 +31,7 @@ Result<int> run_revoke(Context& context, const RevokeArguments& arguments) {
   Json recall;
   if (counts->total() > 0) recall = recall_leases(context);
 
-  // The rows are gone, whatever becomes of the explanation.
+  // The rows are gone, even if the explanation fails.
   std::optional<grantfs::Explanation> remaining;
   auto policy = context.open_policy();
   if (policy) {

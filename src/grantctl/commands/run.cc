@@ -28,12 +28,12 @@ using grantfs::UniqueFd;
 
 namespace {
 
-// As env(1) has them.
+// The exit statuses are those of env(1).
 constexpr int kCannotExecute = 126;
 constexpr int kNoSuchProgram = 127;
 constexpr int kSignalled = 128;  ///< plus the signal's number, as shells have it
 
-/// What cannot be a token is kNotFound, like one that is unknown.
+/// Reads a token. A text that cannot be a token is kNotFound, like an unknown token.
 Result<Secret> read_possible_token() {
   auto token = read_token();
   if (!token) return token.error();
@@ -43,8 +43,8 @@ Result<Secret> read_possible_token() {
   return token;
 }
 
-/// While it lives, the signals that end a program, and that a child has ended, wait until somebody
-/// asks for them: whoever waits for the child can neither die before it nor miss one.
+/// Holds back, while it lives, the signals that end a program and SIGCHLD, until next() asks for
+/// them. So a process that waits for its child neither dies before the child nor misses a signal.
 class HeldSignals {
  public:
   static constexpr std::array kForwarded{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -54,7 +54,7 @@ class HeldSignals {
     for (const int signal : kForwarded) ::sigaddset(&held_, signal);
     ::sigaddset(&held_, SIGCHLD);
     ::sigprocmask(SIG_BLOCK, &held_, &before_);
-    // Where it is ignored, as it may have come to us, children leave no exit status.
+    // If the parent left SIGCHLD ignored, children would leave no exit status.
     struct sigaction standard = {};
     standard.sa_handler = SIG_DFL;
     ::sigaction(SIGCHLD, &standard, &of_child_before_);
@@ -68,7 +68,7 @@ class HeldSignals {
     ::sigprocmask(SIG_SETMASK, &before_, nullptr);
   }
 
-  /// The next of them; -1 if there was another, which was handled.
+  /// The next held signal. Returns -1 if another signal came, which was handled.
   int next() const { return ::sigwaitinfo(&held_, nullptr); }
 
  private:
@@ -77,7 +77,7 @@ class HeldSignals {
   struct sigaction of_child_before_ {};
 };
 
-/// What the child needs.
+/// Everything that the child needs.
 struct Launch {
   std::filesystem::path database;
   const Secret& token;
@@ -85,7 +85,8 @@ struct Launch {
   const std::vector<std::string>& program;
 };
 
-/// Tells the parent why the program does not run, and with which status to end: in the first byte.
+/// Tells the parent why the program does not run. The first byte is the status to end with; the
+/// reason follows.
 [[noreturn]] void give_up(const UniqueFd& report, int status, const std::string& why) {
   const std::string text = static_cast<char>(status) + why;
   for (std::size_t written = 0; written < text.size();) {
@@ -96,8 +97,8 @@ struct Launch {
   ::_exit(status);
 }
 
-/// In the child: leads a session of its own, has it bound, and becomes the program. Nothing of ours
-/// is left then: every descriptor is closed by execve(2), and so is the memory.
+/// Runs in the child: leads a POSIX session of its own, has it bound, and becomes the program.
+/// execve(2) closes every descriptor of grantctl's and frees its memory.
 [[noreturn]] void become(const Launch& launch, const UniqueFd& report) {
   if (::setsid() < 0) {
     give_up(report, kTrouble, fmt::format("cannot begin a session: {}", std::strerror(errno)));
@@ -117,7 +118,7 @@ struct Launch {
       fmt::format("cannot execute {}: {}", quoted(launch.program.front()), std::strerror(error)));
 }
 
-/// What the child reported; empty once it is the program.
+/// Reads the child's report. It is empty once the child has become the program.
 std::string read_report(const UniqueFd& report) {
   std::string text;
   std::array<char, 4096> buffer{};
@@ -129,14 +130,14 @@ std::string read_report(const UniqueFd& report) {
   }
 }
 
-/// Waits until the child has ended and passes signals on to it meanwhile. Its status as a shell
-/// has it.
+/// Waits until the child has ended, and passes signals on to it meanwhile. Returns the child's
+/// status as a shell has it.
 int attend(pid_t child, const HeldSignals& signals) {
   while (true) {
     const int signal = signals.next();
     if (signal < 0) continue;
     if (signal != SIGCHLD) {
-      ::kill(child, signal);  // it is ours until it is waited for, so its number is its own
+      ::kill(child, signal);  // the child keeps its number until it is waited for
       continue;
     }
     int status = 0;

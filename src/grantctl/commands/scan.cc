@@ -23,7 +23,7 @@ using grantfs::StorePath;
 
 namespace {
 
-/// What was found, written at once: there may be millions.
+/// The paths that were found. They are written at once, since there may be millions.
 class Findings {
  public:
   explicit Findings(bool json) : json_(json) {
@@ -37,7 +37,7 @@ class Findings {
     put_bytes(object, "path", file.spelling());
     element(object, unclaimed_ == 1);
   }
-  /// From here on, rules that name nothing.
+  /// The paths from here on are those of rules that name nothing.
   void begin_missing() {
     if (json_) std::cout << (unclaimed_ > 0 ? "\n  ],\n" : "],\n") << "  \"missing\": [";
   }
@@ -75,7 +75,7 @@ class Findings {
   std::int64_t missing_ = 0;
 };
 
-/// Walks the store in the order of names, and not into what a rule covers.
+/// Walks the store in the order of names. It does not go into folders that a rule covers.
 class UnclaimedWalk {
  public:
   UnclaimedWalk(const Store& store, Admin& admin, Findings& findings)
@@ -95,7 +95,7 @@ class UnclaimedWalk {
 
   Result<std::vector<Entry>> entries(const StorePath& path) const {
     const auto trouble = [&](grantfs::Errno error) -> Result<std::vector<Entry>> {
-      if (error.value == ENOENT) return std::vector<Entry>();  // gone meanwhile
+      if (error.value == ENOENT) return std::vector<Entry>();  // the folder is gone meanwhile
       return Error{ErrorKind::kSystem,
                    fmt::format("cannot look into {} of the store: {}", quoted(shown(path)),
                                std::strerror(error.value))};
@@ -117,7 +117,7 @@ class UnclaimedWalk {
     return found;
   }
 
-  /// `rules_below` false: there are none, and none need be looked for.
+  /// `rules_below` is false if no rule lies below the folder: then no rule is looked for there.
   Result<void> folder(const StorePath& path, bool rules_below) {
     auto found = entries(path);
     if (!found) return found.error();
@@ -144,9 +144,9 @@ class UnclaimedWalk {
   Findings& findings_;
 };
 
-/// The rules whose path leads to no file and no folder of the store.
+/// Finds the rules whose path leads to no file and no folder of the store.
 Result<void> find_missing(const Store& store, Admin& admin, Findings& findings) {
-  std::optional<StorePath> looked_at;  // the rules of one path follow one another
+  std::optional<StorePath> looked_at;  // the rules of one path come one after another
   bool there = false;
   return admin.for_each_row([&](const PolicyRow& row) -> Result<void> {
     if (row.kind != PolicyRow::Kind::kOwner && row.kind != PolicyRow::Kind::kGrant) return {};
@@ -167,7 +167,8 @@ Result<void> find_missing(const Store& store, Admin& admin, Findings& findings) 
 
 Result<int> run_scan(Context& context, const std::string& directory) {
   auto store = Store::open(directory, grantfs::FileIdKey{});
-  // To a daemon a store that is not there is trouble, for it may come; here it is a wrong argument.
+  // A missing store is trouble to a daemon, since the store may come later. Here a missing store is
+  // a wrong argument.
   if (!store) return Error{ErrorKind::kInvalid, store.error().message};
   auto admin = context.open_admin();
   if (!admin) return admin.error();

@@ -31,7 +31,7 @@ Json session_json(const grantfs::Session& session, grantfs::Timestamp now) {
   return object;
 }
 
-/// The POSIX sessions that are bound to each session, by its id; none if no daemon says.
+/// The POSIX sessions bound to each session, by the session's id; none if no daemon says.
 using Bound = std::optional<std::map<std::string, std::vector<pid_t>>>;
 
 Bound bound_processes(const Context& context) {

@@ -29,13 +29,14 @@ struct SignArguments {
   std::string url_prefix;
 };
 
-/// What a web server is to put behind its prefix, up to the file's own name or URI.
+/// The part of a URL that a web server puts behind its prefix.
 struct SignedUrl {
-  Secret door;       ///< below by-signature, or by-md5
+  Secret door;       ///< in by-signature, or by-md5
   std::string rest;  ///< not escaped
 };
 
-/// The newest key of ours that may sign for the path and lasts until `expires`, or else longest.
+/// Chooses a key of ours that may sign for the path: the newest that lasts until `expires`, or else
+/// the one that lasts longest.
 Result<std::string> choose_key(grantfs::Admin& admin, const StorePath& path, Timestamp expires) {
   auto keys = admin.signing_keys();
   if (!keys) return keys.error();
@@ -67,7 +68,7 @@ Result<SignedUrl> sign_ours(const UsableSigningKey& key, const StorePath& path, 
   return SignedUrl{std::move(*token), std::string(path.name())};
 }
 
-/// kConflict if the URI is another key's alone, since that one has a longer prefix.
+/// Returns kConflict if another key alone signs the URI, since that key has a longer prefix.
 Result<void> check_longest_prefix(grantfs::Admin& admin, const UsableSigningKey& key,
                                   const std::string& uri) {
   auto keys = admin.signing_keys();
@@ -87,7 +88,7 @@ Result<void> check_longest_prefix(grantfs::Admin& admin, const UsableSigningKey&
   return {};
 }
 
-/// How many folders of the URI lie below the prefix.
+/// The number of folders of the URI below the prefix.
 std::size_t folders_below(std::string_view uri_prefix, std::string_view uri) {
   return std::ranges::count(uri.substr(grantfs::bare_prefix(uri_prefix).size()), '/');
 }

@@ -61,7 +61,7 @@ std::string shown_span(std::int64_t seconds) {
   return text + fmt::format("{}s", seconds % kMinute);
 }
 
-/// A time, and how long ago that was by the daemon's own clock.
+/// A time, and how long ago it was by the daemon's own clock.
 std::string shown_time(std::int64_t seconds) {
   return grantfs::format_timestamp(grantfs::Timestamp{std::chrono::seconds{seconds}});
 }

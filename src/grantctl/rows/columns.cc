@@ -12,7 +12,7 @@ using grantfs::Secret;
 
 namespace {
 
-/// A set of kinds of rows, a bit for each.
+/// A set of kinds of rows, with a bit for each kind.
 using Kinds = unsigned;
 
 constexpr Kinds bit(PolicyRow::Kind kind) {
@@ -26,14 +26,14 @@ constexpr Kinds kLink = bit(PolicyRow::Kind::kLink);
 constexpr Kinds kKey = bit(PolicyRow::Kind::kKey);
 constexpr Kinds kAll = kOwner | kGrant | kMember | kLink | kKey;
 
-/// Which kinds of rows have a column.
+/// The kinds of rows that have a column.
 struct ColumnKinds {
-  Kinds needing;  ///< those that are nothing without it
-  Kinds having;   ///< these and those that may leave it empty
+  Kinds needing;  ///< rows of these kinds must have a value
+  Kinds having;   ///< these, and those that may leave the column empty
   std::string_view why_no_other;
 };
 
-/// In the order of Column.
+/// The kinds of each column, in the order of Column.
 constexpr std::array<ColumnKinds, kPolicyColumns.size()> kColumnKinds{{
     {0, kAll, ""},
     {kAll & ~kKey, kAll & ~kKey, "a signing key has none"},
@@ -64,7 +64,7 @@ std::string spelled(const Expiry& at) {
   return at ? grantfs::format_timestamp(*at) : std::string();
 }
 
-/// The value of a column that rows of this kind have.
+/// Appends the value of a column. Rows of this kind must have the column.
 void append_value(Secret& line, const PolicyRow& row, Column column) {
   const bool link = row.kind == PolicyRow::Kind::kLink;
   switch (column) {

@@ -7,11 +7,11 @@
 #include "grantfs/bulk.h"
 #include "grantfs/secret.h"
 
-// The columns of a row of the policy in a CSV file: which there are, which kind of row has which,
-// and how their values are spelled. Import and export both go by them.
+// The columns of a row of the policy in a CSV file: their names, the kinds of rows that have them,
+// and the spelling of their values. Import and export both use this table.
 namespace grantctl {
 
-/// A column, in the order of an export; it counts the places of arrays.
+/// A column, in the order of an export. The numbers are indices of arrays.
 enum Column : std::size_t {
   kKind,
   kPrincipal,
@@ -29,7 +29,7 @@ enum Column : std::size_t {
   kCreated
 };
 
-/// What a file calls them.
+/// The columns' names in a file.
 inline constexpr std::array<std::string_view, 14> kPolicyColumns{
     "kind",    "principal", "path",   "group",      "rights", "expires", "id",
     "address", "uses",      "format", "uri_prefix", "secret", "retired", "created"};
@@ -45,10 +45,11 @@ inline constexpr std::array<std::string_view, 3> kRightsNames{"read", "write", "
 bool has_column(grantfs::PolicyRow::Kind kind, Column column);
 /// Whether a file without this column can have no row of this kind.
 bool needs_column(grantfs::PolicyRow::Kind kind, Column column);
-/// Why a row of this kind has no such column, as it follows "expires 5: ".
+/// Why a row of this kind has no such column. The text follows "expires 5: ".
 std::string_view why_no_column(grantfs::PolicyRow::Kind kind, Column column);
 
-/// A row as a line of CSV with all columns, without its end. That of a key has its secret in it.
+/// A row as a line of CSV with all columns, without the line's end. The line of a key has the key's
+/// secret in it.
 grantfs::Secret to_csv(const grantfs::PolicyRow& row);
 
 }  // namespace grantctl

@@ -22,7 +22,7 @@ using grantfs::UniqueFd;
 
 namespace {
 
-/// The bytes of a file, one after the other.
+/// Reads the bytes of a file, one after another.
 class ByteReader {
  public:
   static constexpr int kEnd = -1;
@@ -30,7 +30,7 @@ class ByteReader {
 
   explicit ByteReader(UniqueFd file) : file_(std::move(file)) { buffer_.resize(65536); }
 
-  /// The next byte, which stays; or kEnd or kFailed (errno).
+  /// Returns the next byte without taking it; or kEnd, or kFailed with errno.
   int peek() {
     if (position_ == size_) {
       ssize_t got = 0;
@@ -109,7 +109,8 @@ class CsvRecords : public Records {
   }
 
  private:
-  /// Longer than any path or name can be, in a plain line or a quoted value that never ends.
+  /// A value may have 64 KiB, which is longer than any path or name. The limit ends a line or a
+  /// quoted value that never ends.
   static constexpr std::size_t kMaxValueBytes = 65536;
 
   Error wrong(const std::string& what) const {
@@ -123,14 +124,15 @@ class CsvRecords : public Records {
     return wrong("has a value longer than any path; is a double quote missing?");
   }
 
-  /// The value at hand, for messages; that of a secret is not repeated.
+  /// The current value, for messages. A secret's value is not repeated.
   std::string called(const Secret& value) const {
     const bool secret =
         count_ <= columns_.size() && columns_[count_ - 1] == kPolicyColumns[kSecret];
     return secret ? "the secret" : quoted(value.view());
   }
 
-  /// LF, CR LF, or a CR alone, which ends no line; false at anything else.
+  /// Takes LF or CR LF, and returns true. A CR alone is taken too, but returns false, since it ends
+  /// no line. Returns false at any other byte.
   bool take_line_end() {
     if (bytes_.peek() == '\r') bytes_.get();
     if (bytes_.peek() != '\n') return false;
@@ -139,7 +141,7 @@ class CsvRecords : public Records {
     return true;
   }
 
-  /// After a value: true for a comma, false at the end of the record.
+  /// Reads the byte behind a value. Returns true for a comma, false at the end of the record.
   Result<bool> read_separator(std::string_view after) {
     const int byte = bytes_.peek();
     if (byte == ByteReader::kFailed) return cannot_read();

@@ -31,7 +31,7 @@ std::optional<Enum> named_value(const std::array<std::string_view, N>& names,
   return static_cast<Enum>(found - names.begin());
 }
 
-/// Without the slashes at its end.
+/// The folder without the slashes at its end.
 std::string folder_name(std::string folder) {
   while (folder.ends_with('/')) folder.pop_back();
   return folder;
@@ -50,7 +50,7 @@ Result<void> RowReader::find_columns() {
   const auto& columns = records_->columns();
   std::array<std::string_view, kPolicyColumns.size()> wanted = kPolicyColumns;
   if (format_.names_columns()) {
-    wanted = {"", "principal", "path"};  // and none of the others
+    wanted = {"", "principal", "path"};  // no other column is wanted
     if (!format_.principal_column.empty()) wanted[kPrincipal] = format_.principal_column;
     if (!format_.path_column.empty()) wanted[kPath] = format_.path_column;
     wanted[kExpires] = format_.expires_column;
@@ -136,7 +136,7 @@ Result<void> RowReader::refuse_others(PolicyRow::Kind kind) const {
     auto found = value(column);
     if (!found) return found.error();
     if (!*found) continue;
-    // A secret is in no message.
+    // No message repeats a secret.
     const std::string said = column == kSecret ? std::string() : ' ' + quoted(**found);
     return at_row(
         fmt::format("{}{}: {}", kPolicyColumns.at(column), said, why_no_column(kind, column)));
@@ -213,8 +213,8 @@ Result<Expiry> RowReader::read_time(Column column) const {
   std::optional<Timestamp> time;
   if (error == std::errc() && end == (*text)->data() + (*text)->size()) {
     time = Timestamp{std::chrono::seconds{seconds}};
-  } else if ((*text)->find('T') != std::string_view::npos) {  // else it would be a span from now
-    // Any time: what has expired may be imported, and stays expired.
+  } else if ((*text)->find('T') != std::string_view::npos) {  // not a span from now
+    // Any time is accepted: a rule that has expired may be imported, and stays expired.
     if (auto parsed = grantfs::parse_when(**text, Timestamp::min())) time = *parsed;
   }
   if (time && *time >= Timestamp{} && *time <= grantfs::kLastTimestamp) return Expiry(*time);

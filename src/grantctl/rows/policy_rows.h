@@ -13,33 +13,35 @@
 
 namespace grantctl {
 
-/// How records are to be understood. Empty: not given.
+/// How records are to be understood. Empty texts mean "not given".
 struct RowFormat {
   std::string kind;              ///< of every row: own, grant, member, link or key
   std::string principal_column;  ///< where the principal stands, if not in `principal`
   std::string path_column;
   std::string expires_column;
-  std::string principal_prefix;  ///< put before each principal: "user:"
-  std::string strip_prefix;      ///< the folder that each path begins with: taken off
+  std::string principal_prefix;  ///< a text put before each principal: "user:"
+  std::string strip_prefix;      ///< the folder that each path begins with, which is taken off
 
-  /// Whether columns are named: then no others are looked at.
+  /// Whether the format names columns. Then all other columns are ignored.
   bool names_columns() const {
     return !principal_column.empty() || !path_column.empty() || !expires_column.empty();
   }
 };
 
-/// Makes rows of the policy of records. Every error says where, what, and what to do.
+/// Makes rows of the policy from records. Every error says where the fault is, what it is, and how
+/// to mend it.
 class RowReader {
  public:
-  /// kInvalid if a column is missing, or is none that we know, and nothing says to ignore it.
+  /// Returns kInvalid if a column is missing. An unknown column is kInvalid too, unless the format
+  /// says to ignore it.
   static grantfs::Result<RowReader> start(std::unique_ptr<Records> records, RowFormat format);
 
-  /// None at the end.
+  /// The next row; none at the end.
   grantfs::Result<std::optional<grantfs::PolicyRow>> next();
 
-  /// Whether each row says what it is: then together they are a whole policy.
+  /// Whether each row has a kind. Then the rows together are a whole policy.
   bool rows_have_kinds() const { return columns_[kKind].has_value(); }
-  /// What they all are otherwise.
+  /// The kind of all rows if they have none of their own.
   grantfs::PolicyRow::Kind kind() const { return kind_; }
   const Records& records() const { return *records_; }
 
@@ -67,7 +69,7 @@ class RowReader {
   grantfs::Result<grantfs::Secret> read_secret(std::size_t least) const;
   grantfs::Result<grantfs::LinkRow> read_link() const;
   grantfs::Result<grantfs::KeyRow> read_key() const;
-  /// Whether the row has nothing that only rows of other kinds have.
+  /// Refuses a row with values that only rows of other kinds have.
   grantfs::Result<void> refuse_others(grantfs::PolicyRow::Kind kind) const;
   grantfs::Error at_row(const std::string& what) const;
 

@@ -1,4 +1,4 @@
-// What RowReader makes of links and signing keys; see policy_rows.h.
+// How RowReader reads links and signing keys; see policy_rows.h.
 #include <fmt/format.h>
 #include <sodium.h>
 
@@ -19,7 +19,7 @@ using grantfs::Secret;
 
 namespace {
 
-constexpr std::string_view kHmacFormat = "hmac-sha256";  // as the schema spells them
+constexpr std::string_view kHmacFormat = "hmac-sha256";  // the schema's spelling
 constexpr std::string_view kMd5Format = "md5:";
 
 }  // namespace
@@ -102,7 +102,7 @@ Result<Secret> RowReader::read_secret(std::size_t least) const {
                      text->data(), text->size(), nullptr, &size, &end) == 0 &&
       end == text->data() + text->size();
   secret.resize(is_hex ? size : 0);
-  // It is in no message, whatever is wrong with it.
+  // No message repeats the secret, even a wrong one.
   if (!is_hex) return at_row("secret: write its bytes in hexadecimal, two digits each");
   if (size >= least && size <= grantfs::kMaxSigningSecretBytes) return secret;
   return at_row(fmt::format("secret: it has {} bytes, and needs {} to {}", size, least,

@@ -60,7 +60,7 @@ class QueryRecords : public Records {
   }
 
  private:
-  db::Connection connection_;  // before the statement, which must go first
+  db::Connection connection_;  // declared before the statement, so closed after it
   db::Statement statement_;
   std::vector<std::string> columns_;
   const std::string numbered_;
@@ -68,7 +68,7 @@ class QueryRecords : public Records {
   db::Rows rows_;
 };
 
-/// SQLite's message, as about the file and what was asked of it.
+/// SQLite's message, with the file and the query named.
 Error query_error(const std::string& file, const Error& error) {
   return {error.kind, fmt::format("{}: {}", grantfs::escaped(file), db::without_path(error, file))};
 }

@@ -30,7 +30,8 @@ void add_tree(std::vector<Tree>& trees, Tree::Kind kind, const std::filesystem::
   }
 }
 
-/// The rest of a path below a folder, with its slash; nothing if it is not there or below.
+/// The rest of a path below a folder, with its slash; nothing if the path is neither the folder nor
+/// below it.
 std::optional<std::string> below(const std::string& folder, const std::string& path) {
   if (folder == "/") return path == "/" ? "" : path;
   if (!path.starts_with(folder)) return std::nullopt;
@@ -39,7 +40,7 @@ std::optional<std::string> below(const std::string& folder, const std::string& p
   return rest;
 }
 
-/// Adds where else a folder, or a part of it, is mounted (mount --bind).
+/// Adds the other places where a folder, or a part of a folder, is mounted (mount --bind).
 void add_other_mounts(std::vector<Tree>& trees, const std::vector<MountInfo>& mounts) {
   const std::vector<Tree> known = trees;
   for (const Tree& tree : known) {

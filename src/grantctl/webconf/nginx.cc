@@ -165,14 +165,15 @@ server {
 }
 )conf";
 
-/// Where files are served: what a browser may do with them.
+/// For locations that serve files: the headers that say what a browser may do with them.
 constexpr std::string_view kNginxHeaders =
     R"conf(        add_header X-Content-Type-Options nosniff always;
         add_header Content-Security-Policy "@sandbox@" always;
 %attach|        add_header Content-Disposition $grantfs_disposition;
 )conf";
 
-/// Where files are served: what would break these locations if http {} had it otherwise.
+/// For locations that serve files: settings that would break these locations if http {} had other
+/// ones.
 constexpr std::string_view kNginxServing = R"conf(
         # Whatever the rest of your configuration has of these does not count here: caches that would answer
         # without asking grantfs, index pages in place of a listing, programs and texts in somebody's page.
@@ -193,7 +194,7 @@ constexpr std::string_view kNginxServing = R"conf(
         recursive_error_pages off;
 )conf";
 
-/// In the locations that say why one of these URLs is refused.
+/// For the locations that say why a URL is refused.
 constexpr std::string_view kNginxRefusing =
     R"conf(        add_header Cache-Control no-store always;
         add_header X-Content-Type-Options nosniff always;
@@ -204,7 +205,7 @@ constexpr std::string_view kNginxRefusing =
         error_log /dev/null emerg;
 )conf";
 
-/// For the error page, of each kind whose URLs are keys.
+/// For the error page: a part for each kind whose URLs are keys.
 constexpr std::string_view kNginxKeyMap = R"conf(
 # The token of a @noun@ that is asked for, to say whether it has expired.
 map $uri $grantfs_@name@ {
@@ -243,7 +244,7 @@ constexpr std::string_view kNginxKey = R"conf(    # @title@: the token is in the
 
 )conf";
 
-/// Where by-md5 answers, and why it refuses.
+/// For by-md5: the location that answers, and the reasons why it refuses.
 constexpr std::string_view kNginxMd5 = R"conf(@comment@
     location ^~ @md5_location@ {
         alias @mount@/${grantfs_from}by-md5/@inside@;

@@ -27,7 +27,7 @@ bool holds_only(std::string_view text, std::string_view punctuation) {
   });
 }
 
-/// No empty, '.' or '..' component: "//", "/./".
+/// Whether no component is empty, '.' or '..': "//" and "/./" are refused.
 bool has_plain_components(std::string_view path) {
   const std::string closed = std::string(path) + '/';
   return closed.find("/./") == closed.npos && closed.find("/../") == closed.npos &&
@@ -52,7 +52,7 @@ bool overlap(std::string_view one, std::string_view other) {
   return one.starts_with(other) || other.starts_with(one);
 }
 
-/// The URL paths: each for itself, and none within another.
+/// Checks the URL paths: each by itself, and that none lies within another.
 Result<void> check_locations(const Site& site) {
   const std::array<std::pair<std::string_view, std::string_view>, 6> locations = {
       {{"--location", site.location},
@@ -72,7 +72,7 @@ Result<void> check_locations(const Site& site) {
   return {};
 }
 
-/// Kinds that exclude one another, and options without the kind that they are for.
+/// Refuses kinds that exclude one another, and options without their kind.
 Result<void> check_kinds(const Site& site) {
   if (site.has("cookie") && site.has("remote-user")) {
     return Error{ErrorKind::kInvalid,

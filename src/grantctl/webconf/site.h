@@ -9,11 +9,11 @@
 
 namespace grantctl::webconf {
 
-/// What to write a configuration for. Each text stands in four configuration languages, and some of
-/// them in patterns: check() lets in only what means itself in all of them.
+/// The site to write a configuration for. Each text stands in four configuration languages, and
+/// some texts in patterns. So check() accepts only texts that mean themselves in all of them.
 struct Site {
-  /// How requests show who asks: cookie or remote-user, link, signature, md5; public if they need
-  /// not.
+  /// How requests show who asks: cookie or remote-user, link, signature, md5. The kind `public`
+  /// asks for no identity.
   std::vector<std::string> kinds = {"cookie"};
   std::string mount = "/srv/files";       ///< where grantfs is mounted
   std::string listen = "127.0.0.1:8080";  ///< [HOST:]PORT
@@ -38,14 +38,15 @@ struct Site {
   std::string port() const;
 };
 
-/// kInvalid if anything of it could mean something else in a configuration; names the option.
+/// Returns kInvalid if a text could mean something else in a configuration. The error names the
+/// option.
 grantfs::Result<void> check(const Site& site);
 
-/// For the servers that are not nginx: kInvalid for what only nginx can do.
+/// For the servers other than nginx: returns kInvalid for settings that only nginx supports.
 grantfs::Result<void> check_without_md5(const Site& site);
 
-/// The configuration of each server, complete; `site` has been checked. lighttpd tells neither user
-/// nor address to its rewriting: kInvalid for what it cannot do.
+/// The complete configuration of each server; `site` must have passed check(). lighttpd tells its
+/// rewriting neither the user nor the address, so settings that need them are kInvalid there.
 grantfs::Result<std::string> nginx(const Site& site);
 grantfs::Result<std::string> apache(const Site& site);
 grantfs::Result<std::string> caddy(const Site& site);

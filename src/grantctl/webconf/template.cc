@@ -19,7 +19,7 @@ std::string_view value_of(std::string_view name, const Values& values) {
   throw std::logic_error(fmt::format("a template has no value for {}", name));
 }
 
-/// The name, if the line is `@NAME@` and nothing else.
+/// The name, if the line is `@NAME@` and has nothing else.
 std::string_view only_name(std::string_view line) {
   if (!line.starts_with('@') || !line.ends_with("@\n")) return {};
   const auto name = line.substr(1, line.size() - 3);
@@ -63,7 +63,7 @@ std::string fill(std::string_view text, const Values& values) {
   return filled;
 }
 
-/// What every template says of the cookie, where there is one.
+/// Every template's remark on the cookie, for sites that have one.
 constexpr std::string_view kCookieNote =
     R"conf(%cookie|#
 %cookie|# The application sets, after login, a cookie that holds a token from `grantctl session create`:
@@ -88,7 +88,8 @@ constexpr std::string_view kCookieNote =
 %cookie|# the application's session: if it ever leaks, it opens files and nothing else.
 )conf";
 
-/// A page that leads to the login page at once; it holds no double quote and no '$'.
+/// A page that sends the browser to the login page at once. The page holds no double quote and no
+/// '$'.
 std::string login_page(std::string_view url) {
   return fmt::format(
       "<!doctype html><meta charset=utf-8><title>Log in</title>"

@@ -9,12 +9,12 @@
 
 namespace grantctl::webconf {
 
-/// A text for `@NAME@`; for a line that begins with `%NAME|`, whether it is there: if the text is
-/// not empty. `%!NAME|` is the opposite. A line that is `@NAME@` alone has its value in its place,
-/// of whole lines or none.
+/// The texts of a template. A text replaces `@NAME@`. A line that begins with `%NAME|` stays if the
+/// text is not empty; with `%!NAME|` the line stays if the text is empty. A line that is `@NAME@`
+/// alone becomes the text, which has whole lines or none.
 using Values = std::vector<std::pair<std::string_view, std::string_view>>;
 
-/// What a site's kinds mean for every template.
+/// The meaning of a site's kinds for every template.
 struct Flags {
   explicit Flags(const Site& site)
       : cookie(site.has("cookie")),
@@ -29,42 +29,43 @@ struct Flags {
   bool attach;   ///< active types are sent as downloads
 };
 
-/// A kind whose token stands in the URL: that is the key.
+/// A kind whose token stands in the URL, so that the URL is the key.
 struct KeyKind {
-  std::string name;      ///< of the view, behind "by-"
-  std::string noun;      ///< in a sentence
-  std::string title;     ///< what makes such URLs
-  std::string counted;   ///< what else the client's address is for
+  std::string name;      ///< the view's name, behind "by-"
+  std::string noun;      ///< the kind's name in a sentence
+  std::string title;     ///< the title of things that make such URLs
+  std::string counted;   ///< a clause on the other use of the client's address
   std::string location;  ///< URL path; begins and ends with '/'
 };
 
-/// Those of the site.
+/// The kinds of the site whose URLs are keys.
 std::vector<KeyKind> key_kinds(const Site& site);
 
-/// The template for each of them, one behind the other: name, noun, title, counted, location and
-/// its pattern, and `values`; mount, attach and inert as elsewhere.
+/// Fills the template for each of these kinds, one behind another. The values are name, noun,
+/// title, counted, location and its pattern, then `values`; mount, attach and inert are those of
+/// fill().
 std::string fill_keys(std::string_view text, const Site& site, const Values& values);
 
-/// A value for %NAME|: there or not.
+/// The value of %NAME| for a flag.
 inline std::string_view flag(bool is_set) {
   return is_set ? "yes" : "";
 }
 
-/// The template with its values, and with what means the same in every one: attach, cookie,
-/// cookie_note, inert, login, login_page, mount, public, sandbox. What stands in a value is not
-/// looked at again.
+/// Fills the template with the values, and with those that are the same in every template: attach,
+/// cookie, cookie_note, inert, login, login_page, mount, public, sandbox. Values are not filled
+/// again.
 std::string fill(std::string_view text, const Site& site, Values values);
 
-/// The Content-Security-Policy of whatever is served: no script runs in it and no form is sent, be
-/// it shown after all. It keeps its origin, because a film that is opened by itself is fetched in
-/// parts, and a browser sends no SameSite cookie from an origin of its own.
+/// The Content-Security-Policy of every served file. No script runs in the file and no form is
+/// sent, even if the browser shows it. The file keeps its origin: a browser fetches a film that is
+/// opened by itself in parts, and sends no SameSite cookie from an origin of the film's own.
 inline constexpr std::string_view kSandbox = "sandbox allow-same-origin allow-downloads";
 
-/// A literal text as a pattern of PCRE or RE2 that matches it alone.
+/// A pattern of PCRE or RE2 that matches the literal text alone.
 std::string as_pattern(std::string_view text);
 
-/// File names, lowercase and by extension, of what a browser shows without running anything in it:
-/// a pattern of alternatives, for servers that can go by the name only.
+/// The extensions, in lowercase, of files that a browser shows without running anything in them. It
+/// is a pattern of alternatives, for servers that can go only by the file's name.
 extern const std::string_view kInertExtensions;
 
 }  // namespace grantctl::webconf

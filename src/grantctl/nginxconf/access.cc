@@ -10,7 +10,7 @@ namespace grantctl::nginxconf {
 
 namespace {
 
-/// As nginx calls the header of a request: X-User is $http_x_user.
+/// The variable in which nginx has a header of the request: X-User is in http_x_user.
 std::string header_variable(std::string_view header) {
   std::string name = "http_";
   for (const char c : header) {
@@ -56,7 +56,7 @@ Access::Access(const SiteMap& map, const Site& site, const Scope& scope, const F
       variables_(variables),
       passed_(passed) {}
 
-/// With `satisfy any` one of them is enough.
+/// Whether `satisfy any` lets a visitor in by another check, of which one is enough.
 bool Access::is_satisfied_otherwise(bool by_password, bool by_subrequest) const {
   if (scope_.word("satisfy") != "any") return false;
   const bool by_address = std::ranges::any_of(
@@ -89,12 +89,12 @@ const Piece* Access::chosen_piece(const Alternative& file) const {
 
 bool Access::asks_for_password() const {
   const Directive* realm = scope_.find("auth_basic");
-  // Without a file of users nginx lets everybody in (ngx_http_auth_basic_handler).
+  // Without a file of users, nginx lets everybody in (ngx_http_auth_basic_handler).
   if (realm == nullptr || realm->arguments.empty() ||
       scope_.find("auth_basic_user_file") == nullptr) {
     return false;
   }
-  // Nor does a password say anything that is compared with a file of the visitor's.
+  // A password that is compared with a file that the visitor names proves nothing either.
   const Directive& users = *scope_.find("auth_basic_user_file");
   for (const Alternative& file :
        variables_.of(users.arguments.empty() ? "" : users.arguments[0], frame_, users.place)) {
@@ -110,7 +110,7 @@ bool Access::asks_for_password() const {
 bool Access::asks_subrequest() const {
   const std::string uri = scope_.word("auth_request");
   if (uri.empty() || uri == "off") return false;
-  // Somebody must be asked there: what answers by itself lets everybody in.
+  // The subrequest must ask another server: a location that answers by itself lets everybody in.
   variables_.step_over(site_.spots.size(), scope_.find("auth_request")->place);
   const Spot* asked = nullptr;
   for (const Spot& spot : site_.spots) {
@@ -123,7 +123,7 @@ bool Access::asks_subrequest() const {
   }
   if (asked == nullptr || !hands_on(*asked->block)) return false;
   for (const Directive* page : asked->scope.all("error_page")) {
-    // A refusal that is made an answer of its own.
+    // error_page may turn a refusal into an answer of its own.
     const bool is_of_refusals = std::ranges::any_of(
         page->arguments, [](const std::string& word) { return word == "401" || word == "403"; });
     if (is_of_refusals && asked->scope.is_on("proxy_intercept_errors")) return false;
@@ -142,8 +142,9 @@ bool Access::verifies_certificates() const {
   return passed_.certificate_verified || (verify == "on" && !passed_.certificate_failed);
 }
 
-/// Where none is asked for there is none; "optional" refuses what it cannot verify. The server by
-/// whose name the connection was made need not be the one that is asked
+/// Whether a certificate that is not verified gets in. `ssl_verify_client off` asks for no
+/// certificate, so there is none. "optional" refuses a certificate that it cannot verify. The
+/// server by whose name the connection was made need not be the one that the request is for
 /// (ngx_http_set_virtual_server).
 bool Access::takes_unverified_certificates() const {
   if (passed_.certificate_failed) return true;
@@ -190,7 +191,7 @@ bool Access::asks_for_jwt() const {
   return !jwt.empty() && jwt != "off" && scope_.word("satisfy") != "any";
 }
 
-/// Somebody who knows the secret has signed the path as a whole.
+/// Whether somebody who knows the secret has signed the path as a whole.
 bool Access::has_signed_path() const {
   const std::string signed_text = scope_.word("secure_link_md5");
   return passed_.is_signed && (signed_text.find("$uri") != std::string::npos ||
@@ -208,13 +209,13 @@ bool Access::is_address_chosen() const {
     return true;
   }
   if (header == "proxy_protocol") return false;
-  // A server of this configuration in front that passes the visitor's own header on.
+  // A server of this configuration may stand in front and pass on the visitor's own header.
   return std::ranges::any_of(map_.in_front_of(site_), [&](const Spot* front) {
     return !sets_header(*front, header_variable(header));
   });
 }
 
-/// Whether the location says itself what that header is.
+/// Whether the location in front sets that header itself.
 bool Access::sets_header(const Spot& front, const std::string& variable) const {
   const Site* site = nullptr;
   for (const Site& one : map_.sites()) {
@@ -224,7 +225,7 @@ bool Access::sets_header(const Spot& front, const std::string& variable) const {
   for (const Directive* header : front.scope.all("proxy_set_header")) {
     const auto& words = header->arguments;
     if (words.size() != 2 || header_variable(words[0]) != variable) continue;
-    // nginx appends the true address to what there is; the last one counts.
+    // nginx appends the true address to the visitor's header, and the last address counts.
     if (words[1] == "$proxy_add_x_forwarded_for") return true;
     const Frame nothing;
     const Outcome outcome = run_rewriting(*front.block, nothing, variables_);

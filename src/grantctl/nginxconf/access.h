@@ -9,39 +9,40 @@ namespace grantctl::nginxconf {
 
 class Access;
 
-/// What the way to a block has made sure of, besides what is in force there.
+/// The checks that a request has passed on its way to a block, besides those in force in the block.
 struct Passed {
-  const Access* before = nullptr;     ///< where whoever comes was let in already; null: nowhere
-  bool is_guarded = false;            ///< an `if` lets through only whom it knows
-  bool is_signed = false;             ///< an `if` sends away who has no signature
-  bool certificate_verified = false;  ///< an `if` sends away who has no verified certificate
-  bool certificate_failed = false;    ///< nginx came here because it is not verified
+  const Access* before = nullptr;     ///< the block that let the visitor in already; null: none
+  bool is_guarded = false;            ///< an `if` lets only known visitors through
+  bool is_signed = false;             ///< an `if` requires a signature
+  bool certificate_verified = false;  ///< an `if` requires a verified certificate
+  bool certificate_failed = false;    ///< nginx came here because the certificate is not verified
 };
 
-/// Whether the visitor says which server requests are handed on to. `url` is what stands in
+/// Whether the visitor chooses the server that requests are handed on to. `url` is the argument of
 /// proxy_pass.
 bool is_named_by_visitor(const Alternative& url, const Access& access);
 
-/// What nginx has made sure of about whoever is answered from a block.
+/// The checks that nginx makes on visitors before a block answers them.
 class Access {
  public:
-  /// `site` is the block's server; `frame` is what holds in the block. All must outlive it.
+  /// `site` is the block's server; `frame` is the state of variables in the block. All must outlive
+  /// this object.
   Access(const SiteMap& map, const Site& site, const Scope& scope, const Frame& frame,
          Variables& variables, const Passed& passed);
 
-  /// Whether a source says what is true, and not what the visitor would like.
+  /// Whether a source tells the truth about the visitor, and not a text of the visitor's choice.
   bool proves(const Source& source) const;
-  /// Whether not everybody is answered: a password, a certificate, an address or the like is asked
-  /// for.
+  /// Whether the block asks for a password, a certificate, an address or the like, so that not
+  /// everybody is answered.
   bool asks_for_anything() const;
-  /// Nobody is answered: `deny all`.
+  /// Whether nobody is answered, because of `deny all`.
   bool refuses_all() const;
-  /// A visitor may pretend to be from elsewhere.
+  /// Whether a visitor may pretend to be at another address.
   bool is_address_chosen() const;
-  /// The piece of a file's name that is not the server's own to say; null: none. Stricter than
-  /// proves(), which may rest on what that file says.
+  /// The piece of a file's name that is not the server's own choice; null: none. This is stricter
+  /// than proves(), which may rest on the content of that file.
   const Piece* chosen_piece(const Alternative& file) const;
-  /// Whether auth_basic's file of users is there, and all names in it are plain ones.
+  /// Whether auth_basic's file of users exists, and all names in it are plain.
   bool has_plain_users() const;
 
  private:

@@ -17,14 +17,14 @@ namespace grantctl::nginxconf {
 
 namespace {
 
-/// By the files that these name it is decided who somebody is.
+/// The directives whose files decide who a visitor is.
 constexpr std::array<std::string_view, 11> kAuthorities = {
     "auth_basic_user_file",      "auth_jwt_key_file",       "auth_jwt_key_request",
     "ssl_client_certificate",    "ssl_trusted_certificate", "proxy_ssl_certificate",
     "proxy_ssl_certificate_key", "uwsgi_ssl_certificate",   "uwsgi_ssl_certificate_key",
     "grpc_ssl_certificate",      "grpc_ssl_certificate_key"};
 
-/// The first directive with a path that leads into by-user; null if there is none.
+/// The first directive whose path leads into by-user; null if there is none.
 const Directive* first_by_user(const Directive& directive) {
   const bool leads_there = std::ranges::any_of(directive.arguments, [](std::string_view argument) {
     return argument.find("/by-user/") != argument.npos;
@@ -36,8 +36,8 @@ const Directive* first_by_user(const Directive& directive) {
   return nullptr;
 }
 
-/// Whether std::regex, which goes back and forth, is done with it soon: few repetitions, and none
-/// of a group.
+/// Whether std::regex, which backtracks, matches the pattern quickly: the pattern has few
+/// repetitions, and none of a group.
 bool is_matched_soon(std::string_view pattern) {
   constexpr std::string_view kRepeats = "*+?{";
   constexpr std::ptrdiff_t kMost = 2;
@@ -96,7 +96,7 @@ void Auditor::report_unchecked(const Directive& directive, const std::string& na
                                   name)});
 }
 
-/// `site_of_uri`: it is no path yet, but a URI that the site goes on with; else null.
+/// `site_of_uri`: the site that goes on with `value` as a URI; null if the value is a path.
 void Auditor::check_text(const Directive& directive, const Value& value, const Access& access,
                          const Site* site_of_uri) {
   for (const Alternative& alternative : value) {
@@ -107,14 +107,15 @@ void Auditor::check_text(const Directive& directive, const Value& value, const A
   }
 }
 
-/// Whether another server is asked for a URI whatever follows its constant beginning, as with
-/// /index.php$request_uri: the first location with a pattern that may match it hands on, and does.
+/// Whether another server is asked for the URI, whatever follows its constant beginning, as with
+/// /index.php$request_uri. That is so if the first location with a pattern that may match the URI
+/// surely matches it and hands it on.
 bool Auditor::is_handed_on(const Site& site, const Alternative& uri) {
   constexpr std::size_t kLongest = 200;
   if (uri.text.empty() || !uri.text[0].is_literal || uri.text[0].literal.size() > kLongest) {
     return false;
   }
-  // A control character stands for what follows, so that no $ matches before it.
+  // A control character stands for the rest of the URI, so that no $ matches before the rest.
   const bool goes_on_with_slash = uri.text.size() > 1 && uri.text[1].name == "request_uri";
   const std::string begin = uri.text[0].literal + (goes_on_with_slash ? "/" : "") + "\x01";
   for (const Spot& spot : site.spots) {
@@ -129,7 +130,7 @@ bool Auditor::is_handed_on(const Site& site, const Alternative& uri) {
     } catch (const std::regex_error&) {
       return false;
     }
-    // One that may match because of what follows.
+    // This pattern may match because of the rest of the URI.
     const bool is_harmless = hands_on(*spot.block) || spot.block->find("return") != nullptr;
     const Pattern& pattern = variables_.pattern(key, spot.block->place);
     const auto length = std::min(pattern.prefix.size(), begin.size() - 1);
@@ -170,7 +171,8 @@ void Auditor::take_server_name(const Site& site, Frame& frame) {
   for (const Directive* names : site.scope.all("server_name")) {
     for (const std::string& name : names->arguments) {
       if (!name.starts_with('~')) continue;
-      // A server may answer for names that nobody has, too.
+      // A server may also answer for a host that matches none of its names. Then the group is
+      // empty.
       for (auto& [group, value] :
            variables_.captured(name.substr(1), *builtin("host"), names->place).named) {
         join(value, constant(""));
@@ -256,14 +258,15 @@ void Auditor::visit_block(const Site& site, const Spot& spot, const Value& uri, 
 
 void Auditor::stay(const Visit& visit, const Target& target) {
   const Scope scope = target.inside == nullptr ? visit.scope : visit.scope.within(*target.inside);
-  // nginx refuses an alias there.
+  // nginx refuses an alias in a location with rewrite ... break.
   if (scope.root == nullptr || scope.root->name != "root") return;
   const Directive& block = target.inside == nullptr ? visit.block : *target.inside;
   serve({visit.site, visit.spot, block, scope, visit.frame, target.uri, visit.access,
          target.directive, visit.depth});
 }
 
-/// What an application may send nginx to is its to say; but the store it must not have at all.
+/// Checks paths that only an application may send nginx to. The application decides about them; but
+/// the store must never be among them.
 void Auditor::check_unreached(const Visit& visit) {
   for (const Lookup& lookup : lookups(visit.scope, visit.uri, visit.frame, variables_)) {
     for (const Alternative& path : lookup.path) {

@@ -95,7 +95,7 @@ void Auditor::arrive_further(const Spot& spot, const Alternative& uri, const std
 
 void Auditor::arrive(const Spot& spot, const Value& uri, const Departure& departure) {
   check_access_log(spot.scope, *spot.block, departure);
-  // To others the visitor may go himself: they are judged by themselves.
+  // Other locations are open to visitors directly, and are judged by themselves.
   const bool is_open = !spot.scope.is_internal && !departure.passed.certificate_failed;
   if (is_open || departure.depth == kMostRedirects) return;
   const Frame before = entry(spot, uri, departure.frame);

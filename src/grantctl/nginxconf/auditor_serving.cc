@@ -58,7 +58,7 @@ void Auditor::judge_path(const Visit& visit, const Lookup& lookup, const Alterna
 
 bool Auditor::is_answered_elsewhere(const Visit& visit, const Fault& fault) {
   if (fault.only_below.empty() || visit.via != nullptr) return false;
-  // "//mnt/" is another location then, and the same file.
+  // Without merging of slashes, "//mnt/" is another location for the same file.
   if (visit.scope.word("merge_slashes") == "off") return false;
   std::string url = fault.only_below;
   std::size_t own = 0;

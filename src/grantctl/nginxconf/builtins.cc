@@ -13,14 +13,15 @@ Language without(Language language, std::string_view characters) {
   return language;
 }
 
-/// A host as nginx lets it in: no '/', and no two dots together (ngx_http_validate_host).
+/// A host name that nginx accepts: it has no '/', and no two dots together
+/// (ngx_http_validate_host).
 Language host_name() {
   Language language = without(anything(), "/");
   language.may_be_dot = language.may_be_dots = false;
   return language;
 }
 
-/// Digits, hexadecimal or not, colons and single dots, as numbers and addresses have.
+/// A number or an address: decimal or hexadecimal digits, colons and single dots.
 Language plain_word() {
   std::bitset<256> characters;
   for (const char c : std::string_view("0123456789abcdefABCDEFxyzXYZ:.-_ ")) {
@@ -122,7 +123,7 @@ std::optional<Value> builtin(const std::string& name) {
     return varying(normalised_path(), {{Origin::kUrl, name}}, name);
   }
   if (name == "request_filename" || name == "realpath_root" || name == "document_root") {
-    // Below the root in force, which is judged by itself.
+    // These lie below the root in force, which is judged by itself.
     return varying(normalised_path(), {{Origin::kUrl, name}}, name);
   }
   if (name == "host") return varying(host_name(), {{Origin::kHost, name}}, name);

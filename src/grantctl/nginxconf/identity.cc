@@ -11,11 +11,11 @@ namespace grantctl::nginxconf {
 
 namespace {
 
-/// A view, by what its next component says.
+/// A view, and how its next component is judged.
 struct View {
   std::string_view name;
-  bool is_token;           ///< a secret: whoever has it may
-  bool is_servers_to_say;  ///< the visitor must not choose it by the URL
+  bool is_token;           ///< the component is a secret, which lets its bearer in
+  bool is_servers_to_say;  ///< the visitor must not choose the component by the URL
   std::string_view chooses;
   std::string_view instead;
 };
@@ -39,7 +39,8 @@ const View* view_of(const std::string& name) {
   return found == kViews.end() ? nullptr : &*found;
 }
 
-/// A name that nobody has by grantfs's rules or by custom: what a map says for "nobody".
+/// Whether a name belongs to nobody, by grantfs's rules or by custom: maps use such names for
+/// "nobody".
 bool is_dead(const std::string& name) {
   static const std::set<std::string_view> kNobody = {
       "none",   "nobody",    "anon",   "anonymous", "guest",   "invalid", "unknown",
@@ -53,7 +54,7 @@ bool is_dead(const std::string& name) {
   return is_number || kNobody.contains(lower);
 }
 
-/// A token has 16 characters at least (grantfs::Token).
+/// Whether the text may be a token: a token has at least 16 characters (grantfs::Token).
 bool is_token(const std::string& text) {
   constexpr std::size_t kShortest = 16;
   return text.size() >= kShortest;
@@ -63,7 +64,8 @@ bool has(const Sources& sources, Origin origin) {
   return std::ranges::any_of(sources, [&](const Source& source) { return source.first == origin; });
 }
 
-/// As `access` makes it: whom a file of plain names let in is a plain name.
+/// The texts that a piece may be once `access` has let the visitor in. If a file of plain names
+/// lets visitors in, a user's name is plain.
 Language language_in(const Piece& piece, const Access& access) {
   const bool is_user =
       !piece.from.empty() && std::ranges::all_of(piece.from, [](const Source& source) {
@@ -79,7 +81,7 @@ Language language_in(const Piece& piece, const Access& access) {
   return plain;
 }
 
-/// Judges what is below a mount.
+/// Judges the part of a path below a mount.
 class Below {
  public:
   Below(const Alternative& path, const std::vector<Component>& components, const Access& access,
@@ -101,7 +103,7 @@ class Below {
       return;
     }
     const View* view = view_of(*name);
-    if (view == nullptr) return;  // public, me, or nothing at all
+    if (view == nullptr) return;  // public, me, or no view at all
     judgement_.is_private = true;
     if (at + 1 < components_.size()) judge_identity(*view, at + 1);
   }
@@ -128,7 +130,7 @@ class Below {
     });
   }
 
-  /// The name of the view itself is not constant.
+  /// Judges a path in which the view's name is not constant.
   void judge_unnamed_view(const Component& first) {
     judgement_.is_private = true;
     if (first.spans && has(first.from(), Origin::kUrl)) {
@@ -180,7 +182,7 @@ class Below {
           &view);
       return;
     }
-    // A token that is not checked is told as that.
+    // A token without a check is reported by the rule for unchecked variables.
     if (view.is_token && piece->language.may_climb() && !has(from, Origin::kUrl)) return;
     const std::string chosen = first_chosen(from);
     if (!chosen.empty()) {
@@ -188,7 +190,7 @@ class Below {
     }
   }
 
-  /// One component, and there.
+  /// Judges an identity of exactly one component: whether it may be empty or ".".
   void judge_shape(const View& view, const Component& who, std::size_t at) {
     Language language = exactly("");
     for (const Piece& piece : who.pieces) {
@@ -214,7 +216,8 @@ class Below {
     }
   }
 
-  /// Who had it be what it is; nobody where he had to know a secret.
+  /// The sources that chose the identity. A piece that only a visitor with a secret can choose has
+  /// no source here.
   static Sources choosers(const Component& who) {
     Sources all;
     for (const Piece& piece : who.pieces) {
@@ -271,7 +274,7 @@ class Below {
   Judgement& judgement_;
 };
 
-/// The rest of a tree's path that the visitor has to write.
+/// The rest of a tree's path that the visitor must write to get there.
 std::string missing(const Tree& tree, const std::vector<Component>& components, int by) {
   if (by < 0) return {};
   std::string fixed;
@@ -323,7 +326,8 @@ bool is_no_name(const Language& part) {
   return part.may_be_empty || part.may_be_dot || part.may_be_dots;
 }
 
-/// Whether what stands before a piece, since the last slash, makes it a name that is not "..".
+/// Whether the text before a piece, back to the last slash, makes the component a name other than
+/// "..".
 bool is_glued_before(const std::vector<Piece>& path, std::size_t at) {
   Language part = exactly("");
   while (at-- > 0) {
@@ -338,7 +342,8 @@ bool is_glued_before(const std::vector<Piece>& path, std::size_t at) {
   return !is_no_name(part);
 }
 
-/// The same of what stands behind it, up to the next slash.
+/// Whether the text behind a piece, up to the next slash, makes the component a name other than
+/// "..".
 bool is_glued_behind(const std::vector<Piece>& path, std::size_t at) {
   Language part = exactly("");
   while (++at < path.size()) {

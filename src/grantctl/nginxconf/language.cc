@@ -63,7 +63,7 @@ Language either(const Language& one, const Language& other) {
 }
 
 Language repeated(const Language& one, unsigned least, unsigned most) {
-  // After the third nothing new comes: two dots are the longest that is asked for.
+  // Repetitions after the third add nothing: the longest text that is asked about is two dots.
   constexpr unsigned kEnough = 3;
   if (most == 0) return exactly("");
   Language all = exactly("");

@@ -21,7 +21,7 @@ bool has(const Sources& sources, Origin origin) {
   return std::ranges::any_of(sources, [&](const Source& source) { return source.first == origin; });
 }
 
-/// Whether a variable from `source` holds what came in by `token`.
+/// Whether a variable from `source` holds the text that came in by `token`.
 bool shows(const Source& source, const Source& token) {
   static const std::set<std::string> kWhole = {"request", "request_uri", "args", "query_string",
                                                "http_cookie"};

@@ -9,21 +9,21 @@
 
 namespace grantctl::nginxconf {
 
-/// Whether what a block answers leaves something behind that must not be there: tokens in logs, old
-/// answers in caches.
+/// Finds secrets and old answers that a block leaves behind when it answers: tokens in logs, files
+/// in caches.
 class Leaks {
  public:
-  /// All of it must outlive this.
+  /// The arguments must outlive this object.
   Leaks(const Directive& top, Variables& variables);
 
-  /// What is in force in `scope` for paths in which tokens come from `tokens`. `block` is where a
-  /// directive that is missing would go; `prefix` what its URLs begin with; empty: not known.
+  /// The leaks in force in `scope` for paths whose tokens come from `tokens`. A missing directive
+  /// would go into `block`. `prefix` is the beginning of the block's URLs; empty: not known.
   std::vector<Finding> of_tokens(const Scope& scope, const Directive& block,
                                  const std::string& prefix, const Sources& tokens);
-  /// Of these, the access log alone.
+  /// The leaks of tokens into the access log alone.
   std::vector<Finding> of_access_log(const Scope& scope, const Directive& block,
                                      const std::string& prefix, const Sources& tokens);
-  /// Of files in the mount.
+  /// The caches that keep files of the mount.
   std::vector<Finding> of_caches(const Scope& scope, const Directive& block) const;
 
  private:

@@ -9,22 +9,23 @@
 
 namespace grantctl::nginxconf {
 
-/// The symbolic links that a visitor may follow below the folders that are served: those in a
-/// folder itself and in the folders in it, as many as there is time to look at. Remembers what it
-/// has seen; not thread-safe.
+/// Finds the symbolic links that a visitor may follow below the folders that are served. It looks
+/// at the folder itself and at the folders in it, as many as there is time for. It remembers all
+/// links that it has seen; not thread-safe.
 class Links {
  public:
   struct Way {
     std::vector<Piece> path;
-    std::string link;  ///< what a visitor has to write for it: "/folder/link"
+    std::string link;  ///< the link as the visitor writes it: "/folder/link"
   };
-  /// Where a path may lead by them: its constant beginning replaced by the target of a link.
+  /// The paths that a path may lead to by a link: the link's target replaces the constant
+  /// beginning.
   std::vector<Way> through(const std::vector<Piece>& path);
 
  private:
   struct Link {
-    std::string name;    ///< below the folder: "/folder/link"
-    std::string target;  ///< resolved
+    std::string name;    ///< the name below the folder: "/folder/link"
+    std::string target;  ///< the link's target, resolved
   };
   const std::vector<Link>& links_in(const std::string& folder);
   void look(const std::filesystem::path& folder, const std::string& below,

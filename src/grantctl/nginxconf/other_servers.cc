@@ -10,7 +10,7 @@ namespace grantctl::nginxconf {
 
 namespace {
 
-/// What a line of each begins with, and none of nginx's does.
+/// Words that begin a block in a configuration of Apache, and no line in one of nginx.
 constexpr std::array<std::string_view, 6> kApacheBlocks = {
     "<VirtualHost", "<Directory", "<Location", "<IfModule", "<Files", "<If "};
 const std::set<std::string_view> kApache = {

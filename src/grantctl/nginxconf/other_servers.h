@@ -6,11 +6,11 @@
 
 namespace grantctl::nginxconf {
 
-/// The server whose configuration a text is, if it is plainly not nginx's: "Apache", "Caddy" or
-/// "lighttpd"; empty: nginx's, or nobody's.
+/// The server whose configuration the text is, if it plainly is not nginx's: "Apache", "Caddy" or
+/// "lighttpd". Empty if it may be nginx's.
 std::string other_server(std::string_view text);
 
-/// The same of a folder, by the main file in it.
+/// The server whose configuration is in the folder, by the folder's main file. Empty as above.
 std::string other_server_in(const std::filesystem::path& folder);
 
 }  // namespace grantctl::nginxconf

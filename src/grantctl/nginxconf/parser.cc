@@ -53,7 +53,7 @@ Result<std::string> read_whole(const std::filesystem::path& file) {
   return std::move(text).str();
 }
 
-/// The existing paths that a pattern of glob(3) means, sorted; none is not an error.
+/// The existing paths that match a pattern of glob(3), sorted. No match is no error.
 std::vector<std::filesystem::path> matches(const std::filesystem::path& pattern) {
   glob_t found{};
   const int status = ::glob(pattern.c_str(), 0, nullptr, &found);
@@ -66,7 +66,7 @@ class Parser {
  public:
   explicit Parser(const std::filesystem::path& main) : folder_(main.parent_path()) {}
 
-  /// Appends the directives of a file, which is included at `from`.
+  /// Appends the directives of a file. The `include` stands at `from`.
   Result<void> read(const std::filesystem::path& file, const Place& from,
                     std::vector<Directive>& into) {
     if (includes_ == kDeepestIncludes) {

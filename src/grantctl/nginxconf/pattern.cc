@@ -11,7 +11,8 @@ namespace {
 
 using Node = PatternNode;
 
-/// What alternatives may match. `is_optional`: they may be left out, and with them their groups.
+/// The texts that the alternatives may match. `is_optional`: the alternatives, and the groups in
+/// them, may be left out.
 Language language_of(const std::vector<Sequence>& alternatives, bool is_optional,
                      std::vector<Group>& groups);
 
@@ -55,14 +56,14 @@ Language language_of(const std::vector<Sequence>& alternatives, bool is_optional
   return all.value_or(exactly(""));
 }
 
-/// Where a node stands: its sequence, and where that stands in turn.
+/// The position of a node: its sequence, and that sequence's own position.
 struct Position {
   const Sequence* sequence = nullptr;
   std::size_t index = 0;
   const Position* around = nullptr;
 };
 
-/// Says of each group whether it begins and ends where components of a path do.
+/// Finds for each group whether it begins and ends at boundaries of a path's components.
 class Boundaries {
  public:
   explicit Boundaries(std::vector<Group>& groups) : groups_(groups) {}
@@ -114,7 +115,7 @@ class Boundaries {
            });
   }
 
-  /// Whether what follows from there on begins with a slash or is the end.
+  /// Whether the pattern from this position on begins with a slash, or ends.
   bool ends(const Position& next) {
     if (steps_left_ == 0 || --steps_left_ == 0 || next.sequence == nullptr) return false;
     if (next.index == next.sequence->size()) {
@@ -132,7 +133,8 @@ class Boundaries {
     return own && (node.least > 0 || ends(behind));
   }
 
-  /// The last of the pattern, greedy, and no end is said: it takes all up to a slash, or all.
+  /// Whether the group takes all up to the next slash, or all: it is the last one, greedy, and the
+  /// pattern has no $ behind it.
   static bool takes_all(const Node& group, const Position& here) {
     if (here.around != nullptr || here.index + 1 != here.sequence->size()) return false;
     if (group.alternatives.size() != 1 || group.alternatives[0].size() != 1) return false;

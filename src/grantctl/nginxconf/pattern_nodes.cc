@@ -27,7 +27,7 @@ Characters spaces() {
   return range_of('\t', '\r') | range_of(' ', ' ');
 }
 
-/// The class that \w and its like mean; nothing for another escape.
+/// The class of \w and the like; nothing for another escape.
 std::optional<Characters> class_of(char escaped) {
   switch (escaped) {
     case 'w':
@@ -64,14 +64,14 @@ Characters named_class(std::string_view name) {
   return ~Characters();
 }
 
-/// Makes nodes of a pattern.
+/// Turns a pattern into nodes.
 class PatternReader {
  public:
   PatternReader(std::string_view text, std::vector<Group>& groups) : text_(text), groups_(groups) {}
 
   std::vector<Sequence> read() {
     auto alternatives = read_alternatives(0);
-    if (at_ < text_.size()) alternatives.push_back({Node{}});  // a ')' too many
+    if (at_ < text_.size()) alternatives.push_back({Node{}});  // a ')' without its '('
     return alternatives;
   }
   bool is_too_deep() const { return is_too_deep_; }
@@ -190,7 +190,7 @@ class PatternReader {
     return negated ? ~members : members;
   }
 
-  /// [:alpha:]
+  /// Reads [:alpha:] and the like.
   bool read_named_class(Characters& members) {
     const auto end = text_.substr(at_).starts_with("[:") ? text_.find(":]", at_) : text_.npos;
     if (end == text_.npos) return false;
@@ -201,7 +201,8 @@ class PatternReader {
 
   static constexpr int kNoCharacter = -1;
 
-  /// One character of a class; kNoCharacter if it was a class of its own, which is added.
+  /// Reads one member of a class. Returns its character, or kNoCharacter if the member was a class,
+  /// such as \w, which is added to `members`.
   int read_member(Characters& members) {
     const char c = text_[at_++];
     if (c != '\\' || !more()) return static_cast<unsigned char>(c);
@@ -214,7 +215,7 @@ class PatternReader {
     if (escaped == 'n') return '\n';
     if (escaped == 'r') return '\r';
     if (std::isalnum(static_cast<unsigned char>(escaped)) != 0) {
-      members.set();  // \x2f and the like
+      members.set();  // \x2f and the like: it may be any character
       return kNoCharacter;
     }
     return static_cast<unsigned char>(escaped);
@@ -253,7 +254,7 @@ class PatternReader {
     groups_.push_back({std::string(name), anything()});
   }
 
-  /// What stands behind "(?"; false if it is not known.
+  /// Reads the text behind "(?". Returns false if it is not known.
   bool read_opening(Node& node, bool& looks) {
     ++at_;
     const std::string_view rest = text_.substr(at_);

@@ -14,14 +14,14 @@ using Characters = std::bitset<256>;
 struct PatternNode;
 using Sequence = std::vector<PatternNode>;
 
-/// A piece of a pattern, and how often it stands there.
+/// A piece of a pattern, and how often it may be repeated.
 struct PatternNode {
   enum class Kind { kCharacters, kGroup, kStart, kEnd, kNothing, kUnknown };
   Kind kind = Kind::kUnknown;
   Characters characters;
   std::optional<char> literal;
   std::vector<Sequence> alternatives;
-  std::optional<std::size_t> group;  ///< which capturing one
+  std::optional<std::size_t> group;  ///< the number of the capturing group
   unsigned least = 1;
   unsigned most = 1;
   bool lazy = false;
@@ -29,8 +29,8 @@ struct PatternNode {
   bool is_slash() const { return literal == '/' && least == 1 && most == 1; }
 };
 
-/// The alternatives of a pattern, each a sequence of nodes. Its capturing groups are added to
-/// `groups`; nothing if it has more groups within groups than kDeepestGroups.
+/// The alternatives of a pattern, each a sequence of nodes. The pattern's capturing groups are
+/// added to `groups`. Nothing if groups are nested deeper than kDeepestGroups.
 std::optional<std::vector<Sequence>> nodes_of(std::string_view pattern, std::vector<Group>& groups);
 
 }  // namespace grantctl::nginxconf

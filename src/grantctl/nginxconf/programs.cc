@@ -40,7 +40,7 @@ std::vector<const Directive*> programs_that_go_on(const Directive& block) {
   std::vector<const Directive*> found;
   for (const Directive& directive : block.block) {
     if (!is_program(directive) || directive.name.find("_set") != std::string::npos) continue;
-    // A program in a file is not seen.
+    // The text of a program in a file of its own is not seen here.
     const bool is_elsewhere = directive.name == "js_content" || directive.name == "perl" ||
                               directive.name.ends_with("_file");
     const bool calls = std::ranges::any_of(directive.arguments, [](const std::string& text) {

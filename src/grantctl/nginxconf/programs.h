@@ -7,13 +7,14 @@
 
 namespace grantctl::nginxconf {
 
-/// Whether the braces behind a directive hold a program in another language: `..._by_lua_block`.
+/// Whether the braces behind a directive hold a program in another language, as with
+/// `..._by_lua_block`.
 bool holds_program(std::string_view directive);
 
-/// What is said of programs (Lua, Perl, JavaScript): they are not judged. One note for a line.
+/// A note for each line with a program (Lua, Perl, JavaScript): programs are not judged.
 std::vector<Note> notes_of_programs(const Directive& top);
 
-/// The programs right in a block that may have nginx go on to another URI.
+/// The programs directly in a block that may have nginx go on to another URI.
 std::vector<const Directive*> programs_that_go_on(const Directive& block);
 
 }  // namespace grantctl::nginxconf

@@ -16,7 +16,8 @@ bool is_number_variable(const std::string& name) {
   return name.size() == 1 && std::isdigit(static_cast<unsigned char>(name[0])) != 0;
 }
 
-/// Whether a visitor has a say in it, as far as that is sure without looking at who may ask.
+/// Whether a visitor can influence the value, as far as that is certain without the checks on
+/// visitors.
 bool is_visitors(const Value& value) {
   return std::ranges::any_of(sources_of(value), [](const Source& source) {
     switch (source.first) {
@@ -41,7 +42,7 @@ Value not_empty(const Value& value) {
     if (alternative.text.size() == 1) alternative.text[0].language.may_be_empty = false;
     rest.push_back(std::move(alternative));
   }
-  return rest.empty() ? constant("_") : rest;  // nobody comes here
+  return rest.empty() ? constant("_") : rest;  // no request comes here
 }
 
 class Runner {
@@ -51,7 +52,7 @@ class Runner {
     outcome_.frame.numbers = before.numbers;
   }
 
-  /// False if nothing behind it is reached.
+  /// Returns false if no directive behind the block is reached.
   bool run(const Directive& block) {
     for (const Directive& directive : block.block) {
       if (!variables_.step(directive.place)) return true;
@@ -94,7 +95,8 @@ class Runner {
   void run_set(const Directive& directive) {
     const std::string name = bare(directive.arguments[0]);
     Value value = variables_.of(directive.arguments[1], frame(), directive.place);
-    // What may have been left before, or stands in an `if`, is joined by run_if().
+    // A `set` that may be skipped leaves the value from before. run_if() joins the values of a
+    // `set` inside an `if`.
     if (may_be_left_) join(value, known(name, directive.place));
     if (changes_ != nullptr && !changes_->contains(name)) {
       changes_->emplace(name, known(name, directive.place));
@@ -130,7 +132,7 @@ class Runner {
       join(either, uri);
       if (flag.empty()) put("uri", either);
     }
-    // Whether it matched is not known: both may be.
+    // The pattern may match or not, so each group may have its new value or its old one.
     for (std::size_t i = 0; i < numbers.size(); ++i) join(frame().numbers[i], numbers[i]);
     for (auto& [name, before] : named) {
       join(before, captured.named.at(name));
@@ -149,7 +151,8 @@ class Runner {
     std::map<std::string, Value> inner;
     for (const auto& [name, before] : changes) inner[name] = known(name, directive.place);
     take_back(undo);
-    // What was supposed of a variable that is set inside was put back by this.
+    // take_back() also undid the assumption on variables that are set inside; their values from
+    // before are read again.
     for (const auto& [name, value] : undo) {
       if (changes.contains(name)) changes[name] = known(name, directive.place);
     }
@@ -169,14 +172,15 @@ class Runner {
     }
     for (auto& [name, before] : changes) {
       Value either = inner[name];
-      // if ($x = "") { set $x ...; }: what it was before, it was not empty.
+      // if ($x = "") { set $x ...; }: if $x kept its value, that value was not empty.
       const bool is_filled = condition.operation == "=" && condition.operand.empty();
       join(either, is_filled && condition.variable == name ? not_empty(before) : before);
       put(name, std::move(either));
     }
   }
 
-  /// False if nothing behind it is reached; `changes` are the values before of what it sets.
+  /// Runs the inside of an `if`. Returns false if no directive behind it is reached. `changes` gets
+  /// the values from before of the variables that it sets.
   bool run_inside(const Directive& directive, std::map<std::string, Value>& changes) {
     auto* const outer_changes = std::exchange(changes_, &changes);
     const Directive* const around = inside_;
@@ -193,7 +197,7 @@ class Runner {
     return goes_on;
   }
 
-  /// What the named groups of a condition's pattern were before; "" if they were nothing.
+  /// The values from before of the named groups in a condition's pattern; "" if they had none.
   std::map<std::string, Value> named_before(const Condition& condition, const Place& place) {
     std::map<std::string, Value> before;
     if (condition.operation.find('~') == std::string::npos) return before;
@@ -235,8 +239,8 @@ class Runner {
     if (lets_through_the_known_only(condition, directive.place)) outcome_.is_guarded = true;
   }
 
-  /// Whether whoever gets past a condition that sends away is known by where he comes from, by a
-  /// signature, or by a secret.
+  /// Whether only known visitors get past a condition that sends others away: known by their
+  /// address, by a signature, or by a secret.
   bool lets_through_the_known_only(const Condition& condition, const Place& place) {
     Value value = known(condition.variable, place);
     const bool is_plain = condition.operand.find('$') == condition.operand.npos;
@@ -274,7 +278,7 @@ class Runner {
 
   void take_back(const Undo& undo) {
     for (const auto& [name, value] : undo) {
-      if (is_number_variable(name)) continue;  // put back as a whole
+      if (is_number_variable(name)) continue;  // the numbers are put back as a whole
       if (value) {
         frame().set(name, *value);
       } else {
@@ -283,7 +287,8 @@ class Runner {
     }
   }
 
-  /// Puts into the frame what follows from a condition, or from its not holding.
+  /// Puts into the frame all that follows from a condition, or from its opposite if `holds` is
+  /// false.
   Undo suppose(const Condition& condition, bool holds, const Place& place) {
     Undo undo;
     if (condition.variable.empty()) return undo;
@@ -324,7 +329,7 @@ class Runner {
       refine(condition.variable, std::move(other), undo);
       return;
     }
-    // Of two that are equal, the one that the visitor has no say in says what both are.
+    // Two values are equal. The one that the visitor cannot influence tells more about both.
     const Value& better = is_visitors(other) ? subject : other;
     if (condition.operand.starts_with('$') && variables_in(condition.operand).size() == 1) {
       refine(variables_in(condition.operand)[0], better, undo);
@@ -334,8 +339,8 @@ class Runner {
 
   Variables& variables_;
   Outcome outcome_;
-  std::map<std::string, Value>* changes_ = nullptr;  ///< of the `if` that is run: what was before
-  bool may_be_left_ = false;                         ///< what follows is perhaps not run
+  std::map<std::string, Value>* changes_ = nullptr;  ///< the values from before the current `if`
+  bool may_be_left_ = false;                         ///< the directives from here on may be skipped
   bool has_broken_ = false;
   const Directive* inside_ = nullptr;
 };

@@ -8,39 +8,40 @@
 
 namespace grantctl::nginxconf {
 
-/// A URI that nginx goes on with by itself.
+/// A URI that nginx itself goes on with.
 struct Target {
   const Directive* directive;
   Value uri;
-  bool stays = false;                 ///< in the location that it is in: rewrite ... break
-  const Directive* inside = nullptr;  ///< the `if` with settings of its own that it is in
+  bool stays = false;                 ///< rewrite ... break: nginx stays in the location
+  const Directive* inside = nullptr;  ///< the `if` with settings of its own around it
 };
 
-/// An `if` with settings of its own, and what holds in it.
+/// An `if` with settings of its own, and the state of variables within.
 struct Variant {
   const Directive* block;
   Frame frame;
 };
 
-/// What the rewriting directives of a block (set, if, rewrite, break, return) come to, in the order
-/// in which nginx runs them.
+/// The result of a block's rewriting directives (set, if, rewrite, break, return), run in nginx's
+/// order.
 struct Outcome {
-  Frame frame;  ///< at the end
+  Frame frame;  ///< the variables at the end
   std::vector<Target> targets;
   std::vector<Variant> variants;
-  bool is_answered = false;           ///< by a `return` that is always reached
-  bool is_guarded = false;            ///< only whom an `if` knows by more than his word gets on
-  bool is_signed = false;             ///< who has no signature of secure_link is sent away
-  bool certificate_verified = false;  ///< who has none that is verified is sent away
+  bool is_answered = false;           ///< a `return` is always reached
+  bool is_guarded = false;            ///< an `if` lets on only visitors known by more than a claim
+  bool is_signed = false;             ///< visitors without a signature of secure_link are sent away
+  bool certificate_verified = false;  ///< visitors without a verified certificate are sent away
 };
 
-/// Runs them. `before` holds at the beginning, and must outlive the outcome.
+/// Runs the rewriting directives of a block. `before` is the state at the beginning, and must
+/// outlive the outcome.
 Outcome run_rewriting(const Directive& block, const Frame& before, Variables& variables);
 
-/// `if (...)`, taken apart.
+/// The parts of `if (...)`.
 struct Condition {
-  std::string variable;   ///< empty: it is of files
-  std::string operation;  ///< empty: whether it is set
+  std::string variable;   ///< empty: the condition is about files
+  std::string operation;  ///< empty: whether the variable is set
   std::string operand;
 };
 Condition condition_of(const Directive& directive);

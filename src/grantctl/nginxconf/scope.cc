@@ -8,7 +8,7 @@ namespace grantctl::nginxconf {
 
 namespace {
 
-/// Those that add up within a block.
+/// The directives of which a block may have several.
 const std::set<std::string_view>& named_several_times() {
   static const std::set<std::string_view> kNames = {"access_log",
                                                     "allow",
@@ -30,7 +30,7 @@ const std::set<std::string_view>& named_several_times() {
 
 Scope Scope::within(const Directive& block) const {
   Scope inner = *this;
-  inner.try_files = nullptr;  // it is not inherited
+  inner.try_files = nullptr;  // blocks within do not inherit try_files
   if (block.name == "server") {
     inner.server = &block;
     inner.location = nullptr;
@@ -42,7 +42,7 @@ Scope Scope::within(const Directive& block) const {
   std::set<std::string_view> own;
   for (const Directive& directive : block.block) {
     const std::string_view name = directive.name;
-    // allow and deny are one list.
+    // allow and deny are kept in one list, in their order.
     const std::string_view list = name == "deny" ? std::string_view("allow") : name;
     if (named_several_times().contains(name)) {
       auto& all = inner.several_[list];

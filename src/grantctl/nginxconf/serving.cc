@@ -8,7 +8,7 @@ namespace grantctl::nginxconf {
 
 namespace {
 
-/// What follows in a URL that begins with a location's prefix.
+/// The part of a URL behind a location's prefix.
 Value rest_of_url() {
   Language rest = normalised_path();
   rest.may_be_empty = true;
@@ -16,7 +16,7 @@ Value rest_of_url() {
   return varying(rest, {{Origin::kUrl, "uri"}}, "uri");
 }
 
-/// Takes off what a location's prefix is of the URI, as an alias does.
+/// Removes a location's prefix from the URI, as an alias does.
 Value without_prefix(const Value& uri, const std::string& prefix) {
   Value rest;
   for (Alternative alternative : uri) {
@@ -38,7 +38,8 @@ bool is_file_test(const std::string& word) {
   return begin != word.npos && kTests.contains(std::string_view(word).substr(begin));
 }
 
-/// The path alone: what stands behind '?', or behind $is_args, which is one, is none.
+/// The path of a URI without its query. The query begins at '?', or at $is_args, which is a '?' or
+/// empty.
 std::string without_query(const std::string& uri) {
   return uri.substr(0, std::min({uri.find('?'), uri.find("$is_args"), uri.find("${is_args}")}));
 }

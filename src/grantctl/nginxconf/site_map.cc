@@ -7,8 +7,8 @@ namespace grantctl::nginxconf {
 
 namespace {
 
-/// "8080" of "127.0.0.1:8080", "[::1]:8080" and "8080"; "unix:/path" as it is; "80" if none is
-/// said.
+/// The port: "8080" of "127.0.0.1:8080", "[::1]:8080" and "8080"; "80" if the address has none.
+/// "unix:/path" stays as it is.
 std::string port_of(const std::string& address) {
   if (address.starts_with("unix:")) return address.substr(0, address.find(':', 5));
   const auto colon = address.rfind(':');

@@ -11,35 +11,36 @@
 
 namespace grantctl::nginxconf {
 
-/// A location, and what is in force there.
+/// A location, and the directives in force there.
 struct Spot {
   const Directive* block;
   Scope scope;
-  const Spot* around;  ///< the location that it stands in; null: in none
+  const Spot* around;  ///< the location around it; null: none
 };
 
-/// A server, and all its locations, those within others too.
+/// A server, and all its locations, with those inside other locations.
 struct Site {
   const Directive* server;
   Scope scope;
   std::deque<Spot> spots;
-  std::set<std::string> ports;  ///< "8080" or "unix:/path", that it listens on
+  std::set<std::string> ports;  ///< the ports it listens on: "8080" or "unix:/path"
 };
 
-/// The servers of a configuration, and who stands in front of whom. Points into it.
+/// The servers of a configuration, and which of them hand requests on to which others. Pointers
+/// lead into the configuration.
 class SiteMap {
  public:
   SiteMap(const SiteMap&) = delete;
   SiteMap& operator=(const SiteMap&) = delete;
-  /// Without `http {}` or `server {}`, `top` itself is the server that it is included in.
+  /// If `top` has no `http {}` or `server {}`, it is taken for the inside of a server.
   SiteMap(const Directive& top, Variables& variables);
 
   const std::deque<Site>& sites() const { return sites_; }
   const Scope& outermost() const { return outermost_; }
 
-  /// The servers of this configuration that a location hands requests on to.
+  /// The servers of this configuration that the location hands requests on to.
   std::vector<const Site*> behind(const Spot& spot) const;
-  /// The locations that hand requests on to that server.
+  /// The locations that hand requests on to `site`.
   const std::vector<const Spot*>& in_front_of(const Site& site) const;
 
  private:

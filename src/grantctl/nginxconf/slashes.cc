@@ -17,7 +17,7 @@ bool is_under_mount(const std::string& path, const std::vector<Tree>& trees) {
 }
 
 void add_mount_in(const std::string& path, std::vector<Tree>& trees) {
-  // Other trees have a folder named "from" or "expired" too.
+  // "from" and "expired" are not among these views: other trees have folders of these names too.
   static constexpr std::array<std::string_view, 7> kViews = {
       "/by-session/", "/by-user/", "/by-link/",   "/by-signature/",
       "/by-md5/",     "/by-uid/",  "/by-process/"};
@@ -25,7 +25,7 @@ void add_mount_in(const std::string& path, std::vector<Tree>& trees) {
   for (const std::string_view view : kViews) {
     auto at = (path + "/").find(view);
     if (at == path.npos || at == 0) continue;
-    // /from/ADDRESS stands between.
+    // /from/ADDRESS may stand between the mount and the view.
     const auto from = path.substr(0, at).find("/from/");
     if (from != path.npos) at = from;
     const std::string mount = path.substr(0, at);

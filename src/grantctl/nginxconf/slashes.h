@@ -8,10 +8,10 @@
 
 namespace grantctl::nginxconf {
 
-/// Whether a location and its own alias differ in the slash at the end.
+/// A finding if a location and its own alias differ in the slash at their ends.
 std::optional<Finding> off_by_slash(const Spot& spot, const std::vector<Tree>& trees);
 
-/// Adds as mounts what root, alias, set and map have before a view's name.
+/// Adds as mounts the paths that root, alias, set and map have before a view's name.
 void add_mounts_shown_by_paths(const Directive& top, std::vector<Tree>& trees);
 
 }  // namespace grantctl::nginxconf

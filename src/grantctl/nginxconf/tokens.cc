@@ -27,7 +27,8 @@ void Tokenizer::skip_space_and_comments() {
   }
 }
 
-/// What follows a backslash. It stays before anything that needs no escape: patterns rely on that.
+/// Reads the character behind a backslash. The backslash stays before a character that needs no
+/// escape, since patterns rely on it.
 void Tokenizer::take_escaped(std::string& word) {
   if (at_ == text_.size()) {
     word += '\\';
@@ -116,7 +117,7 @@ Result<Token> Tokenizer::next() {
   return token;
 }
 
-/// [[ ... ]] and [==[ ... ]==]; false if none begins here.
+/// Skips [[ ... ]] or [==[ ... ]==]. Returns false if none begins here.
 bool Tokenizer::skip_long_bracket() {
   if (!looking_at("[")) return false;
   std::size_t level = 0;

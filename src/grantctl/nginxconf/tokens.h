@@ -7,24 +7,25 @@
 
 namespace grantctl::nginxconf {
 
-/// A word, or one of ; { } or the end of the text.
+/// A word; or ';', '{', '}' or the end of the text.
 struct Token {
   enum class Kind { kWord, kSemicolon, kOpen, kClose, kEnd };
   Kind kind = Kind::kEnd;
-  std::string text;  ///< of a word, without quotes and escapes
+  std::string text;  ///< the word without quotes and escapes
   unsigned line = 1;
 };
 
-/// Cuts a configuration into tokens, as ngx_conf_read_token() does.
+/// Splits a configuration into tokens, as ngx_conf_read_token() does.
 class Tokenizer {
  public:
   explicit Tokenizer(std::string_view text) : text_(text) {}
-  /// kInvalid, without file and line, if a quote is not closed or something follows one.
+  /// The next token. kInvalid, without file and line, if a quote is not closed, or if a character
+  /// follows the closing quote.
   grantfs::Result<Token> next();
-  /// The text of a program in Lua, up to the '}' that closes it and no further: braces in its
-  /// strings and comments are none (Lua 5.1 manual, 2.1). kInvalid if none closes it.
+  /// The text of a program in Lua, up to the '}' that closes it. Braces in the program's strings
+  /// and comments do not count (Lua 5.1 manual, 2.1). kInvalid if no '}' closes the program.
   grantfs::Result<std::string> program();
-  /// The line that is being read.
+  /// The current line.
   unsigned line() const { return line_; }
 
  private:

@@ -9,7 +9,7 @@ namespace grantctl::nginxconf {
 
 namespace {
 
-/// Whether it may be exactly that name.
+/// Whether the component may be exactly that name.
 bool may_equal(const Component& component, std::string_view name) {
   std::size_t begin = 0;
   std::size_t end = component.pieces.size();
@@ -30,7 +30,7 @@ bool may_equal(const Component& component, std::string_view name) {
   return std::ranges::all_of(name, [&](char c) { return rest.may_hold(c); });
 }
 
-/// Whether that name may begin with the constant beginning of a component that goes on.
+/// Whether the name may begin with the constant beginning of a component that spans others.
 bool may_begin(const Component& component, std::string_view name) {
   if (component.pieces.empty() || !component.pieces[0].is_literal) return true;
   return name.starts_with(component.pieces[0].literal);
@@ -117,7 +117,7 @@ std::vector<std::string> split_path(std::string_view path) {
 std::vector<Reach> ways_into(const Tree& tree, const std::vector<Component>& path) {
   const std::vector<std::string> names = split_path(tree.path);
   std::vector<Reach> ways;
-  // How many of the tree's names the components so far may be.
+  // The counts of names of the tree's path that the components so far may stand for.
   std::set<std::size_t> matched = {0};
   for (std::size_t i = 0; i <= path.size(); ++i) {
     if (matched.erase(names.size()) > 0) ways.push_back({i, -1});
@@ -139,7 +139,8 @@ std::vector<Reach> ways_into(const Tree& tree, const std::vector<Component>& pat
 
 std::vector<Piece> resolved(const std::vector<Piece>& path, const std::string& folder) {
   if (path.empty() || !path[0].is_literal) return path;
-  // Up to the last slash: what follows it may go on.
+  // The text up to the last slash is resolved: the component behind that slash may go on in the
+  // next piece.
   const std::string& text = path[0].literal;
   const std::size_t slash = path.size() == 1 ? text.size() : text.rfind('/');
   if (slash == text.npos || slash == 0) return path;

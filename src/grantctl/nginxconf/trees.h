@@ -9,48 +9,50 @@
 
 namespace grantctl::nginxconf {
 
-/// What a server must not serve but as it should.
+/// A folder that a server may serve only in the right way, or not at all.
 struct Tree {
   enum class Kind {
     kMount,
-    kStore,   ///< the private folder itself, where nobody asks grantfs
+    kStore,   ///< the private folder itself, past grantfs
     kPolicy,  ///< the folder of the policy database
   };
   Kind kind = Kind::kMount;
   std::string path;  ///< absolute, without a slash at its end
 };
 
-/// A component of a path that is looked up.
+/// A component of a path that nginx looks up.
 struct Component {
   std::vector<Piece> pieces;
-  /// Its last piece may go on with further components.
+  /// The last piece may go on with further components.
   bool spans = false;
 
-  /// Its text, if it is constant.
+  /// The component's text, if it is constant.
   std::optional<std::string> constant() const;
   Language language() const;
   Sources from() const;
-  /// The first piece that is no constant; null: none.
+  /// The first piece that is not constant; null: none.
   const Piece* varying() const;
 };
 
-/// The components of a path; "", "." and constant ".." are taken as the kernel takes them.
+/// The components of a path. Empty components, "." and constant ".." are resolved as the kernel
+/// does.
 std::vector<Component> components_of(const std::vector<Piece>& path);
-/// Of a constant path.
+/// The components of a constant path.
 std::vector<std::string> split_path(std::string_view path);
 
-/// A way in which a path may lead into a tree.
+/// A way by which a path may lead into a tree.
 struct Reach {
   std::size_t below =
       0;  ///< the first component that is below the tree's top; may be past the last
-  /// The component that may stand for all that is missing, and the tree's top within; -1: none.
+  /// The index of a component that may stand for all missing components, including the tree's top;
+  /// -1: none.
   int by = -1;
 };
 std::vector<Reach> ways_into(const Tree& tree, const std::vector<Component>& path);
 
-/// The same path, its constant beginning as the machine resolves it now (realpath(3)): symbolic
-/// links, and "." and "..". What is not there stays as it is. Relative ones are
-/// in `folder`, or in one of the folders above it or of nginx's, where they are there.
+/// The path with its constant beginning resolved as on this machine now (realpath(3)): symbolic
+/// links, "." and "..". Components that do not exist stay as they are. A relative path lies in
+/// `folder`, in the folder above it, or in one of nginx's folders, wherever it exists first.
 std::vector<Piece> resolved(const std::vector<Piece>& path, const std::string& folder);
 
 }  // namespace grantctl::nginxconf

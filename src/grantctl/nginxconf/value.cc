@@ -15,7 +15,7 @@ constexpr std::size_t kLongestLiteral = 4096;
 void add_sources(Sources& into, const Sources& more) {
   into.insert(more.begin(), more.end());
   if (into.size() > kMostSources) {
-    // One name of each origin will do for what is told, and kUnknown for what is decided.
+    // For messages one name of each origin is enough; for decisions kUnknown is.
     Sources few{{Origin::kUnknown, "?"}};
     for (const Source& source : into) {
       if (std::ranges::none_of(few, [&](const Source& kept) { return kept.first == source.first; }))
@@ -25,7 +25,7 @@ void add_sources(Sources& into, const Sources& more) {
   }
 }
 
-/// Whether a constant brings no "." and ".." into a path.
+/// Whether the constant adds no "." and ".." to a path.
 bool keeps_components(std::string_view text) {
   while (true) {
     const auto slash = text.find('/');
@@ -131,7 +131,7 @@ Piece Alternative::as_one() const {
   Piece one;
   one.is_literal = false;
   one.language = language();
-  bool is_open = false;  // somebody chose without a secret
+  bool is_open = false;  // a visitor without a secret chose the value
   for (const Piece& piece : text) {
     add_sources(one.from, piece.from);
     add_sources(one.chosen_by, piece.chosen_by);
@@ -228,7 +228,7 @@ std::vector<std::string> variables_in(std::string_view text) {
     if (begin < text.size() && text[begin] == '{') ++begin;
     std::size_t end = begin;
     while (end < text.size() && is_name_character(text[end])) ++end;
-    // $1 is one digit, whatever follows.
+    // $1 is one digit, even if more digits follow.
     if (begin < text.size() && std::isdigit(static_cast<unsigned char>(text[begin])) != 0) {
       end = begin + 1;
     }

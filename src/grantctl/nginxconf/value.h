@@ -11,68 +11,69 @@
 
 namespace grantctl::nginxconf {
 
-/// Who a value is from.
+/// The origin of a value: who determines it.
 enum class Origin {
   kUrl,       ///< the path that the visitor asks for
-  kArgument,  ///< what stands behind its '?'
+  kArgument,  ///< the part behind the URL's '?'
   kCookie,
-  kHeader,  ///< another header of his
+  kHeader,  ///< another header of the visitor's
   kHost,
-  kBasicUser,    ///< $remote_user: whoever he says, unless a password is asked for
-  kCertificate,  ///< $ssl_client_*: whatever he says, unless certificates are verified
+  kBasicUser,    ///< $remote_user: the visitor's claim, unless a password is asked for
+  kCertificate,  ///< $ssl_client_*: the visitor's claim, unless certificates are verified
   kVerifiedCertificate,
-  kSubrequest,  ///< what the answer to auth_request says
-  kAddress,     ///< where he comes from
+  kSubrequest,  ///< the answer to auth_request
+  kAddress,     ///< the visitor's address
   kServer,      ///< nginx itself, or its configuration
-  kUnknown,     ///< nothing is known of it
+  kUnknown,     ///< the origin is not known
 };
 
-/// An origin, and the variable that it came in by, without '$'.
+/// An origin, and the variable through which the value came in, without '$'.
 using Source = std::pair<Origin, std::string>;
 using Sources = std::set<Source>;
 
-/// A constant text, or one that depends on the request.
+/// A constant text, or a text that depends on the request.
 struct Piece {
-  std::string literal;  ///< of a constant
+  std::string literal;  ///< the text, if it is constant
   bool is_literal = true;
   Language language;
   Sources from;
-  Sources chosen_by;        ///< who had it be this one, and not another
-  bool is_secret = false;   ///< he had to know a long word for it that the configuration has
-  bool is_default = false;  ///< it is what a map has for everything else
-  bool is_far_in = false;   ///< of a path, but not the component that a token stands in
-  std::string name;         ///< the variable that it stands for
+  Sources chosen_by;       ///< the sources that chose this text among others
+  bool is_secret = false;  ///< to choose it, a visitor must know a long word from the configuration
+  bool is_default = false;  ///< a map has it for everything else
+  bool is_far_in = false;   ///< it is part of a path, but not the component that holds a token
+  std::string name;         ///< the variable that it comes from
 
   static Piece constant(std::string_view text);
   bool operator==(const Piece&) const = default;
 };
 
-/// One thing that a value may be: its pieces in order. A map's "" is a piece too.
+/// One text that a value may be: its pieces in order. A map's "" is a piece too.
 struct Alternative {
   std::vector<Piece> text;
   bool operator==(const Alternative&) const = default;
 
-  /// The whole of it, if it is constant.
+  /// The whole text, if it is constant.
   std::optional<std::string> constant() const;
   Language language() const;
-  /// All of it as one piece.
+  /// The whole text as one piece.
   Piece as_one() const;
 };
 
-/// All that a text may be. Bounded: what is too much is one alternative that may be more.
+/// All texts that a value may be. The number is bounded: beyond the bound, one alternative stands
+/// for all.
 using Value = std::vector<Alternative>;
 
 Value constant(std::string_view text);
 Value unknown(std::string name);
 Value varying(const Language& language, Sources from, std::string name);
-/// The one behind the other.
+/// The texts of `first`, each with one of `second` behind it.
 Value concatenated(const Value& first, const Value& second);
-/// Adds what another may be.
+/// Adds the texts of `other` to `into`.
 void join(Value& into, const Value& other);
-/// What it may be as a whole, and whence.
+/// The language of the whole value.
 Language language_of(const Value& value);
 Sources sources_of(const Value& value);
-/// Who chose, besides, and how.
+/// The sources that chose among texts, and how.
 struct Choice {
   Sources by;
   bool is_secret = false;
@@ -80,7 +81,7 @@ struct Choice {
 };
 Value chosen(Value value, const Choice& choice);
 
-/// The variables' names in a text, in order, without '$' and braces.
+/// The names of the variables in a text, in order, without '$' and braces.
 std::vector<std::string> variables_in(std::string_view text);
 
 }  // namespace grantctl::nginxconf

@@ -26,7 +26,7 @@ grantfs::Error stopped(const Place& place, std::string_view what) {
           fmt::format("{}:{}: {}", grantfs::escaped(place.file), place.line, what)};
 }
 
-/// The sources with certificates that nginx has verified.
+/// The sources as they are once nginx has verified certificates.
 Sources verified(const Sources& sources) {
   Sources all;
   for (Source source : sources) {
@@ -46,14 +46,14 @@ Value verified(Value value) {
   return value;
 }
 
-/// One group of a match in `subject`.
+/// The value of one group of a match in `subject`.
 Value of_group(const Group& group, const Language& subject, const Sources& from,
                bool merges_slashes) {
   Language language = with_characters_of(group.language, subject);
   if (subject.whole_components && group.begins_component && group.ends_component) {
     language.whole_components = true;
     language.may_be_dot = language.may_be_dots = false;
-    // nginx makes one slash of several.
+    // nginx merges several slashes into one.
     if (group.is_between_slashes && merges_slashes) language.may_be_empty = false;
   } else if (subject.whole_components) {
     language.is_cut_before = !group.begins_component;
@@ -219,7 +219,8 @@ Value Variables::of(std::string_view text, const Frame& frame, const Place& plac
     }
     const std::string& name = names[0];
     whole = concatenated(whole, lookup(name, changed, place));
-    // Looking up a map matches its patterns, and $1 is of the last match (ngx_http_regex_exec).
+    // A lookup in a map matches the map's patterns, and $1 is then of the last match
+    // (ngx_http_regex_exec).
     i = begin + name.size() + (braced ? 1 : 0);
     const auto number = text.find('$', i);
     if (number != text.npos && number + 1 < text.size() && is_digit(text[number + 1])) {
@@ -263,7 +264,7 @@ Value Variables::lookup(const std::string& name, const Frame& frame, const Place
                                                "more than {} deep",
                                                name, kLongestChain));
   }
-  // One that depends on itself: nginx ends such a request.
+  // nginx ends a request whose variable depends on itself.
   if (cost_.trouble || !under_way_.insert(name).second) return unknown(name);
   ++depth_;
   const bool used_before = used_frame_;
@@ -289,7 +290,7 @@ Value Variables::defined(const std::string& name, const Frame& frame, const Plac
   }
   if (set_.contains(name)) {
     used_frame_ = true;
-    return constant("");  // not set where this is
+    return constant("");  // it is not set in this place
   }
   const auto named = named_.find(name);
   if (named != named_.end()) return of_named(named->second, frame, place);
@@ -298,7 +299,7 @@ Value Variables::defined(const std::string& name, const Frame& frame, const Plac
 }
 
 Value Variables::of_named(const std::vector<Named>& all, const Frame& frame, const Place& place) {
-  Value value = constant("");  // where it did not match
+  Value value = constant("");  // for requests that it does not match
   for (const Named& one : all) {
     if (!step(place)) break;
     const auto found = captured(one.pattern, of(one.subject, frame, place), one.directive->place);
@@ -348,7 +349,8 @@ Value Variables::of_map_line(const Directive& line, const Value& subject, const 
     for (const auto& [name, part] : found.named) inner.set(name, part);
     const bool used_before = used_frame_;
     value = of(line.arguments[0], inner, line.place);
-    // Its own captures are no matter of where it is used; others are, and so is what was set.
+    // A map's own captures do not depend on the place where the map is used. Other captures, and
+    // variables that were set, do.
     used_frame_ =
         used_before || std::ranges::any_of(variables_in(line.arguments[0]), [&](auto& name) {
           return !found.named.contains(name) && !is_digit(name[0]) &&
@@ -391,7 +393,7 @@ Value Variables::of_geo(const Directive& geo, const Frame& frame) {
 Value Variables::of_split(const Directive& split, const Frame& frame) {
   Sources by = split.arguments.size() == 2 ? sources_of(of(split.arguments[0], frame, split.place))
                                            : Sources();
-  // Chance chooses, whatever it is told: that is not to say who somebody is.
+  // Chance chooses the value, so the value does not say who a visitor is.
   by.insert({Origin::kUnknown, without_dollar(split.arguments.back())});
   Value value;
   bool has_rest = false;

@@ -14,9 +14,9 @@
 
 namespace grantctl::nginxconf {
 
-/// What is known at a place of a configuration beyond what its variables may be anywhere: what was
-/// set before, what an `if` let through, and what $1, $2, ... are. Reads fall through to `around`,
-/// which must outlive it.
+/// The facts about variables at one place of a configuration, beyond those that hold everywhere:
+/// values set before, the conditions of an `if`, and $1, $2, ... A name that is not found here is
+/// looked up in `around`, which must outlive this frame.
 class Frame {
  public:
   using Numbers = std::array<Value, 10>;
@@ -24,7 +24,7 @@ class Frame {
   explicit Frame(const Frame* around = nullptr) : around_(around) {}
   const Value* find(const std::string& name) const;
   void set(const std::string& name, Value value) { known_[name] = std::move(value); }
-  /// Forgets what was set here, not what is set around.
+  /// Removes a value that was set in this frame. A value of `around` stays.
   void unset(const std::string& name) { known_.erase(name); }
   const Value* find_here(const std::string& name) const;
   std::size_t size() const { return known_.size(); }
@@ -36,44 +36,44 @@ class Frame {
   std::map<std::string, Value> known_;
 };
 
-/// What a match captures.
+/// The groups that a match captures.
 struct Captured {
   Frame::Numbers numbers;
   std::map<std::string, Value> named;
 };
 
-/// What judging a configuration has cost, and what stopped it.
+/// The cost of judging a configuration, and the error that stopped it.
 struct Cost {
   std::size_t steps = 0;
   std::optional<grantfs::Error> trouble;
 };
 
-/// The most steps that a configuration may take, about a second's work. One of 1,000 locations in
-/// one server takes a tenth.
+/// The most steps that a configuration may take, about a second's work. A server with 1,000
+/// locations takes a tenth of them.
 inline constexpr std::size_t kMostSteps = 1'000'000;
-/// Variables that are defined by variables, and so on.
+/// The longest chain of variables that are defined by other variables.
 inline constexpr unsigned kLongestChain = 100;
 
-/// Says of the variables of a configuration what they may be. What it says is a superset of what
-/// can happen. Beyond the bounds it stops at `cost.trouble`, and anything it says is to be thrown
-/// away. `top` must outlive it; not thread-safe.
+/// Tells which texts the variables of a configuration may be: always a superset of those that can
+/// occur. Beyond the bounds it sets `cost.trouble`, and all its answers must be thrown away. `top`
+/// must outlive it; not thread-safe.
 class Variables {
  public:
   Variables(const Directive& top, Cost& cost);
 
-  /// A text with variables in it, at a place where `frame` holds.
+  /// The value of a text with variables, at a place where `frame` holds.
   Value of(std::string_view text, const Frame& frame, const Place& place);
-  /// What a pattern captures out of a value.
+  /// The groups that a pattern captures from a value.
   Captured captured(const std::string& pattern, const Value& subject, const Place& place);
-  /// Parsed once.
+  /// The parsed pattern. Each text is parsed once.
   const Pattern& pattern(const std::string& text, const Place& place);
-  /// What masks the component behind `prefix` in a log, if a map does so: the value that counts
-  /// for URLs that begin with it. Nothing if the variable is no such map's.
+  /// The value of a map's variable for URLs that begin with `prefix`, if the map masks the
+  /// component behind `prefix` in a log. Nothing if the variable is of no such map.
   std::optional<Value> for_urls_below(const std::string& name, const std::string& prefix);
 
-  /// Counts; false once there were too many.
+  /// Counts steps. Returns false once there were too many.
   bool step(const Place& place, std::size_t steps = 1);
-  /// Counts a look at each of so many, which takes little.
+  /// Counts a quick look at each of `count` things.
   bool step_over(std::size_t count, const Place& place) { return step(place, 1 + count / 64); }
 
  private:
@@ -100,17 +100,17 @@ class Variables {
   Cost& cost_;
   std::map<std::string, std::vector<const Directive*>> definitions_;
   std::map<std::string, std::vector<Named>> named_;
-  std::set<std::string> set_;       ///< by `set`
-  std::set<std::string> scripted_;  ///< by a program
+  std::set<std::string> set_;       ///< names that `set` sets
+  std::set<std::string> scripted_;  ///< names that a program sets
   std::map<std::string, Value> remembered_;
   std::map<std::string, Pattern> patterns_;
   std::set<std::string> under_way_;
-  bool used_frame_ = false;  ///< what is being looked up depends on where
+  bool used_frame_ = false;  ///< the lookup under way depends on its place
   unsigned depth_ = 0;
-  bool merges_slashes_ = true;  ///< everywhere
+  bool merges_slashes_ = true;  ///< nginx merges slashes in every server
 };
 
-/// Whether a map's key is one that nobody says who was not told it.
+/// Whether a map's key is a word that no visitor says unless told.
 bool is_secret_word(const std::string& key, const Value& subject);
 
 }  // namespace grantctl::nginxconf

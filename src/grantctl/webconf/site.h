@@ -17,8 +17,8 @@ struct Site {
   std::vector<std::string> kinds = {"cookie"};
   std::string mount = "/srv/files";       ///< where grantfs is mounted
   std::string listen = "127.0.0.1:8080";  ///< [HOST:]PORT
-  std::string location = "/private/";     ///< URL path of what is private; begins and ends with '/'
-  std::string public_location = "/public/";  ///< likewise, of what is granted to everyone
+  std::string location = "/private/";     ///< URL path of private files; begins and ends with '/'
+  std::string public_location = "/public/";  ///< likewise, of files granted to everyone
   std::string link_location = "/link/";      ///< likewise, of links
   std::string signed_location = "/signed/";  ///< likewise, of signed URLs
   std::string md5_location = "/files/";      ///< likewise, of secure_link's URLs

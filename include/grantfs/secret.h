@@ -55,7 +55,10 @@ class Secret {
     return whole;
   }
 
-  std::string_view view() const { return {bytes_.get(), size_}; }
+  /// Never a null pointer, which many C functions do not take, be there nothing to read or not.
+  std::string_view view() const {
+    return size_ == 0 ? std::string_view("") : std::string_view(bytes_.get(), size_);
+  }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   /// To be written to in place.
@@ -69,14 +72,16 @@ class Secret {
     size_ += static_cast<std::uint32_t>(text.size());
   }
   void append(char c) { append(std::string_view(&c, 1)); }
-  /// Makes it longer, by zero bytes, or shorter.
+  /// Makes it longer, by zero bytes, or shorter. bytes() is no null pointer from then on.
   void resize(std::size_t size) {
-    reserve(size);
+    reserve(std::max<std::size_t>(size, 1));
     if (size > size_) std::memset(bytes_.get() + size_, 0, size - size_);
     if (size < size_) ::explicit_bzero(bytes_.get() + size, size_ - size);
     size_ = static_cast<std::uint32_t>(size);
   }
-  void clear() { resize(0); }
+  void clear() {
+    if (size_ > 0) resize(0);
+  }
 
  private:
   void reserve(std::size_t size) {

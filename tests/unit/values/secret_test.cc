@@ -119,6 +119,14 @@ TEST(Secret, WhatItGrowsByIsZero) {
   EXPECT_EQ(token.view(), std::string("abcd") + std::string(kToken.size() - 4, '\0'));
 }
 
+TEST(Secret, AnEmptyOneIsNoNullPointerToWhoReadsOrWritesIt) {
+  Secret secret;
+  EXPECT_NE(secret.view().data(), nullptr);
+  secret.resize(0);
+  EXPECT_NE(secret.bytes().data(), nullptr);
+  EXPECT_TRUE(secret.empty());
+}
+
 TEST(Secret, IsJoinedOfPieces) {
   EXPECT_EQ(Secret::joined({"https://example.org/", kToken, "", "/"}).view(),
             "https://example.org/abcdefghijklmnopqrstuvwxyz234567/");

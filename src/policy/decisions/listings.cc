@@ -37,6 +37,8 @@ class Listings::Names {
   std::size_t add(std::string_view path) {
     const std::size_t slash = path.find('/', prefix_);
     std::string name(path.substr(prefix_, slash - prefix_));
+    // A writer that ignores the schema's CHECKs can leave a path like "../bob" or "bob//file".
+    if (!StorePath::is_name(name)) return slash;
     if (slash == std::string_view::npos) {
       names_[std::move(name)] = Access::kRead;
     } else {

@@ -104,6 +104,21 @@ TEST_F(PolicyTest, AnExpiredMembershipLeadsNowhere) {
   EXPECT_EQ(decide(named("user:alice"), "a"), Access::kRead);
 }
 
+TEST_F(PolicyTest, WhatIsNoNameIsNotListed) {
+  sql("PRAGMA ignore_check_constraints = ON");
+  for (const char* odd : {"/bob", "./bob", "../bob", "a//b", "a/../b", "..", ""}) {
+    sql(std::string("INSERT INTO grants (principal, path) VALUES ('user:alice', '") + odd + "')");
+  }
+  sql("INSERT INTO grants (principal, path) VALUES ('user:alice', 'a/c')");
+  for (const char* folder : {"", "a"}) {
+    auto listing = policy_->list(named("user:alice"), path(folder));
+    ASSERT_TRUE(listing);
+    for (const ListedName& listed : listing->names) {
+      EXPECT_TRUE(StorePath::is_name(listed.name)) << folder << ": " << listed.name;
+    }
+  }
+}
+
 TEST_F(PolicyTest, AListingNamesEachChildOnceAndWidest) {
   sql("INSERT INTO grants (principal, path) VALUES ('user:alice', 'f/a'), ('user:alice', 'f/a/x'),"
       " ('user:alice', 'f/a-b/y'), ('user:alice', 'f/a.txt'), ('user:alice', 'f/b/1'),"

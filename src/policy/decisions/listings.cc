@@ -26,6 +26,10 @@ class Listings::Names {
       if (!row) return row.error();
       if (!*row) return {};
       const std::string_view path = rows.text(0);
+      // A writer that ignores the schema's CHECKs can leave a path like "../bob" or "bob//file".
+      if (!leads_to_a_name(path)) {
+        return Error{ErrorKind::kDatabase, "a rule is on a path that is none"};
+      }
       const std::size_t slash = add(path);
       std::string next =
           slash == std::string_view::npos ? after_path(path) : after_subtree(path.substr(0, slash));
@@ -33,12 +37,15 @@ class Listings::Names {
     }
   }
 
+  bool leads_to_a_name(std::string_view path) const {
+    return path.size() >= prefix_ &&
+           StorePath::is_name(path.substr(prefix_, path.find('/', prefix_) - prefix_));
+  }
+
   /// Adds the name that leads to a rule on the path. Where the name ends, if the path goes on.
   std::size_t add(std::string_view path) {
     const std::size_t slash = path.find('/', prefix_);
     std::string name(path.substr(prefix_, slash - prefix_));
-    // A writer that ignores the schema's CHECKs can leave a path like "../bob" or "bob//file".
-    if (!StorePath::is_name(name)) return slash;
     if (slash == std::string_view::npos) {
       names_[std::move(name)] = Access::kRead;
     } else {

@@ -447,7 +447,7 @@ class Lent(Signed):
     def test_views_share_a_file_s_node(self):
         """The bytes are cached once, whoever signed, where none but servers pass the doors."""
         self.site.umount()
-        self.site.mount("server_group=www-data")
+        self.site.mount(self.OPTIONS + ",server_group=www-data")
         read(self.url())
         before = self.site.counters()["upcalls_read"]
         read(self.signed(token("up/7f/film.mp4"), "film.mp4"))

@@ -362,4 +362,5 @@ class ModelTest(MountTest):
                 self.check(sites, probes)
             now = int(time.time())
             positive += sum(not isinstance(self.model.answer(*probe, now), str) for probe in probes)
-        self.assertGreater(positive, STEPS // 4, "hardly anything was ever allowed: nothing was tested")
+        # A fourth on the average; what is random has bad days.
+        self.assertGreater(positive, STEPS // 10, "hardly anything was ever allowed: nothing was tested")

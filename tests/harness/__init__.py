@@ -15,7 +15,7 @@ alone, and is gone after close(), which also runs when the interpreter ends.
 What it holds, by module: programs, waiting, actors, namespaces, machine, site, case. Test modules import from here.
 """
 
-from .actors import Actor, as_user, become, end_with_parent, outcome
+from .actors import Actor, as_user, become, end_with_parent, outcome, serve
 from .case import MountTest
 from .machine import has_io_uring, hold_machine, unused_ids, when_over, with_io_uring
 from .namespaces import APART, CONTAINER, mounts, mounts_beneath

@@ -1,20 +1,11 @@
 """What a kernel gives a mount, by trying it: each answer is a line of the table."""
 
 import contextlib
-import os
 import unittest
 
-from harness import Site, mounts_beneath, with_io_uring
+from harness import Site, mounts_beneath, serve, with_io_uring
 
 OPENS = 200
-
-def serve(path):
-    """open, fstat, read, close: one request of a web server."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        return os.pread(fd, os.fstat(fd).st_size, 0)
-    finally:
-        os.close(fd)
 
 
 def upcalls(site):

@@ -9,8 +9,7 @@ import os
 import time
 
 from fixture import REPORT, TwoUsersTest, read
-from harness import as_user
-from test_lease import serve
+from harness import as_user, serve
 
 LEASE_SECONDS = 1
 #: How long a change may take to show: a lease, and half a second for a busy machine.

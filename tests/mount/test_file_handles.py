@@ -14,8 +14,8 @@ import unittest
 
 import syscalls
 from fixture import REPORT, names, read
-from harness import BUILD, SANITIZED, end_with_parent, outcome, token_id, wait_for
-from test_lease import LeaseTest, serve
+from harness import BUILD, SANITIZED, end_with_parent, outcome, serve, token_id, wait_for
+from test_lease import LeaseTest
 
 #: For name_to_handle_at(2), of Linux 6.5: a handle that is only to be compared. It names the inode all the same.
 AT_HANDLE_FID = 0x200

@@ -5,19 +5,10 @@ import os
 import time
 
 from fixture import REPORT, TwoUsersTest, read
-from harness import outcome, token_id, wait_for
+from harness import outcome, serve, token_id, wait_for
 
 #: What a web server does with one file.
 UPCALLS = ("lookup", "getattr", "readlink", "open", "read", "release", "opendir", "readdir", "releasedir")
-
-
-def serve(path):
-    """open, fstat, read, close: one request of a web server."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        return os.pread(fd, os.fstat(fd).st_size, 0)
-    finally:
-        os.close(fd)
 
 
 class LeaseTest(TwoUsersTest):

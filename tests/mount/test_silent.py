@@ -10,8 +10,7 @@ import threading
 import time
 
 from fixture import REPORT
-from harness import outcome, wait_for
-from test_lease import serve
+from harness import outcome, serve, wait_for
 from test_signatures import FAR, md5
 from test_steady import LEASE_SECONDS, Steady
 

@@ -6,9 +6,8 @@ import subprocess
 
 import syscalls
 from fixture import REPORT, TwoUsersTest, names, read
-from harness import outcome
+from harness import outcome, serve
 from test_bytes import other, overwrite
-from test_lease import serve
 
 FILES = 300  # more than the daemon keeps open in case they are asked for again
 

@@ -8,8 +8,8 @@ import tempfile
 import time
 import unittest
 
-from harness import end_with_parent, outcome, wait_for, with_io_uring
-from test_lease import LeaseTest, serve
+from harness import end_with_parent, outcome, serve, wait_for, with_io_uring
+from test_lease import LeaseTest
 
 #: In a user namespace of its own: stacks an overlayfs on a folder, and says how that went.
 STACK = """

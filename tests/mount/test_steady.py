@@ -10,9 +10,9 @@ import sqlite3
 import time
 
 from fixture import REPORT
-from harness import outcome, wait_for
+from harness import outcome, serve, wait_for
 from test_bytes import overwrite
-from test_lease import LeaseTest, serve
+from test_lease import LeaseTest
 
 LEASE_SECONDS = 1
 OPTIONS = f"enforce=lease,lease={LEASE_SECONDS}"

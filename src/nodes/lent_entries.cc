@@ -150,7 +150,7 @@ std::vector<LentEntry> LentEntries::lent_in(const View& view) {
   std::vector<LentEntry> found;
   auto graph = graph_.lock();
   std::vector<std::pair<NodeId, ViewPointer>> roots;
-  for (const auto& [root, there] : (view.traits.is_of_uris ? graph->uri_views : graph->views)) {
+  for (const auto& [root, there] : graph->views_like(view)) {
     if (there->identity == view.identity) roots.emplace_back(graph->id_of(root), there);
   }
   Turns turns(graph);

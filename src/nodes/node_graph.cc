@@ -143,7 +143,7 @@ std::vector<std::string> NodeGraph::way_to(Slot slot) const {
 }
 
 void NodeGraph::make_view(Slot node, ViewPointer view) {
-  Views& like = view->traits.is_of_uris ? uri_views : views;
+  Views& like = views_like(*view);
   like.emplace(node, std::move(view));
   nodes[node].is_view = true;
 }

@@ -80,6 +80,8 @@ struct GraphEntry {
 /// that go. One thread at a time: NodeTable has the lock.
 class NodeGraph {
  public:
+  using Views = std::unordered_map<Slot, ViewPointer>;
+
   /// Makes a graph of the root alone, which is never forgotten.
   NodeGraph();
   NodeGraph(const NodeGraph&) = delete;
@@ -121,6 +123,8 @@ class NodeGraph {
     return {id_of(entry.parent), std::string(entry.name.view())};
   }
   const ViewPointer& view_at(Slot root) const;
+  /// The views among which this one is, or would be.
+  Views& views_like(const View& view) { return view.traits.is_of_uris ? uri_views : views; }
 
   /// Gives back the memory of nodes and entries that have gone. True if that is much: then trimming
   /// the heap pays.
@@ -128,8 +132,6 @@ class NodeGraph {
   /// Asserts that all links fit together. The cost follows the number of nodes and entries. Does
   /// nothing where assertions are off.
   void check();
-
-  using Views = std::unordered_map<Slot, ViewPointer>;
 
   Slab<GraphNode> nodes;
   Slab<GraphEntry> entries;

@@ -777,6 +777,14 @@ TEST_F(NodeTableTest, ADoorThatLeadsElsewhereByNowIsAnotherView) {
   EXPECT_FALSE(knows(after));
 }
 
+TEST_F(NodeTableTest, ANameMayBeAsLongAsFuseLetsPass) {
+  const std::string longest(1024, 'n');  // FUSE_NAME_MAX in the kernel's fs/fuse/fuse_i.h
+  const NodeId node = below(first_, longest.c_str());
+  EXPECT_EQ(below(first_, longest.c_str()), node);
+  EXPECT_NE(below(first_, longest.substr(256).c_str()), node);
+  EXPECT_NE(below(first_, longest.substr(768).c_str()), node);
+}
+
 TEST_F(NodeTableTest, ADoorKnowsItsNumberAndTheWayThere) {
   const auto door = [&](NodeId parent, const char* name, DoorNumber number) {
     return table_.remember_fixed(parent, name, NodeKind::kDoor, number)->node;

@@ -10,8 +10,10 @@ namespace grantfs {
 
 class Listings::Names {
  public:
-  explicit Names(const StorePath& folder)
-      : range_(PathRange::below(folder)), prefix_(folder.is_root() ? 0 : range_.begin.size()) {}
+  Names(const DecisionDatabase& database, const StorePath& folder)
+      : database_(database),
+        range_(PathRange::below(folder)),
+        prefix_(folder.is_root() ? 0 : range_.begin.size()) {}
 
   const std::string& end() const { return range_.end; }
 
@@ -27,8 +29,8 @@ class Listings::Names {
       if (!*row) return {};
       const std::string_view path = rows.text(0);
       // A writer that ignores the schema's CHECKs can leave a path like "../bob" or "bob//file".
-      if (!leads_to_a_name(path)) {
-        return Error{ErrorKind::kDatabase, "a rule is on a path that is none"};
+      if (!StorePath::is_name(name_in(path))) {
+        return database_.damaged("has a rule on what is no path");
       }
       const std::size_t slash = add(path);
       std::string next =
@@ -37,21 +39,16 @@ class Listings::Names {
     }
   }
 
-  bool leads_to_a_name(std::string_view path) const {
-    return path.size() >= prefix_ &&
-           StorePath::is_name(path.substr(prefix_, path.find('/', prefix_) - prefix_));
-  }
-
   /// Adds the name that leads to a rule on the path. Where the name ends, if the path goes on.
   std::size_t add(std::string_view path) {
-    const std::size_t slash = path.find('/', prefix_);
-    std::string name(path.substr(prefix_, slash - prefix_));
-    if (slash == std::string_view::npos) {
+    std::string name(name_in(path));
+    const std::size_t end = prefix_ + name.size();
+    if (end == path.size()) {
       names_[std::move(name)] = Access::kRead;
-    } else {
-      names_.emplace(std::move(name), Access::kPassage);
+      return std::string_view::npos;
     }
-    return slash;
+    names_.emplace(std::move(name), Access::kPassage);
+    return end;
   }
 
   Listing listing() const {
@@ -62,6 +59,12 @@ class Listings::Names {
   }
 
  private:
+  /// The name in the folder that leads to a path below it.
+  std::string_view name_in(std::string_view path) const {
+    return path.substr(prefix_, path.find('/', prefix_) - prefix_);
+  }
+
+  const DecisionDatabase& database_;
   PathRange range_;
   std::size_t prefix_;  ///< bytes of a path before the name
   std::map<std::string, Access> names_;
@@ -72,7 +75,7 @@ Result<Listing> Listings::list(const Holdings& holdings, const StorePath& folder
   if (!whole) return whole.error();
   if (*whole) return Listing{Access::kRead, {}};
 
-  Names names(folder);
+  Names names(database_, folder);
   for (const Holding& holding : holdings) {
     auto owned = names.walk([&](const std::string& from) {
       return rules_.next_owned(holding.principal, from, names.end());

@@ -114,7 +114,7 @@ Result<void> Tree::bind(pid_t pid, UniqueFd leader, std::string_view token) {
   }
   auto process = std::make_shared<BoundProcess>(
       pid, std::move(leader),
-      SessionBearer{TokenHash::of(token), std::string(token), std::nullopt});
+      SessionBearer{TokenHash::of(token), SharedSecret(token), std::nullopt});
   auto door = parts_.judge.policy().view_root(process->bearer());
   if (!door) return door.error();
   if (door->decision.access == Access::kClosed) {

@@ -27,9 +27,7 @@ class Urls : public Door {
   Urls(const DoorContext& context, std::uint64_t inode, bool may_be_lent, std::string_view label)
       : Door(context, {.inode = inode,
                        .passers = Passers::kServers,
-                       .views = {.may_be_lent = may_be_lent,
-                                 .shares_files = context.server_group.has_value(),
-                                 .is_of_uris = true}}),
+                       .views = {.may_be_lent = may_be_lent, .is_of_uris = true}}),
         label_(label) {}
 
   Result<Opening, Errno> open(const Visit& visit) const override {

@@ -17,9 +17,7 @@ class BySignature final : public Door {
                        .inode = 10,
                        .passers = Passers::kServers,
                        .places = {.at_root = true, .below_address = true},
-                       .views = {.may_be_lent = true,
-                                 .shares_files = context.server_group.has_value(),
-                                 .hides_neighbours = true}}) {}
+                       .views = {.may_be_lent = true, .hides_neighbours = true}}) {}
 
   Result<Opening, Errno> open(const Visit& visit) const override {
     if (!StorePath::is_name(visit.name)) return deny(EACCES);

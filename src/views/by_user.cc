@@ -17,9 +17,7 @@ class ByUser final : public Door {
                        .inode = 5,
                        .passers = Passers::kUserGroup,
                        .places = {.at_root = true},
-                       .views = {.may_be_lent = true,
-                                 .shares_files = context.server_group &&
-                                                 context.by_user_group == context.server_group}}) {}
+                       .views = {.may_be_lent = true}}) {}
 
   Result<Opening, Errno> open(const Visit& visit) const override {
     auto user = Principal::parse("user:" + std::string(visit.name));

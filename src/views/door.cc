@@ -14,6 +14,19 @@ std::optional<Address> address_in(const Way& way) {
   return *address;
 }
 
+std::optional<gid_t> Door::passing_group() const {
+  switch (traits_.passers) {
+    case Passers::kServers:
+      return context_.server_group;
+    case Passers::kUserGroup:
+      return context_.by_user_group;
+    case Passers::kEveryone:
+    case Passers::kAnyone:
+      break;
+  }
+  return std::nullopt;
+}
+
 Result<std::string, Errno> Door::read_link(const Caller& /*caller*/) const {
   return Errno{EINVAL};
 }

@@ -115,7 +115,8 @@ class Door {
     std::uint64_t inode = 0;  ///< st_ino, at most InodeNumbers::kLastFixed
     Passers passers = Passers::kAnyone;
     Places places{};
-    ViewTraits views{};  ///< of the views behind it; Doors::add() fills in the number
+    /// Of the views behind it. Doors::add() fills in `door` and `shares_files`.
+    ViewTraits views{};
   };
 
   Door(const DoorContext& context, const Traits& traits) : context_(context), traits_(traits) {}
@@ -125,6 +126,8 @@ class Door {
 
   const Traits& traits() const { return traits_; }
   DoorNumber number() const { return traits_.views.door; }
+  /// The group whose members alone pass, besides root; none: whoever knows a name in it.
+  std::optional<gid_t> passing_group() const;
 
   /// What a name in this folder leads to. A refusal is EACCES, the same for every name that leads
   /// to no view of the caller's.

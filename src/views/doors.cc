@@ -11,26 +11,19 @@
 namespace grantfs {
 namespace {
 
-class Root final : public Door {
- public:
-  explicit Root(const Doors& doors)
-      : Door(doors.context(), {.inode = 1, .passers = Passers::kEveryone}), doors_(doors) {}
-
-  Result<Opening, Errno> open(const Visit& visit) const override {
-    const Door* const door = doors_.find(visit.name, &Places::at_root);
-    if (door == nullptr) return Errno{ENOENT};
-    return door->at_its_name();
-  }
-
- private:
-  const Doors& doors_;
-};
+constexpr Door::Traits kRoot{.inode = 1, .passers = Door::Passers::kEveryone};
 
 }  // namespace
 
+Result<Opening, Errno> FolderOfDoors::open(const Visit& visit) const {
+  const Door* const door = doors_.find(visit.name, place_);
+  if (door == nullptr) return Errno{ENOENT};
+  return door->at_its_name();
+}
+
 Doors::Doors(const DoorContext& context, const std::optional<std::vector<std::string>>& views)
     : context_(context) {
-  add(std::make_unique<Root>(*this));
+  add(std::make_unique<FolderOfDoors>(*this, kRoot, &Door::Places::at_root));
   for (const DoorAtRoot& each : kEveryDoor) {
     const bool is_wanted = each.needs_group
                                ? context_.by_user_group.has_value()
@@ -63,7 +56,9 @@ std::vector<const Door*> Doors::at_root() const {
 
 const Door& Doors::add(std::unique_ptr<Door> door) {
   assert(doors_.size() <= std::numeric_limits<DoorNumber>::max());
-  door->traits_.views.door = static_cast<DoorNumber>(doors_.size());
+  ViewTraits& views = door->traits_.views;
+  views.door = static_cast<DoorNumber>(doors_.size());
+  views.shares_files = context_.server_group && door->passing_group() == context_.server_group;
   return *doors_.emplace_back(std::move(door));
 }
 

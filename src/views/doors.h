@@ -43,4 +43,18 @@ class Doors {
   std::vector<std::unique_ptr<Door>> doors_;
 };
 
+/// A door whose names are those of other doors: the root, and from/ADDRESS.
+class FolderOfDoors final : public Door {
+ public:
+  /// `place`: the doors that stand in it.
+  FolderOfDoors(const Doors& doors, const Traits& traits, bool Places::*place)
+      : Door(doors.context(), traits), doors_(doors), place_(place) {}
+
+  Result<Opening, Errno> open(const Visit& visit) const override;
+
+ private:
+  const Doors& doors_;
+  bool Places::*const place_;
+};
+
 }  // namespace grantfs

@@ -11,21 +11,6 @@ namespace {
 /// Every address has a folder of the same number here; below_address() tells them apart.
 constexpr std::uint64_t kInode = 7;
 
-class OneAddress final : public Door {
- public:
-  explicit OneAddress(const Doors& doors)
-      : Door(doors.context(), {.inode = kInode, .passers = Passers::kServers}), doors_(doors) {}
-
-  Result<Opening, Errno> open(const Visit& visit) const override {
-    const Door* const door = doors_.find(visit.name, &Places::below_address);
-    if (door == nullptr) return Errno{ENOENT};
-    return door->at_its_name();
-  }
-
- private:
-  const Doors& doors_;
-};
-
 class From final : public Door {
  public:
   From(const DoorContext& context, std::string_view name, const Door& address)
@@ -47,7 +32,9 @@ class From final : public Door {
 }  // namespace
 
 void add_from(Doors& doors, std::string_view name) {
-  const Door& address = doors.add(std::make_unique<OneAddress>(doors));
+  const Door::Traits one_address{.inode = kInode, .passers = Door::Passers::kServers};
+  const Door& address =
+      doors.add(std::make_unique<FolderOfDoors>(doors, one_address, &Door::Places::below_address));
   doors.add(std::make_unique<From>(doors.context(), name, address));
 }
 

@@ -57,19 +57,8 @@ struct stat ShownAttributes::of_door(const Door& door, const std::optional<Addre
   const std::uint64_t inode = from ? numbers_.below_address(*from, own) : own;
   // No size, as of /proc/self: it differs by caller.
   if (door.is_link()) return fixed(kLinkMode, inode);
-  std::optional<gid_t> group;
-  switch (door.traits().passers) {
-    case Door::Passers::kEveryone:
-      return fixed(kFolderMode, inode);
-    case Door::Passers::kAnyone:
-      break;
-    case Door::Passers::kServers:
-      group = context_.server_group;
-      break;
-    case Door::Passers::kUserGroup:
-      group = context_.by_user_group.value_or(0);
-      break;
-  }
+  if (door.traits().passers == Door::Passers::kEveryone) return fixed(kFolderMode, inode);
+  const std::optional<gid_t> group = door.passing_group();
   struct stat shown = fixed(group ? kGroupOnlyMode : kUnlistableMode, inode);
   shown.st_gid = group.value_or(0);
   return shown;

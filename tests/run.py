@@ -47,6 +47,10 @@ def main():
     for suite in arguments.suites:
         if suite not in ("all", *SUITES, *BESIDE):
             parser.error(f"no suite {suite}; there are: {' '.join(['all', *SUITES])}")
+    # Also where whoever began us ignores them, as a shell does in the background: a program that we begin would ignore them
+    # too, and could not be told otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     if arguments.one:
         return run_python_suite(arguments.suites[0], arguments.one)
 

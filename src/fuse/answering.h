@@ -32,6 +32,10 @@ class Uncancelled {
   int before_ = 0;
 };
 
+/// Notes that the store has answered a request that could wait for it. Call it before the reply.
+inline void note_answer(HandlerContext& context, Waiting waiting) {
+  if (waiting == Waiting::kAllowed) context.workers.note_answer();
+}
 /// Replies with an error. False, without a reply, if the request has to wait for the store.
 bool refuse(fuse_req_t request, Errno error, Waiting waiting);
 /// Refuses a request for lack of memory.

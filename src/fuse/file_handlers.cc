@@ -71,6 +71,7 @@ bool open_admitted(HandlerContext& context, fuse_req_t request, fuse_ino_t node,
   }
   if (!passes && !context.tree.reads_by_handle()) {
     auto file = context.tree.share_admitted(node, admitted, waiting);
+    note_answer(context, waiting);
     if (!file) return refuse(request, file.error(), waiting);
     handle->file = std::move(*file);
   } else if (!passes) {
@@ -88,6 +89,7 @@ bool open_file(HandlerContext& context, fuse_req_t request, fuse_ino_t node, fus
                Waiting waiting, std::optional<Located>& admitted) {
   if (!admitted) {
     auto decided = context.tree.admit(node, caller_of(request), waiting);
+    note_answer(context, waiting);
     if (!decided && context.tree.is_marker(node)) {
       info.fh = context.files.keep(std::make_unique<OpenHandle>());
       if (fuse_reply_open(request, &info) != 0) context.files.drop(info.fh);
@@ -125,6 +127,7 @@ void read_patiently(HandlerContext& context, fuse_req_t request, fuse_ino_t node
                     std::shared_ptr<OpenedFile> file, std::size_t size, off_t offset) {
   if (file == nullptr) {
     auto opened = context.tree.file_of(node, Waiting::kAllowed);
+    note_answer(context, Waiting::kAllowed);
     if (!opened) {
       fuse_reply_err(request, opened.error().value);
       return;
@@ -144,6 +147,7 @@ void read_patiently(HandlerContext& context, fuse_req_t request, fuse_ino_t node
     if (got == 0) break;
     have += static_cast<std::size_t>(got);
   }
+  note_answer(context, Waiting::kAllowed);
   fuse_reply_buf(request, buffer.data(), have);
 }
 

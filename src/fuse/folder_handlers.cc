@@ -13,6 +13,7 @@ void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   answer_now_or_later(request, Upcall::kOpendir,
                       [request, node, info = *info](HandlerContext& context, Waiting waiting) {
                         auto folder = context.tree.open_folder(node, caller_of(request), waiting);
+                        note_answer(context, waiting);
                         if (!folder) return refuse(request, folder.error(), waiting);
                         fuse_file_info reply = info;
                         reply.fh = context.folders.keep(std::move(*folder));
@@ -21,7 +22,8 @@ void on_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
                       });
 }
 
-void read_folder(OpenFolder& folder, fuse_req_t request, std::size_t size, off_t offset) {
+void read_folder(HandlerContext& context, OpenFolder& folder, fuse_req_t request, std::size_t size,
+                 off_t offset, Waiting waiting) {
   std::vector<char> buffer(size);
   std::size_t used = 0;
   std::string name;
@@ -36,6 +38,7 @@ void read_folder(OpenFolder& folder, fuse_req_t request, std::size_t size, off_t
     used += needed;
     return true;
   });
+  note_answer(context, waiting);
   if (read || used > 0) {
     fuse_reply_buf(request, buffer.data(), used);
   } else {
@@ -50,11 +53,12 @@ void on_readdir(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t
   answer(request, Upcall::kReaddir, [&](HandlerContext& context) {
     OpenFolder& folder = *decltype(HandlerContext::folders)::get(info->fh);
     if (!folder.may_wait()) {
-      read_folder(folder, request, size, offset);
+      read_folder(context, folder, request, size, offset, Waiting::kRefused);
       return;
     }
-    answer_later(context, request,
-                 [&folder, request, size, offset] { read_folder(folder, request, size, offset); });
+    answer_later(context, request, [&context, &folder, request, size, offset] {
+      read_folder(context, folder, request, size, offset, Waiting::kAllowed);
+    });
   });
 }
 

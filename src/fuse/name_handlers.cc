@@ -26,6 +26,7 @@ void forget(HandlerContext& context, fuse_ino_t node, std::uint64_t count) {
 bool look_up(HandlerContext& context, fuse_req_t request, fuse_ino_t parent, std::string_view name,
              Waiting waiting) {
   auto entry = context.tree.lookup(parent, name, caller_of(request), waiting);
+  note_answer(context, waiting);
   if (!entry) return refuse(request, entry.error(), waiting);
   fuse_entry_param reply = {};
   reply.ino = entry->node;
@@ -72,6 +73,7 @@ void on_getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*info*/) {
   answer_now_or_later(
       request, Upcall::kGetattr, [request, node](HandlerContext& context, Waiting waiting) {
         auto attributes = context.tree.attributes(node, waiting);
+        note_answer(context, waiting);
         if (!attributes) return refuse(request, attributes.error(), waiting);
         fuse_reply_attr(request, &attributes->shown, context.timeout(attributes->lent_for));
         return true;

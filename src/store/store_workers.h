@@ -39,6 +39,9 @@ class StoreWorkers {
   /// Has `work` done on a thread, and waits for nothing. False if the store hangs or too many
   /// requests wait: then `work` is never called. After finish(), `work` is done on this thread.
   [[nodiscard]] bool submit(Work work);
+  /// Notes that the store has answered. Work calls it before it replies, because the client may ask
+  /// again before the work is over, and must not be refused then.
+  void note_answer() { state_.lock()->go_on(); }
   /// Whether requests wait for a store that hangs.
   bool hang();
   /// Returns true when everything submitted is done and the threads have ended; false if the store
@@ -56,7 +59,8 @@ class StoreWorkers {
     std::condition_variable went_on;  ///< progress has changed
     std::deque<Work> waiting;
     std::size_t running = 0;
-    /// When a thread last began or ended a request, or the first came after all were done.
+    /// When a thread last began or ended a request, or the store answered it, or the first came
+    /// after all were done.
     Clock::time_point progress;
     bool stopping = false;
 

@@ -72,5 +72,18 @@ TEST(StoreWorkers, WhoeverHasNoThreadIsRefusedWhileTheStoreHangs) {
   EXPECT_TRUE(workers.finish());
 }
 
+TEST(StoreWorkers, AnAnswerCountsBeforeTheWorkIsOver) {
+  Hanging hanging;
+  StoreWorkers workers(1, 100, milliseconds(50));
+  EXPECT_TRUE(workers.submit(hanging.work()));
+  hanging.await(1);
+  while (!workers.hang()) std::this_thread::yield();
+  EXPECT_FALSE(workers.submit(hanging.work()));
+  workers.note_answer();
+  EXPECT_TRUE(workers.submit(hanging.work()));
+  hanging.go_on();
+  EXPECT_TRUE(workers.finish());
+}
+
 }  // namespace
 }  // namespace grantfs

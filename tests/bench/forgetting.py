@@ -2,16 +2,15 @@
 theirs."""
 
 import os
-import statistics
 import tempfile
-import threading
-import time
 
 import harness
 from corpus import token_of
 from machine import anonymous_bytes, cpu_seconds
 from memory import forget, least_of
+from opens import Opens
 from policy import mount_best
+from report import spread
 
 FILES = 500
 PROBES = 40
@@ -42,41 +41,13 @@ def measure(bench):
             for number in range(FILES):
                 os.stat(f"{folder}/{number}")
         bench.say("forgetting: dropping the kernel's caches")
-        with Opens(site, probes) as opens:
+        with Opens(site, probes, "other") as opens:
             before = cpu_seconds([pid])
             forget(site, nodes_at_start + 100)
             cpu = cpu_seconds([pid]) - before
         after = least_of(lambda: anonymous_bytes(pid))
-        times = sorted(opens.milliseconds)
         return {"names": sessions * FILES, "daemon_cpu_us_a_name": cpu / (sessions * FILES) * 1e6,
-                "others_open_ms": {"p50": statistics.median(times), "p99": times[len(times) * 99 // 100], "max": times[-1]},
+                "others_open_ms": spread(opens.milliseconds),
                 "kept_megabytes": (after - at_start) / 1e6}
     finally:
         site.close()
-
-
-class Opens:
-    """Opens a file by other sessions, again and again, on a thread of its own."""
-
-    def __init__(self, site, tokens):
-        self.paths = [str(site.path("by-session", token, "other")) for token in tokens]
-        self.milliseconds = []
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        number = 0
-        while not self.over.is_set() or not self.milliseconds:
-            begun = time.perf_counter()
-            os.close(os.open(self.paths[number % len(self.paths)], os.O_RDONLY))
-            self.milliseconds.append((time.perf_counter() - begun) * 1e3)
-            number += 1
-            self.over.wait(.002)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()

@@ -6,6 +6,7 @@ import http.client
 import disturbed
 import files
 import forgetting
+import losses
 import memory
 import policy
 import recall
@@ -46,6 +47,8 @@ class Bench:
             self._apart("memory", memory.measure)
         if "forgetting" in parts:
             self._apart("forgetting", forgetting.measure)
+        if "losses" in parts:
+            self._apart("losses", losses.measure)
 
     def _in_cold(self, row):
         if self.given.quick:

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "grantfs/principal.h"
@@ -23,6 +24,12 @@ enum class Access : std::uint8_t {
   kRead,     ///< a live rule on the path or on a folder above it: may be read
 };
 
+/// Stands for the path that a rule is on, as Losses::paths names it when the rule is gone: the same
+/// for the same path as long as the process lives. Different paths may have the same one.
+using RuleHash = std::uint64_t;
+/// The hash of a StorePath::text(). Never 0. Thread-safe.
+RuleHash rule_hash(std::string_view path);
+
 /// The policy's answer about one identity and one path, and how far it holds.
 struct Decision {
   Access access = Access::kClosed;
@@ -38,6 +45,9 @@ struct Decision {
   std::optional<std::int64_t> uses{};
   /// With kRead, for an Md5Bearer: where in the store the file of the URI is.
   std::optional<StorePath> file{};
+  /// With kRead and kPassage, the path of the rule, or of the key for signatures, without which the
+  /// answer might be less. 0 if the feed would not name it: a rule of a source.
+  RuleHash rule = 0;
 };
 
 /// Where an identity's view begins.
@@ -46,6 +56,8 @@ struct ViewRoot {
   /// The folder of the store that its door leads to: all of it, but for a link the folder that
   /// holds what it is on, of which nothing else is shown. A link on the whole store leads there.
   StorePath root;
+  /// The principal that a session, a link or a name stands for by itself, without groups.
+  std::optional<Principal> principal{};
 };
 
 /// One name in a folder of which only parts are visible.

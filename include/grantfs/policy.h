@@ -120,6 +120,10 @@ class Policy {
   /// Every principal that the identity counts as now, its own first; empty if it is void.
   Result<std::vector<Principal>> principals(const Identity& identity);
 
+  /// Every principal that counts as this one by memberships, the principal itself first, expired
+  /// memberships included. The cost follows their number.
+  Result<std::vector<Principal>> count_as(const Principal& principal);
+
   /// What may the identity see in this folder? The cost follows the number of names returned.
   Result<Listing> list(const Identity& identity, const StorePath& folder);
 

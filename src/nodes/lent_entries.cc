@@ -3,23 +3,10 @@
 #include <tuple>
 #include <utility>
 
+#include "base/keyed_hash.h"
 #include "nodes/lent_entries.h"
 
 namespace grantfs {
-namespace {
-
-/// The names of a path, outermost first.
-std::vector<std::string_view> names_of(const StorePath& path) {
-  std::vector<std::string_view> names;
-  for (const std::string_view ancestor : path.self_and_ancestors()) {
-    if (!ancestor.empty()) names.push_back(ancestor.substr(ancestor.rfind('/') + 1));
-  }
-  std::ranges::reverse(names);
-  return names;
-}
-
-}  // namespace
-
 bool LentEntries::lend(NodeGraph& graph, Slot slot, const Loan* loan) const {
   if (loan == nullptr || loan->mark != recalls_.load()) return false;
   // The entry, or one below it, was lent by a decision that was better than this one: a recall is
@@ -83,22 +70,30 @@ void LentEntries::rest_on(NodeGraph& graph, Slot slot, const Loan& loan,
       graph.expiring.emplace(*decision.until, graph.key_of(entry));
     }
   }
-  if (decision.access != Access::kRead) return;
+  if (decision.access < Access::kPassage) return;
+  if (decision.access == Access::kPassage) return graph.rest_on(slot, decision.rule);
   const bool is_door = graph.nodes[graph.entries[slot].child].is_view;
   const auto [view, known] =
       graph.place_of(is_door ? graph.entries[slot].child : graph.entries[slot].parent);
-  if (view != nullptr && view->traits.is_of_uris) return lead_to_uri(graph, slot);
+  if (view != nullptr && view->traits.is_of_uris) {
+    lead_to_uri(graph, slot);
+    return graph.rest_on(slot, decision.rule);
+  }
   // All entries from the rule's path down to here are readable by the same rule, whatever the
-  // decision was when they were looked up. A recall of that rule must find them so.
+  // decision was when they were looked up. The highest of them stands for all when the rule is
+  // lost, because it is lent for as long as any of them.
   std::size_t bytes =
       (is_door ? known : known.child(graph.entries[slot].name.view())).text().size();
+  Slot highest = slot;
   while (bytes >= decision.rule_path_bytes) {
     GraphEntry& entry = graph.entries[slot];
     mark_lent(entry, Access::kRead, lent_for);
+    highest = slot;
     if (graph.nodes[entry.child].is_view) break;
     bytes -= std::min(bytes, entry.name.view().size() + 1);
     slot = graph.nodes[entry.parent].entry;
   }
+  graph.rest_on(highest, decision.rule);
 }
 
 void LentEntries::lead_to_uri(NodeGraph& graph, Slot file) {
@@ -122,42 +117,69 @@ LentEntry LentEntries::copy(const NodeGraph& graph, const GraphEntry& entry,
   return {graph.key_of(entry), view, path, entry.lent, graph.id_of(entry.child)};
 }
 
-std::vector<std::vector<LentEntry>> LentEntries::lent_along(const StorePath& path) {
-  const std::vector<std::string_view> names = names_of(path);
-  std::vector<std::vector<LentEntry>> chains;
-  auto graph = graph_.lock();
-  for (const auto& [root, view] : graph->views) {
-    // Above the door of a link, whatever is lost leads to the door.
-    if (!view->traits.may_be_lent || !(view->root.covers(path) || path.covers(view->root)))
-      continue;
-    std::vector<LentEntry> chain;
-    StorePath at = view->root;
-    Slot slot = graph->nodes[root].entry;
-    const auto above = at.is_root() ? 0 : std::min(names_of(at).size(), names.size());
-    for (auto name = names.begin() + static_cast<std::ptrdiff_t>(above); slot != 0; ++name) {
-      const GraphEntry& entry = graph->entries[slot];
-      if (is_lent(entry)) chain.push_back(copy(*graph, entry, view, at));
-      if (name == names.end()) break;
-      slot = graph->find_entry(entry.child, *name);
-      at = at.child(*name);
-    }
-    if (!chain.empty()) chains.push_back(std::move(chain));
-  }
-  return chains;
+std::optional<LentEntry> LentEntries::with_place(NodeGraph& graph, const GraphEntry& entry) {
+  const bool is_door = graph.nodes[entry.child].is_view;
+  const auto [view, path] = graph.place_of(is_door ? entry.child : entry.parent);
+  if (view == nullptr) return std::nullopt;
+  return copy(graph, entry, view, is_door ? path : path.child(entry.name.view()));
 }
 
-std::vector<LentEntry> LentEntries::lent_in(const View& view) {
-  std::vector<LentEntry> found;
+void LentEntries::sort_folders_first(std::vector<LentEntry>& entries) {
+  std::ranges::stable_sort(
+      entries, {}, [](const LentEntry& lent) { return std::tuple(lent.view.get(), lent.path); });
+}
+
+std::vector<LentEntry> LentEntries::take_resting_on(RuleHash rule, std::size_t most) {
+  std::vector<LentEntry> taken;
   auto graph = graph_.lock();
-  std::vector<std::pair<NodeId, ViewPointer>> roots;
-  for (const auto& [root, there] : graph->views_like(view)) {
-    if (there->identity == view.identity) roots.emplace_back(graph->id_of(root), there);
-  }
   Turns turns(graph);
-  for (const auto& [id, there] : roots) {
-    if (const Slot root = graph->slot_of(id)) add_view(turns, *graph, root, there, found);
+  // Lookups may add newer ones meanwhile, which need no second look: they were decided later.
+  for (std::size_t left = graph->by_rule.size(); left > 0 && taken.size() <= most; --left) {
+    turns.next();
+    const Slot slot = graph->by_rule.oldest(rule);
+    if (slot == 0) break;
+    graph->rest_on(slot, 0);
+    const GraphEntry& entry = graph->entries[slot];
+    if (!is_lent(entry)) continue;
+    if (auto lent = with_place(*graph, entry)) taken.push_back(std::move(*lent));
+  }
+  sort_folders_first(taken);
+  return taken;
+}
+
+std::vector<LentEntry> LentEntries::lent_in(LockedGraph::Lock& graph,
+                                            const std::vector<NodeId>& roots, std::size_t most) {
+  std::vector<LentEntry> found;
+  Turns turns(graph);
+  for (const NodeId id : roots) {
+    if (found.size() > most) break;
+    turns.next();
+    const Slot root = graph->slot_of(id);
+    if (root == 0) continue;
+    const ViewPointer view = graph->view_at(root);
+    if (const Slot door = graph->nodes[root].entry; door != 0 && is_lent(graph->entries[door])) {
+      found.push_back(copy(*graph, graph->entries[door], view, view->root));
+    }
+    add_below(turns, *graph, root, {view, view->root, Collect::kLeave, most}, found);
   }
   return found;
+}
+
+std::vector<LentEntry> LentEntries::lent_in_views_of(const TokenHash& token, std::size_t most) {
+  auto graph = graph_.lock();
+  return lent_in(graph, graph->ids_of(graph->views_by_token, keyed_hash(token.hex())), most);
+}
+
+std::vector<LentEntry> LentEntries::lent_in_views_of(const Principal& principal, std::size_t most) {
+  auto graph = graph_.lock();
+  return lent_in(graph, graph->ids_of(graph->views_by_principal, keyed_hash(principal.text())),
+                 most);
+}
+
+std::vector<LentEntry> LentEntries::lent_in_views(std::size_t most) {
+  const std::vector<NodeId> roots = roots_of_views_for_servers();
+  auto graph = graph_.lock();
+  return lent_in(graph, roots, most);
 }
 
 std::vector<LentEntry> LentEntries::lent_files_of_uris() {
@@ -172,25 +194,17 @@ std::vector<LentEntry> LentEntries::lent_files_of_uris() {
   return found;
 }
 
-void LentEntries::add_view(Turns& turns, NodeGraph& graph, Slot root, const ViewPointer& view,
-                           std::vector<LentEntry>& found) {
-  if (const Slot door = graph.nodes[root].entry; door != 0 && is_lent(graph.entries[door])) {
-    found.push_back(copy(graph, graph.entries[door], view, view->root));
-  }
-  add_below(turns, graph, root, {view, view->root, Collect::kLeave}, found);
-}
-
 void LentEntries::add_below(Turns& turns, NodeGraph& graph, Slot folder, const Below& below,
                             std::vector<LentEntry>& found) {
   // A name that is looked up while others have the lock was decided after the recall began, or is
   // not lent. A name that goes meanwhile, the kernel has forgotten.
   NodeGraph::Cursor next(graph, graph.nodes[folder].child);
-  while (next.at != 0) {
+  while (next.at != 0 && found.size() <= below.most) {
     turns.next();
     const Slot slot = next.take();
     if (slot == 0) return;
     GraphEntry& entry = graph.entries[slot];
-    const Below at{below.view, below.path.child(entry.name.view()), below.collect};
+    const Below at{below.view, below.path.child(entry.name.view()), below.collect, below.most};
     if (is_lent(entry)) found.push_back(copy(graph, entry, at.view, at.path));
     if (below.collect == Collect::kTakeBack) entry.lent = Access::kClosed;
     if (graph.nodes[entry.child].kind == NodeKind::kFolder) {
@@ -253,13 +267,10 @@ std::vector<LentEntry> LentEntries::take_expired(Timestamp now) {
     if (slot == 0) continue;
     GraphEntry& entry = graph->entries[slot];
     entry.listed_until = 0;
-    const bool is_door = graph->nodes[entry.child].is_view;
-    auto [view, path] = graph->place_of(is_door ? entry.child : entry.parent);
-    if (view == nullptr || !is_lent(entry)) continue;
-    taken.push_back(copy(*graph, entry, view, is_door ? path : path.child(key.name)));
+    if (!is_lent(entry)) continue;
+    if (auto lent = with_place(*graph, entry)) taken.push_back(std::move(*lent));
   }
-  std::ranges::stable_sort(
-      taken, {}, [](const LentEntry& lent) { return std::tuple(lent.view.get(), lent.path); });
+  sort_folders_first(taken);
   return taken;
 }
 
@@ -284,7 +295,7 @@ std::vector<NodeId> LentEntries::roots_of_views_for_servers() {
   std::vector<NodeId> roots;
   auto graph = graph_.lock();
   for (const auto& [root, view] : graph->views) {
-    if (view->traits.may_be_lent) roots.push_back(graph->id_of(root));
+    if (view.view->traits.may_be_lent) roots.push_back(graph->id_of(root));
   }
   return roots;
 }
@@ -334,15 +345,6 @@ LentEntries::LentIn LentEntries::lent_directly_in(NodeId folder) {
     }
   }
   return in;
-}
-
-std::vector<ViewPointer> LentEntries::views_for_servers() {
-  std::vector<ViewPointer> views;
-  auto graph = graph_.lock();
-  for (const auto& [root, view] : graph->views) {
-    if (view->traits.may_be_lent) views.push_back(view);
-  }
-  return views;
 }
 
 }  // namespace grantfs

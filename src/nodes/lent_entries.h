@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,8 @@ namespace grantfs {
 /// Turns.
 class LentEntries {
  public:
+  static constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
   /// `lent_for`: the time for which an entry counts as lent after each lending, unless it is lent
   /// for longer. `graph` must outlive this object.
   LentEntries(LockedGraph& graph, std::chrono::seconds lent_for)
@@ -42,13 +46,19 @@ class LentEntries {
   /// the folder from before is over.
   bool hold_steady(NodeId folder, std::chrono::seconds lease, std::chrono::seconds lent_for);
 
-  /// The entries that are lent along `path`: a chain for each view that has looked it up, the
-  /// view's door first.
-  std::vector<std::vector<LentEntry>> lent_along(const StorePath& path);
+  /// The lent entries that rest on a rule, each folder before its contents; if there are more than
+  /// `most`, no more are looked for. They rest on it no more: decide each anew, and then either
+  /// take_back() or rest_on(). What is lent below one of them by the same rule is not among them.
+  std::vector<LentEntry> take_resting_on(RuleHash rule, std::size_t most = kAll);
   /// The files that are lent in views of URIs, at whatever path of the store.
   std::vector<LentEntry> lent_files_of_uris();
-  /// The entries that are lent in a view, its door included, each folder before its contents.
-  std::vector<LentEntry> lent_in(const View& view);
+  /// The entries that are lent in the views of a token, the doors included, each folder before its
+  /// contents; if there are more than `most`, no more are looked for.
+  std::vector<LentEntry> lent_in_views_of(const TokenHash& token, std::size_t most = kAll);
+  /// The same for the views of a principal: View::principal.
+  std::vector<LentEntry> lent_in_views_of(const Principal& principal, std::size_t most = kAll);
+  /// The same for all views for servers, except views of URIs.
+  std::vector<LentEntry> lent_in_views(std::size_t most = kAll);
   /// Counts an entry, and all entries below it, as not lent any more, because the kernel is about
   /// to be told to forget them. Returns the entries that were lent below, each folder before its
   /// contents.
@@ -81,9 +91,6 @@ class LentEntries {
   /// Whether a file has been lent below the name, in a view that is of URIs.
   bool leads_to_uri(NodeId parent, std::string_view name);
 
-  /// The views for servers that have nodes, except views of URIs.
-  std::vector<ViewPointer> views_for_servers();
-
   /// Lends an entry that a lookup has just found, under the graph's lock. False if the kernel must
   /// not keep the answer.
   bool lend(NodeGraph& graph, Slot entry, const Loan* loan) const;
@@ -102,14 +109,19 @@ class LentEntries {
     const ViewPointer& view;
     StorePath path;
     Collect collect;
+    std::size_t most = kAll;  ///< beyond so many no more are collected
   };
   static void add_below(Turns& turns, NodeGraph& graph, Slot folder, const Below& below,
                         std::vector<LentEntry>& found);
+  /// The entry with its view and path; none if it is outside the views by now.
+  static std::optional<LentEntry> with_place(NodeGraph& graph, const GraphEntry& entry);
+  /// Puts each folder before its contents.
+  static void sort_folders_first(std::vector<LentEntry>& entries);
   static LentEntry copy(const NodeGraph& graph, const GraphEntry& entry, const ViewPointer& view,
                         const StorePath& path);
-  /// Adds the entries that are lent below, and the view's door before them.
-  static void add_view(Turns& turns, NodeGraph& graph, Slot root, const ViewPointer& view,
-                       std::vector<LentEntry>& found);
+  /// The entries that are lent in these views, given by their roots.
+  static std::vector<LentEntry> lent_in(LockedGraph::Lock& graph, const std::vector<NodeId>& roots,
+                                        std::size_t most);
 
   LockedGraph& graph_;
   const std::chrono::seconds lent_for_;

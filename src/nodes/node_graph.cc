@@ -3,9 +3,20 @@
 #include <algorithm>
 #include <new>
 
+#include "base/keyed_hash.h"
 #include "nodes/node_graph_index.h"
 
 namespace grantfs {
+namespace {
+
+/// The token that an identity rests on; null if it rests on none.
+const TokenHash* token_of(const Identity& identity) {
+  if (const auto* bearer = std::get_if<SessionBearer>(&identity)) return &bearer->session;
+  if (const auto* bearer = std::get_if<LinkBearer>(&identity)) return &bearer->link;
+  return nullptr;
+}
+
+}  // namespace
 
 NodeGraph::NodeGraph() {
   const Slot root = nodes.make();  // slot 1: FUSE_ROOT_ID
@@ -80,6 +91,7 @@ void NodeGraph::erase_entry(Slot slot) {
     entries[entry.next_below].previous_below = entry.previous_below;
   }
   uri_files.erase(slot);
+  by_rule.remove(entry.rests);
   entries.erase(slot);
 }
 
@@ -90,6 +102,7 @@ Slot NodeGraph::replace_entry(Slot former, Slot child) {
   const Slot entry = make_entry(entries[former].parent, name, child);
   entries[entry].lent = entries[former].lent;
   entries[entry].lent_until = entries[former].lent_until;
+  if (const auto rests = entries[former].rests) rest_on(entry, by_rule.group_of(rests));
   if (uri_files.contains(former)) uri_files.insert(entry);
   return entry;
 }
@@ -97,8 +110,16 @@ Slot NodeGraph::replace_entry(Slot former, Slot child) {
 void NodeGraph::erase_node(Slot slot) noexcept {
   const GraphNode& node = nodes[slot];
   retire(slot);
-  if (node.is_view && views.erase(slot) == 0) uri_views.erase(slot);
+  if (node.is_view) erase_view(slot);
   nodes.erase(slot);
+}
+
+void NodeGraph::erase_view(Slot root) noexcept {
+  if (uri_views.erase(root) > 0) return;
+  const auto found = views.find(root);
+  views_by_token.remove(found->second.by_token);
+  views_by_principal.remove(found->second.by_principal);
+  views.erase(found);
 }
 
 void NodeGraph::release(Slot slot) noexcept {
@@ -143,14 +164,35 @@ std::vector<std::string> NodeGraph::way_to(Slot slot) const {
 }
 
 void NodeGraph::make_view(Slot node, ViewPointer view) {
-  Views& like = views_like(*view);
-  like.emplace(node, std::move(view));
+  RootOfView& root = (view->traits.is_of_uris ? uri_views : views)[node];
+  root.view = std::move(view);
   nodes[node].is_view = true;
+  const View& made = *root.view;
+  if (!made.traits.may_be_lent || made.traits.is_of_uris) return;
+  if (const TokenHash* const token = token_of(made.identity)) {
+    root.by_token = views_by_token.add(keyed_hash(token->hex()), node);
+  }
+  if (made.principal) {
+    root.by_principal = views_by_principal.add(keyed_hash(made.principal->text()), node);
+  }
+}
+
+void NodeGraph::rest_on(Slot slot, RuleHash rule) {
+  GraphEntry& entry = entries[slot];
+  if (entry.rests != 0 && by_rule.group_of(entry.rests) == rule) return;
+  const auto rests = rule == 0 ? 0 : by_rule.add(rule, slot);
+  by_rule.remove(std::exchange(entry.rests, rests));
 }
 
 const ViewPointer& NodeGraph::view_at(Slot root) const {
   const auto found = views.find(root);
-  return found != views.end() ? found->second : uri_views.at(root);
+  return found != views.end() ? found->second.view : uri_views.at(root).view;
+}
+
+std::vector<NodeId> NodeGraph::ids_of(const SlotGroups& groups, std::uint64_t group) const {
+  std::vector<NodeId> ids;
+  groups.each(group, [&](Slot node) { ids.push_back(id_of(node)); });
+  return ids;
 }
 
 Slot NodeGraph::find_shared(const FileId& id) {
@@ -201,6 +243,7 @@ void NodeGraph::check() {
     assert(entry->next_of_child == 0 || entries[entry->next_of_child].child == entry->child);
     const Slot by_name = find_entry(entry->parent, entry->name.view());
     assert((entry->is_former || by_name == slot) && "a name leads to its entry");
+    assert((entry->rests == 0 || by_rule.slot_at(entry->rests) == slot) && "a place is its own");
   }
   for (Slot slot = 1; slot < nodes.end(); ++slot) {
     const GraphNode* const node = nodes.find(slot);

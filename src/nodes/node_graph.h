@@ -23,6 +23,7 @@
 #include "nodes/node_ids.h"
 #include "nodes/place.h"
 #include "nodes/slab.h"
+#include "nodes/slot_groups.h"
 #include "nodes/slot_index.h"
 #include "nodes/view.h"
 #include "store/store.h"
@@ -73,6 +74,8 @@ struct GraphEntry {
   bool is_former = false;        ///< the name leads to another node by now
   std::uint8_t streak = 0;       ///< lookups one soon after the other
   bool leads_to_uri = false;     ///< see LentEntries::leads_to_uri()
+  /// In NodeGraph::by_rule: whether what is lent by this entry, or below it, rests on a rule.
+  SlotGroups::Place rests = 0;
 };
 
 /// The nodes that the kernel knows and the entries that lead to them, linked both ways. Each call
@@ -80,7 +83,13 @@ struct GraphEntry {
 /// that go. One thread at a time: NodeTable has the lock.
 class NodeGraph {
  public:
-  using Views = std::unordered_map<Slot, ViewPointer>;
+  /// A view, and its root's places in the groups of views.
+  struct RootOfView {
+    ViewPointer view;
+    SlotGroups::Place by_token = 0;
+    SlotGroups::Place by_principal = 0;
+  };
+  using Views = std::unordered_map<Slot, RootOfView>;
 
   /// Makes a graph of the root alone, which is never forgotten.
   NodeGraph();
@@ -99,6 +108,8 @@ class NodeGraph {
   /// Makes the name lead to `child`. The node that it led to keeps a former entry as long as it
   /// lives, because its path is known by that. What was lent stays with the name.
   Slot replace_entry(Slot former, Slot child);
+  /// Notes the rule that what is lent by the entry, or below it, rests on; zero: none.
+  void rest_on(Slot entry, RuleHash rule);
   /// Makes the node the root of a view.
   void make_view(Slot node, ViewPointer view);
   /// Removes the node, which has no entries any more.
@@ -123,8 +134,8 @@ class NodeGraph {
     return {id_of(entry.parent), std::string(entry.name.view())};
   }
   const ViewPointer& view_at(Slot root) const;
-  /// The views among which this one is, or would be.
-  Views& views_like(const View& view) { return view.traits.is_of_uris ? uri_views : views; }
+  /// The ids of the nodes that are in a group.
+  std::vector<NodeId> ids_of(const SlotGroups& groups, std::uint64_t group) const;
 
   /// Gives back the memory of nodes and entries that have gone. True if that is much: then trimming
   /// the heap pays.
@@ -139,6 +150,9 @@ class NodeGraph {
   Views uri_views;                     ///< as many as anyone cares to make up: never walked through
   std::unordered_set<Slot> uri_files;  ///< entries by which files have been lent in these
   std::multimap<Timestamp, KernelEntry> expiring;
+  SlotGroups by_rule;         ///< entries by the rule that they rest on (RuleHash); see LentEntries
+  SlotGroups views_by_token;  ///< roots of views for servers, by keyed_hash(TokenHash::hex())
+  SlotGroups views_by_principal;  ///< the same by keyed_hash(Principal::text())
 
   /// Walks over the entries of a folder, also where the caller hands the lock on in between: a
   /// cursor moves on when its next entry goes. Made and destroyed under the lock.
@@ -168,6 +182,8 @@ class NodeGraph {
   Effort effort;
 
  private:
+  void erase_view(Slot root) noexcept;
+
   struct ByName;
   struct ByFile;
 

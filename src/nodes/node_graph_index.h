@@ -1,10 +1,8 @@
 #pragma once
 
-#include <sodium.h>
-
-#include <array>
 #include <string_view>
 
+#include "base/keyed_hash.h"
 #include "nodes/node_graph.h"
 
 namespace grantfs {
@@ -20,19 +18,6 @@ struct NodeGraph::ByName {
   static std::size_t hash_of(Slot parent, std::string_view name) {
     constexpr std::size_t kGoldenRatio = 0x9e3779b97f4a7c15;
     return keyed_hash(name) ^ (parent * kGoldenRatio);
-  }
-  /// Whoever makes up names must not know which of them fall together.
-  static std::size_t keyed_hash(std::string_view name) {
-    static const auto key = [] {
-      std::array<unsigned char, crypto_shorthash_KEYBYTES> made{};
-      crypto_shorthash_keygen(made.data());
-      return made;
-    }();
-    std::size_t hash = 0;
-    static_assert(sizeof hash == crypto_shorthash_BYTES);
-    crypto_shorthash(reinterpret_cast<unsigned char*>(&hash),
-                     reinterpret_cast<const unsigned char*>(name.data()), name.size(), key.data());
-    return hash;
   }
 };
 

@@ -48,7 +48,8 @@ std::optional<NodeTable::Remembered> NodeTable::remember_own(NodeId parent, std:
     const Slot child = graph->entries[known].child;
     const GraphNode& there = graph->nodes[child];
     const auto is_same_view = [&](const View& view) {
-      return view.root == own.view->root && view.process == own.view->process;
+      return view.root == own.view->root && view.process == own.view->process &&
+             view.principal == own.view->principal;
     };
     const bool same = there.kind == own.kind && there.door == own.door &&
                       there.is_view == (own.view != nullptr) &&

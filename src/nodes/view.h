@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "grantfs/identity.h"
+#include "grantfs/principal.h"
 #include "grantfs/store_path.h"
 #include "nodes/bound_processes.h"
 #include "nodes/caller.h"
@@ -53,6 +55,8 @@ struct View {
   std::string label{};
   uid_t shown_owner = 0;  ///< st_uid of everything in it
   StorePath root{};       ///< the folder of the store that its door leads to
+  /// ViewRoot::principal, where the view may be lent.
+  std::optional<Principal> principal{};
   /// The POSIX session of a view of processes; null in all other views.
   std::shared_ptr<const BoundProcess> process{};
 

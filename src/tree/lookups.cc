@@ -85,6 +85,7 @@ Result<Entry, Errno> Lookups::enter_view(const LookedUp& what, View view, Waitin
   const Decision& decision = entered->decision;
   if (decision.access == Access::kClosed) return parts_.refusals.deny(EACCES);
   view.root = std::move(entered->root);
+  view.principal = std::move(entered->principal);
   std::optional<Found> whole;
   if (decision.access == Access::kRead) {
     auto found = parts_.store.find(view.root, waiting);

@@ -305,7 +305,13 @@ void Recaller::follow_database() {
   } else if (losses->unexplained) {
     demand_review(Review::Of::kEverything, static_cast<std::size_t>(losses->why));
   } else if (anything_lent()) {
-    recall(withdrawal_.of(*losses));
+    const std::size_t most =
+        kernel_.forgets_everything() ? options_.most_touched : LentEntries::kAll;
+    if (const auto entries = withdrawal_.of(*losses, most)) {
+      recall(*entries);
+    } else {
+      recall_everything(RecallOfEverything::kTooMuch);
+    }
     demand_review(Review::Of::kSteadyFiles, kReviewNames.size() - 1);
   }
 }

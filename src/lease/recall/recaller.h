@@ -27,7 +27,8 @@ namespace grantfs {
 /// CLOCK_REALTIME wakes it for expiries, and when the clock is set. While nothing is lent it
 /// sleeps.
 ///
-/// What a commit took away is recalled at once if the feed explains the commit. If the feed does
+/// What a commit took away is recalled at once if the feed explains the commit: only what may have
+/// been touched is decided anew, however much is lent. If the feed does
 /// not, all that is lent is decided anew, in slices of 2 ms between looks at the database, and the
 /// kernel forgets only what is decided worse. Every commit, explained or not, has the files in
 /// steady use decided anew, because a writer can bypass the triggers unseen; what else is lent ends
@@ -49,6 +50,9 @@ class Recaller {
     Clock clock = system_now;
     /// The length of one slice of a review, after which the database is looked at again.
     std::chrono::milliseconds review_slice{2};
+    /// The most entries that are decided anew because of losses: if these touch more, the kernel
+    /// forgets everything, which takes less time, if it can do that at once.
+    std::size_t most_touched = 1000;
     /// The longest that a review may take in all: after that, the kernel forgets everything.
     std::chrono::milliseconds longest_review{500};
   };

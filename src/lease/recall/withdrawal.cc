@@ -4,17 +4,6 @@
 #include <utility>
 
 namespace grantfs {
-namespace {
-
-/// The token that an identity rests on; null if it rests on none.
-const TokenHash* token_of(const Identity& identity) {
-  if (const auto* bearer = std::get_if<SessionBearer>(&identity)) return &bearer->session;
-  if (const auto* bearer = std::get_if<LinkBearer>(&identity)) return &bearer->link;
-  return nullptr;
-}
-
-}  // namespace
-
 bool Withdrawal::leads_to_its_file(const LentEntry& lent, const Decision& decision) {
   const auto file = nodes_.find(lent.leads_to);
   // Recalls wait for no store.
@@ -22,12 +11,17 @@ bool Withdrawal::leads_to_its_file(const LentEntry& lent, const Decision& decisi
   return file && found && found->id == file->last.id;
 }
 
+bool Withdrawal::leads_to_its_view(const LentEntry& door) {
+  const Identity& identity = door.view->identity;
+  const bool may_lead_elsewhere = std::holds_alternative<SessionBearer>(identity) ||
+                                  std::holds_alternative<LinkBearer>(identity);
+  if (!may_lead_elsewhere) return true;
+  const auto view = judge_.policy().view_root(identity);
+  return view && view->root == door.path && view->principal == door.view->principal;
+}
+
 std::optional<Access> Withdrawal::holds_now(const LentEntry& lent, std::chrono::seconds left) {
-  if (lent.path == lent.view->root && std::holds_alternative<LinkBearer>(lent.view->identity)) {
-    // What the link is on may have changed, and then the door leads elsewhere by now.
-    auto door = judge_.policy().view_root(lent.view->identity);
-    if (!door || door->root != lent.path) return std::nullopt;
-  }
+  if (lent.path == lent.view->root && !leads_to_its_view(lent)) return std::nullopt;
   auto decision = judge_.decide(lent.view->identity, lent.path);
   if (!decision || decision->access == Access::kClosed || decision->access < lent.lent) {
     return std::nullopt;
@@ -56,50 +50,58 @@ void Withdrawal::add_with_all_below(const LentEntry& top, std::vector<KernelEntr
   std::ranges::move(below, std::back_inserter(entries));
 }
 
-void Withdrawal::add_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries) {
-  // If the lowest entry holds, so do those that lead to it: a folder is visible as long as
-  // something in it is.
-  auto top = chain.rend();
-  for (auto lent = chain.rbegin(); lent != chain.rend() && !holds_still(*lent); ++lent) top = lent;
-  if (top != chain.rend()) add_with_all_below(*top, entries);
-}
-
 void Withdrawal::add_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries) {
-  const LentEntry* top = nullptr;  // the last one withdrawn
+  const LentEntry* top = nullptr;  // the last one that answers for all below it
   for (const LentEntry& each : lent) {
-    const bool gone_already =
+    const bool is_answered =
         top != nullptr && top->view == each.view && top->path.covers(each.path);
-    if (gone_already || holds_still(each)) continue;
-    add_with_all_below(each, entries);
-    top = &each;
+    if (is_answered) continue;
+    const auto access = holds_now(each, lender_.longest() + spans::kLateness);
+    if (!access) add_with_all_below(each, entries);
+    // What may be read as a whole is read below.
+    if (!access || *access == Access::kRead) top = &each;
   }
 }
 
-std::vector<KernelEntry> Withdrawal::of(const Losses& losses) {
+std::optional<std::vector<KernelEntry>> Withdrawal::of(const Losses& losses, std::size_t most) {
   if (losses.unexplained) return of_everything();
   nodes_.lent().begin_recall();
-  std::vector<KernelEntry> entries;
+  std::vector<LentEntry> touched;
+  const auto add = [&](std::vector<LentEntry> more) {
+    std::ranges::move(more, std::back_inserter(touched));
+    return touched.size() <= most;
+  };
   for (const StorePath& path : losses.paths) {
-    for (const auto& chain : nodes_.lent().lent_along(path)) add_chain(chain, entries);
+    const RuleHash rule = rule_hash(path.text());
+    if (!add(nodes_.lent().take_resting_on(rule, most))) return std::nullopt;
   }
-  // A signing key is known by its path in the store, and what it lent by the URI.
-  if (!losses.paths.empty()) add_each(nodes_.lent().lent_files_of_uris(), entries);
-  if (losses.tokens.empty() && losses.members.empty()) return entries;
-  for (const ViewPointer& view : nodes_.lent().views_for_servers()) {
-    const TokenHash* token = token_of(view->identity);
-    bool affected =
-        token != nullptr && std::ranges::find(losses.tokens, *token) != losses.tokens.end();
-    if (!affected && !losses.members.empty()) {
-      // The principal that left a group is still a principal of the view, unless it stopped being
-      // one by another change. That change then names one that it still is.
-      auto principals = judge_.policy().principals(view->identity);
-      affected = !principals || std::ranges::any_of(*principals, [&](const Principal& principal) {
-        return std::ranges::find(losses.members, principal) != losses.members.end();
-      });
-    }
-    if (affected) add_each(nodes_.lent().lent_in(*view), entries);
+  for (const TokenHash& token : losses.tokens) {
+    if (!add(nodes_.lent().lent_in_views_of(token, most))) return std::nullopt;
   }
+  for (const Principal& member : losses.members) {
+    if (!add(lent_to(member, most))) return std::nullopt;
+  }
+  std::vector<KernelEntry> entries;
+  add_each(touched, entries);
   return entries;
+}
+
+std::vector<LentEntry> Withdrawal::lent_to(const Principal& member, std::size_t most) {
+  // Everybody counts as public, and the system says who counts as one of its groups. What anybody
+  // else counts as, the database says: a membership that ended by another change on the way to a
+  // view's principal is a loss of its own, which names a member further down.
+  auto who = judge_.policy().count_as(member);
+  const bool is_of_the_database =
+      who && std::ranges::none_of(*who, [](const Principal& each) {
+        return each.kind() == Principal::Kind::kPublic || each.kind() == Principal::Kind::kGid;
+      });
+  if (!is_of_the_database) return nodes_.lent().lent_in_views(most);
+  std::vector<LentEntry> lent;
+  for (const Principal& each : *who) {
+    std::ranges::move(nodes_.lent().lent_in_views_of(each, most), std::back_inserter(lent));
+    if (lent.size() > most) break;
+  }
+  return lent;
 }
 
 std::vector<KernelEntry> Withdrawal::of_expired(Timestamp now) {

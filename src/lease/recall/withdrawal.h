@@ -28,8 +28,11 @@ class Withdrawal {
   /// From this call on, a decision that was made earlier is not lent any more. The methods below
   /// make this call themselves.
   void begin_recall() { nodes_.lent().begin_recall(); }
-  /// The entries whose access the losses took away.
-  std::vector<KernelEntry> of(const Losses& losses);
+  /// The entries whose access the losses took away. None if more than `most` entries would have to
+  /// be decided anew: then the kernel must forget everything. The cost follows the number of
+  /// entries that the losses may touch, and not the number that is lent.
+  std::optional<std::vector<KernelEntry>> of(const Losses& losses,
+                                             std::size_t most = LentEntries::kAll);
   /// The entries that expire at or before `now`.
   std::vector<KernelEntry> of_expired(Timestamp now);
   /// Every entry that is lent in the views for servers.
@@ -54,14 +57,17 @@ class Withdrawal {
   std::chrono::nanoseconds checked_within() const { return lender_.checked_within(); }
 
  private:
-  /// Adds what must be forgotten of a chain of entries that lie below each other.
-  void add_chain(const std::vector<LentEntry>& chain, std::vector<KernelEntry>& entries);
+  /// What is lent in all views of those who count as the member.
+  std::vector<LentEntry> lent_to(const Principal& member, std::size_t most);
+  /// Adds what must be forgotten of these entries, which come with each folder before its contents.
   void add_each(const std::vector<LentEntry>& lent, std::vector<KernelEntry>& entries);
   void add_with_all_below(const LentEntry& top, std::vector<KernelEntry>& entries);
   /// The access that the policy gives now, if it suffices for what is lent with the entry, or below
   /// it for another `left`. None: the kernel must forget the entry.
   std::optional<Access> holds_now(const LentEntry& lent, std::chrono::seconds left);
   bool holds_still(const LentEntry& lent);
+  /// Whether a door still leads where it did, to a view of the same principal.
+  bool leads_to_its_view(const LentEntry& door);
   bool leads_to_its_file(const LentEntry& lent, const Decision& decision);
   void review_folder(NodeId folder, Review& review, std::vector<KernelEntry>& entries);
   void review_files(NodeId folder, const std::vector<KernelEntry>& files,

@@ -157,6 +157,10 @@ Result<std::vector<Principal>> Policy::principals(const Identity& identity) {
   return connections_->with_reader([&](Reader& reader) { return reader.principals(identity); });
 }
 
+Result<std::vector<Principal>> Policy::count_as(const Principal& principal) {
+  return connections_->with_reader([&](Reader& reader) { return reader.count_as(principal); });
+}
+
 Result<Listing> Policy::list(const Identity& identity, const StorePath& folder) {
   return connections_->with_reader([&](Reader& reader) { return reader.list(identity, folder); });
 }

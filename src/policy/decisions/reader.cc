@@ -104,9 +104,18 @@ Result<ViewRoot> Reader::view_root(const Identity& identity) {
   if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
     root = bearer->signature.claims().path.parent();
   }
-  auto decision = decide_at(identity, root, database_->now());
+  const Timestamp now = database_->now();
+  auto decision = decide_at(identity, root, now);
   if (!decision) return decision.error();
-  return ViewRoot{*decision, std::move(root)};
+  ViewRoot view{*decision, std::move(root)};
+  if (std::holds_alternative<SystemUser>(identity)) return view;
+  auto who = holdings(identity, now);
+  if (!who) return who.error();
+  if (who->empty()) return view;
+  auto principal = Principal::parse(who->front().principal);
+  if (!principal) return database_->damaged(principal.error().message);
+  view.principal = std::move(*principal);
+  return view;
 }
 
 Result<bool> Reader::has_expired(const TokenHash& token) {
@@ -153,6 +162,12 @@ Result<std::vector<Principal>> Reader::principals(const Identity& identity) {
     principals.push_back(std::move(*principal));
   }
   return principals;
+}
+
+Result<std::vector<Principal>> Reader::count_as(const Principal& principal) {
+  auto held = snapshot();
+  if (!held) return held.error();
+  return identities_.count_as(principal);
 }
 
 Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) {

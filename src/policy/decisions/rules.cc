@@ -1,5 +1,7 @@
 #include "policy/decisions/rules.h"
 
+#include <utility>
+
 #include "values/expiry.h"
 #include "values/path_range.h"
 
@@ -21,6 +23,13 @@ constexpr std::string_view kNextGranted =
     "SELECT path, expires FROM grants INDEXED BY sqlite_autoindex_grants_1"
     " WHERE principal = ?1 AND path >= ?2 AND path < ?3"
     " AND (expires IS NULL OR expires > ?4) ORDER BY path LIMIT 1";
+
+/// The decision by a rule below; `spelt` is its path as the database has it.
+Decision passage_by(std::string_view spelt, Expiry until) {
+  Decision decision{Access::kPassage, until};
+  decision.rule = rule_hash(spelt == StorePath::kWholeStore ? std::string_view() : spelt);
+  return decision;
+}
 
 }  // namespace
 
@@ -57,7 +66,9 @@ Result<std::optional<Decision>> Rules::covered(const Holdings& holdings, const S
         if (!*row) break;
         const Expiry expires = to_expiry(rules.maybe_integer(0));
         if (!is_live(expires, now)) continue;
-        return Answer(Decision{Access::kRead, earlier(holding.until, expires), ancestor.size()});
+        Decision decision{Access::kRead, earlier(holding.until, expires), ancestor.size()};
+        decision.rule = rule_hash(ancestor);
+        return Answer(std::move(decision));
       }
     }
     if (database_.source() == nullptr) continue;
@@ -81,13 +92,13 @@ Result<std::optional<Decision>> Rules::passage(const Holdings& holdings, const S
     db::Rows owned = next_owned(holding.principal, range.begin, range.end);
     auto row = owned.next();
     if (!row) return row.error();
-    if (*row) return Answer(Decision{Access::kPassage, holding.until});
+    if (*row) return Answer(passage_by(owned.text(0), holding.until));
     db::Rows granted = next_granted(holding.principal, range.begin, range.end, now);
     row = granted.next();
     if (!row) return row.error();
     if (*row) {
       const Expiry expires = to_expiry(granted.maybe_integer(1));
-      return Answer(Decision{Access::kPassage, earlier(holding.until, expires)});
+      return Answer(passage_by(granted.text(0), earlier(holding.until, expires)));
     }
   }
   if (database_.source() == nullptr) return Answer();

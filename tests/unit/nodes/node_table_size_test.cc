@@ -28,11 +28,12 @@ class ManyNames : public testing::Test {
 
   ManyNames() {
     by_session_ = table_.remember_fixed(kRootNode, "by-session", NodeKind::kDoor, 1)->node;
-    const Loan read{{Access::kRead, {}, 1}, table_.lent().mark()};
+    const Loan read = loan("m");
     for (std::size_t i = 0; i < kSessions; ++i) {
       const std::string token = fmt::format("token{}", i);
       auto view = std::make_shared<View>(
           View{SessionBearer{TokenHash::of(token)}, ViewTraits{.may_be_lent = true}});
+      view->principal = user(i);
       const NodeId door = table_.remember_view(by_session_, token, view, nullptr)->node;
       const Located folder{UniqueFd(), Found{Found::Type::kFolder, true, FileId{99, 99}, 0, {}},
                            ""};
@@ -40,6 +41,15 @@ class ManyNames : public testing::Test {
           {door, table_.remember(door, "m", folder, FileNode::kShared, &read)->node});
       for (std::size_t file = 0; file < kFiles; ++file) look_up(sessions_.back(), file, &read);
     }
+  }
+  static Principal user(std::size_t number) {
+    return *Principal::parse(fmt::format("user:{}", number));
+  }
+  /// Of what may be read by a rule on a path of one letter.
+  Loan loan(std::string_view rule) {
+    Loan loan{{Access::kRead, {}, 1}, table_.lent().mark()};
+    loan.decision.rule = rule_hash(rule);
+    return loan;
   }
   void look_up(const Session& session, std::size_t file, const Loan* loan) {
     const Located located{
@@ -98,18 +108,41 @@ TEST_F(ManyNames, AreCollectedWithoutKeepingOthersWaiting) {
   const auto before = table_.effort();
   EXPECT_EQ(table_.lent().all_lent().size(), kSessions * (kFiles + 1));
   EXPECT_LE(names_since(before), kSessions * (kFiles + 2) + 1024);
-  const View first{SessionBearer{TokenHash::of("token0")}};
-  EXPECT_EQ(table_.lent().lent_in(first).size(), kFiles + 1);
+  const TokenHash first = TokenHash::of("token0");
+  EXPECT_EQ(table_.lent().lent_in_views_of(first).size(), kFiles + 1);
   const LentEntry door{{by_session_, "token0"}, nullptr, {}, Access::kRead, sessions_[0].door};
   EXPECT_EQ(table_.lent().take_back(door).size(), kFiles + 1);
-  EXPECT_TRUE(table_.lent().lent_in(first).empty());
+  EXPECT_TRUE(table_.lent().lent_in_views_of(first).empty());
+  EXPECT_LE(table_.effort().most_at_once, NodeTable::kAtOnce);
+}
+
+TEST_F(ManyNames, OfWhichOneSessionLosesSomethingCostNothing) {
+  const Loan own = loan("o");
+  const Located folder{UniqueFd(), Found{Found::Type::kFolder, true, FileId{98, 98}, 0, {}}, ""};
+  table_.remember(sessions_[7].door, "o", folder, FileNode::kShared, &own);
+  const auto before = table_.effort();
+  const auto found = table_.lent().take_resting_on(rule_hash("o"));
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].entry.parent, sessions_[7].door);
+  EXPECT_TRUE(table_.lent().take_resting_on(rule_hash("none")).empty());
+  EXPECT_LE(names_since(before), 3U);
+  EXPECT_EQ(table_.lent().lent_in_views_of(user(7)).size(), kFiles + 2);
+  EXPECT_EQ(table_.lent().lent_in_views_of(TokenHash::of("token8")).size(), kFiles + 1);
+  EXPECT_TRUE(table_.lent().lent_in_views_of(user(kSessions)).empty());
+  EXPECT_LE(names_since(before), 2 * (kFiles + 4));
+}
+
+TEST_F(ManyNames, ThatAllSessionsLoseAreFoundOnceEach) {
+  const auto before = table_.effort();
+  EXPECT_EQ(table_.lent().take_resting_on(rule_hash("m")).size(), kSessions);
+  EXPECT_LE(names_since(before), kSessions + 1);
   EXPECT_LE(table_.effort().most_at_once, NodeTable::kAtOnce);
 }
 
 TEST_F(ManyNames, MayChangeWhileTheyAreCollected) {
   std::atomic<bool> over{false};
   std::thread churn([&] {
-    const Loan read{{Access::kRead, {}, 1}, table_.lent().mark()};
+    const Loan read = loan("m");
     while (!over) {
       // All of the first session goes, and comes back.
       for (std::size_t file = 0; file < kFiles; ++file) forget(files_[file], 1);
@@ -128,12 +161,12 @@ TEST_F(ManyNames, MayChangeWhileTheyAreCollected) {
       found.emplace(entry.parent, entry.name);
     EXPECT_GE(found.size(), (kSessions - 1) * (kFiles + 1));
   }
-  const View first{SessionBearer{TokenHash::of("token0")}};
+  const TokenHash first = TokenHash::of("token0");
   std::set<std::string> known{"token0", "m"};
   for (std::size_t file = 0; file < kFiles; ++file) known.insert(std::to_string(file));
   bool all_known = true;
   for (int i = 0; i < 10'000; ++i) {
-    for (const LentEntry& entry : table_.lent().lent_in(first)) {
+    for (const LentEntry& entry : table_.lent().lent_in_views_of(first)) {
       all_known &= known.contains(entry.entry.name);
     }
   }

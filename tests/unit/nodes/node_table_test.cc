@@ -58,14 +58,26 @@ class NodeTableTest : public testing::Test {
   NodeId below(NodeId parent, const char* name, const Loan* loan = nullptr) {
     return table_.remember(parent, name, folder(), FileNode::kShared, loan)->node;
   }
-  Loan loan(Access access, std::size_t rule_path_bytes = 0) const {
-    return {{access, {}, rule_path_bytes}, table_.lent().mark()};
+  /// Of a decision by a rule on this path.
+  Loan loan(Access access, std::string_view rule = "") const {
+    Loan loan{{access, {}, access == Access::kRead ? rule.size() : 0}, table_.lent().mark()};
+    loan.decision.rule = rule_hash(rule);
+    return loan;
+  }
+  /// "path access" of everything lent that rests on a rule on this path, which it does no more
+  /// then.
+  std::string resting_on(std::string_view rule) {
+    std::string text;
+    for (const LentEntry& lent : table_.lent().take_resting_on(rule_hash(rule))) {
+      text += lent_as(lent.path.text(), lent.lent) + "; ";
+    }
+    return text;
   }
   bool knows(NodeId node) { return table_.find(node).has_value(); }
   /// "path access" of everything lent in a view.
   std::set<std::string> lent(const std::string& token) {
     std::set<std::string> texts;
-    for (const LentEntry& entry : table_.lent().lent_in(*view_of(token))) {
+    for (const LentEntry& entry : table_.lent().lent_in_views_of(TokenHash::of(token))) {
       texts.insert(fmt::format("{} {}", entry.path.text(), static_cast<int>(entry.lent)));
     }
     return texts;
@@ -110,7 +122,7 @@ TEST_F(NodeTableTest, ASharedFileGoesWithItsLastLookupWhateverItsNames) {
 }
 
 TEST_F(NodeTableTest, EntriesOfAForgottenFolderGoThoughTheSharedFileLivesOn) {
-  const Loan read = loan(Access::kRead, 4);
+  const Loan read = loan(Access::kRead, "a/bc");
   const NodeId node = shared(second_, "name", 1);
   const NodeId in = below(first_, "folder");
   shared(in, "name", 1, &read);
@@ -199,13 +211,13 @@ TEST_F(NodeTableTest, AChangeIsNotedOnceItCannotBeFollowedUnnoticed) {
 }
 
 TEST_F(NodeTableTest, WhatWasLentByANameIsRecalledThoughAnotherFileHasItNow) {
-  const Loan read = loan(Access::kRead, 1);
+  const Loan read = loan(Access::kRead, "a");
   const NodeId before = shared(first_, "a", 1, &read);
   const NodeId after = shared(first_, "a", 2);  // not lent itself
   EXPECT_TRUE(lent("first").contains(lent_as("a", Access::kRead)));
   table_.forget(before, 1);
   EXPECT_TRUE(lent("first").contains(lent_as("a", Access::kRead)));
-  EXPECT_EQ(table_.lent().lent_along(*StorePath::parse("a")).size(), 1U);
+  EXPECT_EQ(resting_on("a"), lent_as("a", Access::kRead) + "; ");
   table_.forget(after, 1);
   EXPECT_TRUE(lent("first").empty());
 }
@@ -285,7 +297,8 @@ TEST_F(NodeTableTest, WhatIsLentForLongerCountsAsLentUpToTheRulesPath) {
   while (std::chrono::steady_clock::now() < steady + 1100ms) {  // what was lent for no time is over
   }
   std::set<std::string> paths;
-  for (const LentEntry& lent : table.lent().lent_in(*view_of("x"))) paths.insert(lent.path.text());
+  for (const LentEntry& lent : table.lent().lent_in_views_of(TokenHash::of("x")))
+    paths.insert(lent.path.text());
   EXPECT_EQ(paths, (std::set<std::string>{"a", "a/b", "a/b/file"}));
 
   EXPECT_FALSE(table.lent().lend_for({b, "none"}, by_a, 1h));
@@ -301,36 +314,65 @@ TEST_F(NodeTableTest, TheMostThatWasLentSticksUpToTheRulesPath) {
   const NodeId b = below(a, "b", &passage);
   EXPECT_EQ(lent("first"), (std::set{lent_as("", Access::kPassage), lent_as("a", Access::kPassage),
                                      lent_as("a/b", Access::kPassage)}));
-  const Loan read = loan(Access::kRead, std::string("a/b").size());
+  const Loan read = loan(Access::kRead, "a/b");
   shared(b, "file", 1, &read);
   EXPECT_EQ(lent("first"),
             (std::set{lent_as("", Access::kPassage), lent_as("a", Access::kPassage),
                       lent_as("a/b", Access::kRead), lent_as("a/b/file", Access::kRead)}));
   below(a, "b", &passage);  // less, and later: what the kernel was lent before it may have still
   EXPECT_TRUE(lent("first").contains(lent_as("a/b", Access::kRead)));
-  const Loan all = loan(Access::kRead, 0);
+  const Loan all = loan(Access::kRead, "");
   shared(b, "other", 2, &all);
   EXPECT_TRUE(lent("first").contains(lent_as("", Access::kRead)));
   EXPECT_TRUE(lent("second").empty());
 }
 
-TEST_F(NodeTableTest, ChainsAlongAPathAreOneForEachViewDoorFirst) {
-  const Loan read = loan(Access::kRead);
+TEST_F(NodeTableTest, WhatRestsOnARuleIsTheHighestThatWasLentByItInEachView) {
+  const Loan read = loan(Access::kRead, "a");
   for (const NodeId view : {first_, second_}) {
-    const NodeId a = below(view, "a", &read);
+    const NodeId a = below(view, "a");
     shared(a, "file", 1, &read);
     shared(a, "beside", 2, &read);
   }
-  const auto chains = table_.lent().lent_along(*StorePath::parse("a/file"));
-  ASSERT_EQ(chains.size(), 2U);
-  for (const auto& chain : chains) {
-    ASSERT_EQ(chain.size(), 3U);
-    EXPECT_EQ(chain[0].entry.parent, by_session_);
-    EXPECT_EQ(chain[1].entry.name, "a");
-    EXPECT_EQ(chain[2].path.text(), "a/file");
+  const auto found = table_.lent().take_resting_on(rule_hash("a"));
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_NE(found[0].view, found[1].view);
+  for (const LentEntry& lent : found) {
+    EXPECT_EQ(lent.path.text(), "a");
+    EXPECT_EQ(lent.entry.name, "a");
+    EXPECT_EQ(lent.lent, Access::kRead);
   }
-  EXPECT_EQ(table_.lent().lent_along(*StorePath::parse("a/file/below"))[0].size(), 3U);
-  EXPECT_EQ(table_.lent().lent_along(*StorePath::parse("elsewhere"))[0].size(), 1U);  // the door
+  EXPECT_EQ(resting_on("a"), "");  // no more
+  EXPECT_EQ(resting_on("a/file"), "");
+}
+
+TEST_F(NodeTableTest, WhatRestsOnARuleAboveTheViewIsItsDoor) {
+  const Loan read = loan(Access::kRead);
+  shared(below(first_, "a"), "file", 1, &read);
+  EXPECT_EQ(resting_on(""), lent_as("", Access::kRead) + "; ");
+}
+
+TEST_F(NodeTableTest, AFolderThatLeadsToARuleRestsOnIt) {
+  const Loan passage = loan(Access::kPassage, "a/b/file");
+  door("first", &passage);
+  const NodeId b = below(below(first_, "a", &passage), "b", &passage);
+  const Loan read = loan(Access::kRead, "a/b/file");
+  shared(b, "file", 1, &read);
+  const Loan other = loan(Access::kPassage, "a/b/other");
+  below(first_, "a", &other);  // later, it was another rule that led there
+  EXPECT_EQ(resting_on("a/b/file"), lent_as("", Access::kPassage) + "; " +
+                                        lent_as("a/b", Access::kPassage) + "; " +
+                                        lent_as("a/b/file", Access::kRead) + "; ");
+  EXPECT_EQ(resting_on("a/b/other"), lent_as("a", Access::kPassage) + "; ");
+}
+
+TEST_F(NodeTableTest, WhatIsDecidedAnewRestsOnTheNewRule) {
+  const Loan by_file = loan(Access::kRead, "a");
+  shared(first_, "a", 1, &by_file);
+  ASSERT_EQ(resting_on("a"), lent_as("a", Access::kRead) + "; ");
+  table_.lent().rest_on({first_, "a"}, loan(Access::kRead), 1h);
+  EXPECT_EQ(resting_on("a"), "");
+  EXPECT_EQ(resting_on(""), lent_as("", Access::kRead) + "; ");
 }
 
 /// An entry by which a node is reached, as far as take_back() needs to know it.
@@ -339,7 +381,7 @@ LentEntry leading_to(NodeId node) {
 }
 
 TEST_F(NodeTableTest, WhatIsLentBelowAnEntryComesFoldersFirst) {
-  const Loan read = loan(Access::kRead, 1);
+  const Loan read = loan(Access::kRead, "a");
   const NodeId a = below(first_, "a", &read);
   const NodeId b = below(a, "b", &read);
   shared(b, "file", 1, &read);
@@ -352,13 +394,13 @@ TEST_F(NodeTableTest, WhatIsLentBelowAnEntryComesFoldersFirst) {
 }
 
 TEST_F(NodeTableTest, WhatWasTakenBackIsNotLentAnyMoreAndMayBeLentAnew) {
-  const Loan read = loan(Access::kRead, 1);
+  const Loan read = loan(Access::kRead, "a");
   const NodeId a = below(first_, "a", &read);
   shared(below(a, "b", &read), "file", 1, &read);
   EXPECT_EQ(lent("first").size(), 3U);
-  const auto chains = table_.lent().lent_along(*StorePath::parse("a"));
-  ASSERT_EQ(chains.size(), 1U);
-  EXPECT_EQ(table_.lent().take_back(chains[0].back()).size(), 2U);
+  const auto resting = table_.lent().take_resting_on(rule_hash("a"));
+  ASSERT_EQ(resting.size(), 1U);
+  EXPECT_EQ(table_.lent().take_back(resting[0]).size(), 2U);
   EXPECT_TRUE(lent("first").empty());
   EXPECT_EQ(table_.find(a)->lent, Access::kClosed);
   const Loan passage = loan(Access::kPassage);
@@ -367,7 +409,7 @@ TEST_F(NodeTableTest, WhatWasTakenBackIsNotLentAnyMoreAndMayBeLentAnew) {
 }
 
 TEST_F(NodeTableTest, WhatIsDecidedWorseThanItWasLentIsNotLentUntilThatIsTakenBack) {
-  const Loan read = loan(Access::kRead, 1);
+  const Loan read = loan(Access::kRead, "a");
   const Loan passage = loan(Access::kPassage);
   const NodeId a = below(first_, "a", &read);
   EXPECT_EQ(table_.find(a)->lent, Access::kRead);
@@ -381,9 +423,9 @@ TEST_F(NodeTableTest, WhatIsLentBelowAFormerFolderIsFoundThoughItsNameLeadsElsew
   elsewhere->root = *StorePath::parse("elsewhere");
   shared(first_, "a", 1, &read);
   ASSERT_NE(table_.remember_view(by_session_, "first", elsewhere, &read)->node, first_);
-  for (const auto& chain : table_.lent().lent_along(*StorePath::parse("a"))) {
-    if (chain[0].view->root.is_root() && chain[0].leads_to == first_) {
-      EXPECT_EQ(table_.lent().take_back(chain[0]).size(), 1U);
+  for (const LentEntry& door : table_.lent().take_resting_on(rule_hash(""))) {
+    if (door.view->root.is_root() && door.leads_to == first_) {
+      EXPECT_EQ(table_.lent().take_back(door).size(), 1U);
       return;
     }
   }
@@ -393,7 +435,7 @@ TEST_F(NodeTableTest, WhatIsLentBelowAFormerFolderIsFoundThoughItsNameLeadsElsew
 TEST_F(NodeTableTest, OfAllThatIsLentDoorsAreOnlyThoseThatAre) {
   EXPECT_TRUE(table_.lent().all_lent().empty());
   const Loan read = loan(Access::kRead);
-  const Loan file = loan(Access::kRead, std::string("a/file").size());
+  const Loan file = loan(Access::kRead, "a/file");
   shared(below(first_, "a"), "file", 1, &file);  // by a rule on the file: neither door nor folder
   door("second", &read);
   const auto found = table_.lent().all_lent();
@@ -414,7 +456,7 @@ TEST_F(NodeTableTest, OfTheViewsOfUrisOnlyWhatLedToAFileIsKnown) {
   const NodeId files = folder(root, "files");
   folder(root, "made-up");
   EXPECT_FALSE(table_.lent().leads_to_uri(by_session_, "md5"));
-  const Loan read = loan(Access::kRead, std::string("files/a").size());
+  const Loan read = loan(Access::kRead, "files/a");
   const NodeId file = shared(files, "a", 1, &read);
   EXPECT_TRUE(table_.lent().leads_to_uri(by_session_, "md5"));
   EXPECT_TRUE(table_.lent().leads_to_uri(root, "files"));
@@ -462,7 +504,7 @@ TEST_F(NodeTableTest, WhatNobodyCouldBeLentAnyMoreIsNotListed) {
   const Loan read{{Access::kRead, {}, 0}, table.lent().mark()};
   EXPECT_TRUE(table.remember(door, "a", file(1), FileNode::kShared, &read)->lent);
   const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (!table.lent().lent_in(*view_of("x")).empty()) {
+  while (!table.lent().lent_in_views_of(TokenHash::of("x")).empty()) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
   }
 }
@@ -652,7 +694,8 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
         const std::array accesses{Access::kClosed, Access::kPassage, Access::kRead};
         const Access access = accesses[below_n(accesses.size())];
         const std::size_t rule = below_n(6);
-        const Loan loan{{access, {}, rule}, table.lent().mark()};
+        Loan loan{{access, {}, rule}, table.lent().mark()};
+        loan.decision.rule = rule + 1;
         const auto got = table.remember(parent, name, is_file ? file(id) : folder(),
                                         share ? FileNode::kShared : FileNode::kOfVersion,
                                         access == Access::kClosed ? nullptr : &loan);
@@ -688,7 +731,7 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
       }
       std::map<std::pair<NodeId, std::string>, Access> have;
       for (const char* token : {"A", "B", "C"}) {
-        for (const LentEntry& entry : table.lent().lent_in(*view_of(token))) {
+        for (const LentEntry& entry : table.lent().lent_in_views_of(TokenHash::of(token))) {
           Access& most = have[{entry.entry.parent, entry.entry.name}];
           most = std::max(most, entry.lent);
         }
@@ -710,34 +753,26 @@ TEST_F(NodeTableTest, DoesWhatANaiveModelDoesWhateverTheOrder) {
 }
 
 TEST_F(NodeTableTest, AViewMayBeginDeepInTheStore) {
-  const Loan door_loan = loan(Access::kPassage);
+  const Loan door_loan = loan(Access::kPassage, "a/b/c");
   const NodeId root =
       table_.remember_view(by_session_, "link", link_view("link", "a/b"), &door_loan)->node;
-  const Loan by_folder = loan(Access::kRead, std::string("a/b/c").size());
+  const Loan by_folder = loan(Access::kRead, "a/b/c");
   const NodeId folder = below(root, "c", &by_folder);
   shared(folder, "f", 7, &by_folder);
   EXPECT_EQ(table_.find(root)->path.text(), "a/b");
   EXPECT_EQ(table_.find(folder)->path.text(), "a/b/c");
 
-  const auto along = [&](const char* path) {
-    std::string text;
-    for (const auto& chain :
-         table_.lent().lent_along(StorePath::parse(StorePath::spelling_of(path)).value())) {
-      for (const LentEntry& lent : chain) {
-        text += fmt::format("{}:{} ", lent.path.text(), static_cast<int>(lent.lent));
-      }
-    }
-    return text;
-  };
-  EXPECT_EQ(along("a/b/c/f"), "a/b:2 a/b/c:3 a/b/c/f:3 ");
-  EXPECT_EQ(along("a/b/c"), "a/b:2 a/b/c:3 ");
-  for (const char* above : {"a/b", "a", ""}) EXPECT_EQ(along(above), "a/b:2 ") << above;
-  for (const char* beside : {"a/c", "x", "a/bc"}) EXPECT_EQ(along(beside), "") << beside;
+  EXPECT_EQ(lent("link"),
+            (std::set{lent_as("a/b", Access::kPassage), lent_as("a/b/c", Access::kRead),
+                      lent_as("a/b/c/f", Access::kRead)}));
+  EXPECT_EQ(resting_on("a/b/c"),
+            lent_as("a/b", Access::kPassage) + "; " + lent_as("a/b/c", Access::kRead) + "; ");
+  EXPECT_EQ(resting_on("a/b/c/f"), "");
 
   // A rule above the door: whoever recalls it must find the door.
-  const Loan by_top = loan(Access::kRead, 1);
+  const Loan by_top = loan(Access::kRead, "a");
   below(root, "c", &by_top);
-  EXPECT_EQ(along("a"), "a/b:3 ");
+  EXPECT_EQ(resting_on("a"), lent_as("a/b", Access::kRead) + "; ");
 }
 
 TEST_F(NodeTableTest, ADoorOfOtherProcessesIsAnotherView) {

@@ -389,7 +389,7 @@ TEST_F(LendingTreeTest, AttributesOfAFolderAreNotLentOnceItIsDecidedWorseThanItW
   EXPECT_EQ(walk({"by-session", kToken, "a"})->lent_for.count(), 0);
   Losses losses;
   losses.paths.push_back(*StorePath::parse("a"));
-  EXPECT_FALSE(tree_->withdrawal().of(losses).empty());
+  EXPECT_FALSE(tree_->withdrawal().of(losses)->empty());
   EXPECT_GT(walk({"by-session", kToken, "a"})->lent_for.count(), 0);
   EXPECT_GT(lent(folder).count(), 0);
 }
@@ -514,7 +514,8 @@ TEST_F(ReviewTest, WhatRestsOnARuleAboveSinceThenGoesWithThat) {
   Losses losses;
   losses.paths.push_back(*StorePath::parse("a"));
   Names names;
-  for (const KernelEntry& entry : tree_->withdrawal().of(losses)) names.push_back(entry.name);
+  const auto entries = tree_->withdrawal().of(losses);
+  for (const KernelEntry& entry : *entries) names.push_back(entry.name);
   EXPECT_EQ(names, (Names{"a", "b", "file"}));
 }
 

@@ -1,6 +1,8 @@
 #include "policy/decisions/identities/identities.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 #include <utility>
 
 #include "db/rows.h"
@@ -15,6 +17,7 @@ constexpr std::string_view kSession =
 constexpr std::string_view kLink =
     "SELECT principal, path, expires, address, uses FROM links WHERE id = ?1";
 constexpr std::string_view kParents = "SELECT parent, expires FROM members WHERE member = ?1";
+constexpr std::string_view kChildren = "SELECT member FROM members WHERE parent = ?1";
 
 /// Adds a principal that is not there yet. `via`: none for a seed.
 void add(Holdings& found, std::string principal, std::optional<std::size_t> via, bool live,
@@ -30,10 +33,11 @@ Identities::Identities(DecisionDatabase& database, db::Preparer& prepare)
     : database_(database),
       session_(prepare(kSession)),
       link_(prepare(kLink)),
-      parents_(prepare(kParents)) {}
+      parents_(prepare(kParents)),
+      children_(prepare(kChildren)) {}
 
 std::vector<std::string_view> Identities::statements() {
-  return {kSession, kLink, kParents};
+  return {kSession, kLink, kParents, kChildren};
 }
 
 Result<std::optional<Explanation::Session>> Identities::session_by_source(
@@ -119,6 +123,24 @@ Result<Holdings> Identities::holdings(const Identity& identity, Timestamp now, E
   }
   add_seed(Principal::everyone());
   if (auto done = follow_memberships(found, now, expired); !done) return done.error();
+  return found;
+}
+
+Result<std::vector<Principal>> Identities::count_as(const Principal& principal) {
+  std::vector<Principal> found{principal};
+  std::set<std::string, std::less<>> known{principal.text()};
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const std::string parent = found[i].text();
+    db::Rows rows = children_.run(parent);
+    while (true) {
+      auto row = rows.next();
+      if (!row) return row.error();
+      if (!*row) break;
+      auto member = Principal::parse(rows.text(0));
+      if (!member) return database_.damaged(member.error().message);
+      if (known.insert(member->text()).second) found.push_back(std::move(*member));
+    }
+  }
   return found;
 }
 

@@ -32,6 +32,8 @@ class Identities {
   /// each principal found.
   Result<Holdings> holdings(const Identity& identity, Timestamp now, Expired expired,
                             Explanation* why = nullptr);
+  /// See Policy::count_as().
+  Result<std::vector<Principal>> count_as(const Principal& principal);
   /// The session of this id in the policy database, live or not.
   Result<std::optional<Explanation::Session>> find_session(const TokenHash& id);
   /// The link of this id, live or not.
@@ -58,6 +60,7 @@ class Identities {
   db::Statement session_;
   db::Statement link_;
   db::Statement parents_;
+  db::Statement children_;
 };
 
 }  // namespace grantfs

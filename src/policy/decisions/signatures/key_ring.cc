@@ -61,7 +61,8 @@ Result<std::optional<Signed>> KeyRing::judge(const Signature& signature) {
   }
   const Key& key = known->second;
   if (!signature.is_by(key.secret.view()) || !key.path.covers(claims.path)) return Answer();
-  return Answer(Signed{claims.path, first_end(claims.expires, key.retired)});
+  return Answer(
+      Signed{claims.path, first_end(claims.expires, key.retired), 0, rule_hash(key.path.text())});
 }
 
 Result<const KeyRing::Prefixes*> KeyRing::md5_prefixes() {
@@ -136,7 +137,9 @@ Result<std::optional<Signed>> KeyRing::judge(const Md5Mark& mark, std::string_vi
     least = std::min(least, *bytes);
     const Timestamp until = first_end(mark.expires.time, key.retired);
     if (found && found->path != *path) leads_to_one_place = false;
-    if (!found || found->until < until) found = Signed{std::move(*path), until};
+    if (!found || found->until < until) {
+      found = Signed{std::move(*path), until, 0, rule_hash(key.path.text())};
+    }
   }
   if (!leads_to_one_place) return Answer();
   if (found) found->uri_bytes = std::max<std::size_t>(least, 1) - 1;

@@ -9,6 +9,7 @@
 #include "db/preparer.h"
 #include "db/rows.h"
 #include "db/statement.h"
+#include "grantfs/decision.h"
 #include "grantfs/signature.h"
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"
@@ -27,6 +28,7 @@ struct Signed {
   /// Of an MD5, how many bytes of the URI, without its leading slash, were signed: all of them, or
   /// a folder's.
   std::size_t uri_bytes = 0;
+  RuleHash key{};  ///< of the path that the key may sign for
 };
 
 /// The signing keys of one connection, kept from one commit to the next. One thread at a time.

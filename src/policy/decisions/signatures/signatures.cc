@@ -19,6 +19,7 @@ std::optional<std::string> address_of(const Md5Bearer& bearer) {
 Decision leads_to(Signed made) {
   Decision decision{Access::kRead, made.until, made.uri_bytes};
   decision.file = std::move(made.path);
+  decision.rule = made.key;
   return decision;
 }
 
@@ -38,6 +39,7 @@ Result<Decision> Signatures::decide(const SignatureBearer& bearer, const StorePa
   } else if (path == claims.path.parent()) {
     decision.access = Access::kPassage;
   }
+  if (decision.access != Access::kNone) decision.rule = (*made)->key;
   return decision;
 }
 

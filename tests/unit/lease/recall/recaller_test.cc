@@ -239,6 +239,65 @@ TEST_F(RecallerTest, AMembershipThatEndsTakesWhatCameByIt) {
   EXPECT_EQ(kernel_->told(), FakeKernel::Told(lent.begin() + 1, lent.end()));
 }
 
+TEST_F(RecallerTest, AGroupThatLeavesAGroupTakesWhatItsMembersHadByIt) {
+  sql("DELETE FROM grants WHERE principal = 'user:alice'");
+  sql("INSERT INTO grants (principal, path) VALUES ('group:outer', 'a/b')");
+  sql("INSERT INTO members (member, parent) VALUES ('user:alice', 'group:inner')");
+  sql("INSERT INTO members (member, parent) VALUES ('group:inner', 'group:outer')");
+  start();
+  const auto lent = walk(kAlice, {"a", "b", "file"});
+  sql("DELETE FROM members WHERE member = 'group:inner'");
+  catch_up();
+  EXPECT_EQ(kernel_->told(), FakeKernel::Told(lent.begin() + 1, lent.end()));
+}
+
+TEST_F(RecallerTest, ASessionThatIsAnotherPrincipalsIsForgottenThoughThatOneMayReadAsMuch) {
+  sql("INSERT INTO grants (principal, path) VALUES ('user:carol', 'a'), ('user:carol', 'c')");
+  start();
+  const auto lent = walk(kAlice, {"a", "b", "file"});
+  sql("UPDATE sessions SET principal = 'user:carol' WHERE principal = 'user:alice'");
+  catch_up();
+  EXPECT_EQ(kernel_->told(), lent);
+}
+
+TEST_F(RecallerTest, WhoeverASessionIsNowLosesWhatHeLoses) {
+  sql("INSERT INTO grants (principal, path) VALUES ('group:g', 'a')");
+  sql("INSERT INTO members (member, parent) VALUES ('user:carol', 'group:g')");
+  start();
+  walk(kAlice, {"a", "b", "file"});
+  sql("UPDATE sessions SET principal = 'user:carol' WHERE principal = 'user:alice'");
+  const auto lent = walk(kAlice, {"a", "b", "file"});
+  catch_up();
+  walk(kAlice, {"a", "b", "file"});
+  const auto before = kernel_->told().size();
+  sql("DELETE FROM members");
+  catch_up();
+  const auto told = kernel_->told();
+  ASSERT_EQ(told.size(), before + lent.size());
+  EXPECT_TRUE(std::equal(lent.begin(), lent.end(), told.end() - std::ssize(lent)));
+}
+
+TEST_F(RecallerTest, ALossThatTouchesMoreThanCanBeDecidedSoonForgetsEverything) {
+  start(true, {.most_touched = 2});
+  walk(kAlice, {"a", "b", "file"});
+  walk(kBob, {"a", "b", "file"});
+  sql("DELETE FROM grants WHERE principal = 'user:bob'");  // his door and his folder
+  sql("DELETE FROM sessions WHERE principal = 'user:alice'");
+  catch_up();
+  EXPECT_EQ(kernel_->everything(), 1);
+  EXPECT_EQ(
+      recaller_->counters().everything.at(static_cast<std::size_t>(RecallOfEverything::kTooMuch)),
+      1U);
+}
+
+TEST_F(RecallerTest, WhereTheKernelCannotForgetEverythingALossIsDecidedHoweverMuchItTouches) {
+  start(false, {.most_touched = 1});
+  const auto lent = walk(kAlice, {"a", "b", "file"});
+  sql("DELETE FROM sessions WHERE principal = 'user:alice'");
+  catch_up();
+  EXPECT_EQ(kernel_->told(), lent);
+}
+
 TEST_F(RecallerTest, AnotherViewIsNotTouched) {
   start();
   const auto alice = walk(kAlice, {"a", "b", "file"});

@@ -1,61 +1,64 @@
 #include "policy/decisions/decision_memory.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <utility>
 
+#include "base/keyed_hash.h"
 #include "values/expiry.h"
 
 namespace grantfs {
 
-std::string DecisionMemory::name_of(const Identity& identity) {
-  const auto at = [](const std::optional<Address>& from) {
-    return from ? '@' + from->text() : std::string();
+DecisionMemory::Name DecisionMemory::name_of(const Identity& identity) {
+  using Kind = Name::Kind;
+  const auto text_of = [](const std::optional<Address>& from) {
+    return from ? from->text() : std::string();
   };
   if (const auto* bearer = std::get_if<SessionBearer>(&identity)) {
-    return bearer->session.hex() + at(bearer->from);
+    return {Kind::kSession, bearer->session.hex(), text_of(bearer->from)};
   }
   if (const auto* bearer = std::get_if<LinkBearer>(&identity)) {
-    return "link:" + bearer->link.hex() + at(bearer->from);
+    return {Kind::kLink, bearer->link.hex(), text_of(bearer->from)};
   }
   if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
-    return "signature:" + bearer->signature.id().hex() + at(bearer->from);
+    return {Kind::kSignature, bearer->signature.id().hex(), text_of(bearer->from)};
   }
-  if (const auto* named = std::get_if<Named>(&identity)) return named->principal.text();
-  return std::holds_alternative<Anyone>(identity) ? "public" : std::string();
+  if (const auto* named = std::get_if<Named>(&identity)) {
+    return {Kind::kPrincipal, named->principal.text()};
+  }
+  if (std::holds_alternative<Anyone>(identity)) return {Kind::kPrincipal, "public"};
+  return {};
 }
 
-std::string DecisionMemory::key_of(const std::string& who, std::string_view path) {
-  return fmt::format("{}/{}", who, path);
+std::size_t DecisionMemory::Hash::hash(std::string_view id, std::string_view path) {
+  constexpr std::size_t kGoldenRatio = 0x9e3779b97f4a7c15;
+  return keyed_hash(path) ^ (keyed_hash(id) * kGoldenRatio);
 }
 
-const Decision* DecisionMemory::decision(const std::string& who, const StorePath& path,
+const Decision* DecisionMemory::decision(const Name& who, const StorePath& path,
                                          Timestamp now) const {
-  std::string key = key_of(who, path.text());
-  if (const Decision* known = find(decisions_, key, now)) return known;
-  const std::size_t root = key_of(who, "").size();
-  while (key.size() > root) {
-    key.resize(std::max(key.rfind('/'), root));
-    const Decision* known = find(decisions_, key, now);
+  std::string_view at = path.text();
+  if (const Decision* known = find(decisions_, Question(who, at), now)) return known;
+  while (!at.empty()) {
+    const std::size_t slash = at.rfind('/');
+    at = at.substr(0, slash == std::string_view::npos ? 0 : slash);
+    const Decision* known = find(decisions_, Question(who, at), now);
     if (known != nullptr && known->access == Access::kRead) return known;
   }
   return nullptr;
 }
 
-const Holdings* DecisionMemory::holdings(const std::string& who, Timestamp now) const {
-  return find(holdings_, who, now);
+const Holdings* DecisionMemory::holdings(const Name& who, Timestamp now) const {
+  return find(holdings_, Question(who, {}), now);
 }
 
-void DecisionMemory::keep(const std::string& who, const Holdings& holdings, Timestamp now) {
+void DecisionMemory::keep(const Name& who, const Holdings& holdings, Timestamp now) {
   Expiry until;
   for (const Holding& holding : holdings) until = earlier(until, holding.until);
-  insert(holdings_, who, {holdings, now, until});
+  insert(holdings_, Question(who, {}), {holdings, now, until});
 }
 
-void DecisionMemory::keep(const std::string& who, const StorePath& path, const Decision& decision,
+void DecisionMemory::keep(const Name& who, std::string_view path, const Decision& decision,
                           Timestamp now) {
-  insert(decisions_, key_of(who, path.text()), {decision, now, decision.until});
+  insert(decisions_, Question(who, path), {decision, now, decision.until});
 }
 
 void DecisionMemory::clear() {
@@ -64,17 +67,22 @@ void DecisionMemory::clear() {
 }
 
 template <class T>
-const T* DecisionMemory::find(const Table<T>& table, const std::string& key, Timestamp now) {
-  const auto known = table.find(key);
+const T* DecisionMemory::find(const Table<T>& table, const Question& question, Timestamp now) {
+  const auto known = table.find(question);
   if (known == table.end()) return nullptr;
   const At<T>& at = known->second;
   return at.since <= now && is_live(at.until, now) ? &at.value : nullptr;
 }
 
 template <class T>
-void DecisionMemory::insert(Table<T>& table, const std::string& key, At<T> value) {
+void DecisionMemory::insert(Table<T>& table, const Question& question, At<T> value) {
   if (table.size() >= kMostKept) table.clear();
-  table.insert_or_assign(key, std::move(value));
+  const auto known = table.find(question);
+  if (known != table.end()) {
+    known->second = std::move(value);
+  } else {
+    table.emplace(Key(question), std::move(value));
+  }
 }
 
 }  // namespace grantfs

@@ -20,19 +20,28 @@ class DecisionMemory {
   /// The most answers of each kind. One more answer empties the memory of that kind.
   static constexpr std::size_t kMostKept = 8192;
 
-  /// The name under which answers about an identity are kept; empty: they are not kept. Only
-  /// identities that the database alone decides about have one: a system user's groups are the
-  /// system's.
-  static std::string name_of(const Identity& identity);
+  /// The name under which answers about an identity are kept. Valid as long as the identity is.
+  struct Name {
+    enum class Kind : char { kNone, kSession, kLink, kSignature, kPrincipal };
+    Kind kind = Kind::kNone;  ///< kNone: they are not kept
+    std::string_view id{};
+    std::string from{};  ///< the address that it comes from; empty: not known
+    friend bool operator==(const Name&, const Name&) = default;
+    explicit operator bool() const { return kind != Kind::kNone; }
+  };
+  /// Only identities that the database alone decides about have a name: a system user's groups are
+  /// the system's. Allocates nothing where no address is known.
+  static Name name_of(const Identity& identity);
 
-  /// The answer that counts at `now`, by the name of the identity; null if there is none.
-  const Holdings* holdings(const std::string& who, Timestamp now) const;
+  /// The answer that counts at `now`; null if there is none. Allocates nothing, like the next.
+  const Holdings* holdings(const Name& who, Timestamp now) const;
   /// The decision on a path that counts at `now`. An identity that may read a folder may read all
   /// that is in it, by the same rule.
-  const Decision* decision(const std::string& who, const StorePath& path, Timestamp now) const;
+  const Decision* decision(const Name& who, const StorePath& path, Timestamp now) const;
 
-  void keep(const std::string& who, const Holdings& holdings, Timestamp now);
-  void keep(const std::string& who, const StorePath& path, const Decision& decision, Timestamp now);
+  void keep(const Name& who, const Holdings& holdings, Timestamp now);
+  /// Keeps a decision on the path of this text. With kRead it is one on everything below, too.
+  void keep(const Name& who, std::string_view path, const Decision& decision, Timestamp now);
 
   void clear();
 
@@ -43,15 +52,46 @@ class DecisionMemory {
     Timestamp since;
     Expiry until;
   };
-  template <class T>
-  using Table = std::unordered_map<std::string, At<T>>;
+  /// What an answer is about.
+  struct Question {
+    Question(const Name& who, std::string_view about)
+        : kind(who.kind), id(who.id), from(who.from), path(about) {}
 
-  /// The key of a decision: the identity's name and the path.
-  static std::string key_of(const std::string& who, std::string_view path);
+    Name::Kind kind;
+    std::string_view id;
+    std::string_view from;
+    std::string_view path;
+  };
+  struct Key {
+    explicit Key(const Question& question)
+        : kind(question.kind), id(question.id), from(question.from), path(question.path) {}
+
+    Name::Kind kind;
+    std::string id;
+    std::string from;
+    std::string path;
+  };
+  /// Of keys and of questions, so that no key is made to find one.
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(const Question& about) const { return hash(about.id, about.path); }
+    std::size_t operator()(const Key& about) const { return hash(about.id, about.path); }
+    static std::size_t hash(std::string_view id, std::string_view path);
+  };
+  struct Equal {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return a.kind == b.kind && a.id == b.id && a.from == b.from && a.path == b.path;
+    }
+  };
   template <class T>
-  static const T* find(const Table<T>& table, const std::string& key, Timestamp now);
+  using Table = std::unordered_map<Key, At<T>, Hash, Equal>;
+
   template <class T>
-  static void insert(Table<T>& table, const std::string& key, At<T> value);
+  static const T* find(const Table<T>& table, const Question& question, Timestamp now);
+  template <class T>
+  static void insert(Table<T>& table, const Question& question, At<T> value);
 
   Table<Holdings> holdings_;
   Table<Decision> decisions_;

@@ -34,14 +34,14 @@ Result<DecisionDatabase::Snapshot> Reader::snapshot(int patience) {
   return held;
 }
 
-std::string Reader::memory_name(const Identity& identity) const {
+DecisionMemory::Name Reader::memory_name(const Identity& identity) const {
   if (database_->source() != nullptr) return {};  // no decision of a source outlives the request
   return DecisionMemory::name_of(identity);
 }
 
 Result<Holdings> Reader::holdings(const Identity& identity, Timestamp now) {
-  const std::string name = memory_name(identity);
-  if (name.empty()) return identities_.holdings(identity, now, Identities::Expired::kIgnore);
+  const DecisionMemory::Name name = memory_name(identity);
+  if (!name) return identities_.holdings(identity, now, Identities::Expired::kIgnore);
   if (const Holdings* known = memory_.holdings(name, now)) return *known;
   auto found = identities_.holdings(identity, now, Identities::Expired::kIgnore);
   if (found && !found->empty()) memory_.keep(name, *found, now);
@@ -49,8 +49,8 @@ Result<Holdings> Reader::holdings(const Identity& identity, Timestamp now) {
 }
 
 Result<Decision> Reader::decide(const Identity& identity, const StorePath& path) {
-  const std::string name = memory_name(identity);
-  if (!name.empty() && database_->is_unchanged()) {
+  const DecisionMemory::Name name = memory_name(identity);
+  if (name && database_->is_unchanged()) {
     if (const Decision* known = memory_.decision(name, path, database_->now())) return *known;
   }
   auto held = snapshot();
@@ -58,9 +58,16 @@ Result<Decision> Reader::decide(const Identity& identity, const StorePath& path)
   return decide_at(identity, path, database_->now());
 }
 
+std::string_view Reader::known_at(const StorePath& path, const Decision& decision,
+                                  std::size_t least) {
+  const std::string_view text = path.text();
+  if (decision.access != Access::kRead) return text;
+  return text.substr(0, std::max(decision.rule_path_bytes, least));
+}
+
 Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& path, Timestamp now) {
-  const std::string name = memory_name(identity);
-  if (!name.empty()) {
+  const DecisionMemory::Name name = memory_name(identity);
+  if (name) {
     if (const Decision* known = memory_.decision(name, path, now)) return *known;
   }
   if (const auto* bearer = std::get_if<Md5Bearer>(&identity)) {
@@ -68,8 +75,8 @@ Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& pa
   }
   if (const auto* bearer = std::get_if<SignatureBearer>(&identity)) {
     auto decision = signatures_.decide(*bearer, path, now);
-    if (decision && decision->access != Access::kClosed && !name.empty()) {
-      memory_.keep(name, path, *decision, now);
+    if (decision && decision->access != Access::kClosed && name) {
+      memory_.keep(name, known_at(path, *decision), *decision, now);
     }
     return decision;
   }
@@ -86,8 +93,9 @@ Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& pa
   auto decision =
       link ? rules_.decide_by_link(*link, *who, path, now) : rules_.decide(*who, path, now);
   // Names that are not there can be made up without end.
-  if (decision && !name.empty() && decision->access != Access::kNone) {
-    memory_.keep(name, path, *decision, now);
+  if (decision && name && decision->access != Access::kNone) {
+    const std::size_t least = link ? link->path.text().size() : 0;
+    memory_.keep(name, known_at(path, *decision, least), *decision, now);
   }
   return decision;
 }

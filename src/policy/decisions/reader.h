@@ -57,8 +57,12 @@ class Reader {
   Result<Decision> decide_at(const Identity& identity, const StorePath& path, Timestamp now);
   /// All principals that the identity counts as at `now`, remembered or found now.
   Result<Holdings> holdings(const Identity& identity, Timestamp now);
-  /// The name under which answers about the identity are remembered; empty: they are not.
-  std::string memory_name(const Identity& identity) const;
+  /// The name under which answers about the identity are remembered, if they are.
+  DecisionMemory::Name memory_name(const Identity& identity) const;
+  /// The path under which a decision on `path` is remembered: as high as it counts. A rule counts
+  /// from its path on, but for a bearer who may see no more than a path of `least` bytes.
+  static std::string_view known_at(const StorePath& path, const Decision& decision,
+                                   std::size_t least = 0);
 
   std::unique_ptr<DecisionDatabase> database_;  // before what has statements, which must go first
   DecisionMemory memory_;

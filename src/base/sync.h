@@ -1,10 +1,30 @@
 #pragma once
 
+#include <pthread.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <utility>
 
 namespace grantfs {
+
+/// A mutex for what is done in less time than a thread takes to fall asleep and wake up: whoever
+/// has to wait tries for a moment first (PTHREAD_MUTEX_ADAPTIVE_NP). No condition variable goes
+/// with it.
+class BriefMutex {
+ public:
+  BriefMutex() = default;
+  ~BriefMutex() { ::pthread_mutex_destroy(&mutex_); }
+  BriefMutex(const BriefMutex&) = delete;
+  BriefMutex& operator=(const BriefMutex&) = delete;
+
+  void lock() { ::pthread_mutex_lock(&mutex_); }
+  bool try_lock() { return ::pthread_mutex_trylock(&mutex_) == 0; }
+  void unlock() { ::pthread_mutex_unlock(&mutex_); }
+
+ private:
+  pthread_mutex_t mutex_ = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
+};
 
 /// A mutex that whoever has much to do under it can hand on: an unlock() and a lock() in turn would
 /// have it back before those who wait have woken up.
@@ -24,8 +44,8 @@ class YieldingMutex {
   }
 
  private:
-  std::mutex mutex_;
-  std::mutex next_;  ///< held by the one who gets it next
+  BriefMutex mutex_;
+  BriefMutex next_;  ///< held by the one who gets it next
 };
 
 /// Data that can be reached only through its lock:

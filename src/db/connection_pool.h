@@ -142,7 +142,7 @@ class ConnectionPool {
     return {};
   }
 
-  Sync<State> state_;
+  Sync<State, BriefMutex> state_;
 };
 
 }  // namespace grantfs::db

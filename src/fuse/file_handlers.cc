@@ -134,10 +134,10 @@ void read_patiently(HandlerContext& context, fuse_req_t request, fuse_ino_t node
     }
     file = std::move(*opened);
   }
-  std::vector<char> buffer(size);
+  const auto buffer = std::make_unique_for_overwrite<char[]>(size);
   std::size_t have = 0;
   while (have < size) {
-    const ssize_t got = ::pread(file->fd.get(), buffer.data() + have, size - have,
+    const ssize_t got = ::pread(file->fd.get(), buffer.get() + have, size - have,
                                 offset + static_cast<off_t>(have));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
@@ -148,20 +148,20 @@ void read_patiently(HandlerContext& context, fuse_req_t request, fuse_ino_t node
     have += static_cast<std::size_t>(got);
   }
   note_answer(context, Waiting::kAllowed);
-  fuse_reply_buf(request, buffer.data(), have);
+  fuse_reply_buf(request, buffer.get(), have);
 }
 
 /// Reads bytes that are in memory and replies. False, without a reply, if some of them are not.
 bool read_at_once(fuse_req_t request, const OpenedFile& file, std::size_t size, off_t offset) {
-  std::vector<char> buffer(size);
-  const iovec into{buffer.data(), buffer.size()};
+  const auto buffer = std::make_unique_for_overwrite<char[]>(size);
+  const iovec into{buffer.get(), size};
   const ssize_t got = ::preadv2(file.fd.get(), &into, 1, offset, RWF_NOWAIT);
   if (got < 0) return false;
   if (static_cast<std::size_t>(got) < size) {
     struct stat status = {};
     if (::fstat(file.fd.get(), &status) != 0 || offset + got < status.st_size) return false;
   }
-  fuse_reply_buf(request, buffer.data(), static_cast<std::size_t>(got));
+  fuse_reply_buf(request, buffer.get(), static_cast<std::size_t>(got));
   return true;
 }
 

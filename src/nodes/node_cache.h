@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <list>
 #include <memory>
 #include <unordered_map>
@@ -56,18 +57,37 @@ class NodeCache {
   /// Keeps `made`, unless another thread was quicker, and returns the one that is kept. The one
   /// used longest ago makes room.
   std::shared_ptr<T> keep(NodeId node, std::shared_ptr<T> made) {
-    Item gone;  // declared first: what makes room goes last, outside the lock
+    return keep_made(node, [&made] { return std::move(made); });
+  }
+
+  /// The same, of what `make()` returns, which is called only if the node has none yet. It is
+  /// called under the lock.
+  template <class Make>
+  std::shared_ptr<T> keep_made(NodeId node, Make make) {
+    std::shared_ptr<T> gone;  // declared first: what makes room goes last, outside the lock
     auto kept = kept_.lock();
     const auto found = kept->by_node.find(node);
-    if (found != kept->by_node.end()) return found->second->second;
-    if (kept->by_node.size() >= most_) {
-      gone = std::move(kept->newest_first.back());
-      kept->by_node.erase(gone.first);
-      kept->newest_first.pop_back();
+    if (found != kept->by_node.end()) {
+      kept->newest_first.splice(kept->newest_first.begin(), kept->newest_first, found->second);
+      return found->second->second;
     }
-    kept->newest_first.emplace_front(node, std::move(made));
-    kept->by_node.emplace(node, kept->newest_first.begin());
-    return kept->newest_first.front().second;
+    std::shared_ptr<T> made = make();
+    if (kept->by_node.size() < most_) {
+      std::list<Item> newest;  // what can fail comes first
+      newest.emplace_front(node, made);
+      kept->by_node.emplace(node, newest.begin());
+      kept->newest_first.splice(kept->newest_first.begin(), newest);
+      return made;
+    }
+    // The place of the one that goes is used again.
+    const auto oldest = std::prev(kept->newest_first.end());
+    auto place = kept->by_node.extract(oldest->first);
+    place.key() = node;
+    kept->by_node.insert(std::move(place));
+    kept->newest_first.splice(kept->newest_first.begin(), kept->newest_first, oldest);
+    oldest->first = node;
+    gone = std::exchange(oldest->second, made);
+    return made;
   }
 
   void drop(NodeId node) {
@@ -94,7 +114,7 @@ class NodeCache {
   };
 
   const std::size_t most_;
-  Sync<Kept> kept_;
+  Sync<Kept, BriefMutex> kept_;
 };
 
 }  // namespace grantfs

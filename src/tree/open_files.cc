@@ -18,8 +18,9 @@ OpenFiles::OpenFiles(const Store& store, NodeTable& nodes, Refusals& refusals, s
 void OpenFiles::keep_at_hand(NodeId node, Located located, bool reads_by_node) {
   if (!reads_by_node) {
     recent_.keep(node, std::move(located));
-  } else if (pinned_.find(node) == nullptr) {
-    pinned_.keep(node, std::make_shared<UniqueFd>(std::move(located.fd)));
+  } else {
+    (void)pinned_.keep_made(node,
+                            [&] { return std::make_shared<UniqueFd>(std::move(located.fd)); });
   }
 }
 

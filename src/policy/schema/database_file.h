@@ -70,7 +70,7 @@ class DatabaseWatch {
   const std::filesystem::path database_;
   const DirectoryMay others_;
   const UniqueFd events_;
-  Sync<State> state_;
+  Sync<State, BriefMutex> state_;
 };
 
 /// The database must have one name: what SQLite keeps beside it (-wal, -shm), and the daemons that

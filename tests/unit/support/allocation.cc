@@ -8,6 +8,7 @@
 namespace grantfs::test {
 
 thread_local long allocations_left = -1;
+thread_local long allocations_made = 0;
 
 namespace {
 
@@ -37,6 +38,7 @@ void* allocate(std::size_t size) {
     grantfs::test::allocations_left = -1;  // one fails, and what follows succeeds
     throw std::bad_alloc();
   }
+  ++grantfs::test::allocations_made;
   if (grantfs::test::allocations_left > 0) --grantfs::test::allocations_left;
   if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
   throw std::bad_alloc();

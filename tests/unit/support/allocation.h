@@ -10,6 +10,9 @@ namespace grantfs::test {
 /// follows succeeds.
 extern thread_local long allocations_left;
 
+/// How many allocations this thread has made.
+extern thread_local long allocations_made;
+
 /// While it lives, looks for a text in all memory that this thread gives back by operator delete.
 /// One at a time.
 class FreedMemory {

@@ -67,11 +67,13 @@ class Bench(unittest.TestCase):
     def test_what_was_measured_apart_is_held_to_its_floor(self):
         ways = {"control": {"ack_ms": {"p50": .5, "p99": 21}, "late_opens": 0}, "grantctl": {"late_opens": 1}}
         full = results() | {
-            "disturbed": {"lease": {"100": {"share": .85}}},
+            "disturbed": {"lease": {"100": {"share": .90}}},
             "recall": {"lease": {"idle": ways | {"sql": {"refused_ms": {"max": 50}}}, "loaded": ways}},
             "policy": {"decide_us": {"10000": 2.0, "10000000": 6.1}, "list_10_policy_us": {"10": 5.0, "100000": 10.0}},
             "memory": {"nodes": 999_999, "bytes_per_node": 1, "kept_megabytes": 20.5},
-            "forgetting": {"others_open_ms": {"p99": 19.0}, "kept_megabytes": 10.5}}
+            "forgetting": {"others_open_ms": {"p99": 19.0}, "kept_megabytes": 10.5},
+            "losses": {"10": {"own_grant_ms": {"p50": .3}}, "10000": {
+                "own_grant_ms": {"p50": 1.0}, "path_of_all_ms": {"p50": 49}, "others_open_meanwhile_ms": {"p99": 11}}}}
         judged = {each["name"]: each["passed"] for each in floors.judge(full)}
         expected = {
             "lease at 100 revocations a second, x undisturbed": True,
@@ -80,7 +82,9 @@ class Bench(unittest.TestCase):
             "a decision at 10 million grants, x 10 thousand": False, "a decision at 10 million grants": False,
             "10 names among 100,000, x among 10 (policy)": True, "10 names among 100,000, x among 10 (mount)": None,
             "heap of a node at a million": None, "heap after the kernel forgot, above the start": False,
-            "others' open while 800 sessions' names are forgotten, p99": True, "heap after shared names were forgotten, above the start": False}
+            "others' open while 800 sessions' names are forgotten, p99": True, "heap after shared names were forgotten, above the start": False,
+            "a session's own grant is taken away: 10,000 live sessions, x 10": False,
+            "a path that 10,000 live sessions see is taken away, p50": True, "others' open meanwhile, p99": False}
         self.assertEqual({name: judged[name] for name in expected}, expected)
 
     def test_the_table_tells_failures_and_what_was_not_there(self):

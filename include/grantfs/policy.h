@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -121,8 +122,9 @@ class Policy {
   Result<std::vector<Principal>> principals(const Identity& identity);
 
   /// Every principal that counts as this one by memberships, the principal itself first, expired
-  /// memberships included. The cost follows their number.
-  Result<std::vector<Principal>> count_as(const Principal& principal);
+  /// memberships included; if there are more than `most`, no more are looked for. The cost follows
+  /// their number.
+  Result<std::vector<Principal>> count_as(const Principal& principal, std::size_t most);
 
   /// What may the identity see in this folder? The cost follows the number of names returned.
   Result<Listing> list(const Identity& identity, const StorePath& folder);

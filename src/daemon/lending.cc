@@ -37,15 +37,15 @@ void Lending::set_store(const std::string& trouble) {
   tree_.lender().steady_files().pause(std::chrono::steady_clock::now() + lease_);
   recall_everything();
   tree_.lender().steady_files().clear();
-  tree_.rest();
+  tree_.trim();
 }
 
-void Lending::rest_if_idle() {
+void Lending::trim_if_idle() {
   constexpr std::chrono::seconds kRestEvery{10};
   const auto now = SteadyClock::now();
   if (now < rests_from_ || recaller_.anything_lent()) return;
   rests_from_ = now + kRestEvery;
-  tree_.rest();
+  tree_.trim();
 }
 
 void Lending::recall_everything() {

@@ -30,7 +30,7 @@ class Lending {
   void set_store(const std::string& trouble);
   /// Closes what is kept open in case it is asked for again, if nothing is lent, and gives back
   /// memory: every ten seconds at most, however often it is called.
-  void rest_if_idle();
+  void trim_if_idle();
 
  private:
   using SteadyClock = std::chrono::steady_clock;

@@ -66,7 +66,7 @@ void RecordKeeper::run(Lending& lending) {
       goes_on = wait();
       if (!goes_on) continue;
       keep(lending);
-      lending.rest_if_idle();
+      lending.trim_if_idle();
     } catch (const std::exception&) {
       continue;  // out of memory: the next look finds the step undone
     }

@@ -20,19 +20,19 @@ namespace grantfs {
 
 /// The POSIX session (setsid(2)) that the caller is in; none if the kernel does not say who calls.
 /// One system call. It never looks into /proc, which may wait for the caller's own execve(2).
-std::optional<pid_t> session_of(const Caller& caller);
+std::optional<pid_t> posix_session_of(const Caller& caller);
 
 /// A POSIX session whose processes stand for the bearer of a token, for as long as its leader
 /// lives. Thread-safe.
 class BoundProcess {
  public:
   /// `leader` is a pidfd (pidfd_open(2)) of the process `session`, which leads its POSIX session.
-  BoundProcess(pid_t session, UniqueFd leader, SessionBearer bearer);
+  BoundProcess(pid_t posix_session, UniqueFd leader, SessionBearer bearer);
   ~BoundProcess() = default;
   BoundProcess(const BoundProcess&) = delete;
   BoundProcess& operator=(const BoundProcess&) = delete;
 
-  pid_t session() const { return session_; }
+  pid_t posix_session() const { return posix_session_; }
   const SessionBearer& bearer() const { return bearer_; }
 
   /// Whether the caller is a process of the POSIX session now, and the session is still bound. Two
@@ -47,7 +47,7 @@ class BoundProcess {
   void end() { ended_ = true; }
 
  private:
-  const pid_t session_;
+  const pid_t posix_session_;
   const UniqueFd leader_;
   const SessionBearer bearer_;
   std::atomic<bool> ended_{false};
@@ -70,7 +70,7 @@ class BoundProcesses {
   std::shared_ptr<const BoundProcess> of(const Caller& caller);
 
   struct Binding {
-    pid_t session;
+    pid_t posix_session;
     TokenHash token;
   };
   /// The POSIX sessions that are bound now, by number.

@@ -294,8 +294,14 @@ void LentEntries::rest_on(const KernelEntry& entry, const Loan& loan, std::chron
 std::vector<NodeId> LentEntries::roots_of_views_for_servers() {
   std::vector<NodeId> roots;
   auto graph = graph_.lock();
-  for (const auto& [root, view] : graph->views) {
-    if (view.view->traits.may_be_lent) roots.push_back(graph->id_of(root));
+  Turns turns(graph);
+  // What becomes a view while others have the lock, was decided later.
+  for (Slot slot = 1; slot < graph->nodes.end(); ++slot) {
+    turns.next();
+    const GraphNode* const node = graph->nodes.find(slot);
+    if (node == nullptr || !node->is_view) continue;
+    const ViewTraits& traits = graph->view_at(slot)->traits;
+    if (traits.may_be_lent && !traits.is_of_uris) roots.push_back(node->id);
   }
   return roots;
 }

@@ -17,7 +17,7 @@ class Folders {
   Result<std::unique_ptr<OpenFolder>, Errno> open(NodeId node, const Caller& caller,
                                                   Waiting waiting);
   /// Closes descriptors of listings under way.
-  void rest() { streams_->clear(); }
+  void trim() { streams_->clear(); }
 
  private:
   class Decisions;

@@ -100,9 +100,9 @@ Result<std::unique_ptr<OpenFolder>, Errno> Tree::open_folder(NodeId node, const 
   return folder;
 }
 
-void Tree::rest() {
+void Tree::trim() {
   parts_.files.clear();
-  folders_.rest();
+  folders_.trim();
   if (forgot_.exchange(false)) ::malloc_trim(0);
 }
 

@@ -108,7 +108,7 @@ class Tree {
   Withdrawal& withdrawal() { return withdrawal_; }
   /// Closes files that are kept open in case they are asked for again, and gives back memory. Call
   /// it when there are few requests.
-  void rest();
+  void trim();
   /// Binds the POSIX session that the process `leader` leads (a pidfd; `pid` is its number) to the
   /// bearer of the token: its processes see that view as by-process. kNotFound if the token has no
   /// live session, or one that is bound to an address; kInvalid if there is no by-process;

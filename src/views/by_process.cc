@@ -20,10 +20,10 @@ class ByProcess final : public Door {
     // not.
     auto process = context().processes.of(visit.caller);
     if (process == nullptr) return deny(EACCES);
-    const std::string session = std::to_string(process->session());
-    if (visit.name != session || !process->admits(visit.caller)) return deny(EACCES);
-    Entrance own = entrance(process->bearer(),
-                            "process:" + session + ":session:" + process->bearer().session.hex());
+    const std::string posix_session = std::to_string(process->posix_session());
+    if (visit.name != posix_session || !process->admits(visit.caller)) return deny(EACCES);
+    Entrance own = entrance(process->bearer(), "process:" + posix_session +
+                                                   ":session:" + process->bearer().session.hex());
     own.view.process = std::move(process);
     return Opening(std::move(own));
   }

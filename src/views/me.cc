@@ -17,7 +17,7 @@ class Me final : public Door {
   Result<std::string, Errno> read_link(const Caller& caller) const override {
     if (caller.uid == kNobodyAtAll) return deny(EACCES);
     if (const auto process = context().processes.of(caller)) {
-      return std::string(kByProcessName) + '/' + std::to_string(process->session());
+      return std::string(kByProcessName) + '/' + std::to_string(process->posix_session());
     }
     return std::string(kByUidName) + '/' + std::to_string(caller.uid);
   }

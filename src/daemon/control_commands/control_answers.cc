@@ -40,7 +40,7 @@ nlohmann::json bindings(Tree& tree) {
   const control::Emptied emptied(bound);
   for (const auto& binding : tree.bindings()) {
     nlohmann::json& one = bound.emplace_back(nlohmann::json::object());
-    one["session"] = binding.session;
+    one["session"] = binding.posix_session;
     one["id"] = binding.token.hex();
   }
   nlohmann::json answer = nlohmann::json::object();

@@ -90,9 +90,10 @@ std::vector<LentEntry> Withdrawal::lent_to(const Principal& member, std::size_t 
   // Everybody counts as public, and the system says who counts as one of its groups. What anybody
   // else counts as, the database says: a membership that ended by another change on the way to a
   // view's principal is a loss of its own, which names a member further down.
-  auto who = judge_.policy().count_as(member);
+  constexpr std::size_t kMost = 10'000;  // beyond so many it is as well to look at all views
+  auto who = judge_.policy().count_as(member, kMost);
   const bool is_of_the_database =
-      who && std::ranges::none_of(*who, [](const Principal& each) {
+      who && who->size() <= kMost && std::ranges::none_of(*who, [](const Principal& each) {
         return each.kind() == Principal::Kind::kPublic || each.kind() == Principal::Kind::kGid;
       });
   if (!is_of_the_database) return nodes_.lent().lent_in_views(most);

@@ -157,8 +157,9 @@ Result<std::vector<Principal>> Policy::principals(const Identity& identity) {
   return connections_->with_reader([&](Reader& reader) { return reader.principals(identity); });
 }
 
-Result<std::vector<Principal>> Policy::count_as(const Principal& principal) {
-  return connections_->with_reader([&](Reader& reader) { return reader.count_as(principal); });
+Result<std::vector<Principal>> Policy::count_as(const Principal& principal, std::size_t most) {
+  return connections_->with_reader(
+      [&](Reader& reader) { return reader.count_as(principal, most); });
 }
 
 Result<Listing> Policy::list(const Identity& identity, const StorePath& folder) {

@@ -172,10 +172,10 @@ Result<std::vector<Principal>> Reader::principals(const Identity& identity) {
   return principals;
 }
 
-Result<std::vector<Principal>> Reader::count_as(const Principal& principal) {
+Result<std::vector<Principal>> Reader::count_as(const Principal& principal, std::size_t most) {
   auto held = snapshot();
   if (!held) return held.error();
-  return identities_.count_as(principal);
+  return identities_.count_as(principal, most);
 }
 
 Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) {

@@ -41,7 +41,7 @@ class Reader {
   Result<Decision> expired(const Md5Bearer& bearer, const StorePath& uri);
   Result<bool> knows_link(const TokenHash& link);
   Result<std::vector<Principal>> principals(const Identity& identity);
-  Result<std::vector<Principal>> count_as(const Principal& principal);
+  Result<std::vector<Principal>> count_as(const Principal& principal, std::size_t most);
   Result<Listing> list(const Identity& identity, const StorePath& folder);
   Result<Explanation> explain(const Identity& identity, const StorePath& path);
   Result<std::array<unsigned char, 16>> inode_key();

@@ -34,7 +34,7 @@ TEST(BoundProcesses, ASessionIsBoundByItsLeaderAlone) {
   const Child follower(false);
   ASSERT_TRUE(processes.bind(binding_of(leader)));
   ASSERT_NE(processes.of(caller(leader)), nullptr);
-  EXPECT_EQ(processes.of(caller(leader))->session(), leader.pid());
+  EXPECT_EQ(processes.of(caller(leader))->posix_session(), leader.pid());
   EXPECT_EQ(processes.of(caller(other)), nullptr);
   EXPECT_EQ(processes.of(caller(follower)), nullptr);
 
@@ -61,7 +61,7 @@ TEST(BoundProcesses, WhoIsNotSeenFromHereIsInNoSession) {
     int wrong = processes.bind(bound) ? 0 : 1;
     if (!bound->admits({kUid, ::getpid()})) wrong |= 2;
     if (bound->admits({kUid, 0}) || bound->admits({kUid, -1})) wrong |= 4;
-    if (processes.of({kUid, 0}) != nullptr || session_of({kUid, 0})) wrong |= 8;
+    if (processes.of({kUid, 0}) != nullptr || posix_session_of({kUid, 0})) wrong |= 8;
     if (bound->admits({kNobodyAtAll, ::getpid()})) wrong |= 16;
     if (processes.of({kNobodyAtAll, ::getpid()}) != nullptr) wrong |= 32;
     ::_exit(wrong);
@@ -78,7 +78,7 @@ TEST(BoundProcesses, ALeaderThatHasEndedAdmitsNobody) {
   ASSERT_TRUE(processes.bind(bound));
   EXPECT_TRUE(bound->admits(caller(leader)));
   leader.kill();  // and nobody has asked for its status: its number is its own
-  EXPECT_EQ(session_of(caller(leader)), leader.pid());
+  EXPECT_EQ(posix_session_of(caller(leader)), leader.pid());
   EXPECT_FALSE(bound->admits(caller(leader)));
   EXPECT_NE(processes.of(caller(leader)), nullptr) << "whoever is left is not somebody else";
   EXPECT_TRUE(processes.list().empty());

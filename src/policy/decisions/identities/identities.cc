@@ -126,13 +126,13 @@ Result<Holdings> Identities::holdings(const Identity& identity, Timestamp now, E
   return found;
 }
 
-Result<std::vector<Principal>> Identities::count_as(const Principal& principal) {
+Result<std::vector<Principal>> Identities::count_as(const Principal& principal, std::size_t most) {
   std::vector<Principal> found{principal};
   std::set<std::string, std::less<>> known{principal.text()};
-  for (std::size_t i = 0; i < found.size(); ++i) {
+  for (std::size_t i = 0; i < found.size() && found.size() <= most; ++i) {
     const std::string parent = found[i].text();
     db::Rows rows = children_.run(parent);
-    while (true) {
+    while (found.size() <= most) {
       auto row = rows.next();
       if (!row) return row.error();
       if (!*row) break;

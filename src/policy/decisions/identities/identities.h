@@ -33,7 +33,7 @@ class Identities {
   Result<Holdings> holdings(const Identity& identity, Timestamp now, Expired expired,
                             Explanation* why = nullptr);
   /// See Policy::count_as().
-  Result<std::vector<Principal>> count_as(const Principal& principal);
+  Result<std::vector<Principal>> count_as(const Principal& principal, std::size_t most);
   /// The session of this id in the policy database, live or not.
   Result<std::optional<Explanation::Session>> find_session(const TokenHash& id);
   /// The link of this id, live or not.

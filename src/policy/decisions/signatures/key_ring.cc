@@ -46,7 +46,7 @@ std::optional<KeyRing::Key> KeyRing::key_in(const db::Rows& rows) {
   return key;
 }
 
-Result<std::optional<Signed>> KeyRing::judge(const Signature& signature) {
+Result<std::optional<Signed>> KeyRing::verify(const Signature& signature) {
   using Answer = std::optional<Signed>;
   const SignatureClaims& claims = signature.claims();
   auto known = hmac_.find(claims.key_id);
@@ -118,7 +118,7 @@ std::optional<std::size_t> KeyRing::signed_bytes(const Key& key, const Md5Mark& 
   return found;
 }
 
-Result<std::optional<Signed>> KeyRing::judge(const Md5Mark& mark, std::string_view uri,
+Result<std::optional<Signed>> KeyRing::verify(const Md5Mark& mark, std::string_view uri,
                                              const std::optional<std::string>& address) {
   using Answer = std::optional<Signed>;
   auto prefixes = md5_prefixes();

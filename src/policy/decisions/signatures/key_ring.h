@@ -45,7 +45,7 @@ class KeyRing {
   /// What a signature opens. None unless a key made the signature, for a path that the key may sign
   /// for. Costs one seek the first time, and a MAC. The address that a signature may be bound to is
   /// not looked at.
-  Result<std::optional<Signed>> judge(const Signature& signature);
+  Result<std::optional<Signed>> verify(const Signature& signature);
 
   /// None unless a key made this MD5 for the URI (with its leading slash). Of all prefixes that the
   /// URI lies below, the longest decides alone, whatever has become of its keys: a URI has one
@@ -54,8 +54,8 @@ class KeyRing {
   /// no key counts whose expression has $remote_addr. Costs an MD5 for each key of the prefix,
   /// whether one fits or not. A key that signs folders costs one for each folder below the prefix,
   /// and may sign the first kMaxSignedFolders of them.
-  Result<std::optional<Signed>> judge(const Md5Mark& mark, std::string_view uri,
-                                      const std::optional<std::string>& address);
+  Result<std::optional<Signed>> verify(const Md5Mark& mark, std::string_view uri,
+                                       const std::optional<std::string>& address);
   /// Whether there is any key that makes such MD5s.
   Result<bool> has_md5_keys();
 

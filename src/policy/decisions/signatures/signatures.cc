@@ -29,7 +29,7 @@ Result<Decision> Signatures::decide(const SignatureBearer& bearer, const StorePa
                                     Timestamp now) {
   const SignatureClaims& claims = bearer.signature.claims();
   if (!is_live(claims.expires, now) || !counts_from(claims.address, bearer.from)) return Decision{};
-  auto made = keys_.judge(bearer.signature);
+  auto made = keys_.verify(bearer.signature);
   if (!made) return made.error();
   if (!*made || !is_live((*made)->until, now)) return Decision{};
   Decision decision{Access::kNone, (*made)->until};
@@ -51,7 +51,7 @@ Result<Decision> Signatures::decide(const Md5Bearer& bearer, const StorePath& ur
     if (!any) return any.error();
     return *any ? nothing : Decision{};
   }
-  auto made = keys_.judge(bearer.mark, uri_of(uri), address_of(bearer));
+  auto made = keys_.verify(bearer.mark, uri_of(uri), address_of(bearer));
   if (!made) return made.error();
   if (!*made || !is_live((*made)->until, now)) return nothing;
   return leads_to(std::move(**made));
@@ -72,7 +72,7 @@ Result<Explanation> Signatures::explain(const SignatureBearer& bearer, const Sto
                                         Timestamp now) {
   auto decision = decide(bearer, path, now);
   if (!decision) return decision.error();
-  auto made = keys_.judge(bearer.signature);
+  auto made = keys_.verify(bearer.signature);
   if (!made) return made.error();
   Explanation explanation;
   explanation.access = decision->access;
@@ -82,13 +82,13 @@ Result<Explanation> Signatures::explain(const SignatureBearer& bearer, const Sto
 }
 
 Result<bool> Signatures::has_expired(const Signature& signature, Timestamp now) {
-  auto made = keys_.judge(signature);
+  auto made = keys_.verify(signature);
   if (!made) return made.error();
   return *made && !is_live((*made)->until, now);
 }
 
 Result<Decision> Signatures::expired(const Md5Bearer& bearer, const StorePath& uri, Timestamp now) {
-  auto made = keys_.judge(bearer.mark, uri_of(uri), address_of(bearer));
+  auto made = keys_.verify(bearer.mark, uri_of(uri), address_of(bearer));
   if (!made) return made.error();
   if (!*made || is_live((*made)->until, now)) return Decision{};
   return leads_to(std::move(**made));

@@ -1,5 +1,7 @@
 #include "policy/decisions/identities/identities.h"
 
+#include <algorithm>
+
 #include "policy/decisions/decision_fixture.h"
 
 namespace grantfs {
@@ -25,6 +27,22 @@ TEST_F(IdentitiesTest, GroupsFollowFromMembersOnceEachAndInTheOrderOfTheirWay) {
       " ('group:2', 'group:1'), ('public', 'group:all')");
   EXPECT_EQ(principals(named("user:a")),
             (Texts{"user:a", "public", "group:1", "group:all", "group:2"}));
+}
+
+TEST_F(IdentitiesTest, WhoCountsAsAPrincipalIsFollowedDownOnceEach) {
+  sql("INSERT INTO members (member, parent, expires) VALUES ('user:a', 'group:1', NULL),"
+      " ('group:1', 'group:2', NULL), ('group:2', 'group:1', NULL), ('user:b', 'group:2', 7)");
+  const auto who = [&](const char* text, std::size_t most) {
+    auto found = identities_->count_as(principal(text), most);
+    EXPECT_TRUE(found);
+    Texts texts;
+    for (const Principal& each : *found) texts.push_back(each.text());
+    std::ranges::sort(texts);
+    return texts;
+  };
+  EXPECT_EQ(who("group:2", 10), (Texts{"group:1", "group:2", "user:a", "user:b"}));
+  EXPECT_EQ(who("user:a", 10), Texts{"user:a"});
+  EXPECT_EQ(who("group:2", 2).size(), 3U);  // one more than asked for: there are more
 }
 
 TEST_F(IdentitiesTest, ASystemUserIsItsUidAndTheGroupsOfTheSystem) {

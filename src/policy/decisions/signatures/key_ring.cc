@@ -119,7 +119,7 @@ std::optional<std::size_t> KeyRing::signed_bytes(const Key& key, const Md5Mark& 
 }
 
 Result<std::optional<Signed>> KeyRing::verify(const Md5Mark& mark, std::string_view uri,
-                                             const std::optional<std::string>& address) {
+                                              const std::optional<std::string>& address) {
   using Answer = std::optional<Signed>;
   auto prefixes = md5_prefixes();
   if (!prefixes) return prefixes.error();

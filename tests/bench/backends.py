@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from machine import children, cpu_seconds, dies_with_us  # noqa: E402
 from webserver import COOKIE, SECRET, Nginx  # noqa: E402
 
 PASSTHROUGH_HP = TOP / ".deps" / "passthrough_hp"
+AUTH_CHECK = harness.BUILD / "tests" / "bench" / "auth_check"
 DJANGO_KINDS = ("auth_django", "xaccel", "stream")
 EXPIRES = 4102444800  # of signed URLs: 2100
 
@@ -60,27 +62,27 @@ class Servers:
     def start(self, row):
         """A Server; Unavailable if it cannot be had on this machine or with this build."""
         mount, daemon, site = None, (), None
-        django, key = None, ""
+        django, key, check = None, "", None
         if row.kind in DJANGO_KINDS:
             django, key, process = self._gunicorn()
             daemon = lambda: children(process.pid)  # noqa: E731 - its workers, whoever they are then
         elif row.is_grantfs:
             site = self.grantfs(row)
             mount, daemon = site.mountpoint, (site.daemon_pid,)
+        elif row.kind == "auth_grantfs":
+            check, process = self._auth_check(row)
+            daemon = (process.pid,)
         elif row.kind in ("bindfs", "passthrough_hp"):
             mount, process = self._peer(row)
             daemon = (process.pid,)
-        nginx = Nginx(self.work / f"nginx-{row.name}", row.kind, store=self.corpus.store, mount=mount, django=django)
+        nginx = Nginx(self.work / f"nginx-{row.name}", row.kind, store=self.corpus.store, mount=mount, django=django,
+                      check=check)
         self._nginxes.append(nginx)
         return Server(row, nginx, daemon_pids=daemon, site=site, django_key=key)
 
     def grantfs(self, row):
         """A mount of the store with a database of its own, so that no other daemon looks into it."""
-        tempfile.tempdir = str(self.work)
-        site = harness.Site()
-        self._sites.append(site)
-        site.store = self.corpus.store
-        self.corpus.fill_policy(site.db)
+        site = self._site()
         try:
             done = site.mount(f"{row.options},server_group=www-data".lstrip(","), check=False)
             if done.returncode != 0:
@@ -95,9 +97,31 @@ class Servers:
         self.descriptors.watch(row.name, site.daemon_pid)
         return site
 
+    def _site(self):
+        """The store and a policy database, not mounted."""
+        tempfile.tempdir = str(self.work)
+        site = harness.Site()
+        self._sites.append(site)
+        site.store = self.corpus.store
+        self.corpus.fill_policy(site.db)
+        return site
+
     def drop(self, site):
         self._sites.remove(site)
         site.close()
+
+    def _auth_check(self, row):
+        """The socket of a session check, and its process, which asks a database like that of a mount."""
+        site = self._site()
+        path = site.root / "check.sock"
+        with socket.socket(socket.AF_UNIX) as listening, open(self.work / f"{row.name}.log", "wb") as log:
+            listening.bind(str(path))
+            path.chmod(0o666)
+            listening.listen(512)
+            process = subprocess.Popen([AUTH_CHECK, site.db], stdin=listening, stdout=log, stderr=log,
+                                       start_new_session=True, preexec_fn=dies_with_us)
+        self._processes.append(process)
+        return path, process
 
     def _peer(self, row):
         mount = self.work / f"mount-{row.name}"
@@ -135,20 +159,20 @@ class Servers:
         done = subprocess.run(["/usr/bin/python3", "-B", app, key, paths], env=environment, capture_output=True, text=True)
         if done.returncode:
             raise Unavailable(f"Django: {done.stderr.strip().splitlines()[-1]}")
-        socket = folder / "socket"
+        address = folder / "socket"
         with open(folder / "gunicorn.log", "wb") as log:
             process = subprocess.Popen(
-                ["/usr/bin/gunicorn", "--chdir", app.parent, "--bind", f"unix:{socket}", "--umask", "0",
+                ["/usr/bin/gunicorn", "--chdir", app.parent, "--bind", f"unix:{address}", "--umask", "0",
                  "--workers", str(2 * (os.cpu_count() or 1) + 1), "django_app:application"],
                 env={**environment, "PYTHONDONTWRITEBYTECODE": "1"}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=dies_with_us)
         self._processes.append(process)
         deadline = time.monotonic() + 20
-        while not (socket.exists() and len(children(process.pid)) > 1):
+        while not (address.exists() and len(children(process.pid)) > 1):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Unavailable(f"gunicorn: {(folder / 'gunicorn.log').read_text()[-300:]}")
             time.sleep(0.05)
-        self._django = socket, key.read_text(), process
+        self._django = address, key.read_text(), process
         return self._django
 
     def close(self):

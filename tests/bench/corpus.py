@@ -3,7 +3,8 @@
 The store has one folder a size, STORE/1k/00000 and so on. In every policy database the user `hot` and a
 thousand others each hold one grant on each of those folders, and beside them lie grants of people who
 never come. So the many sessions read the same files, as a company's people read its documents: every
-(session, file) pair is new to the kernel, while a file's bytes are not.
+(session, file) pair is new to the kernel, while a file's bytes are not. One of those who never come has a
+session, and one file is granted to nobody: load.py sees that both are refused.
 """
 
 import hashlib
@@ -27,7 +28,8 @@ class Corpus:
         self.files = {}
         for name, size in sizes.items():
             self.files[name] = self._write(name, size, self._count(size))
-        self.hot_token = token_of("hot")
+        self._write("private", 1 << 10, 1)
+        self.hot_token, self.strangers_token = token_of("hot"), token_of("stranger")
         self.tokens = [token_of(f"cold {number}") for number in range(SESSIONS)]
         self.hot_tokens_file = self._lines(work / "hot.tokens", [self.hot_token])
         self.tokens_file = self._lines(work / "cold.tokens", self.tokens)
@@ -65,9 +67,10 @@ class Corpus:
         """By plain SQL, as an application writes it."""
         connection = sqlite3.connect(database)
         users = [(HOT_USER, self.hot_token)] + [(f"user:cold{n}", token) for n, token in enumerate(self.tokens)]
+        sessions = [*users, ("user:stranger0", self.strangers_token)]
         with connection:
             connection.executemany("INSERT INTO sessions (id, principal) VALUES (?, ?)",
-                                   [(hashlib.sha256(token.encode()).hexdigest(), user) for user, token in users])
+                                   [(hashlib.sha256(token.encode()).hexdigest(), user) for user, token in sessions])
             connection.executemany("INSERT INTO grants (principal, path) VALUES (?, ?)",
                                    [(user, size) for user, _ in users for size in self.files])
             connection.executemany("INSERT INTO grants (principal, path) VALUES (?, ?)",

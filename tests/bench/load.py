@@ -94,9 +94,16 @@ class Load:
                 raise Wrong(f"{url}: status {status}, {len(body)} bytes, not the file; {server.nginx.said()[-300:]}")
         if server.row.kind in ("bindfs", "passthrough_hp", "raw"):
             return
-        status, body = fetch(server, f"/f/{size}/{names[0]}", "a" * 32 if server.site else "none", "0" * 32)
+        url = f"/f/{size}/{names[0]}"
+        status, _ = fetch(server, url, "a" * 32 if server.row.has_policy else "none", "0" * 32)
         if status != 403:
             raise Wrong(f"a stranger got status {status}")
+        if server.row.has_policy:
+            hot, another = self.corpus.hot_token, self.corpus.strangers_token
+            for url, token in ((url, another), ("/f/private/00000", hot), (f"/f/{size}/%2e%2e/private/00000", hot)):
+                status, _ = fetch(server, url, token, "0" * 32)
+                if status not in (403, 404):
+                    raise Wrong(f"{url}: a session without a grant on it got status {status}")
 
 
 def fetch(server, url, token, django_key):

@@ -15,7 +15,7 @@ from load import Load, Wrong
 from report import summary
 
 # Only these have a cold case of interest: what is decided anew for each session. Raw is what they are held against.
-COLD_PEERS = ("raw", "secure_link", "auth_request")
+COLD_PEERS = ("raw", "secure_link", "auth_request", "auth_grantfs")
 LEAD_IN_SECONDS = 2
 
 

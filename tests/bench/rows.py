@@ -20,6 +20,11 @@ class Row:
         return self.kind == "grantfs"
 
     @property
+    def has_policy(self):
+        """Whether a policy database decides about each session and each path."""
+        return self.kind in ("grantfs", "auth_grantfs")
+
+    @property
     def keeps_files(self):
         """Whether files come into a memory of its own, which a hot set must be in before it is one."""
         return self.is_grantfs or self.kind in ("bindfs", "passthrough_hp")
@@ -35,6 +40,8 @@ ROWS = (
         "nginx hashes each URL (md5, expiry, secret) and compares; URLs signed beforehand"),
     Row("auth_request", "auth_request, local nginx", "auth_request",
         "a subrequest over a kept connection to another port of the same nginx, which only looks at the cookie's form"),
+    Row("auth_grantfs", "auth_request, libgrantfs", "auth_grantfs",
+        "a subrequest over a kept connection to a session check in C++, which has libgrantfs decide by SQLite"),
     Row("auth_django", "auth_request, Django", "auth_django",
         "a subrequest to Django: session, user and ownership looked up (3 queries, SQLite)"),
     Row("xaccel", "X-Accel-Redirect, Django", "xaccel",

@@ -54,7 +54,7 @@ def alias(folder, session):
     return f"location ^~ /f/ {{ alias {folder}/{session}/; }}"
 
 
-def configuration(kind, port, *, store, mount=None, django=None, check_port=None):
+def configuration(kind, port, *, store, mount=None, django=None, check_port=None, check=None):
     """The whole nginx.conf of a row of that kind."""
     http, server, session = "", "", "$token"
     if kind in ("raw", "bindfs", "passthrough_hp"):
@@ -77,6 +77,12 @@ def configuration(kind, port, *, store, mount=None, django=None, check_port=None
     }}"""
         server = f"""location ^~ /f/ {{ auth_request /check; alias {store}/; }}
         location = /check {{ internal; proxy_pass http://check; {SUBREQUEST} }}"""
+    elif kind == "auth_grantfs":
+        http = f"upstream check {{ server unix:{check}; keepalive 64; }}"
+        # No header of the client's: the check believes those that it gets.
+        server = f"""location ^~ /f/ {{ auth_request /check; alias {store}/; }}
+        location = /check {{ internal; proxy_pass http://check; {SUBREQUEST}
+            proxy_pass_request_headers off; proxy_set_header X-Session $session; }}"""
     elif kind == "auth_django":
         http = f"upstream django {{ server unix:{django}; }}"
         server = f"""location ^~ /f/ {{ auth_request /check; alias {store}/; }}

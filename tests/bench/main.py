@@ -29,7 +29,7 @@ def arguments():
                "floor was missed; what cannot run here is said to be not available.")
     parser.add_argument("--quick", action="store_true", help="the main table, in under 3 minutes: hot up to 1 MiB, and cold")
     parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=f"one of: {' '.join(PARTS)}; repeatable")
-    parser.add_argument("--rows", metavar="NAME,...", help="these rows; raw is always among them")
+    parser.add_argument("--rows", metavar="NAME,...", help="these rows; raw, twice, is always among them")
     parser.add_argument("--mount", action="append", default=[], metavar="NAME=OPTIONS", help="one more row: grantfs so mounted")
     parser.add_argument("--sizes", metavar="SIZE,...", help=f"of {' '.join(SIZES)}")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds over all rows (quick: 2, else 5)")
@@ -53,7 +53,7 @@ def arguments():
     names = given.rows.split(",") if given.rows else [row.name for row in ROWS if row.quick or not quick]
     if unknown := [name for name in names if name not in [row.name for row in ROWS]]:
         parser.error(f"no row {unknown[0]}; there are: {' '.join(row.name for row in ROWS)}")
-    given.rows = [row for row in ROWS if row.name in (*names, "raw")] + extra
+    given.rows = [row for row in ROWS if row.name in (*names, "raw", rows_module.AGAIN)] + extra
     return given
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 
-from rows import SIZE_NAMES
+from rows import AGAIN, SIZE_NAMES
 
 WORKLOADS = {"hot": "hot set, one session", "cold": "many sessions: 1,000 of them, nearly every (session, file) is new",
              "one": "one hot file"}
@@ -84,6 +84,17 @@ def overview(results, labels):
     return table(lines)
 
 
+def noise(results):
+    """By how much the same differs from itself in this run: what is less than that says nothing."""
+    lines = [("raw directory once more, x raw", "median", "least of a round", "most of a round")]
+    for size, cells in results.get("cells", {}).get("hot", {}).items():
+        if (share := ratio(results, "hot", size, AGAIN)) is not None:
+            rates = ([each["requests_per_second"] for each in cells[row]["rounds"]] for row in (AGAIN, "raw"))
+            shares = [again / once for again, once in zip(*rates)]
+            lines.append((f"  {SIZE_NAMES[size]}", *(f"{value:.3f}" for value in (share, min(shares), max(shares)))))
+    return table(lines) if len(lines) > 1 else ""
+
+
 def flat(value, name=""):
     """(dotted name, text) of every number in nested dictionaries."""
     if isinstance(value, dict):
@@ -104,7 +115,7 @@ def sections(results):
 
 
 def everything(results, labels):
-    parts = [*load_tables(results, labels), overview(results, labels), *sections(results)]
+    parts = [*load_tables(results, labels), overview(results, labels), noise(results), *sections(results)]
     if results["unavailable"]:
         parts.append("not available here\n" + "\n".join(f"  {labels[row]}: {reason}"
                                                        for row, reason in results["unavailable"].items()))

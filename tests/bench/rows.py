@@ -33,6 +33,8 @@ class Row:
 OLD_KERNEL = ("pages copied through /dev/fuse, as a kernel without io_uring and passthrough has it "
               "(nothing in these runs uses epochs)")
 
+AGAIN = "raw_again"
+
 ROWS = (
     Row("raw", "nginx, raw directory", "raw",
         "no check; the cookie goes through the same pattern, and alias holds a variable, as with grantfs"),
@@ -53,6 +55,9 @@ ROWS = (
         "nginx on libfuse's example of that name, /dev/fuse, kernel passthrough; no check"),
     Row("passthrough_hp_uring", "passthrough_hp, io_uring", "passthrough_hp", "the same over io_uring; no check",
         options="io_uring", uring=True, quick=False),
+    # As far from raw, in a round, as the rows that matter most.
+    Row(AGAIN, "raw directory once more", "raw",
+        "the same once more: how far two equal things differ in this run; hot only"),
     Row("lease", "grantfs lease", "grantfs", "decided by SQLite at lookup, lent to the kernel for 1 s",
         options="enforce=lease,lease=1,io=auto,passthrough=auto", expects={"enforce": "lease"}, uring=True),
     Row("lease_dev", "grantfs lease, /dev/fuse", "grantfs", "the same over /dev/fuse",

@@ -94,6 +94,12 @@ class Bench(unittest.TestCase):
         self.assertRegex(text, r"grantfs lease +96 +10 +97 +0\.96 ")
         self.assertRegex(text, r"descriptors held, ever +<= 1,000 +1,001 +FAIL")
 
+    def test_what_two_equal_things_differ_by_is_told(self):
+        measured = results()
+        self.assertEqual(report.noise(measured), "")
+        measured["cells"]["hot"]["1k"][rows.AGAIN] = cell(99, 99, 121)
+        self.assertRegex(report.everything(measured, LABELS), r"\n  1 KiB +0\.990 +0\.990 +1\.100\n")
+
     def test_the_chart_is_xml_small_and_to_scale(self):
         svg = chart.chart(results(), LABELS)
         self.assertLess(len(svg.encode()), 20_000)

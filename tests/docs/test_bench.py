@@ -100,6 +100,30 @@ class Bench(unittest.TestCase):
         measured["cells"]["hot"]["1k"][rows.AGAIN] = cell(99, 99, 121)
         self.assertRegex(report.everything(measured, LABELS), r"\n  1 KiB +0\.990 +0\.990 +1\.100\n")
 
+    def test_load_goes_on_until_the_daemon_is_hardly_asked_for_names(self):
+        probe = '''
+from types import SimpleNamespace as Fake
+from measure import Bench
+asked, runs = iter(%s), []
+total = 0
+def run(server, size, workload, seconds, seed):
+    global total
+    runs.append(seed)
+    total += next(asked)
+    return Fake(requests_per_second=%d)
+bench = Bench(Fake(), Fake(files={"1k": range(2000)}), None, {}, print)
+bench.load = Fake(run=run)
+server = Fake(row=Fake(name="lease"), site=Fake(counters=lambda: {"upcalls_lookup": total}))
+bench._until_steady(server, "1k", 1)
+bench._until_steady(server, "1k", 1)
+print(len(runs), len(set(runs)))
+'''
+        for asked, rate, said in (("[2000, 2000, 2000, 200, 20, 20]", 40000, "6 4"), ("[2000] * 12", 40000, "12 10"),
+                                  ("[150] * 12", 200, "12 10"), ("[30] * 12", 200, "4 2")):
+            done = subprocess.run([sys.executable, "-B", "-c", probe % (asked, rate)], cwd=TOP / "tests" / "bench",
+                                  capture_output=True, text=True)
+            self.assertEqual(done.stdout.strip(), said, done.stderr)
+
     def test_the_chart_is_xml_small_and_to_scale(self):
         svg = chart.chart(results(), LABELS)
         self.assertLess(len(svg.encode()), 20_000)

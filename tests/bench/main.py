@@ -42,7 +42,7 @@ def arguments():
     given.rounds = given.rounds or (2 if quick else 5)
     given.seconds = given.seconds or (1 if quick else 3)
     given.parts = given.only or (QUICK_PARTS if quick else PARTS)
-    chosen = (given.sizes or ("1k,4k,64k,1m" if quick else ",".join(SIZES))).split(",")
+    chosen = (given.sizes or ("1k,64k,1m" if quick else ",".join(SIZES))).split(",")
     if unknown := [size for size in chosen if size not in SIZES]:
         parser.error(f"no size {unknown[0]}; there are: {' '.join(SIZES)}")
     given.sizes = {size: SIZES[size] for size in SIZES if size in chosen}

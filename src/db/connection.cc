@@ -13,11 +13,6 @@
 namespace grantfs::db {
 namespace {
 
-/// The memory that a reading connection keeps pages in, at most. It holds the inner pages of the
-/// indexes of some ten million rows, so that a seek reads the outer ones alone. SQLite empties it
-/// at every commit.
-constexpr int kCacheKibibytes = 16 * 1024;
-
 constexpr int kLongestForeignValue = 64 * 1024;
 constexpr int kLongestForeignPattern = 4200;
 
@@ -87,10 +82,7 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
     return last_error(handle);
   }
   auto configured = connection.execute("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON");
-  if (configured && reads) {
-    configured = connection.execute(
-        fmt::format("PRAGMA query_only=ON; PRAGMA cache_size=-{}", kCacheKibibytes).c_str());
-  }
+  if (configured && reads) configured = connection.execute("PRAGMA query_only=ON");
   if (!configured) return configured.error();
   return connection;
 }

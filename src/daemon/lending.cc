@@ -41,10 +41,10 @@ void Lending::set_store(const std::string& trouble) {
 }
 
 void Lending::trim_if_idle() {
-  constexpr std::chrono::seconds kRestEvery{10};
+  constexpr std::chrono::seconds kTrimEvery{10};
   const auto now = SteadyClock::now();
-  if (now < rests_from_ || recaller_.anything_lent()) return;
-  rests_from_ = now + kRestEvery;
+  if (now < trims_from_ || recaller_.anything_lent()) return;
+  trims_from_ = now + kTrimEvery;
   tree_.trim();
 }
 

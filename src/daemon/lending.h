@@ -44,7 +44,7 @@ class Lending {
   Troubles& troubles_;
   const std::filesystem::path store_;
   const std::chrono::seconds lease_;
-  SteadyClock::time_point rests_from_ = SteadyClock::now();
+  SteadyClock::time_point trims_from_ = SteadyClock::now();
 };
 
 }  // namespace grantfs

@@ -188,8 +188,7 @@ std::vector<LentEntry> LentEntries::lent_files_of_uris() {
   for (const Slot slot : graph->uri_files) {
     const GraphEntry& entry = graph->entries[slot];
     if (!is_lent(entry) || entry.lent != Access::kRead) continue;
-    const auto [view, path] = graph->place_of(entry.parent);
-    if (view != nullptr) found.push_back(copy(*graph, entry, view, path.child(entry.name.view())));
+    if (auto lent = with_place(*graph, entry)) found.push_back(std::move(*lent));
   }
   return found;
 }
@@ -312,11 +311,9 @@ std::optional<LentEntry> LentEntries::leading_to(NodeId folder) {
   if (slot == 0) return std::nullopt;
   const GraphNode& node = graph->nodes[slot];
   if (node.kind != NodeKind::kFolder || node.entry == 0) return std::nullopt;
-  const auto [view, path] = graph->place_of(slot);
-  if (view == nullptr) return std::nullopt;
   const GraphEntry& entry = graph->entries[node.entry];
-  LentEntry lent = copy(*graph, entry, view, path);
-  if (!is_lent(entry)) lent.lent = Access::kClosed;
+  auto lent = with_place(*graph, entry);
+  if (lent && !is_lent(entry)) lent->lent = Access::kClosed;
   return lent;
 }
 
@@ -325,9 +322,7 @@ std::optional<LentEntry> LentEntries::lent_by(const KernelEntry& key) {
   const Slot folder = graph->slot_of(key.parent);
   const Slot slot = folder == 0 ? 0 : graph->find_entry(folder, key.name);
   if (slot == 0 || !is_lent(graph->entries[slot])) return std::nullopt;
-  const auto [view, path] = graph->place_of(folder);
-  if (view == nullptr) return std::nullopt;
-  return copy(*graph, graph->entries[slot], view, path.child(key.name));
+  return with_place(*graph, graph->entries[slot]);
 }
 
 LentEntries::LentIn LentEntries::lent_directly_in(NodeId folder) {

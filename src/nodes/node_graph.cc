@@ -1,9 +1,7 @@
 #include "nodes/node_graph.h"
 
 #include <algorithm>
-#include <array>
 #include <new>
-#include <span>
 
 #include "base/keyed_hash.h"
 #include "nodes/node_graph_index.h"
@@ -145,26 +143,15 @@ void NodeGraph::retire(Slot node) noexcept {
 }
 
 std::pair<ViewPointer, StorePath> NodeGraph::place_of(Slot slot) {
-  // Most are not deep: then the names need no memory of their own.
-  constexpr std::size_t kUsualDepth = 16;
-  std::array<std::string_view, kUsualDepth> some;
-  std::vector<std::string_view> many;
-  std::size_t depth = 0;
-  for (; !nodes[slot].is_view; ++depth) {
+  names_.clear();
+  while (!nodes[slot].is_view) {
     const Slot entry = nodes[slot].entry;
     if (entry == 0) return {};  // outside the views, or without a name by now
-    if (depth == some.size()) many.assign(some.begin(), some.end());
-    const std::string_view name = entries[entry].name.view();
-    if (depth < some.size())
-      some[depth] = name;
-    else
-      many.push_back(name);
+    names_.push_back(entries[entry].name.view());
     slot = entries[entry].parent;
   }
-  const std::span<const std::string_view> names =
-      many.empty() ? std::span<const std::string_view>(some).first(depth) : many;
   const ViewPointer& view = view_at(slot);
-  return {view, StorePath::join(names.rbegin(), names.rend()).below(view->root)};
+  return {view, StorePath::join(names_.rbegin(), names_.rend()).below(view->root)};
 }
 
 std::vector<std::string> NodeGraph::way_to(Slot slot) const {

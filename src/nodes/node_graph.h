@@ -139,8 +139,9 @@ class NodeGraph {
   SlotIndex by_name_;  ///< of entries: folder and name
   SlotIndex by_file_;  ///< of shared nodes that are current: which file
   std::uint32_t last_birth_ = 0;
-  std::size_t most_ = 0;       ///< nodes and entries there were since much had gone
-  Cursor* cursors_ = nullptr;  ///< all there are
+  std::size_t most_ = 0;                 ///< nodes and entries there were since much had gone
+  Cursor* cursors_ = nullptr;            ///< all there are
+  std::vector<std::string_view> names_;  ///< of place_of() alone, kept for its memory
 };
 
 /// A new node, removed again by the destructor, with its name, unless a lookup of it is counted.

@@ -28,12 +28,11 @@ namespace grantfs {
 /// sleeps.
 ///
 /// What a commit took away is recalled at once if the feed explains the commit: only what may have
-/// been touched is decided anew, however much is lent. If the feed does
-/// not, all that is lent is decided anew, in slices of 2 ms between looks at the database, and the
-/// kernel forgets only what is decided worse. Every commit, explained or not, has the files in
-/// steady use decided anew, because a writer can bypass the triggers unseen; what else is lent ends
-/// by itself within the lease. If there is more than can be decided in time, the kernel forgets
-/// everything.
+/// been touched is decided anew, however much is lent. If the feed does not, all that is lent is
+/// decided anew, in slices of 2 ms between looks at the database, and the kernel forgets only what
+/// is decided worse. Every commit, explained or not, has the files in steady use decided anew,
+/// because a writer can bypass the triggers unseen; what else is lent ends by itself within the
+/// lease. If there is more than can be decided in time, the kernel forgets everything.
 ///
 /// A file that is lent for longer than a lease is of no use without its folder, and folders are
 /// renewed only as long as this thread and the StoreWatcher keep up: see vouch().

@@ -28,37 +28,37 @@ DecisionMemory::Name DecisionMemory::name_of(const Identity& identity) {
   return {};
 }
 
-std::size_t DecisionMemory::Hash::hash(std::string_view id, std::string_view path) {
+std::size_t DecisionMemory::Hash::operator()(const Question& question) const {
   constexpr std::size_t kGoldenRatio = 0x9e3779b97f4a7c15;
-  return keyed_hash(path) ^ (keyed_hash(id) * kGoldenRatio);
+  return keyed_hash(question.path) ^ (keyed_hash(question.id) * kGoldenRatio);
 }
 
 const Decision* DecisionMemory::decision(const Name& who, const StorePath& path,
                                          Timestamp now) const {
   std::string_view at = path.text();
-  if (const Decision* known = find(decisions_, Question(who, at), now)) return known;
+  if (const Decision* known = find(decisions_, about(who, at), now)) return known;
   while (!at.empty()) {
     const std::size_t slash = at.rfind('/');
     at = at.substr(0, slash == std::string_view::npos ? 0 : slash);
-    const Decision* known = find(decisions_, Question(who, at), now);
+    const Decision* known = find(decisions_, about(who, at), now);
     if (known != nullptr && known->access == Access::kRead) return known;
   }
   return nullptr;
 }
 
 const Holdings* DecisionMemory::holdings(const Name& who, Timestamp now) const {
-  return find(holdings_, Question(who, {}), now);
+  return find(holdings_, about(who, {}), now);
 }
 
 void DecisionMemory::keep(const Name& who, const Holdings& holdings, Timestamp now) {
   Expiry until;
   for (const Holding& holding : holdings) until = earlier(until, holding.until);
-  insert(holdings_, Question(who, {}), {holdings, now, until});
+  insert(holdings_, about(who, {}), {holdings, now, until});
 }
 
 void DecisionMemory::keep(const Name& who, std::string_view path, const Decision& decision,
                           Timestamp now) {
-  insert(decisions_, Question(who, path), {decision, now, decision.until});
+  insert(decisions_, about(who, path), {decision, now, decision.until});
 }
 
 void DecisionMemory::clear() {
@@ -77,12 +77,7 @@ const T* DecisionMemory::find(const Table<T>& table, const Question& question, T
 template <class T>
 void DecisionMemory::insert(Table<T>& table, const Question& question, At<T> value) {
   if (table.size() >= kMostKept) table.clear();
-  const auto known = table.find(question);
-  if (known != table.end()) {
-    known->second = std::move(value);
-  } else {
-    table.emplace(Key(question), std::move(value));
-  }
+  table.insert_or_assign(Key(question), std::move(value));
 }
 
 }  // namespace grantfs

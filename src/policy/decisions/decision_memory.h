@@ -54,17 +54,20 @@ class DecisionMemory {
   };
   /// What an answer is about.
   struct Question {
-    Question(const Name& who, std::string_view about)
-        : kind(who.kind), id(who.id), from(who.from), path(about) {}
-
     Name::Kind kind;
     std::string_view id;
     std::string_view from;
     std::string_view path;
+    friend bool operator==(const Question&, const Question&) = default;
   };
+  static Question about(const Name& who, std::string_view path) {
+    return {who.kind, who.id, who.from, path};
+  }
   struct Key {
     explicit Key(const Question& question)
         : kind(question.kind), id(question.id), from(question.from), path(question.path) {}
+    // NOLINTNEXTLINE(google-explicit-constructor): a key is found as the question that it is of
+    operator Question() const { return {kind, id, from, path}; }
 
     Name::Kind kind;
     std::string id;
@@ -74,16 +77,11 @@ class DecisionMemory {
   /// Of keys and of questions, so that no key is made to find one.
   struct Hash {
     using is_transparent = void;
-    std::size_t operator()(const Question& about) const { return hash(about.id, about.path); }
-    std::size_t operator()(const Key& about) const { return hash(about.id, about.path); }
-    static std::size_t hash(std::string_view id, std::string_view path);
+    std::size_t operator()(const Question& question) const;
   };
   struct Equal {
     using is_transparent = void;
-    template <class A, class B>
-    bool operator()(const A& a, const B& b) const {
-      return a.kind == b.kind && a.id == b.id && a.from == b.from && a.path == b.path;
-    }
+    bool operator()(const Question& a, const Question& b) const { return a == b; }
   };
   template <class T>
   using Table = std::unordered_map<Key, At<T>, Hash, Equal>;

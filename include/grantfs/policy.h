@@ -118,9 +118,6 @@ class Policy {
   /// Whether the database knows such a link, live or not.
   Result<bool> knows_link(const TokenHash& link);
 
-  /// Every principal that the identity counts as now, its own first; empty if it is void.
-  Result<std::vector<Principal>> principals(const Identity& identity);
-
   /// Every principal that counts as this one by memberships, the principal itself first, expired
   /// memberships included; if there are more than `most`, no more are looked for. The cost follows
   /// their number.

@@ -153,10 +153,6 @@ Result<bool> Policy::knows_link(const TokenHash& link) {
   return connections_->with_reader([&](Reader& reader) { return reader.knows_link(link); });
 }
 
-Result<std::vector<Principal>> Policy::principals(const Identity& identity) {
-  return connections_->with_reader([&](Reader& reader) { return reader.principals(identity); });
-}
-
 Result<std::vector<Principal>> Policy::count_as(const Principal& principal, std::size_t most) {
   return connections_->with_reader(
       [&](Reader& reader) { return reader.count_as(principal, most); });

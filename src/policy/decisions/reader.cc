@@ -39,13 +39,16 @@ DecisionMemory::Name Reader::memory_name(const Identity& identity) const {
   return DecisionMemory::name_of(identity);
 }
 
-Result<Holdings> Reader::holdings(const Identity& identity, Timestamp now) {
+Result<const Holdings*> Reader::holdings(const Identity& identity, Timestamp now) {
   const DecisionMemory::Name name = memory_name(identity);
-  if (!name) return identities_.holdings(identity, now, Identities::Expired::kIgnore);
-  if (const Holdings* known = memory_.holdings(name, now)) return *known;
+  if (name) {
+    if (const Holdings* known = memory_.holdings(name, now)) return known;
+  }
   auto found = identities_.holdings(identity, now, Identities::Expired::kIgnore);
-  if (found && !found->empty()) memory_.keep(name, *found, now);
-  return found;
+  if (!found) return found.error();
+  found_ = std::move(*found);
+  if (name && !found_.empty()) memory_.keep(name, found_, now);
+  return &found_;
 }
 
 Result<Decision> Reader::decide(const Identity& identity, const StorePath& path) {
@@ -82,7 +85,7 @@ Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& pa
   }
   auto who = holdings(identity, now);
   if (!who) return who.error();
-  if (who->empty()) return Decision{Access::kClosed, {}};
+  if ((*who)->empty()) return Decision{Access::kClosed, {}};
 
   std::optional<Explanation::Link> link;
   if (const auto* bearer = std::get_if<LinkBearer>(&identity)) {
@@ -91,7 +94,7 @@ Result<Decision> Reader::decide_at(const Identity& identity, const StorePath& pa
     link = std::move(*found);
   }
   auto decision =
-      link ? rules_.decide_by_link(*link, *who, path, now) : rules_.decide(*who, path, now);
+      link ? rules_.decide_by_link(*link, **who, path, now) : rules_.decide(**who, path, now);
   // Names that are not there can be made up without end.
   if (decision && name && decision->access != Access::kNone) {
     const std::size_t least = link ? link->path.text().size() : 0;
@@ -119,8 +122,8 @@ Result<ViewRoot> Reader::view_root(const Identity& identity) {
   if (std::holds_alternative<SystemUser>(identity)) return view;
   auto who = holdings(identity, now);
   if (!who) return who.error();
-  if (who->empty()) return view;
-  auto principal = Principal::parse(who->front().principal);
+  if ((*who)->empty()) return view;
+  auto principal = Principal::parse((*who)->front().principal);
   if (!principal) return database_->damaged(principal.error().message);
   view.principal = std::move(*principal);
   return view;
@@ -158,20 +161,6 @@ Result<bool> Reader::knows_link(const TokenHash& id) {
   return link->has_value();
 }
 
-Result<std::vector<Principal>> Reader::principals(const Identity& identity) {
-  auto held = snapshot();
-  if (!held) return held.error();
-  auto who = holdings(identity, database_->now());
-  if (!who) return who.error();
-  std::vector<Principal> principals;
-  for (const Holding& holding : *who) {
-    auto principal = Principal::parse(holding.principal);
-    if (!principal) return database_->damaged(principal.error().message);
-    principals.push_back(std::move(*principal));
-  }
-  return principals;
-}
-
 Result<std::vector<Principal>> Reader::count_as(const Principal& principal, std::size_t most) {
   auto held = snapshot();
   if (!held) return held.error();
@@ -188,13 +177,13 @@ Result<Listing> Reader::list(const Identity& identity, const StorePath& folder) 
   }
   auto who = holdings(identity, now);
   if (!who) return who.error();
-  if (who->empty()) return Listing{Access::kClosed, {}};
+  if ((*who)->empty()) return Listing{Access::kClosed, {}};
   const auto* bearer = std::get_if<LinkBearer>(&identity);
-  if (bearer == nullptr) return listings_.list(*who, folder, now);
+  if (bearer == nullptr) return listings_.list(**who, folder, now);
   auto link = identities_.find_link(bearer->link);
   if (!link) return link.error();
   if (!*link) return Listing{Access::kClosed, {}};
-  return listings_.list_by_link(**link, *who, folder, now);
+  return listings_.list_by_link(**link, **who, folder, now);
 }
 
 Result<Explanation> Reader::explain(const Identity& identity, const StorePath& path) {

@@ -40,7 +40,6 @@ class Reader {
   Result<bool> has_expired(const Signature& signature);
   Result<Decision> expired(const Md5Bearer& bearer, const StorePath& uri);
   Result<bool> knows_link(const TokenHash& link);
-  Result<std::vector<Principal>> principals(const Identity& identity);
   Result<std::vector<Principal>> count_as(const Principal& principal, std::size_t most);
   Result<Listing> list(const Identity& identity, const StorePath& folder);
   Result<Explanation> explain(const Identity& identity, const StorePath& path);
@@ -55,8 +54,9 @@ class Reader {
   Result<DecisionDatabase::Snapshot> snapshot(int patience = 1);
   /// decide(), within a snapshot.
   Result<Decision> decide_at(const Identity& identity, const StorePath& path, Timestamp now);
-  /// All principals that the identity counts as at `now`, remembered or found now.
-  Result<Holdings> holdings(const Identity& identity, Timestamp now);
+  /// All principals that the identity counts as at `now`, remembered or found now. Never null;
+  /// valid until the next call.
+  Result<const Holdings*> holdings(const Identity& identity, Timestamp now);
   /// The name under which answers about the identity are remembered, if they are.
   DecisionMemory::Name memory_name(const Identity& identity) const;
   /// The path under which a decision on `path` is remembered: as high as it counts. A rule counts
@@ -66,6 +66,7 @@ class Reader {
 
   std::unique_ptr<DecisionDatabase> database_;  // before what has statements, which must go first
   DecisionMemory memory_;
+  Holdings found_;  ///< by holdings(), the last time that they were not remembered
   Identities identities_;
   Rules rules_;
   Listings listings_;

@@ -56,7 +56,7 @@ TEST_F(SignedPolicyTest, ASignatureIsForItsPathAndWhatIsBelow) {
   ASSERT_EQ(listing->names.size(), 1U);
   EXPECT_EQ(listing->names[0].name, "a");
   EXPECT_EQ(policy_->list(one, path("up/a"))->access, Access::kRead);
-  EXPECT_TRUE(policy_->principals(one)->empty());
+  EXPECT_FALSE(policy_->view_root(one)->principal);
 }
 
 TEST_F(SignedPolicyTest, WhatAKeyMayNotSignForIsClosed) {

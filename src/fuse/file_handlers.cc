@@ -8,7 +8,6 @@
 #include <cstring>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "fuse/answering.h"
 #include "fuse/handlers.h"
@@ -142,19 +141,21 @@ void read_patiently(HandlerContext& context, fuse_req_t request, fuse_ino_t node
   }
   const auto buffer = make_buffer(size);
   std::size_t have = 0;
+  int error = 0;
   while (have < size) {
     const ssize_t got = ::pread(file->fd.get(), buffer.get() + have, size - have,
                                 offset + static_cast<off_t>(have));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      fuse_reply_err(request, errno);
-      return;
-    }
-    if (got == 0) break;
+    if (got < 0) error = errno;
+    if (got <= 0) break;
     have += static_cast<std::size_t>(got);
   }
   note_answer(context, Waiting::kAllowed);
-  fuse_reply_buf(request, buffer.get(), have);
+  if (error != 0) {
+    fuse_reply_err(request, error);
+  } else {
+    fuse_reply_buf(request, buffer.get(), have);
+  }
 }
 
 /// Reads bytes that are in memory and replies. False, without a reply, if some of them are not.

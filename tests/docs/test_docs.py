@@ -177,6 +177,12 @@ class Sources(unittest.TestCase):
         self.assertEqual(outside, [])
         self.assertTrue(users, "nobody includes SQLite: this test looks for the wrong thing")
 
+    def test_libpq_is_seen_in_one_folder_only(self):
+        users = {path for path in sources("src", "include", "tools", "tests") if "libpq-fe.h" in includes(path)}
+        outside = [str(path.relative_to(TOP)) for path in users if path.parent != TOP / "src" / "postgres"]
+        self.assertEqual(outside, [])
+        self.assertTrue(users, "nobody includes libpq: this test looks for the wrong thing")
+
     def test_hackings_table_names_every_folder(self):
         folders = {path.name for path in (TOP / "src").iterdir() if path.is_dir()} | {"grantfs", "grantctl"}
         self.assertEqual(set(LAYERS), folders)

@@ -1,0 +1,166 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "grantfs/result.h"
+
+// libpq's own types. Nothing outside this folder includes libpq.
+struct pg_conn;    // NOLINT(readability-identifier-naming)
+struct pg_result;  // NOLINT(readability-identifier-naming)
+
+/// PostgreSQL by RAII. Errors are values of the kind kDatabase whose messages are one line, name
+/// the database as Connection::name() does, and hold no password and no value of a row.
+namespace grantfs::postgres {
+
+/// The oldest version of the server that is served, as PQserverVersion() counts.
+inline constexpr int kOldestServer = 140000;
+
+/// Whether the text names a PostgreSQL database: it begins with postgresql:// or postgres://.
+bool is_uri(std::string_view text);
+
+/// Whether the URI holds a password. A process list and a shell's history show it to others. An
+/// error if the text is no connection string.
+Result<bool> has_password(const std::string& where);
+
+/// How a connection is opened.
+struct Settings {
+  /// How the server shows it to others, unless the connection string or $PGAPPNAME says otherwise.
+  std::string application_name = "grantfs";
+  /// Statements wait this long for a lock at most; 0: without end.
+  std::chrono::milliseconds lock_timeout{0};
+  /// A walsender for logical replication (replication=database), which takes statements without
+  /// parameters only.
+  bool replication = false;
+};
+
+/// A parameter of a statement as text; none is NULL.
+using Value = std::optional<std::string_view>;
+
+/// A bytea as a parameter, and as COPY's text format takes it after escaping of the backslash:
+/// `\x` and hexadecimal digits.
+std::string bytea_text(std::string_view bytes);
+/// The bytes of a bytea's text as the server writes it, which begins with `\x`; none if malformed.
+std::optional<std::string> bytea_bytes(std::string_view text);
+
+/// The rows that a statement returned, all in memory. Movable. Values are views into it.
+class Answer {
+ public:
+  Answer(Answer&&) noexcept = default;
+  Answer& operator=(Answer&&) noexcept = default;
+
+  int rows() const;
+  int columns() const;
+  bool is_null(int row, int column) const;
+  /// As the server writes it; empty for NULL.
+  std::string_view text(int row, int column) const;
+  /// A smallint, integer or bigint; 0 for NULL.
+  std::int64_t integer(int row, int column) const;
+  /// How many rows an INSERT, UPDATE, DELETE or COPY changed; 0 for other statements.
+  std::int64_t changed() const;
+
+ private:
+  friend class Connection;
+  struct Clear {
+    void operator()(pg_result* result) const;
+  };
+  explicit Answer(pg_result* result) : result_(result) {}
+
+  std::unique_ptr<pg_result, Clear> result_;
+};
+
+/// What the server said of the statement that failed last.
+struct Failure {
+  std::string sqlstate;    ///< five characters; empty: the connection failed
+  std::string message;     ///< the server's first line, in its language
+  std::string constraint;  ///< the name of the constraint that refused a row; empty: none
+  std::string table;
+  std::string column;
+
+  /// The same transaction may succeed when it is run again: serialization failure or deadlock.
+  bool may_be_retried() const { return sqlstate == "40001" || sqlstate == "40P01"; }
+  /// The lock was held by another for longer than Settings::lock_timeout.
+  bool is_lock_timeout() const { return sqlstate == "55P03"; }
+};
+
+/// A connection to one database. Movable; one thread at a time. The session has client_encoding
+/// UTF8, search_path "grantfs, pg_temp" (so an unqualified name is a table of ours, or one made
+/// temporary by us), and bytea_output hex. A peer that is gone is noticed within 30 seconds, unless
+/// the connection string says otherwise.
+class Connection {
+ public:
+  /// `where`: a URI (postgresql:// or postgres://), or libpq's "key=value ..."; both may name a
+  /// service. What it leaves out comes from the service, the environment (PGHOST and its like) and
+  /// ~/.pgpass, as with psql. kInvalid for a text that is no connection string; kDatabase if the
+  /// server cannot be reached, refuses us, or is older than kOldestServer.
+  static Result<Connection> open(const std::string& where, const Settings& settings = {});
+
+  Connection(Connection&&) noexcept = default;
+  Connection& operator=(Connection&&) noexcept = default;
+
+  /// The database without password or options: "postgresql://user@host:port/database".
+  const std::string& name() const { return name_; }
+  /// As PQserverVersion(): 150003 is 15.3.
+  int server_version() const;
+
+  /// One statement, with $1 and so on for its parameters. The types of parameters are those that
+  /// the server infers.
+  Result<Answer> query(const std::string& sql, std::span<const Value> parameters = {});
+  /// SQL that returns no rows we need; may be several statements.
+  Result<void> execute(const std::string& sql);
+
+  /// Calls `take(row)` for each row as it arrives, without keeping them: row 0 of each Answer. No
+  /// other statement may run meanwhile. An error that `take` returns cancels the statement, and is
+  /// returned.
+  Result<void> for_each(const std::string& sql, std::span<const Value> parameters,
+                        const std::function<Result<void>(const Answer& row)>& take);
+
+  /// Runs COPY ... TO STDOUT, and calls `take(line)` for each row: a view, good for this call. An
+  /// error that `take` returns cancels the statement, and is returned.
+  Result<void> copy_out(const std::string& sql,
+                        const std::function<Result<void>(std::string_view)>& take);
+
+  /// Runs COPY ... FROM STDIN: calls `give()` for pieces until it returns none, which ends the
+  /// copy. An error that it returns has the server refuse all of it. Returns how many rows came in.
+  Result<std::int64_t> copy_in(
+      const std::string& sql, const std::function<Result<std::optional<std::string_view>>()>& give);
+
+  /// What failed last: good after an error of this connection.
+  const Failure& failure() const { return failure_; }
+  /// False once the connection is lost; then nothing but a new one helps.
+  bool is_alive() const;
+
+  /// Tells the server to stop the statement under way, which then fails. Waits for an answer.
+  void cancel();
+
+  /// For this folder's other files.
+  pg_conn* handle() const { return handle_.get(); }
+  /// The error that the connection met last, outside of the methods above.
+  Error last_error();
+
+ private:
+  struct Finish {
+    void operator()(pg_conn* connection) const;
+  };
+  Connection(pg_conn* handle, std::string name) : handle_(handle), name_(std::move(name)) {}
+
+  Result<void> prepare_session(const Settings& settings);
+  Error error_of(const pg_result* result);
+  /// Ends what the connection is doing: cancels it, and drops what arrives.
+  void abandon();
+  /// Takes results until there are no more: the first error, or the last good one's count.
+  Result<std::int64_t> drain();
+
+  std::unique_ptr<pg_conn, Finish> handle_;
+  std::string name_;
+  Failure failure_;
+};
+
+}  // namespace grantfs::postgres

@@ -1,0 +1,54 @@
+#include "postgres/lsn.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace grantfs::postgres {
+namespace {
+
+/// Of the pages of a log (XLogPageHeaderData and XLogLongPageHeaderData in PostgreSQL's
+/// access/xlog_internal.h), rounded up to 8. A segment's first page has the long one.
+constexpr std::uint64_t kShortHeader = 24;
+constexpr std::uint64_t kLongHeader = 40;
+constexpr unsigned kHalfBits = 32;
+
+std::uint64_t header_at(Lsn page, const LogSizes& sizes) {
+  return page % sizes.segment == 0 ? kLongHeader : kShortHeader;
+}
+
+std::optional<std::uint64_t> parse_half(std::string_view digits) {
+  constexpr int kHexadecimal = 16;
+  std::uint32_t value = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto parsed = std::from_chars(digits.data(), end, value, kHexadecimal);
+  if (digits.empty() || parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::string lsn_text(Lsn lsn) {
+  return fmt::format("{:X}/{:X}", lsn >> kHalfBits, lsn & 0xffffffffU);
+}
+
+std::optional<Lsn> parse_lsn(std::string_view text) {
+  const auto slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const auto high = parse_half(text.substr(0, slash));
+  const auto low = parse_half(text.substr(slash + 1));
+  if (!high || !low) return std::nullopt;
+  return *high << kHalfBits | *low;
+}
+
+Lsn before_page_header(Lsn lsn, const LogSizes& sizes) {
+  const std::uint64_t offset = lsn % sizes.block;
+  const Lsn page = lsn - offset;
+  return offset == header_at(page, sizes) ? page : lsn;
+}
+
+Lsn after_page_header(Lsn lsn, const LogSizes& sizes) {
+  return lsn != 0 && lsn % sizes.block == 0 ? lsn + header_at(lsn, sizes) : lsn;
+}
+
+}  // namespace grantfs::postgres

@@ -75,6 +75,10 @@ struct PolicyOptions {
   /// How long the statements of one call may take together before the call is an error, so that the
   /// next caller need not wait; for list(), which may have much to say, ten times as long.
   std::chrono::milliseconds time_limit{1000};
+  /// Asked before each decision, for a copy of a database elsewhere, which may be out of date: an
+  /// error becomes the decision's. Often, from any thread; it must be quick. None: a database is
+  /// always current.
+  std::function<Result<void>()> check_current{};
 };
 
 /// Decisions against a policy database, always its newest commit.
@@ -92,7 +96,8 @@ struct PolicyOptions {
 /// Thread-safe: any method, any thread.
 class Policy {
  public:
-  /// Opens and checks the database now, so that a program can refuse to start.
+  /// Opens and checks the database now, so that a program can refuse to start. Whether it is
+  /// current is not asked here, but at the first decision.
   static Result<std::unique_ptr<Policy>> open(PolicyOptions options);
   ~Policy();
   Policy(const Policy&) = delete;
@@ -148,6 +153,10 @@ class Policy {
   /// costs two statx and one step of `PRAGMA data_version`, and allocates only the -wal's name.
   /// Concurrent calls take turns, and each loss is told to one of them.
   Result<Losses> losses();
+
+  /// The database in PostgreSQL that this one is a copy of, as its URI without a password; empty if
+  /// it is no copy.
+  Result<std::string> copy_of();
 
   /// The key that the database holds for hashing the store's inode numbers, made by init.
   Result<std::array<unsigned char, 16>> inode_key();

@@ -114,6 +114,20 @@ std::int64_t number_field(const json& object, const char* key) {
   return field != object.end() && field->is_number_integer() ? field->get<std::int64_t>() : 0;
 }
 
+std::optional<FollowStatus> follow_field(const json& answer) {
+  const auto follow = answer.find("follow");
+  if (follow == answer.end() || !follow->is_object()) return std::nullopt;
+  FollowStatus status;
+  status.seconds = number_field(*follow, "seconds");
+  const auto current = follow->find("current");
+  status.current = current != follow->end() && *current == true;
+  status.upstream = text_field(*follow, "upstream");
+  status.age_milliseconds = number_field(*follow, "age_milliseconds");
+  status.left_milliseconds = number_field(*follow, "left_milliseconds");
+  status.behind_bytes = number_field(*follow, "behind_bytes");
+  return status;
+}
+
 }  // namespace
 
 Result<json> ask_daemon(const std::filesystem::path& socket, const json& request,
@@ -177,6 +191,7 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string
   status.lends_nothing_because = text_field(*answer, "lends_nothing_because");
   const auto lease = answer->find("lease_seconds");
   if (lease != answer->end() && lease->is_number()) status.lease_seconds = lease->get<double>();
+  status.follow = follow_field(*answer);
   status.transport = text_field(*answer, "transport");
   const auto passthrough = answer->find("passthrough");
   status.passthrough = passthrough != answer->end() && *passthrough == true;

@@ -13,6 +13,16 @@
 
 namespace grantfs {
 
+/// What a daemon with follow= knows of its database, which is a copy.
+struct FollowStatus {
+  std::int64_t seconds = 0;  ///< follow=
+  bool current = false;      ///< whether it decides
+  std::string upstream;
+  std::int64_t age_milliseconds = -1;  ///< since the copy was known to be current; -1: never
+  std::int64_t left_milliseconds = 0;  ///< until it refuses
+  std::int64_t behind_bytes = 0;       ///< of the upstream's log, when it was last told
+};
+
 /// The status of a daemon, by its own answer.
 struct DaemonStatus {
   /// Whether it serves what it should, as far as it knows. True from a daemon too old to say.
@@ -32,8 +42,9 @@ struct DaemonStatus {
   std::string enforce_because;  ///< why that is not what was asked for; empty: it is
   /// How long the kernel may be lent a decision; none from a daemon too old to say.
   std::optional<double> lease_seconds;
-  std::string transport;     ///< of the kernel's requests: "/dev/fuse" or "io_uring"
-  bool passthrough = false;  ///< the kernel reads files of the store by itself
+  std::optional<FollowStatus> follow;  ///< none: its database is no copy
+  std::string transport;               ///< of the kernel's requests: "/dev/fuse" or "io_uring"
+  bool passthrough = false;            ///< the kernel reads files of the store by itself
   /// Whether the kernel refuses file handles of the mount; none from a daemon too old to say.
   std::optional<bool> handles_refused;
   /// Whether the kernel refuses file systems that are stacked on the mount; none from a daemon too

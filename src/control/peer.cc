@@ -56,4 +56,19 @@ Result<PeerProcess> ControlPeer::process() const {
   return PeerProcess{credentials.pid, std::move(opened)};
 }
 
+Result<uid_t> ControlPeer::uid() const {
+  // What a user of another user namespace is seen as (/proc/sys/kernel/overflowuid): anybody.
+  constexpr uid_t kOverflowUid = 65534;
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(socket_, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    return unknown_peer();
+  }
+  if (credentials.uid == static_cast<uid_t>(-1) || credentials.uid == kOverflowUid) {
+    errno = EPERM;
+    return unknown_peer();
+  }
+  return credentials.uid;
+}
+
 }  // namespace grantfs

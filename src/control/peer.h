@@ -24,6 +24,9 @@ class ControlPeer {
   /// The process that called connect(2), even if another process has the socket by now. kSystem if
   /// the process is not seen from here, or has ended.
   Result<PeerProcess> process() const;
+  /// The uid of that process when it called connect(2), as seen from here. kSystem if it has none
+  /// here, or it cannot be told.
+  Result<uid_t> uid() const;
 
  private:
   int socket_;

@@ -16,6 +16,8 @@ namespace grantfs::control {
 ///     {"ok":true,"session":4711}
 ///     {"command":"bindings"}
 ///     {"ok":true,"bindings":[{"session":4711,"id":"..."}]}
+///     {"command":"current","as_of":81234567890,"follow_at_most":10,"behind_bytes":0,"upstream":"..."}
+///     {"ok":true,"follow_seconds":10}
 ///
 /// Fields of the answer to "status": version, store, mountpoint, database (canonical paths),
 /// enforce, enforce_because (why not as asked for; empty: it is), lease_seconds (0: nothing is
@@ -31,6 +33,13 @@ namespace grantfs::control {
 /// whatever it says. What it was bound to before is over. Where it is the token that is refused
 /// (unknown, ended, or bound to an address), the answer has "denied":true besides. "bindings" are
 /// those whose leader lives, with the SHA-256 of the token as "id".
+///
+/// "current" says that the database, a copy, has all that was committed upstream until "as_of"
+/// (nanoseconds of CLOCK_BOOTTIME). The daemon decides, and lends, until follow_seconds after that
+/// moment (the mount option follow=; 0: the mount has none, and the command does nothing). Only
+/// root, the daemon's own user and the owner of the database may say so. It is refused if the
+/// daemon's follow= is longer than "follow_at_most", which is what the upstream was told. It is
+/// answered as "recall" is.
 
 /// Where daemons put their sockets unless told otherwise, each as NAME.sock.
 inline constexpr const char* kDefaultDirectory = "/run/grantfs";

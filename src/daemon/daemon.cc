@@ -1,5 +1,6 @@
 #include "daemon/daemon.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 #include "db/shm_guard.h"
 #include "fuse/mount.h"
 #include "grantfs/policy.h"
+#include "lease/freshness.h"
 #include "lease/recall/recaller.h"
 #include "lease/recall/store_watcher.h"
 #include "policy/decisions/link_uses/link_uses.h"
@@ -54,10 +56,11 @@ Enforcement enforcement(const MountOptions& options, const Store& store) {
 class Daemon {
  public:
   Daemon(const MountPlan& plan, const MountOptions& options, std::unique_ptr<Policy> policy,
-         Store store, TreeOptions tree_options, Troubles& troubles)
+         Store store, TreeOptions tree_options, Troubles& troubles, Freshness& freshness)
       : plan_(plan),
         options_(options),
         troubles_(troubles),
+        freshness_(freshness),
         policy_(std::move(policy)),
         store_(std::move(store)),
         enforcement_(enforcement(options, store_)),
@@ -159,8 +162,8 @@ class Daemon {
   }
 
   Serving serving() {
-    return {plan_,  options_, control_path_, enforcement_, started_,        *policy_,
-            store_, tree_,    *mount_,       *recaller_,   store_follower_, troubles_};
+    return {plan_, options_, control_path_, enforcement_,    started_,  *policy_,  store_,
+            tree_, *mount_,  *recaller_,    store_follower_, troubles_, freshness_};
   }
 
   /// Ends the threads that notify the kernel, first those that wait for another such thread. The
@@ -177,6 +180,7 @@ class Daemon {
 
   TreeOptions complete(TreeOptions options) {
     options.lending.lease = options_.lease;
+    options.lending.freshness = &freshness_;
     options.link_uses = &link_uses_;
     options.reads_by_node = enforcement_ == Enforcement::kLease;
     return options;
@@ -187,6 +191,7 @@ class Daemon {
   const std::filesystem::path control_path_ =
       options_.control.value_or(default_control_path(plan_.mountpoint));
   Troubles& troubles_;
+  Freshness& freshness_;
   const Timestamp started_ = system_now();
   std::unique_ptr<Policy> policy_;
   Store store_;
@@ -209,8 +214,21 @@ class Daemon {
 Result<void> serve(const MountPlan& plan, const MountOptions& options, Background& background) {
   const std::size_t descriptors = raise_descriptor_limit();
   db::install_shm_guard();
-  auto policy = Policy::open({.database = plan.database, .source = plan.source});
+  Freshness freshness(options.follow);
+  PolicyOptions policy_options{.database = plan.database, .source = plan.source};
+  if (freshness.is_bounded()) {
+    policy_options.check_current = [&freshness] { return freshness.check(); };
+  }
+  auto policy = Policy::open(std::move(policy_options));
   if (!policy) return policy.error();
+  auto upstream = (*policy)->copy_of();
+  if (!upstream) return upstream.error();
+  if (!upstream->empty() && !freshness.is_bounded()) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is a copy of {}, which may be out of date: say by follow=SECONDS "
+                             "how old it may be",
+                             quoted(plan.database.native()), *upstream)};
+  }
   auto advice = (*policy)->source_advice();
   if (!advice) return advice.error();
   for (const std::string& lacking : *advice) spdlog::warn("{}", lacking);
@@ -231,7 +249,8 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
       .on_policy_error = [&troubles](const Error& error) { troubles.decision_failed(error); }};
   ::clock_gettime(CLOCK_REALTIME, &tree_options.mounted);
   EndWatch end_watch;  // lives until the daemon has gone
-  Daemon daemon(plan, options, std::move(*policy), std::move(*store), tree_options, troubles);
+  Daemon daemon(plan, options, std::move(*policy), std::move(*store), tree_options, troubles,
+                freshness);
   return daemon.serve(background, end_watch);
 }
 

@@ -141,6 +141,20 @@ const std::vector<KnownOption>& known_options() {
          options.lease = std::chrono::seconds(*seconds);
          return {};
        }},
+      {"follow", "SECONDS",
+       "the database is a copy that grantfs-follow keeps: refuse everything when it is not known "
+       "to "
+       "be as current as this, 2 to 3600",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         constexpr unsigned kLeastSeconds = 2;
+         constexpr unsigned kLongestSeconds = 3600;
+         auto seconds = parse_number(value, kLongestSeconds);
+         if (!seconds || *seconds < kLeastSeconds) {
+           return bad_value("follow", value, "a number of seconds from 2 to 3600");
+         }
+         options.follow = std::chrono::seconds(*seconds);
+         return {};
+       }},
       {"server_group", "GROUP", "only members of this system group may pass the doors for servers",
        [](std::string_view value, MountOptions& options) -> Result<void> {
          auto gid = find_group("server_group", value);

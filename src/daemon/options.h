@@ -28,7 +28,8 @@ struct MountOptions {
   std::optional<std::filesystem::path> source;  ///< the configuration of a policy source
   std::optional<std::filesystem::path> control;
   Enforcement enforcement = Enforcement::kLease;
-  std::chrono::seconds lease{1};  ///< longest that anything is lent; zero: nothing is
+  std::chrono::seconds lease{1};   ///< longest that anything is lent; zero: nothing is
+  std::chrono::seconds follow{0};  ///< how old a copy of the policy may be; zero: it is no copy
   Use passthrough = Use::kAuto;
   Use io_uring = Use::kAuto;
   Denial denial = Denial::kHide;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "db/parameter.h"
 #include "db/rows.h"
 #include "grantfs/result.h"
 
@@ -42,6 +43,8 @@ class Statement {
 
   /// run(), with a text for each parameter, in the order of parameters().
   Rows run_with(std::span<const std::string_view> texts);
+  /// run(), with a value for each parameter.
+  Rows run_with(std::span<const Parameter> parameters);
   /// The names of its parameters, each with the sign before it; empty for one without a name.
   std::vector<std::string> parameters() const;
 
@@ -60,6 +63,8 @@ class Statement {
   int bind(int index, std::string_view text);
   int bind(int index, std::int64_t value);
   int bind(int index, const std::optional<std::int64_t>& value);
+  int bind(int index, Blob blob);
+  int bind_any(int index, const Parameter& parameter);
 
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
 };

@@ -31,9 +31,10 @@ struct HandlerContext {
     upcalls[static_cast<std::size_t>(kind)].fetch_add(1, std::memory_order_relaxed);
   }
   /// The timeout in seconds for a reply that the tree lends for `lent_for`; zero while nothing is
-  /// lent.
+  /// lent. Whatever the reply is about, the timeout ends while the database counts as current.
   double timeout(std::chrono::nanoseconds lent_for) const {
-    return lends ? std::chrono::duration<double>(lent_for).count() : 0;
+    if (!lends) return 0;
+    return std::chrono::duration<double>(tree.lender().while_current(lent_for)).count();
   }
   std::uint64_t open_handles() { return files.size() + folders.size(); }
 

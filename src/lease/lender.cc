@@ -23,11 +23,18 @@ nanoseconds Lender::time_left(Timestamp until) const {
   return std::min(until, far) - now;
 }
 
+nanoseconds Lender::while_current(nanoseconds span) const {
+  if (options_.freshness == nullptr || !options_.freshness->is_bounded()) return span;
+  return std::clamp<nanoseconds>(options_.freshness->left() - spans::kTickMargin, nanoseconds(0),
+                                 span);
+}
+
 nanoseconds Lender::span_of(const View& view, const Decision& decision, nanoseconds longest) const {
   if (!view.traits.may_be_lent) return nanoseconds(0);
-  if (!decision.until) return longest;
+  const nanoseconds current = while_current(longest);
+  if (!decision.until) return current;
   const nanoseconds left = time_left(*decision.until);
-  return std::clamp<nanoseconds>(left - spans::kTickMargin, nanoseconds(0), longest);
+  return std::clamp<nanoseconds>(left - spans::kTickMargin, nanoseconds(0), current);
 }
 
 Loan Lender::loan(const Decision& decision, RecallMark mark, seconds longest) const {

@@ -8,6 +8,7 @@
 #include "grantfs/policy.h"
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"
+#include "lease/freshness.h"
 #include "lease/steady_files.h"
 #include "nodes/node_table.h"
 #include "nodes/view.h"
@@ -30,6 +31,8 @@ class Lender {
     std::chrono::seconds lease{0};
     /// CLOCK_REALTIME, by which expiries are kept.
     std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
+    /// Until when the database counts as current; none: always. It must outlive the lender.
+    const Freshness* freshness = nullptr;
   };
 
   Lender(NodeTable& nodes, const Store& store, Options options)
@@ -68,6 +71,13 @@ class Lender {
   /// from its commit, which the decision may not have seen.
   std::chrono::nanoseconds left(const View& view, const Decision& decision, SteadyTime begun,
                                 std::chrono::nanoseconds longest) const;
+  /// The part of a span that begins now for which the kernel may believe anything at all: nothing
+  /// is lent past the moment from which on the database does not count as current.
+  std::chrono::nanoseconds while_current(std::chrono::nanoseconds span) const;
+  /// Whether the database counts as current.
+  bool is_current() const {
+    return options_.freshness == nullptr || !options_.freshness->is_over();
+  }
   /// What is left of a span that counts from `begun`.
   static std::chrono::nanoseconds left_of(std::chrono::nanoseconds span, SteadyTime begun);
   /// The longest time for which a folder is lent. If the folder holds files in steady use, these

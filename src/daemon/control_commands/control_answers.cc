@@ -1,13 +1,19 @@
 #include "daemon/control_commands/control_answers.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/quote.h"
 #include "control/document.h"
 #include "daemon/status/status.h"
 
@@ -48,13 +54,73 @@ nlohmann::json bindings(Tree& tree) {
   return answer;
 }
 
+/// Whether the peer may say that the database is current: whoever may change the database's file
+/// at will, or the daemon itself, could have it decided as he likes anyway.
+bool may_say_current(const ControlPeer& peer, const std::filesystem::path& database) {
+  const auto uid = peer.uid();
+  if (!uid) return false;
+  if (*uid == 0 || *uid == ::geteuid()) return true;
+  struct stat status = {};
+  return ::stat(database.c_str(), &status) == 0 && status.st_uid == *uid;
+}
+
+std::optional<std::int64_t> number(const nlohmann::json& request, const char* key) {
+  const auto found = request.find(key);
+  if (found == request.end() || !found->is_number_integer()) return std::nullopt;
+  return found->get<std::int64_t>();
+}
+
+/// Takes a report, and answers; on the recalling thread.
+nlohmann::json take_report(const Serving& serving, Freshness::Report report) {
+  Freshness& freshness = serving.freshness;
+  if (freshness.is_bounded()) {
+    auto resumed = freshness.take(std::move(report));
+    if (!resumed) return control_error(resumed.error().message);
+    if (*resumed) {
+      spdlog::info("{} is current, as a copy of {}: this daemon decides by it",
+                   quoted(serving.plan.database.native()), quoted(freshness.last().upstream));
+    }
+  }
+  nlohmann::json answer = nlohmann::json::object();
+  answer["follow_seconds"] = freshness.bound().count();
+  return answer;
+}
+
+void current(const Serving& serving, const nlohmann::json& request, const ControlPeer& peer,
+             const ControlReply& reply) {
+  if (!may_say_current(peer, serving.plan.database)) {
+    return reply(control_error(
+        "only root, the daemon's own user and the owner of the database may say that it is "
+        "current"));
+  }
+  const auto as_of = number(request, "as_of");
+  const auto follow_at_most = number(request, "follow_at_most");
+  const auto upstream = request.find("upstream");
+  if (!as_of || !follow_at_most || upstream == request.end() || !upstream->is_string()) {
+    return reply(control_error(R"(the request lacks "as_of", "follow_at_most" or "upstream")"));
+  }
+  const std::int64_t bound = serving.freshness.bound().count();
+  if (bound > *follow_at_most) {
+    return reply(
+        control_error(fmt::format("the upstream has been told of follow={} at most, and "
+                                  "this mount has follow={}",
+                                  *follow_at_most, bound)));
+  }
+  // What was taken away until then is recalled first.
+  const Freshness::Report report{.as_of = std::chrono::nanoseconds(*as_of),
+                                 .behind_bytes = number(request, "behind_bytes").value_or(0),
+                                 .upstream = upstream->get<std::string>()};
+  serving.recaller.catch_up([&serving, report, reply] { reply(take_report(serving, report)); });
+}
+
 }  // namespace
 
 void ControlAnswers::answer(const nlohmann::json& request, const ControlPeer& peer,
                             const ControlReply& reply) const {
   const Serving* const serving = serving_;
   const std::string command = request["command"];
-  constexpr std::array<std::string_view, 4> kCommands{"bind", "bindings", "recall", "status"};
+  constexpr std::array<std::string_view, 5> kCommands{"bind", "bindings", "current", "recall",
+                                                      "status"};
   if (std::ranges::find(kCommands, command) == kCommands.end()) {
     reply(control_error(
         fmt::format("unknown command; this daemon knows: {}", fmt::join(kCommands, ", "))));
@@ -71,6 +137,8 @@ void ControlAnswers::answer(const nlohmann::json& request, const ControlPeer& pe
     reply(bind(serving->tree, request, peer));
   } else if (command == "bindings") {
     reply(bindings(serving->tree));
+  } else if (command == "current") {
+    current(*serving, request, peer, reply);
   } else {
     serving->recaller.catch_up([reply] { reply(nlohmann::json::object()); });
   }

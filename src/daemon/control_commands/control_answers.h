@@ -8,7 +8,8 @@
 
 namespace grantfs {
 
-/// Answers the commands of the control socket: status, recall, bind, bindings. Any thread.
+/// Answers the commands of the control socket: status, recall, current, bind,
+/// bindings. Any thread.
 class ControlAnswers {
  public:
   /// Begins to answer all commands; before this call, the answer is that the daemon is starting.

@@ -10,6 +10,7 @@
 #include "fuse/mount.h"
 #include "grantfs/policy.h"
 #include "grantfs/timestamp.h"
+#include "lease/freshness.h"
 #include "lease/recall/recaller.h"
 #include "store/store.h"
 #include "tree/tree.h"
@@ -30,6 +31,7 @@ struct Serving {
   Recaller& recaller;
   const std::optional<StoreFollower>& store_follower;  ///< none if the store is not followed
   Troubles& troubles;
+  Freshness& freshness;
 
   const char* enforcement_name() const {
     return enforcement == Enforcement::kOpen ? "open" : "lease";

@@ -49,6 +49,21 @@ std::vector<std::string> current_troubles(const Serving& serving) {
   return found;
 }
 
+/// Writes what is known of the copy into an empty object, which the caller empties again.
+void write_follow(const Freshness& freshness, nlohmann::json& follow) {
+  const auto milliseconds = [](std::chrono::nanoseconds span) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(span).count();
+  };
+  const Freshness::Report last = freshness.last();
+  const std::chrono::nanoseconds age = freshness.age();
+  follow["seconds"] = freshness.bound().count();
+  follow["current"] = !freshness.is_over();
+  follow["upstream"] = last.upstream;
+  follow["age_milliseconds"] = age.count() < 0 ? -1 : milliseconds(age);
+  follow["left_milliseconds"] = milliseconds(freshness.left());
+  follow["behind_bytes"] = last.behind_bytes;
+}
+
 /// Writes the counters into an empty object. The caller empties the object again.
 void write_counters(const Serving& serving, nlohmann::json& counted) {
   const TreeCounters& counters = serving.tree.counters();
@@ -93,6 +108,12 @@ void write_status(const Serving& serving, nlohmann::json& status) {
     last["message"] = trouble.message;
     last["at"] = trouble.at.time_since_epoch().count();
   }
+  nlohmann::json follow = nullptr;
+  const control::Emptied follow_emptied(follow);
+  if (serving.freshness.is_bounded()) {
+    follow = nlohmann::json::object();
+    write_follow(serving.freshness, follow);
+  }
   const std::string lends_nothing = serving.troubles.unknown();
   status["version"] = kVersion;
   status["state"] = troubles.empty() ? "healthy" : "trouble";
@@ -108,6 +129,7 @@ void write_status(const Serving& serving, nlohmann::json& status) {
   status["enforce"] = serving.enforcement_name();
   status["enforce_because"] = why_not_by_lease(serving);
   status["lease_seconds"] = lends_nothing.empty() ? serving.options.lease.count() : 0;
+  status["follow"] = std::move(follow);
   status["transport"] = serving.transport_name();
   status["passthrough"] = serving.mount.uses_passthrough();
   status["handles_refused"] = serving.mount.refuses_handles();

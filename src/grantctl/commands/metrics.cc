@@ -103,6 +103,22 @@ void add_up(Metrics& metrics, const std::string& labels, bool up) {
              up ? 1 : 0);
 }
 
+/// What a daemon says of a database that is a copy.
+void add_follow(Metrics& metrics, const grantfs::FollowStatus& follow, const std::string& labels) {
+  add_sample(metrics, "grantfs_follow_seconds", "gauge",
+             "How old the copy of the policy may be before everything is refused.", labels,
+             follow.seconds);
+  add_sample(metrics, "grantfs_copy_current", "gauge",
+             "Whether the copy of the policy counts as current; 0: everything is refused.", labels,
+             follow.current ? 1 : 0);
+  add_sample(metrics, "grantfs_copy_age_milliseconds", "gauge",
+             "Since when the copy is not known to be current any more; -1: it never was.", labels,
+             follow.age_milliseconds);
+  add_sample(metrics, "grantfs_copy_behind_bytes", "gauge",
+             "Bytes of the upstream's log that the copy had not applied when it was last told.",
+             labels, follow.behind_bytes);
+}
+
 void add_daemon(Metrics& metrics, const DaemonStatus& daemon) {
   const std::string labels = label("mountpoint", daemon.mountpoint.native());
   add_sample(metrics, "grantfs_info", "gauge", "What the daemon is; always 1.",
@@ -115,6 +131,7 @@ void add_daemon(Metrics& metrics, const DaemonStatus& daemon) {
              daemon.healthy ? 1 : 0);
   add_sample(metrics, "grantfs_start_time_seconds", "gauge",
              "When the daemon started, in Unix seconds.", labels, daemon.started);
+  if (daemon.follow) add_follow(metrics, *daemon.follow, labels);
   for (const auto& [counter, value] : daemon.counters) add_counter(metrics, counter, labels, value);
 }
 

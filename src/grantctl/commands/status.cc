@@ -37,6 +37,15 @@ Json daemon_json(const DaemonStatus& daemon) {
   if (!daemon.enforce_because.empty()) object["enforce_because"] = daemon.enforce_because;
   object["lease_seconds"] = nullptr;
   if (daemon.lease_seconds) object["lease_seconds"] = *daemon.lease_seconds;
+  object["follow"] = nullptr;
+  if (daemon.follow) {
+    object["follow"] = {{"seconds", daemon.follow->seconds},
+                        {"current", daemon.follow->current},
+                        {"upstream", daemon.follow->upstream},
+                        {"age_milliseconds", daemon.follow->age_milliseconds},
+                        {"left_milliseconds", daemon.follow->left_milliseconds},
+                        {"behind_bytes", daemon.follow->behind_bytes}};
+  }
   object["transport"] = daemon.transport;
   object["passthrough"] = daemon.passthrough;
   object["handles_refused"] = nullptr;
@@ -64,6 +73,19 @@ std::string shown_span(std::int64_t seconds) {
 /// A time, and how long ago it was by the daemon's own clock.
 std::string shown_time(std::int64_t seconds) {
   return grantfs::format_timestamp(grantfs::Timestamp{std::chrono::seconds{seconds}});
+}
+
+/// A line about a copy: "current 0.4 s ago, as 'db1', 0 bytes behind (follow=10)".
+std::string shown_follow(const grantfs::FollowStatus& follow) {
+  constexpr double kThousand = 1000;
+  if (follow.age_milliseconds < 0) {
+    return fmt::format("not known to be current yet; everything is refused (follow={})",
+                       follow.seconds);
+  }
+  return fmt::format("{}current {:.1f} s ago, as a copy of {}, {} bytes behind (follow={})",
+                     follow.current ? "" : "everything is refused; ",
+                     static_cast<double>(follow.age_milliseconds) / kThousand,
+                     printable(follow.upstream), follow.behind_bytes, follow.seconds);
 }
 
 void print_status(const DaemonStatus& daemon) {
@@ -97,6 +119,7 @@ void print_status(const DaemonStatus& daemon) {
   } else if (daemon.lease_seconds) {
     line("lease", fmt::format("{:g} s", *daemon.lease_seconds));
   }
+  if (daemon.follow) line("follow", shown_follow(*daemon.follow));
   line("transport", printable(daemon.transport));
   line("passthrough", daemon.passthrough ? "yes" : "no");
   if (daemon.handles_refused) {

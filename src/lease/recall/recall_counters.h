@@ -14,9 +14,10 @@ enum class RecallOfEverything : std::uint8_t {
   kNotVouched,  ///< this program did not keep up: see Recaller::vouch()
   kTooMuch,     ///< more was lent than could be decided anew in time
   kStore,       ///< the store is another one by now, or away
+  kNotCurrent,  ///< the database, a copy, does not count as current any more
 };
-inline constexpr std::array kRecallOfEverythingNames{"trouble", "clock_set", "not_vouched",
-                                                     "too_much", "store"};
+inline constexpr std::array kRecallOfEverythingNames{"trouble",  "clock_set", "not_vouched",
+                                                     "too_much", "store",     "not_current"};
 
 /// The reasons for deciding anew what was lent: one for each Unexplained, and one for the files in
 /// steady use alone.

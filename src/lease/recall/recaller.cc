@@ -96,11 +96,13 @@ void Recaller::vouch() {
   const auto seen = withdrawal_.steady_files().seen(now);
   if (!seen) return;
   const SteadyClock::time_point kept_up{SteadyClock::duration(kept_up_at_.load())};
-  if (now - std::min(*seen, kept_up) <= withdrawal_.checked_within()) return;
+  const bool is_current = withdrawal_.is_current();
+  if (is_current && now - std::min(*seen, kept_up) <= withdrawal_.checked_within()) return;
   // The order matters: names that are looked up from here on are not lent for longer, and names
   // from before the kernel looks up again.
   withdrawal_.steady_files().pause(now + spans::kPauseOfSteadyUse);
-  count(counters_.everything, RecallOfEverything::kNotVouched);
+  count(counters_.everything,
+        is_current ? RecallOfEverything::kNotVouched : RecallOfEverything::kNotCurrent);
   must(kernel_.forget_everything());
   withdrawal_.steady_files().clear();
 }
@@ -145,6 +147,12 @@ void Recaller::keep_up(std::vector<Waiting>& served) {
   // A decision that ends later than a lease is not listed as expiring. By another clock it may be
   // over.
   if (std::exchange(clock_was_set_, false)) recall_everything(RecallOfEverything::kClockSet);
+  // What was lent ends by itself before this moment, but for a reply that came late, and for a
+  // machine that was suspended: the kernel's timeouts stand still meanwhile.
+  const bool is_current = withdrawal_.is_current();
+  if (std::exchange(was_current_, is_current) && !is_current) {
+    recall_everything(RecallOfEverything::kNotCurrent);
+  }
   const auto is_of_everything = [](const Waiting& each) {
     return each.what == Waiting::For::kEverything;
   };

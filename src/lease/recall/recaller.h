@@ -37,9 +37,10 @@ namespace grantfs {
 /// A file that is lent for longer than a lease is of no use without its folder, and folders are
 /// renewed only as long as this thread and the StoreWatcher keep up: see vouch().
 ///
-/// Trouble with the database recalls everything, once, because a database that cannot be read
-/// denies. A round that breaks off for lack of memory recalls everything too, and a client that
-/// waits for that round may get no answer. A notification that fails ends the program
+/// When the database, a copy of one elsewhere, does not count as current any more, everything is
+/// recalled. Trouble with the database recalls everything, once, because a database that cannot be
+/// read denies. A round that breaks off for lack of memory recalls everything too, and a client
+/// that waits for that round may get no answer. A notification that fails ends the program
 /// (Kernel::abort), since a lease must not outlive its recall.
 class Recaller {
  public:
@@ -158,6 +159,7 @@ class Recaller {
   // Of this thread alone.
   Expiry armed_for_;
   bool clock_was_set_ = false;
+  bool was_current_ = false;           ///< Withdrawal::is_current() in the round before
   SteadyClock::rep recalled_for_ = 0;  ///< last_lent_ when trouble last recalled everything
   SteadyClock::time_point said_trouble_at_;
   struct Demand {

@@ -53,6 +53,8 @@ class Withdrawal {
   StoreChanges check_steady_files() {
     return steady_files().check(store_, std::chrono::steady_clock::now());
   }
+  /// Lender::is_current(). Any thread.
+  bool is_current() const { return lender_.is_current(); }
   /// Lender::checked_within().
   std::chrono::nanoseconds checked_within() const { return lender_.checked_within(); }
 

@@ -17,6 +17,7 @@
 #include "grantfs/principal.h"
 #include "grantfs/store_path.h"
 #include "grantfs/timestamp.h"
+#include "policy/schema/copy_mark.h"
 
 namespace grantfs {
 
@@ -105,6 +106,9 @@ class ChangeConnection {
   auto transact(db::Transaction::Kind kind, Body body) -> decltype(body()) {
     auto transaction = db::Transaction::begin(connection_, kind);
     if (!transaction) return named(transaction.error());
+    if (kind == db::Transaction::Kind::kWrite) {
+      if (auto own = check_is_no_copy(connection_); !own) return own.error();
+    }
     auto result = body();
     if (!result) return named(result.error());
     if (auto committed = transaction->commit(); !committed) return named(committed.error());

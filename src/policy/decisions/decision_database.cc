@@ -1,4 +1,5 @@
 #include "policy/decisions/decision_database.h"
+#include "policy/schema/copy_mark.h"
 
 #include <fmt/format.h>
 #include <sodium.h>
@@ -87,6 +88,13 @@ Result<std::array<unsigned char, 16>> DecisionDatabase::inode_key() {
     return damaged("has no inode_key of 16 bytes in its table meta");
   }
   return key;
+}
+
+Result<std::string> DecisionDatabase::copy_of() {
+  connection_.limit_time(options_.time_limit);
+  auto mark = read_copy_mark(connection_);
+  if (!mark) return damaged(mark.error().message);
+  return *mark ? (*mark)->upstream : std::string();
 }
 
 Result<std::vector<std::string>> DecisionDatabase::query_plans(

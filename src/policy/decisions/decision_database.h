@@ -47,6 +47,8 @@ class DecisionDatabase {
 
   /// The key for hashing inode numbers.
   Result<std::array<unsigned char, 16>> inode_key();
+  /// Policy::copy_of().
+  Result<std::string> copy_of();
   /// EXPLAIN QUERY PLAN of each statement.
   Result<std::vector<std::string>> query_plans(const std::vector<std::string_view>& statements);
 

@@ -32,6 +32,15 @@ class Policy::Connections {
     return with<Reader>(ask);
   }
 
+  /// with_reader() for what gives access, or tells of it: an error if the database is not current.
+  template <class Ask>
+  auto with_decider(Ask ask) -> decltype(ask(std::declval<Reader&>())) {
+    if (options_.check_current) {
+      if (auto current = options_.check_current(); !current) return current.error();
+    }
+    return with<Reader>(ask);
+  }
+
   /// with_reader() for the feed. One call at a time: a second feed would know no position.
   template <class Ask>
   auto with_feed(Ask ask) {
@@ -124,33 +133,34 @@ Result<std::unique_ptr<Policy>> Policy::open(PolicyOptions options) {
   if (auto one = check_has_one_name(options.database); !one) return one.error();
   if (auto fits = check_journal_fits(options.database); !fits) return fits.error();
   std::unique_ptr<Policy> policy(new Policy(std::make_unique<Connections>(std::move(options))));
-  auto answer = policy->decide(Anyone{}, StorePath());
+  auto answer = policy->connections_->with_reader(
+      [](Reader& reader) { return reader.decide(Anyone{}, StorePath()); });
   if (!answer) return answer.error();
   return policy;
 }
 
 Result<Decision> Policy::decide(const Identity& identity, const StorePath& path) {
-  return connections_->with_reader([&](Reader& reader) { return reader.decide(identity, path); });
+  return connections_->with_decider([&](Reader& reader) { return reader.decide(identity, path); });
 }
 
 Result<ViewRoot> Policy::view_root(const Identity& identity) {
-  return connections_->with_reader([&](Reader& reader) { return reader.view_root(identity); });
+  return connections_->with_decider([&](Reader& reader) { return reader.view_root(identity); });
 }
 
 Result<bool> Policy::has_expired(const TokenHash& token) {
-  return connections_->with_reader([&](Reader& reader) { return reader.has_expired(token); });
+  return connections_->with_decider([&](Reader& reader) { return reader.has_expired(token); });
 }
 
 Result<bool> Policy::has_expired(const Signature& signature) {
-  return connections_->with_reader([&](Reader& reader) { return reader.has_expired(signature); });
+  return connections_->with_decider([&](Reader& reader) { return reader.has_expired(signature); });
 }
 
 Result<Decision> Policy::expired(const Md5Bearer& bearer, const StorePath& uri) {
-  return connections_->with_reader([&](Reader& reader) { return reader.expired(bearer, uri); });
+  return connections_->with_decider([&](Reader& reader) { return reader.expired(bearer, uri); });
 }
 
 Result<bool> Policy::knows_link(const TokenHash& link) {
-  return connections_->with_reader([&](Reader& reader) { return reader.knows_link(link); });
+  return connections_->with_decider([&](Reader& reader) { return reader.knows_link(link); });
 }
 
 Result<std::vector<Principal>> Policy::count_as(const Principal& principal, std::size_t most) {
@@ -159,11 +169,11 @@ Result<std::vector<Principal>> Policy::count_as(const Principal& principal, std:
 }
 
 Result<Listing> Policy::list(const Identity& identity, const StorePath& folder) {
-  return connections_->with_reader([&](Reader& reader) { return reader.list(identity, folder); });
+  return connections_->with_decider([&](Reader& reader) { return reader.list(identity, folder); });
 }
 
 Result<Explanation> Policy::explain(const Identity& identity, const StorePath& path) {
-  return connections_->with_reader([&](Reader& reader) { return reader.explain(identity, path); });
+  return connections_->with_decider([&](Reader& reader) { return reader.explain(identity, path); });
 }
 
 Result<Losses> Policy::losses() {
@@ -172,6 +182,10 @@ Result<Losses> Policy::losses() {
 
 Result<std::array<unsigned char, 16>> Policy::inode_key() {
   return connections_->with_reader([](Reader& reader) { return reader.inode_key(); });
+}
+
+Result<std::string> Policy::copy_of() {
+  return connections_->with_reader([](Reader& reader) { return reader.copy_of(); });
 }
 
 Result<std::vector<std::string>> Policy::source_advice() {

@@ -44,6 +44,7 @@ class Reader {
   Result<Listing> list(const Identity& identity, const StorePath& folder);
   Result<Explanation> explain(const Identity& identity, const StorePath& path);
   Result<std::array<unsigned char, 16>> inode_key();
+  Result<std::string> copy_of() { return database_->copy_of(); }
   Result<std::vector<std::string>> query_plans();
   Result<std::vector<std::string>> source_advice();
 

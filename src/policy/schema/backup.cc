@@ -15,7 +15,9 @@
 #include "grantfs/admin.h"
 #include "policy/changes/change_connection.h"
 #include "policy/feed/journal.h"
+#include "policy/schema/copy_mark.h"
 #include "policy/schema/database_file.h"
+#include "policy/schema/replacement.h"
 #include "policy/schema/schema.h"
 
 namespace grantfs {
@@ -159,6 +161,20 @@ Result<db::Connection> open_live(const std::filesystem::path& database) {
                            quoted(database.native()), *id)};
 }
 
+Result<void> replace_contents_of(db::Connection& live, db::Connection& with,
+                                 const std::filesystem::path& database) {
+  if (auto noted = note_file(with, database); !noted) return noted.error();
+  if (auto copied = copy_over(with, live, database); !copied) return at(database, copied.error());
+  return {};
+}
+
+/// kConflict if the database in place is a copy. One that has no table `meta` any more is not.
+Result<void> check_may_be_restored(db::Connection& live) {
+  auto own = check_is_no_copy(live);
+  if (!own && own.error().kind == ErrorKind::kConflict) return own;
+  return {};
+}
+
 }  // namespace
 
 Result<void> backup_database(const std::filesystem::path& database,
@@ -210,16 +226,27 @@ Result<RestoreOutcome> restore_database(const std::filesystem::path& database,
   outcome.knew_blank_paths =
       *migrations > 0 && current_schema_version() - *migrations < kFirstSchemaWithoutBlankPaths;
 
+  // What was a copy of another database when it was backed up goes on by itself.
+  if (auto own = remove_copy_mark(*judged); !own) return at(file, own.error());
+
   auto live = open_live(database);
   if (!live) return live.error();
   auto rows = count_rows(*judged);
   if (!rows) return at(file, rows.error());
   outcome.rows = *rows;
-  if (auto noted = note_file(*judged, database); !noted) return noted.error();
-  if (auto copied = copy_over(*judged, *live, database); !copied) {
-    return at(database, copied.error());
+  if (auto changeable = check_may_be_restored(*live); !changeable) {
+    return at(database, changeable.error());
+  }
+  if (auto replaced = replace_contents_of(*live, *judged, database); !replaced) {
+    return replaced.error();
   }
   return outcome;
+}
+
+Result<void> replace_contents(db::Connection& with, const std::filesystem::path& database) {
+  auto live = open_live(database);
+  if (!live) return live.error();
+  return replace_contents_of(*live, with, database);
 }
 
 }  // namespace grantfs

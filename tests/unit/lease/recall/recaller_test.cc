@@ -140,14 +140,16 @@ class RecallerTest : public PolicyTest {
   }
 
   void start(bool forgets_everything = true, Recaller::Options options = {},
-             std::chrono::seconds lease = 60s) {
+             std::chrono::seconds lease = 60s, const Freshness* freshness = nullptr) {
     kernel_ = std::make_unique<FakeKernel>(forgets_everything);
     options.clock = [this] { return clock_.load(); };
-    tree_ = std::make_unique<Tree>(
-        *policy_, *store_,
-        TreeOptions{.key = kKey,
-                    .lending = {.lease = lease, .clock = [this] { return clock_.load(); }},
-                    .reads_by_node = true});
+    tree_ =
+        std::make_unique<Tree>(*policy_, *store_,
+                               TreeOptions{.key = kKey,
+                                           .lending = {.lease = lease,
+                                                       .clock = [this] { return clock_.load(); },
+                                                       .freshness = freshness},
+                                           .reads_by_node = true});
     auto recaller = Recaller::start(tree_->withdrawal(), *policy_, *kernel_, options);
     ASSERT_TRUE(recaller);
     recaller_ = std::move(*recaller);
@@ -197,6 +199,14 @@ class RecallerTest : public PolicyTest {
     ASSERT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
   }
 
+  /// Makes the database a copy that is current for ten seconds from now on, by `boot_time_`.
+  void make_copy() {
+    boot_time_ = 1000s;
+    ASSERT_TRUE(freshness_.take({.as_of = 1000s}));
+  }
+
+  static inline std::atomic<std::chrono::nanoseconds> boot_time_{};
+  Freshness freshness_{10s, [] { return boot_time_.load(); }};
   std::atomic<Timestamp> clock_{Timestamp{std::chrono::seconds{kNow}}};
   fs::path root_ = directory_.path() / "store";
   std::unique_ptr<Store> store_;
@@ -635,6 +645,48 @@ TEST_F(RecallerTest, WithoutTheRecallerKeepingUpNothingIsVouchedFor) {
   ASSERT_TRUE(tree_->lender().steady_files().keep(seen_before(0s)));
   recaller_->vouch();
   EXPECT_EQ(kernel_->everything(), 1);
+}
+
+TEST_F(RecallerTest, NothingIsLentBeyondTheMomentUntilWhichACopyIsCurrent) {
+  make_copy();
+  start(true, {}, 60s, &freshness_);
+  auto at = tree_->lookup(kRootNode, "by-session", kServer);
+  at = tree_->lookup(at->node, kAlice, kServer);
+  EXPECT_GT(at->lent_for, 9s);
+  EXPECT_LT(at->lent_for, 10s);
+  boot_time_ = 1008s;
+  at = tree_->lookup(at->node, "a", kServer);
+  EXPECT_GT(at->lent_for, 1s);
+  EXPECT_LT(at->lent_for, 2s);
+  EXPECT_LT(tree_->lender().while_current(30s), 2s);
+}
+
+TEST_F(RecallerTest, EverythingIsForgottenOnceACopyIsNotCurrentAnyMore) {
+  make_copy();
+  start(true, {}, 60s, &freshness_);
+  walk(kAlice, {"a"});
+  catch_up();
+  EXPECT_EQ(kernel_->everything(), 0);
+  boot_time_ = 1010s;
+  EXPECT_TRUE(kernel_->wait_until_everything(1));
+  catch_up();
+  EXPECT_EQ(kernel_->everything(), 1);
+  const auto why = static_cast<std::size_t>(RecallOfEverything::kNotCurrent);
+  EXPECT_EQ(recaller_->counters().everything.at(why), 1U);
+}
+
+TEST_F(RecallerTest, NothingIsVouchedForOnceACopyIsNotCurrentAnyMore) {
+  make_copy();
+  start(true, {.poll = 10min}, 60s, &freshness_);  // the recaller itself does not look
+  walk(kAlice, {"a"});
+  catch_up();
+  ASSERT_TRUE(tree_->lender().steady_files().keep(seen_before(0s)));
+  recaller_->vouch();
+  EXPECT_EQ(kernel_->everything(), 0);
+  boot_time_ = 1010s;
+  recaller_->vouch();
+  EXPECT_EQ(kernel_->everything(), 1);
+  EXPECT_EQ(tree_->lender().steady_files().size(), 0U);
 }
 
 TEST_F(RecallerTest, WhatChangedInTheStoreIsForgotten) {

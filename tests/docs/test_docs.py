@@ -10,7 +10,7 @@ import unittest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("GRANTFS_BUILD", TOP / "build"))
 DOCUMENTS = ("README.md", "HACKING.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "tests/README.md")
-PAGES = ("grantfs.8", "grantctl.8", "mount.grantfs.8", "grantfs-schema.5", "grantfs.7")
+PAGES = ("grantfs.8", "grantfs-follow.8", "grantctl.8", "mount.grantfs.8", "grantfs-schema.5", "grantfs.7")
 
 
 def layers():
@@ -101,7 +101,9 @@ class Programs(unittest.TestCase):
     """What stands in the way of whoever finds a fault of memory in what runs as root."""
 
     def test_they_are_built_hardened(self):
-        for name in ("grantfs", "grantctl"):
+        for name in ("grantfs", "grantctl", "grantfs-follow"):
+            if not (BUILD / name).exists() and name == "grantfs-follow":
+                continue  # built without PostgreSQL
             with self.subTest(name):
                 said = run("readelf", "--wide", "--file-header", "--program-headers", "--dynamic", "--dyn-syms", BUILD / name)
                 self.assertEqual(said.returncode, 0, said.stderr)
@@ -136,6 +138,13 @@ class Help(unittest.TestCase):
         mount_options = set(re.findall(r"^\s+(?:-o\s+)?([a-z_]+)=", done.stdout, re.MULTILINE))
         self.assertIn("db", mount_options, done.stdout)
         self.assert_in_page("grantfs.8", words | mount_options)
+
+    @unittest.skipUnless((BUILD / "grantfs-follow").exists(), "built without PostgreSQL")
+    def test_every_option_of_grantfs_follow_is_in_its_page(self):
+        done = run(BUILD / "grantfs-follow", "--help")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("--node", self.options(done.stdout))
+        self.assert_in_page("grantfs-follow.8", self.options(done.stdout))
 
     def test_every_command_and_option_of_grantctl_is_in_its_page(self):
         seen = set()

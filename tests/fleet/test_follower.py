@@ -1,0 +1,297 @@
+"""grantfs-follow: the copy is like its upstream, or the node refuses."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import follower_case
+from follower_case import BOUND, FollowerCase, server
+from harness import GRANTCTL, outcome, wait_for
+
+KILLS = int(os.environ.get("GRANTFS_KILLS", 12))
+
+
+def tearDownModule():
+    follower_case.stop_server()
+
+
+class Writer(threading.Thread):
+    """Changes of every kind, in transactions of chance, on a psql of its own."""
+
+    def __init__(self, case, seed):
+        super().__init__(daemon=True)
+        self.session = server().psql(case.database)
+        self.random = random.Random(seed)
+        self.ends = False
+
+    def statement(self):
+        n = self.random.randrange(200)
+        return self.random.choice([
+            f"INSERT INTO grantfs.owners (path, principal) VALUES ('o/{n}', 'user:u{n}') ON CONFLICT (path) DO UPDATE SET principal = 'user:v{n}';",
+            f"INSERT INTO grantfs.grants (principal, path, expires) VALUES ('user:u{n}', 'g/{n}', {4 * 10**9 + n}) ON CONFLICT (principal, path) DO UPDATE SET expires = NULL;",
+            f"DELETE FROM grantfs.grants WHERE path = 'g/{n}';",
+            f"UPDATE grantfs.owners SET path = 'moved/{n}' WHERE path = 'o/{n}' AND NOT EXISTS (SELECT FROM grantfs.owners WHERE path = 'moved/{n}');",
+            f"DELETE FROM grantfs.owners WHERE path IN ('o/{n}', 'moved/{n}');",
+            f"INSERT INTO grantfs.members (member, parent) VALUES ('user:u{n}', 'group:g{n % 7}') ON CONFLICT DO NOTHING;",
+            f"DELETE FROM grantfs.members WHERE parent = 'group:g{n % 7}' AND member = 'user:u{n}';",
+            f"INSERT INTO grantfs.sessions (id, principal) VALUES (encode(sha256('{n}'), 'hex'), 'user:u{n}') ON CONFLICT (id) DO UPDATE SET expires = 4000000000;",
+            f"DELETE FROM grantfs.sessions WHERE id = encode(sha256('{n}'), 'hex');",
+            "TRUNCATE grantfs.members;" if n < 5 else "SELECT 1;",
+        ])
+
+    def run(self):
+        while not self.ends:
+            lines = [self.statement() for _ in range(self.random.randrange(1, 20))]
+            end = "ROLLBACK;" if self.random.random() < 0.1 else "COMMIT;"
+            self.session.stdin.write("BEGIN;\n" + "\n".join(lines) + f"\n{end}\n")
+            self.session.stdin.flush()
+            time.sleep(0.01)
+
+    def end(self):
+        self.ends = True
+        self.join()
+        self.session.communicate(timeout=60)
+
+
+class Copying(FollowerCase):
+    def write_for_a_while(self, seed=1):
+        writer = Writer(self, seed)
+        writer.start()
+        self.addCleanup(writer.end)
+        return writer
+
+    def test_a_first_copy_is_made_while_writes_go_on(self):
+        self.sql("INSERT INTO grantfs.owners (path, principal) SELECT 'many/' || i, 'user:u' || i FROM generate_series(1, 100000) i")
+        writer = self.write_for_a_while()
+        time.sleep(0.5)
+        self.start_follower()
+        wait_for(lambda: self.mark("copy_lsn"), 60, what="the first copy")
+        time.sleep(1)
+        writer.end()
+        self.assert_same()
+        self.assertGreater(len(self.rows_of_copy()["owners"]), 100000)
+
+    def test_every_kind_of_statement_is_applied(self):
+        self.start_follower()
+        wait_for(lambda: self.mark("copy_lsn"), what="the first copy")
+        # Random text is not made shorter than a page, and stored apart: an UPDATE of another column does not send it.
+        long_path = "/".join("%032x" % random.getrandbits(128) for _ in range(72))
+        secret = "\\x" + os.urandom(64).hex()
+        self.sql(f"""
+            INSERT INTO grantfs.owners (path, principal) VALUES ('a', 'user:a'), ('b', 'user:b'), ('c\\d', 'user:tab'), ('ü/€', 'user:ü');
+            INSERT INTO grantfs.grants (principal, path) VALUES ('public', '{long_path}'), ('uid:7', '.');
+            UPDATE grantfs.grants SET expires = 4000000000 WHERE principal = 'public';
+            UPDATE grantfs.owners SET path = 'z' WHERE path = 'a';
+            UPDATE grantfs.owners SET principal = 'group:g' WHERE path = 'b';
+            INSERT INTO grantfs.signing_keys (id, format, path, secret) VALUES ('k', 'hmac-sha256', '.', '{secret}');
+            INSERT INTO grantfs.links (id, principal, path, uses, address) VALUES (repeat('a', 64), 'user:a', 'x', 3, '10.0.0.0/8');
+            BEGIN; INSERT INTO grantfs.owners (path, principal) VALUES ('no', 'user:no'); ROLLBACK;
+            BEGIN; SAVEPOINT s; INSERT INTO grantfs.owners (path, principal) VALUES ('no', 'user:no'); ROLLBACK TO s;
+            INSERT INTO grantfs.owners (path, principal) VALUES ('yes', 'user:yes'); COMMIT;
+            INSERT INTO grantfs.members (member, parent) SELECT 'user:m' || i, 'group:g' FROM generate_series(1, 1500) i;
+            UPDATE grantfs.grants SET id = 1000 WHERE principal = 'uid:7';
+            """)
+        self.assert_same()
+        self.sql("TRUNCATE grantfs.members; DELETE FROM grantfs.owners WHERE path = 'b'; INSERT INTO grantfs.members (member, parent) VALUES ('user:x', 'group:y')")
+        self.assert_same()
+        self.sql("TRUNCATE grantfs.owners, grantfs.grants RESTART IDENTITY CASCADE")
+        self.assert_same()
+        self.assertEqual(self.said().count("making "), 1, self.said())
+
+    def test_killed_at_any_moment_it_loses_and_repeats_nothing(self):
+        self.sql("INSERT INTO grantfs.owners (path, principal) SELECT 'many/' || i, 'user:u' || i FROM generate_series(1, 20000) i")
+        seed = random.randrange(10**6)
+        print(f"seed {seed}")
+        writer, chance = self.write_for_a_while(seed), random.Random(seed)
+        for _ in range(KILLS):
+            self.start_follower()
+            time.sleep(chance.uniform(0, 1.5))
+            self.assertIsNone(self.follower.poll(), self.said())
+            self.stop_follower(signal.SIGKILL)
+        writer.end()
+        self.start_follower()
+        self.assert_same()
+        self.assertLessEqual(self.said().count(" is a copy of "), 2, self.said())  # but for a kill during the copy it went on
+
+    def test_it_ends_at_sigterm_and_goes_on(self):
+        self.start_follower()
+        wait_for(lambda: "the copy is current" in self.said(), what="the copy to be current")
+        self.assertEqual(self.stop_follower(), 0)
+        self.sql("INSERT INTO grantfs.owners (path, principal) VALUES ('later', 'user:l')")
+        self.start_follower()
+        self.assert_same()
+        self.assertEqual(self.said().count("making "), 1)
+
+    def test_a_lost_slot_an_older_copy_and_a_foreign_change_make_the_copy_anew(self):
+        self.sql("INSERT INTO grantfs.grants (principal, path) VALUES ('public', 'shared')")
+        self.start_follower()
+        self.mount()
+
+        def is_made_anew(because, times):
+            wait_for(lambda: because in self.said(), 30, what=f"the log to say: {because}")
+            self.sql("DELETE FROM grantfs.owners; INSERT INTO grantfs.owners (path, principal) VALUES ('x', 'user:x')")
+            self.assert_same()
+            self.assertEqual(self.said().count(" is a copy of "), times, self.said())
+            self.wait_until_current()
+
+        self.stop_follower()
+        wait_for(lambda: not self.slots(active=True), what="the slot to be idle")
+        server().sql(f"SELECT pg_drop_replication_slot('{self.slot}')")
+        self.sql("DELETE FROM grantfs.grants")
+        self.start_follower()
+        is_made_anew("its replication slot is gone", 2)
+
+        self.copy("DELETE FROM owners")
+        is_made_anew("somebody else has changed the copy", 3)
+
+        self.stop_follower()
+        kept = self.site.db.with_name("kept")
+        connection = follower_case.sqlite3.connect(self.site.db)
+        connection.execute("VACUUM INTO ?", (str(kept),))
+        connection.close()
+        self.start_follower()
+        self.sql("INSERT INTO grantfs.owners (path, principal) VALUES ('newer', 'user:n')")
+        self.assert_same()
+        self.stop_follower()
+        for suffix in ("-wal", "-shm"):
+            if os.path.exists(f"{self.site.db}{suffix}"):
+                os.unlink(f"{self.site.db}{suffix}")
+        shutil.copy(kept, self.site.db)
+        self.start_follower()
+        is_made_anew("which is an older one", 4)
+
+        self.sql("ALTER PUBLICATION grantfs DROP TABLE grantfs.owners; DELETE FROM grantfs.owners; ALTER PUBLICATION grantfs ADD TABLE ONLY grantfs.owners")
+        is_made_anew("has changed what it publishes", 5)
+
+    def test_a_copy_is_changed_by_nobody_else(self):
+        self.start_follower()
+        wait_for(lambda: "the copy is current" in self.said(), what="the copy to be current")
+        backup = self.site.root / "backup.db"
+        self.site.grantctl("backup", str(backup))
+        for words in (("grant", "public", "shared"), ("own", "user:a", "x"), ("restore", str(backup)), ("prune",)):
+            done = self.site.grantctl(*words, check=False)
+            self.assertNotEqual(done.returncode, 0, words)
+            self.assertIn("is a copy of postgresql://follower@", done.stderr)
+        refused = self.site.mount("", check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("follow=SECONDS", refused.stderr)
+        # Its backup, restored elsewhere, goes on by itself.
+        other = self.site.root / "other"
+        os.mkdir(other, 0o700)
+        subprocess.run([GRANTCTL, "--db", other / "policy.db", "restore", backup], check=True, capture_output=True)
+        subprocess.run([GRANTCTL, "--db", other / "policy.db", "own", "user:a", "x"], check=True, capture_output=True)
+
+    def test_a_database_of_its_own_is_not_overwritten(self):
+        self.site.grantctl("own", "user:a", "x")
+        self.start_follower()
+        self.assertEqual(self.follower.wait(30), 2)
+        self.assertIn("move it", self.said())
+        self.follower = None
+
+
+class Serving(FollowerCase):
+    def setUp(self):
+        super().setUp()
+        self.sql("INSERT INTO grantfs.grants (principal, path) VALUES ('public', 'shared')")
+        self.start_follower()
+
+    def assert_serves(self):
+        wait_for(lambda: outcome(os.stat, self.report) == "OK", 30, what=f"the node to serve; {self.said()}")
+
+    def test_no_open_begun_after_the_acknowledgement_succeeds(self):
+        self.mount("enforce=lease,lease=60")
+        latest, ended = 0, False
+
+        def hammer():
+            nonlocal latest
+            while not ended:
+                begun = time.monotonic()
+                if outcome(os.stat, self.report) == "OK":
+                    latest = begun
+
+        hammering = threading.Thread(target=hammer)
+        hammering.start()
+        try:
+            latencies = []
+            for _ in range(20):
+                self.assert_serves()
+                began = time.monotonic()
+                self.sql("DELETE FROM grantfs.grants")
+                self.assertEqual(self.await_recall(), "acknowledged")
+                acknowledged = time.monotonic()
+                latencies.append(acknowledged - began)
+                self.assertNotEqual(outcome(os.stat, self.report), "OK")
+                time.sleep(0.02)
+                self.assertLess(latest, acknowledged)
+                self.sql("INSERT INTO grantfs.grants (principal, path) VALUES ('public', 'shared')")
+            latencies.sort()
+            print(f"acknowledged in {latencies[10] * 1000:.0f} ms (p50, two psql included), {latencies[-1] * 1000:.0f} ms at most")
+        finally:
+            ended = True
+            hammering.join()
+
+    def test_a_partition_refuses_after_the_bound_and_ends_by_itself(self):
+        self.mount()
+        ((sender,),) = self.slots(active=True)
+        os.kill(int(sender), signal.SIGSTOP)
+        try:
+            # As long as nothing is written the copy is current, whoever may be silent.
+            self.sql("DELETE FROM grantfs.grants")
+            self.assert_refuses(BOUND + 1)
+            self.assertIn("refuses everything", self.await_recall())
+        finally:
+            os.kill(int(sender), signal.SIGCONT)
+        self.sql("INSERT INTO grantfs.grants (principal, path) VALUES ('public', 'shared')")
+        self.assert_serves()
+        self.assert_same()
+
+    def test_without_its_follower_a_node_refuses(self):
+        self.mount()
+        self.stop_follower(signal.SIGKILL)
+        self.assert_refuses(BOUND + 1)
+        self.start_follower()
+        self.assert_serves()
+
+    def test_a_server_that_restarts_or_crashes_is_followed_on(self):
+        self.mount()
+        server().restart()
+        self.sql("INSERT INTO grantfs.owners (path, principal) VALUES ('after', 'user:a')")
+        self.assert_serves()
+        self.assert_same()
+        server().kill()
+        server().start()
+        self.assert_serves()
+        self.assert_same()
+        self.assertEqual(self.said().count("making "), 1, self.said())
+
+    def test_an_open_transaction_keeps_nobody_from_being_current(self):
+        """What it has written is in the log's end, which the server does not put on the disk for it."""
+        self.mount()
+        session = server().psql(self.database)
+        self.addCleanup(session.communicate, "ROLLBACK;\n", timeout=30)
+        session.stdin.write("BEGIN;\n")
+        until = time.monotonic() + 2 * BOUND
+        while time.monotonic() < until:
+            session.stdin.write("INSERT INTO grantfs.owners (path, principal) VALUES (random(), 'user:a');\n")
+            session.stdin.flush()
+            self.assertEqual(outcome(os.stat, self.report), "OK", self.said())
+            time.sleep(0.1)
+
+    def test_what_cannot_be_applied_ends_in_refusal(self):
+        self.mount()
+        self.sql("ALTER TABLE grantfs.grants ADD COLUMN more text; UPDATE grantfs.grants SET more = 'x'")
+        self.assert_refuses(BOUND + 5)
+        self.assertIn("other columns", self.said())
+        self.sql("ALTER TABLE grantfs.grants DROP COLUMN more")
+        self.assert_serves()
+        # Rows that SQLite's CHECKs refuse.
+        self.sql("ALTER TABLE grantfs.owners DROP CONSTRAINT path_is_canonical; INSERT INTO grantfs.owners (path, principal) VALUES ('a//b', 'user:a')")
+        self.assert_refuses(BOUND + 5)
+        self.assertIn("CHECK constraint failed", self.said())
+        self.sql("DELETE FROM grantfs.owners")
+        self.assert_serves()
+        self.assert_same()

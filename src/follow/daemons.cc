@@ -38,14 +38,19 @@ Result<nlohmann::json> tell_one(const control::KnownDaemon& daemon, const Report
 Daemons::Daemons(std::filesystem::path database)
     : database_(std::move(database)),
       changed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      recalling_("follow recall", [this](const postgres::Lsn& position) { do_recall(position); }),
+      recalling_("follow recall", [this](const Place& place) { do_recall(place); }),
       telling_("follow tell", [this](const Report& report) { do_tell(report); }) {}
 
 void Daemons::recall(postgres::Lsn position) {
-  recalling_.give(position);
+  recalling_.give({recalled_.lock()->log, position});
 }
 
-void Daemons::do_recall(postgres::Lsn position) {
+void Daemons::begin_log() {
+  auto recalled = recalled_.lock();
+  *recalled = {recalled->log + 1, 0};
+}
+
+void Daemons::do_recall(const Place& place) {
   const auto committed = std::chrono::steady_clock::now();
   const RecallOutcome outcome = grantfs::recall(database_, committed);
   for (const UnacknowledgedRecall& daemon : outcome.unacknowledged) {
@@ -55,7 +60,10 @@ void Daemons::do_recall(postgres::Lsn position) {
                     daemon.name, daemon.lease.count(), daemon.trouble));
   }
   std::this_thread::sleep_until(outcome.leases_end(committed));
-  recalled_ = position;
+  {
+    auto recalled = recalled_.lock();
+    if (recalled->log == place.log) recalled->position = place.position;
+  }
   const std::uint64_t one = 1;
   (void)!::write(changed_.get(), &one, sizeof one);
 }

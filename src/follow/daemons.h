@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "base/sync.h"
 #include "base/unique_fd.h"
 #include "follow/latest_worker.h"
 #include "postgres/lsn.h"
@@ -28,10 +29,12 @@ class Daemons {
  public:
   explicit Daemons(std::filesystem::path database);
 
+  /// Positions are of another log from now on, or may be: recalled() is zero.
+  void begin_log();
   /// Has all that was committed so far recalled: then recalled() is at least `position`.
   void recall(postgres::Lsn position);
   /// The position up to which no kernel of this machine believes what was taken away.
-  postgres::Lsn recalled() const { return recalled_; }
+  postgres::Lsn recalled() { return recalled_.lock()->position; }
   /// Readable when recalled() has changed; clear() before it is read.
   int fd() const { return changed_.get(); }
   void clear() const;
@@ -43,17 +46,23 @@ class Daemons {
   std::int64_t bound() const { return bound_; }
 
  private:
-  void do_recall(postgres::Lsn position);
+  /// A position, and the log that it is of.
+  struct Place {
+    std::uint64_t log = 0;
+    postgres::Lsn position = 0;
+  };
+
+  void do_recall(const Place& place);
   void do_tell(const Report& report);
   void note_bound(std::int64_t seconds);
 
   const std::filesystem::path database_;
   const UniqueFd changed_;  ///< an eventfd
-  std::atomic<postgres::Lsn> recalled_{0};
+  Sync<Place> recalled_;
   std::atomic<std::int64_t> bound_{0};
   RepeatedWarning warning_{std::chrono::seconds(30)};
   // Last: the threads use what stands above.
-  LatestWorker<postgres::Lsn> recalling_;
+  LatestWorker<Place> recalling_;
   LatestWorker<Report> telling_;
 };
 

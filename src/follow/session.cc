@@ -56,6 +56,7 @@ Session::Session(const Options& options, Applier& applier, Daemons& daemons, Ups
       end_(upstream_.end),
       to_recall_(applier.position()) {
   // What was applied just before a crash may not have been recalled.
+  daemons_.begin_log();
   daemons_.recall(to_recall_);
 }
 

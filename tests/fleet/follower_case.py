@@ -75,10 +75,13 @@ class FollowerCase(MountTest):
     # The follower.
 
     def start_follower(self, *arguments):
-        with open(self.log_file, "ab") as log:
-            self.follower = subprocess.Popen(
-                [str(FOLLOW), server().uri(self.database, user="follower"), "--db", str(self.site.db), "--node", self.node,
-                 *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent)
+        self.follower = self.launch(self.site, self.node, *arguments)
+
+    def launch(self, site, node, *arguments):
+        with open(site.root / "follower.log", "ab") as log:
+            return subprocess.Popen(
+                [str(FOLLOW), server().uri(self.database, user="follower"), "--db", str(site.db), "--node", node, *arguments],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent)
 
     def stop_follower(self, number=signal.SIGTERM):
         if self.follower is None:

@@ -10,7 +10,7 @@ import time
 
 import follower_case
 from follower_case import BOUND, FollowerCase, server
-from harness import GRANTCTL, outcome, wait_for
+from harness import GRANTCTL, Site, outcome, wait_for
 
 KILLS = int(os.environ.get("GRANTFS_KILLS", 12))
 
@@ -233,6 +233,42 @@ class Serving(FollowerCase):
         finally:
             ended = True
             hammering.join()
+
+    def add_node(self, name):
+        """Another machine, but for its kernel: a store, a copy, a follower and a mount of its own."""
+        site = Site()
+        self.addCleanup(site.close)
+        site.write("shared/report.txt", b"report\n")
+        follower = self.launch(site, name)
+
+        def end():
+            follower.terminate()
+            follower.wait(30)
+            wait_for(lambda: not server().sql(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = 'grantfs_{name}' AND active"))
+            server().sql(f"SELECT pg_drop_replication_slot('grantfs_{name}')")
+
+        self.addCleanup(end)
+        wait_for(lambda: "the copy is current" in (site.root / "follower.log").read_text(), what=f"{name} to be current")
+        site.mount(f"enforce=lease,lease=60,follow={BOUND}")
+        return str(site.path("public", "shared", "report.txt"))
+
+    def test_three_nodes_have_forgotten_when_it_returns(self):
+        self.mount("enforce=lease,lease=60")
+        reports = [self.report, *(self.add_node(f"{self.node}_{i}") for i in (2, 3))]
+        latencies = []
+        for _ in range(10):
+            for report in reports:
+                wait_for(lambda report=report: outcome(os.stat, report) == "OK", what="the node to serve")
+            began = time.monotonic()
+            self.sql("DELETE FROM grantfs.grants")
+            rows = self.sql("SELECT forgotten, why FROM grantfs.await_recall()")
+            latencies.append(time.monotonic() - began)
+            self.assertEqual(rows, [("t", "acknowledged")] * 3)
+            for report in reports:
+                self.assertNotEqual(outcome(os.stat, report), "OK")
+            self.sql("INSERT INTO grantfs.grants (principal, path) VALUES ('public', 'shared')")
+        latencies.sort()
+        print(f"three nodes: acknowledged in {latencies[5] * 1000:.0f} ms (p50, two psql included)")
 
     def test_a_partition_refuses_after_the_bound_and_ends_by_itself(self):
         self.mount()

@@ -63,6 +63,12 @@ class Admin {
   /// Opens an existing database of exactly this program's schema, for writing.
   static Result<std::unique_ptr<Admin>> open(const std::filesystem::path& database,
                                              Clock clock = system_now);
+  /// Opens the policy in a PostgreSQL database, which init_postgresql() made; `where` as there. A
+  /// statement waits five seconds at most for a lock; a change that others get in the way of is
+  /// made again, ten times at most. kDatabase if the server cannot be reached, or the schema is not
+  /// exactly this program's.
+  static Result<std::unique_ptr<Admin>> open_postgresql(const std::string& where,
+                                                        Clock clock = system_now);
   ~Admin();
   Admin(const Admin&) = delete;
   Admin& operator=(const Admin&) = delete;

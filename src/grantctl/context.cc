@@ -6,6 +6,7 @@
 
 #include "grantctl/output.h"
 #include "grantfs/default_database.h"
+#include "grantfs/postgresql.h"
 
 namespace grantctl {
 
@@ -55,7 +56,26 @@ int exit_status(const Error& error) {
   return kTrouble;
 }
 
+Result<std::optional<std::string>> Context::postgresql() const {
+  using Uri = std::optional<std::string>;
+  if (!database_option.empty()) {
+    if (!grantfs::is_postgresql(database_option)) return Uri();
+    if (auto fit = grantfs::check_names_no_password(database_option); !fit) return fit.error();
+    return Uri(database_option);
+  }
+  const char* named = std::getenv("GRANTFS_DB");
+  if (named != nullptr && grantfs::is_postgresql(named)) return Uri(named);
+  return Uri();
+}
+
 Result<std::filesystem::path> Context::database() const {
+  auto uri = postgresql();
+  if (!uri) return uri.error();
+  if (*uri) {
+    return Error{ErrorKind::kInvalid,
+                 "this is about a policy database of this machine, and --db or $GRANTFS_DB names "
+                 "one in PostgreSQL; on a node, name its copy with --db PATH"};
+  }
   if (!database_option.empty()) return behind_links(database_option);
   auto found = grantfs::default_database();
   if (!found) return database_trouble(found.error());
@@ -63,6 +83,13 @@ Result<std::filesystem::path> Context::database() const {
 }
 
 Result<std::unique_ptr<grantfs::Admin>> Context::open_admin() const {
+  auto uri = postgresql();
+  if (!uri) return uri.error();
+  if (*uri) {
+    auto admin = grantfs::Admin::open_postgresql(**uri);
+    if (!admin) return database_trouble(admin.error());
+    return admin;
+  }
   auto path = database();
   if (!path) return path.error();
   auto admin = grantfs::Admin::open(*path);
@@ -99,6 +126,25 @@ Result<std::unique_ptr<grantfs::Policy>> Context::open_policy() {
   return policy;
 }
 
+Result<grantfs::Explanation> Context::explain(const grantfs::Identity& identity,
+                                              const grantfs::StorePath& path) {
+  auto uri = postgresql();
+  if (!uri) return uri.error();
+  if (*uri) {
+    if (!source_option.empty()) {
+      return Error{ErrorKind::kInvalid,
+                   "--source goes with a policy database of this machine; on a node, name its copy "
+                   "with --db PATH"};
+    }
+    auto explanation = grantfs::explain_in_postgresql(**uri, identity, path);
+    if (!explanation) return database_trouble(explanation.error());
+    return explanation;
+  }
+  auto policy = open_policy();
+  if (!policy) return policy.error();
+  return (*policy)->explain(identity, path);
+}
+
 std::optional<std::filesystem::path> Context::control() const {
   if (!control_option.empty()) return std::filesystem::path(control_option);
   const char* named = std::getenv("GRANTFS_CONTROL");
@@ -108,6 +154,9 @@ std::optional<std::filesystem::path> Context::control() const {
 
 Result<grantfs::DaemonSearch> Context::daemons() {
   if (!daemons_) {
+    auto uri = postgresql();
+    if (!uri) return uri.error();
+    if (*uri) return grantfs::DaemonSearch();
     auto path = database();
     if (!path) return path.error();
     daemons_ = grantfs::find_daemons(*path);
@@ -133,13 +182,15 @@ Result<std::vector<grantfs::DaemonStatus>> Context::running_daemons() {
     if (!status) return status.error();
     return std::vector<grantfs::DaemonStatus>{std::move(*status)};
   }
+  auto path = database();
+  if (!path) return path.error();
   auto search = daemons();
   if (!search) return search.error();
   if (search->found.empty() && search->troubles.empty()) {
     return Error{ErrorKind::kSystem,
                  fmt::format("no daemon runs on {}; start it with: grantfs STORE MOUNTPOINT "
                              "-o db={}",
-                             database()->string(), database()->string())};
+                             path->string(), path->string())};
   }
   std::vector<std::string>& troubles = search->troubles;
   std::optional<Error> last;

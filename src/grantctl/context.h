@@ -38,23 +38,34 @@ class Context {
   std::vector<std::string> program;  ///< of `run`: the program to run, the words behind --
   Run run;                           ///< the command that was typed, once parsed
 
-  /// The path of the policy database: --db, or the default.
+  /// The URI of a policy in PostgreSQL, if --db or the default is one; none: the policy is a
+  /// database of this machine. kInvalid if --db holds a password.
+  grantfs::Result<std::optional<std::string>> postgresql() const;
+  /// The path of the policy database: --db, or the default. kInvalid if the policy is in
+  /// PostgreSQL.
   grantfs::Result<std::filesystem::path> database() const;
   /// Opens the database for changes. Every failure is kDatabase.
   grantfs::Result<std::unique_ptr<grantfs::Admin>> open_admin() const;
   /// Opens the database for decisions, with the policy source that --source names. Without
   /// --source, the source is that of a daemon on the database.
   grantfs::Result<std::unique_ptr<grantfs::Policy>> open_policy();
+  /// Policy::explain() by open_policy(), or in PostgreSQL. Every failure is kDatabase.
+  grantfs::Result<grantfs::Explanation> explain(const grantfs::Identity& identity,
+                                                const grantfs::StorePath& path);
 
   /// The control socket named by --control or $GRANTFS_CONTROL.
   std::optional<std::filesystem::path> control() const;
-  /// The daemons on the database. They are searched for once.
+  /// The daemons on the database. They are searched for once. None of a policy in PostgreSQL.
   grantfs::Result<grantfs::DaemonSearch> daemons();
   /// The daemon at the control socket if one is named, else all daemons on the database; kSystem if
   /// there is none. Daemons that could not be asked are reported on standard error.
   grantfs::Result<std::vector<grantfs::DaemonStatus>> running_daemons();
   /// Whether running_daemons() may have left out a daemon.
   bool some_are_silent() const { return !control() && daemons_ && !daemons_->troubles.empty(); }
+
+  /// Whether nobody knows if a change that was committed counts everywhere: then the exit status is
+  /// kTrouble.
+  bool recall_failed = false;
 
  private:
   grantfs::Result<grantfs::DaemonStatus> named_daemon(const std::filesystem::path& socket) const;

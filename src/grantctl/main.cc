@@ -33,9 +33,9 @@ void declare(CLI::App& app, Context& context) {
   app.set_version_flag("--version", std::string("grantctl ") + grantfs::kVersion,
                        "Print the version");
   app.add_option("--db", context.database_option,
-                 "The policy database; default: $GRANTFS_DB, else the only "
-                 "/var/lib/grantfs/*/policy.db")
-      ->type_name("PATH");
+                 "The policy database, or the URI of one in PostgreSQL; default: $GRANTFS_DB, "
+                 "else the only /var/lib/grantfs/*/policy.db")
+      ->type_name("PATH|URI");
   app.add_option("--control", context.control_option,
                  "The control socket of the one daemon that status and metrics ask; default: "
                  "$GRANTFS_CONTROL, else every daemon on the database")
@@ -62,6 +62,7 @@ void declare(CLI::App& app, Context& context) {
   add_key(app, context);
   add_sign(app, context);
   add_prune(app, context);
+  add_node(app, context);
   add_run(app, context);
   add_webconf(app, context);
   add_status(app, context);
@@ -235,7 +236,7 @@ int run(int argc, char** argv) {
   if (auto name = given_empty(app)) return fail(empty_value(*name, app), json);
   auto status = context.run(context);
   if (!status) return fail(status.error(), context.json);
-  return end_output(*status);
+  return end_output(*status == kDone && context.recall_failed ? kTrouble : *status);
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <thread>
 
+#include "grantfs/postgresql.h"
+
 namespace grantctl {
 
 using grantfs::RecallOutcome;
@@ -32,10 +34,44 @@ void complain_of(const UnacknowledgedRecall& daemon, Seconds left) {
       daemon.name, daemon.lease.count(), wait, daemon.trouble));
 }
 
+/// recall_leases() for a policy in PostgreSQL: its nodes recall, each for itself.
+Json await_nodes(Context& context, const std::string& uri, WithoutDaemon without_daemon,
+                 std::chrono::steady_clock::time_point committed) {
+  auto nodes = grantfs::await_node_recall(uri);
+  if (!nodes) {
+    complain(fmt::format(
+        "the change is committed, but the nodes could not be asked whether they have forgotten: {}",
+        nodes.error().message));
+    context.recall_failed = true;
+    return {{"acknowledged", 0}, {"waited_seconds", nullptr}};
+  }
+  if (nodes->empty() && without_daemon == WithoutDaemon::kSaySo) {
+    complain("note: no node follows this policy; nothing to recall");
+  }
+  std::int64_t acknowledged = 0;
+  for (const grantfs::NodeRecall& node : *nodes) {
+    if (node.acknowledged) {
+      ++acknowledged;
+      continue;
+    }
+    complain(
+        fmt::format("the change is committed, but the node {} has not acknowledged it: {}; look at "
+                    "grantfs-follow "
+                    "there, or remove a node that will not come back: grantctl node rm {}",
+                    node.node, node.why, node.node));
+  }
+  const bool all = acknowledged == static_cast<std::int64_t>(nodes->size());
+  const Seconds waited = std::chrono::steady_clock::now() - committed;
+  return {{"acknowledged", acknowledged}, {"waited_seconds", all ? 0.0 : rounded(waited)}};
+}
+
 }  // namespace
 
 Json recall_leases(Context& context, WithoutDaemon without_daemon) {
   const auto committed = std::chrono::steady_clock::now();
+  if (const auto uri = context.postgresql(); uri && *uri) {
+    return await_nodes(context, **uri, without_daemon, committed);
+  }
   RecallOutcome outcome;
   // The change was made through this database, so its path is known. If the path is gone by now, no
   // daemon can be asked.

@@ -16,6 +16,10 @@ enum class WithoutDaemon {
 /// does not acknowledge, this says so on standard error, and waits until no lease from before the
 /// call stands. On return the change counts everywhere; the function cannot fail.
 ///
+/// For a policy in PostgreSQL the nodes are asked instead: it returns when each has forgotten, or
+/// serves nothing any more, and names those that did not acknowledge. If the server could not be
+/// asked, it says so and sets Context::recall_failed.
+///
 /// Returns the field "recall" of the command's document: how many daemons acknowledged, and how
 /// many seconds were waited because a daemon did not.
 Json recall_leases(Context& context, WithoutDaemon without_daemon = WithoutDaemon::kSaySo);

@@ -69,9 +69,19 @@ Result<void> Connection::copy_out(const std::string& /*sql*/,
                                   const std::function<Result<void>(std::string_view)>& /*take*/) {
   return absent();
 }
-Result<std::int64_t> Connection::copy_in(
-    const std::string& /*sql*/,
-    const std::function<Result<std::optional<std::string_view>>()>& /*give*/) {
+Result<void> Connection::begin_copy_in(const std::string& /*sql*/) {
+  return absent();
+}
+Result<void> Connection::put_copy_data(std::string_view /*bytes*/) {
+  return absent();
+}
+Result<std::int64_t> Connection::end_copy_in() {
+  return absent();
+}
+void Connection::abort_copy_in() {}
+Result<std::int64_t> Connection::change_each(
+    const std::string& /*sql*/, std::size_t /*count*/,
+    const std::function<std::span<const Value>(std::size_t row)>& /*give*/) {
   return absent();
 }
 bool Connection::is_alive() const {

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <utility>
@@ -183,6 +184,9 @@ Result<Connection> Connection::open(const std::string& where, const Settings& se
   pg_conn* handle = PQconnectdbParams(keywords.data(), values.data(), /*expand_dbname=*/1);
   if (handle == nullptr) return Error{ErrorKind::kDatabase, "no memory for a connection"};
 
+  // Notices would go to standard error, beside what the program says.
+  PQsetNoticeReceiver(
+      handle, [](void*, const PGresult*) {}, nullptr);
   Connection connection(handle, name_of(handle));
   if (PQstatus(handle) != CONNECTION_OK) return connection.last_error();
   watch_peer(handle);
@@ -303,26 +307,84 @@ Result<void> Connection::copy_out(const std::string& sql,
   return {};
 }
 
-Result<std::int64_t> Connection::copy_in(
-    const std::string& sql, const std::function<Result<std::optional<std::string_view>>()>& give) {
+Result<void> Connection::begin_copy_in(const std::string& sql) {
   const Answer begun(PQexec(handle_.get(), sql.c_str()));
   if (PQresultStatus(begun.result_.get()) != PGRES_COPY_IN) {
     return error_of(begun.result_.get());
   }
-  while (true) {
-    auto piece = give();
-    if (!piece) {
-      (void)PQputCopyEnd(handle_.get(), "given up by grantfs");
-      (void)drain();
-      return piece.error();
-    }
-    if (!*piece) break;
-    if (PQputCopyData(handle_.get(), (*piece)->data(), static_cast<int>((*piece)->size())) != 1) {
-      return last_error();
-    }
+  return {};
+}
+
+Result<void> Connection::put_copy_data(std::string_view bytes) {
+  if (PQputCopyData(handle_.get(), bytes.data(), static_cast<int>(bytes.size())) != 1) {
+    return last_error();
   }
+  return {};
+}
+
+Result<std::int64_t> Connection::end_copy_in() {
   if (PQputCopyEnd(handle_.get(), nullptr) != 1) return last_error();
   return drain();
+}
+
+void Connection::abort_copy_in() {
+  const Failure failure = failure_;
+  (void)PQputCopyEnd(handle_.get(), "given up by grantfs");
+  (void)drain();
+  failure_ = failure;
+}
+
+Result<std::int64_t> Connection::change_each(
+    const std::string& sql, std::size_t count,
+    const std::function<std::span<const Value>(std::size_t row)>& give) {
+  // What the server answers to so many fits into the buffers of a socket: else both sides would
+  // wait for each other to read.
+  constexpr std::size_t kMostAtOnce = 100;
+  if (count == 0) return std::int64_t{0};
+  const Answer prepared(PQprepare(handle_.get(), "", sql.c_str(), 0, nullptr));
+  if (PQresultStatus(prepared.result_.get()) != PGRES_COMMAND_OK) {
+    return error_of(prepared.result_.get());
+  }
+  if (PQenterPipelineMode(handle_.get()) != 1) return last_error();
+  std::int64_t changed = 0;
+  Result<void> done;
+  for (std::size_t begin = 0; begin < count && done; begin += kMostAtOnce) {
+    done = change_some(begin, std::min(begin + kMostAtOnce, count), give, changed);
+  }
+  if (PQexitPipelineMode(handle_.get()) != 1 && done) return last_error();
+  if (!done) return done.error();
+  return changed;
+}
+
+Result<void> Connection::change_some(
+    std::size_t begin, std::size_t end,
+    const std::function<std::span<const Value>(std::size_t row)>& give, std::int64_t& changed) {
+  std::optional<Error> failed;
+  for (std::size_t row = begin; row < end && !failed; ++row) {
+    const ParameterTexts texts(give(row));
+    if (texts.has_zero_byte()) {
+      failed = zero_byte();
+    } else if (PQsendQueryPrepared(handle_.get(), "", texts.size(), texts.pointers(), nullptr,
+                                   nullptr, /*resultFormat=*/0) != 1) {
+      failed = last_error();
+    }
+  }
+  if (PQpipelineSync(handle_.get()) != 1) return last_error();
+  // Each statement has a result and an end, and behind them all comes that of the sync.
+  while (is_alive()) {
+    const Answer answer(PQgetResult(handle_.get()));
+    if (answer.result_ == nullptr) continue;
+    const ExecStatusType status = PQresultStatus(answer.result_.get());
+    if (status == PGRES_PIPELINE_SYNC) break;
+    if (status == PGRES_COMMAND_OK) {
+      changed += answer.changed();
+    } else if (status != PGRES_PIPELINE_ABORTED && !failed) {
+      failed = error_of(answer.result_.get());
+    }
+  }
+  if (failed) return *failed;
+  if (!is_alive()) return last_error();
+  return {};
 }
 
 Result<std::int64_t> Connection::drain() {

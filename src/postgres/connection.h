@@ -127,10 +127,18 @@ class Connection {
   Result<void> copy_out(const std::string& sql,
                         const std::function<Result<void>(std::string_view)>& take);
 
-  /// Runs COPY ... FROM STDIN: calls `give()` for pieces until it returns none, which ends the
-  /// copy. An error that it returns has the server refuse all of it. Returns how many rows came in.
-  Result<std::int64_t> copy_in(
-      const std::string& sql, const std::function<Result<std::optional<std::string_view>>()>& give);
+  /// Begins COPY ... FROM STDIN: then put_copy_data() any number of times, and end_copy_in(), which
+  /// returns how many rows came in, or abort_copy_in(), which has the server refuse all of them.
+  Result<void> begin_copy_in(const std::string& sql);
+  Result<void> put_copy_data(std::string_view bytes);
+  Result<std::int64_t> end_copy_in();
+  void abort_copy_in();
+
+  /// Runs an INSERT, UPDATE or DELETE `count` times, with the parameters that `give(row)` says,
+  /// without waiting for each (libpq's pipeline mode). Returns how many rows they changed together.
+  Result<std::int64_t> change_each(
+      const std::string& sql, std::size_t count,
+      const std::function<std::span<const Value>(std::size_t row)>& give);
 
   /// What failed last: good after an error of this connection.
   const Failure& failure() const { return failure_; }
@@ -155,6 +163,10 @@ class Connection {
   Error error_of(const pg_result* result);
   /// Ends what the connection is doing: cancels it, and drops what arrives.
   void abandon();
+  /// Runs rows `begin` to `end` of change_each(), and adds to `changed`.
+  Result<void> change_some(std::size_t begin, std::size_t end,
+                           const std::function<std::span<const Value>(std::size_t row)>& give,
+                           std::int64_t& changed);
   /// Takes results until there are no more: the first error, or the last good one's count.
   Result<std::int64_t> drain();
 

@@ -270,7 +270,7 @@ class Databases(Case):
         shim.write_text('int sqlite3_libversion_number(void) { return 3034001; }\nconst char* sqlite3_libversion(void) { return "3.34.1"; }\n')
         subprocess.run(["cc", "-shared", "-fPIC", "-o", self.top / "old.so", shim], check=True, timeout=60)
         self.environment["LD_PRELOAD"] = str(self.top / "old.so")
-        self.assertIn("SQLite 3.34.1 is too old: grantfs needs 3.38 or newer", self.exits(TROUBLE, "ls").stderr)
+        self.assertIn("SQLite 3.34.1 is too old: grantfs needs 3.39 or newer", self.exits(TROUBLE, "ls").stderr)
 
     def test_a_message_names_the_database_once(self):
         self.sql("ALTER TABLE meta RENAME TO atem")

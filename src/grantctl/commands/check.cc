@@ -288,9 +288,7 @@ Result<int> run_check(Context& context, const CheckArguments& arguments) {
   if (!from) return from.error();
   auto asker = parse_identity(arguments.identity, *from);
   if (!asker) return asker.error();
-  auto policy = context.open_policy();
-  if (!policy) return policy.error();
-  auto explanation = (*policy)->explain(asker->identity, *path);
+  auto explanation = context.explain(asker->identity, *path);
   if (!explanation) return explanation.error();
 
   const StoreContent content = look_in_store(context, *path);

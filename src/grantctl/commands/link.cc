@@ -70,11 +70,9 @@ Result<Principal> holder_of_link(grantfs::Admin& admin, const StorePath& path,
 
 /// Returns kNotFound if the link would lead nowhere.
 Result<void> check_right(Context& context, const Principal& principal, const StorePath& path) {
-  auto policy = context.open_policy();
-  if (!policy) return policy.error();
-  auto decision = (*policy)->decide(identity_of(principal), path);
-  if (!decision) return decision.error();
-  if (decision->access >= grantfs::Access::kPassage) return {};
+  auto explanation = context.explain(identity_of(principal), path);
+  if (!explanation) return explanation.error();
+  if (explanation->access >= grantfs::Access::kPassage) return {};
   return Error{ErrorKind::kNotFound,
                fmt::format("{} may not read {}, so a link of its own would lead nowhere; see: "
                            "grantctl check",

@@ -145,6 +145,8 @@ Result<Metrics> gather(Context& context) {
     for (const DaemonStatus& daemon : *daemons) add_daemon(metrics, daemon);
     return metrics;
   }
+  auto database = context.database();
+  if (!database) return database.error();
   auto search = context.daemons();
   if (!search) return search.error();
   for (const std::string& trouble : search->troubles) complain(trouble);
@@ -154,7 +156,7 @@ Result<Metrics> gather(Context& context) {
   }
   if (metrics.empty()) {
     complain("no daemon runs on this database");
-    add_up(metrics, label("database", context.database()->native()), false);
+    add_up(metrics, label("database", database->native()), false);
   }
   return metrics;
 }

@@ -33,16 +33,10 @@ Result<int> run_revoke(Context& context, const RevokeArguments& arguments) {
 
   // The rows are gone, even if the explanation fails.
   std::optional<grantfs::Explanation> remaining;
-  auto policy = context.open_policy();
-  if (policy) {
-    auto explanation = (*policy)->explain(identity_of(*principal), *path);
-    if (explanation) {
-      remaining = std::move(*explanation);
-    } else {
-      complain(explanation.error().message);
-    }
+  if (auto explanation = context.explain(identity_of(*principal), *path)) {
+    remaining = std::move(*explanation);
   } else {
-    complain(policy.error().message);
+    complain(explanation.error().message);
   }
   const bool still = remaining && remaining->rule;
   const auto now = grantfs::system_now();

@@ -11,7 +11,10 @@
 #include "policy/changes/rule_changes.h"
 #include "policy/changes/rule_listing.h"
 #include "policy/changes/session_changes.h"
+#include "policy/changes/sqlite_engine.h"
 #include "policy/feed/journal.h"
+#include "policy/postgresql/postgresql_engine.h"
+#include "policy/postgresql/schema.h"
 #include "policy/schema/database_file.h"
 #include "policy/schema/schema.h"
 
@@ -19,8 +22,8 @@ namespace grantfs {
 
 /// The connection, and the objects that change the database through it.
 struct Admin::Impl {
-  Impl(const std::filesystem::path& database, db::Connection opened, Clock clock)
-      : connection(database, std::move(opened), std::move(clock)) {}
+  Impl(std::unique_ptr<Engine> engine, Clock clock)
+      : connection(std::move(engine), std::move(clock)) {}
 
   ChangeConnection connection;
   RuleChanges rules{connection};
@@ -46,8 +49,17 @@ Result<std::unique_ptr<Admin>> Admin::open(const std::filesystem::path& database
   connection->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
   if (auto fit = check_schema(*connection, database); !fit) return fit.error();
   if (auto fit = check_tables(*connection, database); !fit) return fit.error();
+  auto engine = std::make_unique<SqliteEngine>(database, std::move(*connection));
   return std::unique_ptr<Admin>(
-      new Admin(std::make_unique<Impl>(database, std::move(*connection), std::move(clock))));
+      new Admin(std::make_unique<Impl>(std::move(engine), std::move(clock))));
+}
+
+Result<std::unique_ptr<Admin>> Admin::open_postgresql(const std::string& where, Clock clock) {
+  auto connection = open_postgresql_policy(where);
+  if (!connection) return connection.error();
+  auto engine = std::make_unique<PostgresqlEngine>(std::move(*connection));
+  return std::unique_ptr<Admin>(
+      new Admin(std::make_unique<Impl>(std::move(engine), std::move(clock))));
 }
 
 Result<std::vector<std::optional<Principal>>> Admin::own(const Principal& principal,

@@ -3,7 +3,6 @@
 #include <array>
 
 #include "base/quote.h"
-#include "db/rows.h"
 #include "policy/changes/bulk_tables.h"
 
 namespace grantfs {
@@ -11,7 +10,7 @@ namespace {
 
 using Kind = PolicyRow::Kind;
 
-Result<Rights> rights_column(const db::Rows& rows, int column) {
+Result<Rights> rights_column(const ChangeRow& rows, int column) {
   for (std::size_t i = 0; i < kRightsNames.size(); ++i) {
     if (rows.text(column) == kRightsNames.at(i)) return static_cast<Rights>(i);
   }
@@ -21,7 +20,7 @@ Result<Rights> rights_column(const db::Rows& rows, int column) {
 
 // Each of these functions makes a PolicyRow from one row that BulkTable::all selects.
 
-Result<PolicyRow> rule(const db::Rows& rows, Kind kind, int principal_at, int path_at) {
+Result<PolicyRow> rule(const ChangeRow& rows, Kind kind, int principal_at, int path_at) {
   auto principal = principal_column(rows, principal_at);
   if (!principal) return principal.error();
   auto path = path_column(rows, path_at);
@@ -29,13 +28,13 @@ Result<PolicyRow> rule(const db::Rows& rows, Kind kind, int principal_at, int pa
   return PolicyRow{.kind = kind, .principal = std::move(*principal), .path = std::move(*path)};
 }
 
-Result<PolicyRow> owner(const db::Rows& rows) {
+Result<PolicyRow> owner(const ChangeRow& rows) {
   auto row = rule(rows, Kind::kOwner, 2, 0);
   if (row) row->rights = Rights::kOwn;
   return row;
 }
 
-Result<PolicyRow> grant(const db::Rows& rows) {
+Result<PolicyRow> grant(const ChangeRow& rows) {
   auto row = rule(rows, Kind::kGrant, 0, 1);
   if (!row) return row;
   auto rights = rights_column(rows, 2);
@@ -45,7 +44,7 @@ Result<PolicyRow> grant(const db::Rows& rows) {
   return row;
 }
 
-Result<PolicyRow> membership(const db::Rows& rows) {
+Result<PolicyRow> membership(const ChangeRow& rows) {
   auto member = principal_column(rows, 0);
   if (!member) return member.error();
   auto parent = principal_column(rows, 1);
@@ -56,7 +55,7 @@ Result<PolicyRow> membership(const db::Rows& rows) {
                    .expires = expiry_column(rows, 3)};
 }
 
-Result<PolicyRow> link(const db::Rows& rows) {
+Result<PolicyRow> link(const ChangeRow& rows) {
   auto row = rule(rows, Kind::kLink, 1, 2);
   if (!row) return row;
   auto id = TokenHash::parse(rows.text(0));
@@ -67,7 +66,7 @@ Result<PolicyRow> link(const db::Rows& rows) {
   return row;
 }
 
-Result<PolicyRow> signing_key(const db::Rows& rows) {
+Result<PolicyRow> signing_key(const ChangeRow& rows) {
   auto path = path_column(rows, 3);
   if (!path) return path.error();
   return PolicyRow{
@@ -75,7 +74,7 @@ Result<PolicyRow> signing_key(const db::Rows& rows) {
       .principal = Principal::everyone(),
       .path = std::move(*path),
       .key = KeyRow{std::string(rows.text(0)), std::string(rows.text(1)), std::string(rows.text(2)),
-                    Secret(rows.text(4)), expiry_column(rows, 5), expiry_column(rows, 6)}};
+                    rows.blob(4), expiry_column(rows, 5), expiry_column(rows, 6)}};
 }
 
 /// Readers in the order of PolicyRow::Kind.
@@ -87,12 +86,12 @@ static_assert(kReaders.size() == kBulkTables.size());
 Result<void> BulkExport::for_each_row(const std::function<Result<void>(const PolicyRow&)>& take) {
   return connection_.read([&]() -> Result<void> {
     for (std::size_t kind = 0; kind < kBulkTables.size(); ++kind) {
-      auto done =
-          connection_.for_each(kBulkTables.at(kind).all, [&](const db::Rows& rows) -> Result<void> {
-            auto row = kReaders.at(kind)(rows);
-            if (!row) return row.error();
-            return take(*row);
-          });
+      auto done = connection_.for_each(kBulkTables.at(kind).all,
+                                       [&](const ChangeRow& rows) -> Result<void> {
+                                         auto row = kReaders.at(kind)(rows);
+                                         if (!row) return row.error();
+                                         return take(*row);
+                                       });
       if (!done) return done;
     }
     return {};

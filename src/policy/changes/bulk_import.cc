@@ -1,12 +1,11 @@
 #include "policy/changes/bulk_import.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <tuple>
 
 #include "base/quote.h"
-#include "db/rows.h"
-#include "db/statement.h"
 #include "policy/changes/bulk_tables.h"
 #include "values/expiry.h"
 
@@ -68,51 +67,47 @@ Error contradiction(const PolicyRow& row, std::int64_t earlier, const ImportOpti
 
 }  // namespace
 
-/// The temporary tables: made by create(), dropped by the destructor.
+/// The temporary tables, in the engine that stages: made by create(), dropped by the destructor.
 class BulkImport::Staging {
  public:
   static Result<Staging> create(ChangeConnection& connection) {
-    Staging staging(connection);
-    // Rows come in any order, so the b-trees that take them should fit into memory. 256 MiB are a
-    // ceiling, which a million rows do not reach.
-    auto room =
-        connection.execute("PRAGMA main.cache_size = -262144; PRAGMA temp.cache_size = -262144");
-    if (!room) return room.error();
+    auto engine = connection.engine().staging();
+    if (!engine) return engine.error();
+    Staging staging(connection, **engine);
     for (const BulkTable& table : kBulkTables) {
-      if (auto created = connection.change(table.create); !created) return created.error();
+      if (auto made = staging.engine_->make_temporary(table.staging); !made) return made.error();
     }
     return staging;
   }
   ~Staging() {
-    if (connection_ == nullptr) return;
-    for (const BulkTable& table : kBulkTables) (void)connection_->change(table.drop).ok();
+    if (engine_ == nullptr) return;
+    for (const BulkTable& table : kBulkTables) engine_->drop_temporary(table.staging);
   }
   Staging(Staging&& other) noexcept
-      : connection_(std::exchange(other.connection_, nullptr)),
+      : connection_(other.connection_),
+        engine_(std::exchange(other.engine_, nullptr)),
         there_are_any_(std::move(other.there_are_any_)) {}
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
   Staging& operator=(Staging&&) = delete;
 
+  /// Stages every row, in one transaction of the temporary tables alone: one for each row would be
+  /// slow. Brings them to the policy's own engine then.
   Result<void> fill(const PolicyRowSource& next, const ImportOptions& options) {
-    std::array<db::Statement, kBulkTables.size()> stage;
-    for (std::size_t i = 0; i < kBulkTables.size(); ++i) {
-      auto statement = connection_->prepare(kBulkTables.at(i).stage);
-      if (!statement) return statement.error();
-      stage.at(i) = std::move(*statement);
+    if (auto begun = engine_->begin(Engine::Transaction::kRead); !begun) {
+      return engine_->named(begun.error());
     }
-    while (true) {
-      auto row = next();
-      if (!row) return row.error();
-      if (!*row) return {};
-      const auto kind = static_cast<std::size_t>((*row)->kind);
-      there_are_any_.insert((*row)->kind);
-      const Staged values = staged(**row);
-      auto added = put(stage.at(kind), **row, values);
-      if (!added) return added.error();
-      if (*added > 0) continue;
-      if (auto same = compare(kBulkTables.at(kind), **row, values, options); !same) return same;
+    auto staged = stage(next, options);
+    if (staged) staged = engine_->commit();
+    if (!staged) {
+      engine_->roll_back();
+      return engine_->named(staged.error());
     }
+    std::array<TemporaryTable, kBulkTables.size()> tables{};
+    std::ranges::transform(kBulkTables, tables.begin(), &BulkTable::staging);
+    auto taken = connection_->engine().take_staged(tables);
+    if (!taken) return connection_->named(taken.error());
+    return {};
   }
 
   Result<ImportedTable> merge(Kind kind, ImportOptions::Replace replace) {
@@ -136,9 +131,31 @@ class BulkImport::Staging {
   }
 
  private:
-  explicit Staging(ChangeConnection& connection) : connection_(&connection) {}
+  Staging(ChangeConnection& connection, Engine& engine)
+      : connection_(&connection), engine_(&engine) {}
 
-  Result<std::int64_t> put(db::Statement& stage, const PolicyRow& row, const Staged& values) {
+  Result<void> stage(const PolicyRowSource& next, const ImportOptions& options) {
+    std::array<std::unique_ptr<ChangeStatement>, kBulkTables.size()> statements;
+    for (std::size_t i = 0; i < kBulkTables.size(); ++i) {
+      auto statement = engine_->prepare(kBulkTables.at(i).stage);
+      if (!statement) return statement.error();
+      statements.at(i) = std::move(*statement);
+    }
+    while (true) {
+      auto row = next();
+      if (!row) return row.error();
+      if (!*row) return {};
+      const auto kind = static_cast<std::size_t>((*row)->kind);
+      there_are_any_.insert((*row)->kind);
+      const Staged values = staged(**row);
+      auto added = put(*statements.at(kind), **row, values);
+      if (!added) return added.error();
+      if (*added > 0) continue;
+      if (auto same = compare(kBulkTables.at(kind), **row, values, options); !same) return same;
+    }
+  }
+
+  Result<std::int64_t> put(ChangeStatement& stage, const PolicyRow& row, const Staged& values) {
     if (row.kind == Kind::kLink) {
       return connection_->change(stage, values.first, row.principal.text(), row.path.spelling(),
                                  unix_seconds(row.expires), row.link->address, row.link->uses,
@@ -147,8 +164,8 @@ class BulkImport::Staging {
     if (row.kind == Kind::kKey) {
       const KeyRow& key = *row.key;
       return connection_->change(stage, values.first, key.format, key.uri_prefix,
-                                 row.path.spelling(), key.secret.view(), unix_seconds(key.created),
-                                 unix_seconds(key.retired), row.number);
+                                 row.path.spelling(), Blob{key.secret.view()},
+                                 unix_seconds(key.created), unix_seconds(key.retired), row.number);
     }
     return connection_->change(stage, values.first, values.second, values.said, values.expires,
                                row.number);
@@ -157,26 +174,28 @@ class BulkImport::Staging {
   /// Compares a row with the staged row of the same key. Returns an error if the two differ.
   Result<void> compare(const BulkTable& table, const PolicyRow& row, const Staged& values,
                        const ImportOptions& options) {
+    auto statement = engine_->prepare(table.staged);
+    if (!statement) return statement.error();
     return connection_->for_each(
-        table.staged,
-        [&](const db::Rows& rows) -> Result<void> {
-          if (rows.text(1) == values.said && rows.maybe_integer(2) == values.expires) return {};
-          return contradiction(row, rows.integer(0), options);
+        **statement,
+        [&](const ChangeRow& earlier) -> Result<void> {
+          if (earlier.text(1) == values.said && earlier.maybe_integer(2) == values.expires) {
+            return {};
+          }
+          return contradiction(row, earlier.integer(0), options);
         },
         values.first, values.second);
   }
 
   ChangeConnection* connection_;
+  Engine* engine_;  ///< none: moved from
   std::set<Kind> there_are_any_;
 };
 
 Result<ImportCounts> BulkImport::run(const PolicyRowSource& next, const ImportOptions& options) {
   auto staging = Staging::create(connection_);
   if (!staging) return staging.error();
-  // All rows are staged in one transaction, of the temporary tables alone. A transaction for each
-  // row would be slow.
-  auto filled = connection_.read([&] { return staging->fill(next, options); });
-  if (!filled) return filled.error();
+  if (auto filled = staging->fill(next, options); !filled) return filled.error();
   return connection_.write([&]() -> Result<ImportCounts> {
     ImportCounts counts;
     const std::array<std::tuple<Kind, ImportOptions::Replace, ImportedTable*>, 5> tables{

@@ -5,7 +5,6 @@
 #include <array>
 
 #include "base/quote.h"
-#include "db/rows.h"
 #include "policy/decisions/signatures/key_ring.h"
 #include "values/expiry.h"
 
@@ -50,9 +49,9 @@ Result<void> check_new_key(const NewSigningKey& key) {
 Result<void> check_no_twin(ChangeConnection& connection, const NewSigningKey& key,
                            std::string_view format) {
   return connection.for_each(
-      "SELECT id, path FROM signing_keys WHERE format = ?1 AND secret = CAST(?2 AS BLOB)"
+      "SELECT id, path FROM signing_keys WHERE format = ?1 AND secret = ?2"
       " AND rtrim(uri_prefix, '/') = rtrim(?3, '/') AND path <> ?4 LIMIT 1",
-      [&](const db::Rows& rows) -> Result<void> {
+      [&](const ChangeRow& rows) -> Result<void> {
         return Error{
             ErrorKind::kConflict,
             fmt::format("the key {} has this secret and this URI prefix already, and leads "
@@ -60,7 +59,7 @@ Result<void> check_no_twin(ChangeConnection& connection, const NewSigningKey& ke
                         "with: grantctl key rm {}",
                         rows.text(0), quoted(rows.text(1)), rows.text(0))};
       },
-      format, key.secret, key.uri_prefix, key.path.spelling());
+      format, Blob{key.secret}, key.uri_prefix, key.path.spelling());
 }
 
 Error no_such_key() {
@@ -80,8 +79,8 @@ Result<std::string> KeyChanges::create_signing_key(const NewSigningKey& key) {
     }
     auto added = connection_.change(
         "INSERT INTO signing_keys (id, format, uri_prefix, path, secret, created)"
-        " VALUES (?1, ?2, nullif(?3, ''), ?4, CAST(?5 AS BLOB), ?6) ON CONFLICT (id) DO NOTHING",
-        id, format, key.uri_prefix, key.path.spelling(), key.secret,
+        " VALUES (?1, ?2, nullif(?3, ''), ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
+        id, format, key.uri_prefix, key.path.spelling(), Blob{key.secret},
         unix_seconds(connection_.now()));
     if (!added) return added.error();
     if (*added == 0) {
@@ -100,7 +99,7 @@ Result<std::vector<SigningKey>> KeyChanges::signing_keys() {
     auto done = connection_.for_each(
         "SELECT id, format, uri_prefix, path, created, retired FROM signing_keys"
         " ORDER BY created, id",
-        [&](const db::Rows& rows) -> Result<void> {
+        [&](const ChangeRow& rows) -> Result<void> {
           auto path = path_column(rows, 3);
           if (!path) return path.error();
           SigningKey key{std::string(rows.text(0)),     {},
@@ -142,12 +141,11 @@ Result<UsableSigningKey> KeyChanges::usable_signing_key(std::string_view id) {
     std::optional<UsableSigningKey> key;
     auto done = connection_.for_each(
         "SELECT id, format, uri_prefix, path, secret, retired FROM signing_keys WHERE id = ?1",
-        [&](const db::Rows& rows) -> Result<void> {
+        [&](const ChangeRow& rows) -> Result<void> {
           auto path = path_column(rows, 3);
           if (!path) return path.error();
-          key = UsableSigningKey{std::string(rows.text(0)), {},
-                                 std::string(rows.text(2)), std::move(*path),
-                                 Secret(rows.text(4)),      expiry_column(rows, 5)};
+          key = UsableSigningKey{std::string(rows.text(0)), {},           std::string(rows.text(2)),
+                                 std::move(*path),          rows.blob(4), expiry_column(rows, 5)};
           const std::string_view format = rows.text(1);
           if (!format.starts_with(kMd5Format)) return {};
           auto expression = Md5Expression::parse(format.substr(kMd5Format.size()));

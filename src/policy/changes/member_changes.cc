@@ -1,7 +1,6 @@
 #include "policy/changes/member_changes.h"
 
 #include "base/quote.h"
-#include "db/rows.h"
 #include "values/expiry.h"
 
 namespace grantfs {
@@ -48,7 +47,7 @@ Result<RowCounts> MemberChanges::remove_member(const Principal& group, const Pri
 Result<std::vector<Membership>> MemberChanges::memberships(const std::optional<Principal>& group) {
   return connection_.read([&]() -> Result<std::vector<Membership>> {
     std::vector<Membership> found;
-    const auto take = [&](const db::Rows& rows) -> Result<void> {
+    const auto take = [&](const ChangeRow& rows) -> Result<void> {
       auto member = principal_column(rows, 0);
       if (!member) return member.error();
       auto parent = principal_column(rows, 1);

@@ -2,9 +2,9 @@
 
 #include <array>
 #include <set>
+#include <vector>
 
 #include "base/quote.h"
-#include "db/rows.h"
 #include "values/expiry.h"
 #include "values/path_range.h"
 
@@ -52,21 +52,22 @@ Result<std::vector<std::optional<Principal>>> RuleChanges::own(
     if (!set) return set.error();
     for (const StorePath& path : paths) {
       std::optional<Principal> previous;
-      {
-        db::Rows rows = find->run(path.spelling());
-        auto row = rows.next();
-        if (!row) return row.error();
-        if (*row) {
-          auto owner = principal_column(rows, 0);
-          if (!owner) return owner.error();
-          previous = std::move(*owner);
-        }
-      }
+      auto found = connection_.for_each(
+          **find,
+          [&](const ChangeRow& row) -> Result<void> {
+            auto owner = principal_column(row, 0);
+            if (!owner) return owner.error();
+            previous = std::move(*owner);
+            return {};
+          },
+          path.spelling());
+      if (!found) return found.error();
       if (previous == principal) {
         displaced.emplace_back();
         continue;
       }
-      auto done = set->execute(path.spelling(), principal.text(), unix_seconds(connection_.now()));
+      auto done = connection_.change(**set, path.spelling(), principal.text(),
+                                     unix_seconds(connection_.now()));
       if (!done) return done.error();
       displaced.push_back(std::move(previous));
     }
@@ -116,7 +117,7 @@ Result<RowCounts> RuleChanges::move(const StorePath& from, const StorePath& to) 
       for (const PathRange& range : subtree_ranges(to)) {
         auto taken = connection_.for_each(
             fmt::format("SELECT path FROM {} WHERE path >= ?1 AND path < ?2 LIMIT 1", table),
-            [&](const db::Rows& rows) -> Result<void> {
+            [&](const ChangeRow& rows) -> Result<void> {
               return Error{ErrorKind::kConflict,
                            fmt::format("{} has rules, links or signing keys already; look at them "
                                        "with: grantctl ls, grantctl link ls, grantctl key ls; "
@@ -132,7 +133,7 @@ Result<RowCounts> RuleChanges::move(const StorePath& from, const StorePath& to) 
       for (const PathRange& range : subtree_ranges(from)) {
         auto found = connection_.for_each(
             fmt::format("SELECT path FROM {} WHERE path >= ?1 AND path < ?2", table),
-            [&](const db::Rows& rows) -> Result<void> {
+            [&](const ChangeRow& rows) -> Result<void> {
               paths.emplace(rows.text(0));
               return {};
             },
@@ -142,13 +143,18 @@ Result<RowCounts> RuleChanges::move(const StorePath& from, const StorePath& to) 
       auto update =
           connection_.prepare(fmt::format("UPDATE {} SET path = ?2 WHERE path = ?1", table));
       if (!update) return update.error();
+      std::vector<std::string> moved;
+      moved.reserve(paths.size());
+      std::vector<std::vector<Parameter>> renamings;
       for (const std::string& path : paths) {
-        auto moved = rewritten(path, from, to);
-        if (!moved) return moved.error();
-        auto changed = connection_.change(*update, path, *moved);
-        if (!changed) return changed.error();
-        counts.*count += *changed;
+        auto name = rewritten(path, from, to);
+        if (!name) return name.error();
+        moved.push_back(std::move(*name));
+        renamings.push_back({std::string_view(path), std::string_view(moved.back())});
       }
+      auto changed = (*update)->change_each(renamings);
+      if (!changed) return changed.error();
+      counts.*count += *changed;
     }
     if (counts.total() == 0) {
       return Error{ErrorKind::kNotFound,

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <tuple>
 
-#include "db/rows.h"
 #include "values/expiry.h"
 #include "values/path_range.h"
 
@@ -45,7 +44,7 @@ Result<std::vector<Rule>> RuleListing::rules(const StorePath& path,
 
   return connection_.read([&]() -> Result<std::vector<Rule>> {
     std::vector<Rule> rules;
-    const auto take = [&](const db::Rows& rows) -> Result<void> {
+    const auto take = [&](const ChangeRow& rows) -> Result<void> {
       auto principal = principal_column(rows, 1);
       if (!principal) return principal.error();
       auto at = path_column(rows, 2);
@@ -70,7 +69,7 @@ Result<std::vector<Rule>> RuleListing::rules(const StorePath& path,
       auto found = closure(*holder, [&](const std::string& member, const auto& add) {
         return connection_.for_each(
             "SELECT parent FROM members WHERE member = ?1 AND (expires IS NULL OR expires > ?2)",
-            [&](const db::Rows& rows) -> Result<void> {
+            [&](const ChangeRow& rows) -> Result<void> {
               add(std::string(rows.text(0)));
               return {};
             },
@@ -102,7 +101,7 @@ Result<std::optional<Principal>> RuleListing::nearest_owner(const StorePath& pat
     for (const std::string_view at : path.self_and_ancestors()) {
       auto done = connection_.for_each(
           "SELECT principal FROM owners WHERE path = ?1",
-          [&](const db::Rows& rows) -> Result<void> {
+          [&](const ChangeRow& rows) -> Result<void> {
             auto principal = principal_column(rows, 0);
             if (!principal) return principal.error();
             owner = std::move(*principal);
@@ -139,16 +138,22 @@ Result<bool> RuleListing::any_rule(const PathRange& range) {
   if (!rule_probe_) {
     // The statement is prepared once, since each file of a store is asked about.
     auto probe = connection_.prepare(
-        "SELECT EXISTS (SELECT 1 FROM owners WHERE path >= ?1 AND path < ?2) OR"
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM owners WHERE path >= ?1 AND path < ?2) OR"
         " EXISTS (SELECT 1 FROM grants WHERE path >= ?1 AND path < ?2"
-        " AND (expires IS NULL OR expires > ?3))");
+        " AND (expires IS NULL OR expires > ?3)) THEN 1 ELSE 0 END");
     if (!probe) return probe.error();
     rule_probe_ = std::move(*probe);
   }
-  db::Rows rows = rule_probe_->run(range.begin, range.end, unix_seconds(connection_.now()));
-  auto row = rows.next();
-  if (!row) return connection_.named(row.error());
-  return rows.integer(0) != 0;
+  bool found = false;
+  auto looked = connection_.for_each(
+      *rule_probe_,
+      [&](const ChangeRow& row) -> Result<void> {
+        found = row.integer(0) != 0;
+        return {};
+      },
+      range.begin, range.end, unix_seconds(connection_.now()));
+  if (!looked) return connection_.named(looked.error());
+  return found;
 }
 
 }  // namespace grantfs

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
-#include "db/statement.h"
 #include "grantfs/admin.h"
 #include "policy/changes/change_connection.h"
 #include "values/path_range.h"
@@ -25,7 +25,7 @@ class RuleListing {
   Result<bool> any_rule(const PathRange& range);
 
   ChangeConnection& connection_;
-  std::optional<db::Statement> rule_probe_;
+  std::unique_ptr<ChangeStatement> rule_probe_;
 };
 
 }  // namespace grantfs

@@ -1,6 +1,5 @@
 #include "policy/changes/session_changes.h"
 
-#include "db/rows.h"
 #include "policy/changes/token_rows.h"
 #include "values/expiry.h"
 
@@ -31,7 +30,7 @@ Result<TokenHash> SessionChanges::create_session(const Principal& principal, std
 Result<std::vector<Session>> SessionChanges::sessions(const std::optional<Principal>& principal) {
   return connection_.read([&]() -> Result<std::vector<Session>> {
     std::vector<Session> found;
-    const auto take = [&](const db::Rows& rows) -> Result<void> {
+    const auto take = [&](const ChangeRow& rows) -> Result<void> {
       auto id = TokenHash::parse(rows.text(0));
       if (!id) return Error{ErrorKind::kDatabase, id.error().message};
       auto holder = principal_column(rows, 1);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "db/rows.h"
 #include "grantfs/token.h"
 
 namespace grantfs {
@@ -38,7 +37,7 @@ Result<std::int64_t> remove_by_id(ChangeConnection& connection, std::string_view
     std::int64_t matching = 0;
     auto found = connection.for_each(
         fmt::format("SELECT 1 FROM {} WHERE id >= ?1 AND id < ?2 LIMIT 2", table),
-        [&](const db::Rows&) -> Result<void> {
+        [&](const ChangeRow&) -> Result<void> {
           ++matching;
           return {};
         },

@@ -1,5 +1,6 @@
 #include "policy/changes/change_connection.h"
 
+#include "policy/changes/sqlite_engine.h"
 #include "policy/changes/token_rows.h"
 #include "support/policy_fixture.h"
 
@@ -11,7 +12,8 @@ class ChangeConnectionTest : public PolicyTest {
   ChangeConnectionTest() {
     auto connection = db::Connection::open(database_, db::Mode::kWrite);
     EXPECT_TRUE(connection);
-    changes_.emplace(database_, std::move(*connection), [this] { return now_; });
+    changes_.emplace(std::make_unique<SqliteEngine>(database_, std::move(*connection)),
+                     [this] { return now_; });
   }
 
   Result<void> insert_owner(const char* path) {

@@ -3,8 +3,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/short_bytes.h"
 #include "grantfs/decision.h"
-#include "grantfs/secret.h"
 #include "nodes/node_ids.h"
 #include "nodes/place.h"
 #include "nodes/slab.h"
@@ -24,27 +24,28 @@ inline std::uint32_t steady_seconds() {
 struct GraphNode {
   std::uint64_t lookups = 0;  ///< that the kernel has not forgotten
   Found last{};
-  FileHandle handle;
+  FileHandle handle;              ///< of a file
   std::int64_t seen_changed = 0;  ///< by NodeTable::note_change(): Found::changed
   std::int64_t made = 0;          ///< of a file: steady_clock, nanoseconds
   NodeId id = kRootNode;
-  std::uint32_t holds_steady_since = 0;  ///< steady_clock, seconds
-  std::uint32_t holds_steady_until = 0;
   Slot entry = 0;  ///< first of the entries that lead here
   Slot child = 0;  ///< first of the entries below
   Slot next_by_file = 0;
   NodeKind kind{};
   DoorNumber door = 0;
-  bool is_view = false;  ///< a view's root
-  bool is_shared = false;
-  bool is_current = false;  ///< of a shared one: it is in by_file, others do not come to share it
-  bool looks_again = false;
+  bool is_view : 1 = false;  ///< a view's root
+  bool is_shared : 1 = false;
+  bool is_current : 1 =
+      false;  ///< of a shared one: it is in by_file, others do not come to share it
+  bool looks_again : 1 = false;
+  bool held_steady : 1 = false;  ///< of a folder: it is in NodeGraph::steady_folders
 };
+static_assert(sizeof(GraphNode) == 120, "there may be millions");
 
 /// An entry (dentry): a name in a folder, and the node that it leads to.
 struct GraphEntry {
-  std::int64_t listed_until = 0;  ///< as which it is listed as expiring; Unix seconds
-  Secret name;                    ///< may be a token
+  ShortBytes name;                 ///< may be a token
+  std::uint32_t listed_until = 0;  ///< if it is listed as expiring: Unix seconds, their low bits
   Slot parent = 0;
   Slot child = 0;
   Slot next_of_child = 0;  ///< next entry that leads to the same node
@@ -52,14 +53,16 @@ struct GraphEntry {
   Slot next_below = 0;  ///< next entry of the same folder
   Slot previous_below = 0;
   Slot next_by_name = 0;
-  std::uint32_t lent_until = 0;  ///< as far as we know; steady_clock, seconds
-  std::uint32_t looked_up = 0;   ///< when last; steady_clock, seconds
-  Access lent{};                 ///< kClosed: nothing
-  bool is_former = false;        ///< the name leads to another node by now
-  std::uint8_t streak = 0;       ///< lookups one soon after the other
-  bool leads_to_uri = false;     ///< see LentEntries::leads_to_uri()
+  std::uint32_t lent_until = 0;   ///< as far as we know; steady_clock, seconds
+  std::uint32_t looked_up = 0;    ///< when last; steady_clock, seconds
+  Access lent{};                  ///< kClosed: nothing
+  std::uint8_t streak = 0;        ///< lookups one soon after the other
+  bool is_former : 1 = false;     ///< the name leads to another node by now
+  bool leads_to_uri : 1 = false;  ///< see LentEntries::leads_to_uri()
+  bool is_listed : 1 = false;     ///< in NodeGraph::expiring
   /// In NodeGraph::by_rule: whether what is lent by this entry, or below it, rests on a rule.
   SlotGroups::Place rests = 0;
 };
+static_assert(sizeof(GraphEntry) == 64, "there may be millions");
 
 }  // namespace grantfs

@@ -30,8 +30,9 @@ bool LentEntries::lend_for(const KernelEntry& key, const Loan& loan,
   return true;
 }
 
-bool LentEntries::holds_steady(const GraphNode& node) {
-  return node.holds_steady_until != 0 && steady_seconds() <= node.holds_steady_until;
+bool LentEntries::holds_steady(const NodeGraph& graph, Slot folder) {
+  if (!graph.nodes[folder].held_steady) return false;
+  return steady_seconds() <= graph.steady_folders.at(folder).until;
 }
 
 bool LentEntries::hold_steady(NodeId folder, std::chrono::seconds lease,
@@ -39,11 +40,13 @@ bool LentEntries::hold_steady(NodeId folder, std::chrono::seconds lease,
   auto graph = graph_.lock();
   const Slot slot = graph->slot_of(folder);
   if (slot == 0) return false;
-  GraphNode& node = graph->nodes[slot];
   const std::uint32_t now = steady_seconds();
-  if (!holds_steady(node)) node.holds_steady_since = now;
-  node.holds_steady_until = now + static_cast<std::uint32_t>(lent_for.count());
-  return std::chrono::seconds{now - node.holds_steady_since} > lease;
+  const bool held_before = holds_steady(*graph, slot);
+  NodeGraph::SteadySpan& span = graph->steady_folders[slot];
+  graph->nodes[slot].held_steady = true;
+  if (!held_before) span.since = now;
+  span.until = now + static_cast<std::uint32_t>(lent_for.count());
+  return std::chrono::seconds{now - span.since} > lease;
 }
 
 bool LentEntries::is_lent(const GraphEntry& entry) {
@@ -64,8 +67,9 @@ void LentEntries::rest_on(NodeGraph& graph, Slot slot, const Loan& loan,
   const Decision& decision = loan.decision;
   if (loan.expires_soon && decision.until) {
     GraphEntry& entry = graph.entries[slot];
-    const std::int64_t until = decision.until->time_since_epoch().count();
-    if (entry.listed_until != until) {
+    const auto until = static_cast<std::uint32_t>(decision.until->time_since_epoch().count());
+    if (!entry.is_listed || entry.listed_until != until) {
+      entry.is_listed = true;
       entry.listed_until = until;
       graph.expiring.emplace(*decision.until, graph.key_of(entry));
     }
@@ -265,7 +269,7 @@ std::vector<LentEntry> LentEntries::take_expired(Timestamp now) {
     const Slot slot = folder == 0 ? 0 : graph->find_entry(folder, key.name);
     if (slot == 0) continue;
     GraphEntry& entry = graph->entries[slot];
-    entry.listed_until = 0;
+    entry.is_listed = false;
     if (!is_lent(entry)) continue;
     if (auto lent = with_place(*graph, entry)) taken.push_back(std::move(*lent));
   }

@@ -95,7 +95,7 @@ class LentEntries {
   /// not keep the answer.
   bool lend(NodeGraph& graph, Slot entry, const Loan* loan) const;
   static bool is_lent(const GraphEntry& entry);
-  static bool holds_steady(const GraphNode& node);
+  static bool holds_steady(const NodeGraph& graph, Slot folder);
 
  private:
   static void mark_lent(GraphEntry& entry, Access access, std::chrono::seconds lent_for);

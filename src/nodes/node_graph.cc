@@ -52,7 +52,7 @@ Slot NodeGraph::find_entry(Slot parent, std::string_view name) {
 
 Slot NodeGraph::make_entry(Slot parent, std::string_view name, Slot child) {
   // What can fail comes first: nothing is linked before all of it is there.
-  Secret own_name(name);
+  ShortBytes own_name(name);
   by_name_.make_room(ByName{*this});
   const Slot slot = entries.make();
   GraphEntry& entry = entries[slot];
@@ -111,6 +111,7 @@ void NodeGraph::erase_node(Slot slot) noexcept {
   const GraphNode& node = nodes[slot];
   retire(slot);
   if (node.is_view) erase_view(slot);
+  if (node.held_steady) steady_folders.erase(slot);
   nodes.erase(slot);
 }
 
@@ -138,7 +139,8 @@ void NodeGraph::release(Slot slot) noexcept {
 }
 
 void NodeGraph::retire(Slot node) noexcept {
-  if (!std::exchange(nodes[node].is_current, false)) return;
+  if (!nodes[node].is_current) return;
+  nodes[node].is_current = false;
   by_file_.erase(node, ByFile{*this});
 }
 
@@ -218,6 +220,7 @@ bool NodeGraph::shrink_if_much_has_gone() noexcept {
     views.rehash(0);
     uri_views.rehash(0);
     uri_files.rehash(0);
+    steady_folders.rehash(0);
   } catch (const std::bad_alloc&) {
     return true;  // as they are, they work too
   }
@@ -253,6 +256,7 @@ void NodeGraph::check() {
     assert(slot_of(node->id) == slot && "an id leads to its node");
     const bool has_one_entry = node->entry == 0 || entries[node->entry].next_of_child == 0;
     assert((node->kind == NodeKind::kFile || has_one_entry) && "a folder has one entry");
+    assert(node->held_steady == steady_folders.contains(slot));
     assert(node->is_view == (views.contains(slot) || uri_views.contains(slot)));
     assert((!node->is_current || find_shared(node->last.id) == slot) && "a file is shared once");
   }

@@ -38,6 +38,12 @@ class NodeGraph {
     SlotGroups::Place by_principal = 0;
   };
   using Views = std::unordered_map<Slot, RootOfView>;
+  /// Since when a folder holds files that are lent for longer than a lease, and until when;
+  /// steady_clock, seconds.
+  struct SteadySpan {
+    std::uint32_t since = 0;
+    std::uint32_t until = 0;
+  };
 
   /// Makes a graph of the root alone, which is never forgotten.
   NodeGraph();
@@ -94,8 +100,9 @@ class NodeGraph {
 
   Slab<GraphNode> nodes;
   Slab<GraphEntry> entries;
-  Views views;                         ///< by their roots, but for those of URIs
-  Views uri_views;                     ///< as many as anyone cares to make up: never walked through
+  Views views;      ///< by their roots, but for those of URIs
+  Views uri_views;  ///< as many as anyone cares to make up: never walked through
+  std::unordered_map<Slot, SteadySpan> steady_folders;
   std::unordered_set<Slot> uri_files;  ///< entries by which files have been lent in these
   std::multimap<Timestamp, KernelEntry> expiring;
   SlotGroups by_rule;         ///< entries by the rule that they rest on (RuleHash); see LentEntries

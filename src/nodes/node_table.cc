@@ -30,7 +30,7 @@ std::optional<Place> NodeTable::find(NodeId id) {
   } else if (!node->is_shared) {
     std::tie(place.view, place.path) = graph->place_of(slot);
   }
-  place.holds_steady = LentEntries::holds_steady(*node);
+  place.holds_steady = LentEntries::holds_steady(*graph, slot);
   if (node->kind == NodeKind::kFolder && node->entry != 0) {
     const GraphEntry& entry = graph->entries[node->entry];
     if (LentEntries::is_lent(entry)) place.lent = entry.lent;
@@ -168,7 +168,7 @@ NodeTable::Remembered NodeTable::count(NodeGraph& graph, Slot entry, Slot node, 
   const bool lent = lent_.lend(graph, entry, loan);  // first: it can fail
   ++graph.nodes[node].lookups;
   return {graph.id_of(node), lent, note_use(graph.entries[entry]),
-          LentEntries::holds_steady(graph.nodes[node])};
+          LentEntries::holds_steady(graph, node)};
 }
 
 bool NodeTable::note_use(GraphEntry& entry) const {

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <string_view>
 
 namespace grantfs {
 namespace {
@@ -17,7 +19,7 @@ struct HandleBuffer {
 };
 
 /// The bytes in front of the file system's own part of a handle. With this header, the handles of
-/// ext4 and XFS have 11 and 15 bytes, for which a std::string allocates nothing.
+/// ext4 and XFS have 11 and 15 bytes, which allocate nothing (ShortBytes).
 struct HandleHeader {
   std::uint8_t type;
   std::uint8_t generation_high;
@@ -41,26 +43,30 @@ FileHandle handle_of(int fd, std::uint16_t generation) {
   constexpr int kLargestType = 0xff;
   const int type = buffer.get()->handle_type;
   if (type < 0 || type > kLargestType) return {};
-  FileHandle handle(kHandleHeader + buffer.get()->handle_bytes, '\0');
+  std::array<char, kHandleHeader + MAX_HANDLE_SZ> bytes{};
+  const std::size_t size = std::min<std::size_t>(buffer.get()->handle_bytes, MAX_HANDLE_SZ);
   const HandleHeader header = header_of(type, generation);
-  std::memcpy(handle.data(), &header, sizeof header);
-  std::memcpy(handle.data() + kHandleHeader, buffer.get()->f_handle, buffer.get()->handle_bytes);
-  return handle;
+  std::memcpy(bytes.data(), &header, sizeof header);
+  std::memcpy(bytes.data() + kHandleHeader, buffer.get()->f_handle, size);
+  return FileHandle({bytes.data(), kHandleHeader + size});
 }
 
 Result<UniqueFd, Errno> open_by_handle(const UniqueFd& mount, const FileHandle& handle,
                                        std::uint16_t generation, int flags) {
-  if (handle.size() <= kHandleHeader) return Errno{ESTALE};
+  const std::string_view bytes = handle.view();
+  if (bytes.size() <= kHandleHeader || bytes.size() > kHandleHeader + MAX_HANDLE_SZ) {
+    return Errno{ESTALE};
+  }
   HandleHeader header{};
-  std::memcpy(&header, handle.data(), sizeof header);
+  std::memcpy(&header, bytes.data(), sizeof header);
   // On another file system the same handle could mean another file.
   const HandleHeader current = header_of(header.type, generation);
   if (std::memcmp(&header, &current, sizeof header) != 0) return Errno{ESTALE};
   HandleBuffer buffer;
-  const std::size_t size = handle.size() - kHandleHeader;
+  const std::size_t size = bytes.size() - kHandleHeader;
   buffer.get()->handle_bytes = static_cast<unsigned>(size);
   buffer.get()->handle_type = header.type;
-  std::memcpy(buffer.get()->f_handle, handle.data() + kHandleHeader, size);
+  std::memcpy(buffer.get()->f_handle, bytes.data() + kHandleHeader, size);
   const int common = flags | O_RDONLY | O_CLOEXEC | O_NOCTTY;
   UniqueFd fd(::open_by_handle_at(mount.get(), buffer.get(), common));
   if (!fd) return Errno{errno};

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "base/errno.h"
+#include "base/short_bytes.h"
 #include "base/unique_fd.h"
 #include "grantfs/result.h"
 
@@ -11,7 +11,7 @@ namespace grantfs {
 
 /// A file handle, by which the filesystem knows a file whatever its names (name_to_handle_at(2)). A
 /// file without a name can still be opened by its handle. Empty where the filesystem gives none.
-using FileHandle = std::string;
+using FileHandle = ShortBytes;
 
 /// The handle of a file by a descriptor, which may be O_PATH. `generation`: of the file system that
 /// the file is on; see open_by_handle().

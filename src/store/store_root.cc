@@ -86,7 +86,7 @@ FileId identify(const FileIdKey& key, const FileHandle& handle, const KnownFiles
     add(&otherwise.inode, sizeof otherwise.inode);
     add(&born, sizeof born);
   } else {
-    add(handle.data(), handle.size());
+    add(handle.view().data(), handle.view().size());
   }
   crypto_generichash_final(&state, digest.data(), digest.size());
   FileId id;

@@ -24,6 +24,7 @@ def measure(bench):
         trouble = None
         for number in range(bench.given.rounds):
             for rate in RATES:
+                bench.lead_in(server, size, number + 2)
                 revoker = start(bench, server, size, rate) if rate else None
                 try:
                     sample = bench.load.run(server, size, "hot", bench.given.seconds, number)

@@ -110,7 +110,7 @@ class Bench:
                         continue
                     try:
                         if workload == "hot" and number >= 0:
-                            self._lead_in(server, size, number + 2)
+                            self.lead_in(server, size, number + 2)
                         sample = self.load.run(server, size, workload, given.seconds, number + 2)
                     except (Wrong, AssertionError) as reason:
                         broken.add(key)
@@ -130,7 +130,7 @@ class Bench:
         """Whether a quick run warms it: not what has a lead-in even then."""
         return server.row.keeps_files and not lends(server)
 
-    def _lead_in(self, server, size, seed):
+    def lead_in(self, server, size, seed):
         """Makes the set hot. What nobody else keeps in memory may have left it since the last round: some machines
         take back what was not used for a minute. And files in steady use are no more so after half a minute."""
         if lends(server):

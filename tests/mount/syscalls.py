@@ -24,6 +24,7 @@ RESOLVE_CACHED = 0x20
 
 IN_NONBLOCK = 0o4000
 IN_ALL_EVENTS = 0xFFF
+IN_CHANGES = 0x2 | 0x4 | 0x8 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800  # all but opens, reads and closes of readers
 
 FAN_CLASS_NOTIF = 0
 FAN_REPORT_FID = 0x200

@@ -5,10 +5,12 @@ tested here, with the daemon stopped or killed.
 """
 
 import contextlib
+import mmap
 import os
 import sqlite3
 import time
 
+import syscalls
 from fixture import REPORT
 from harness import outcome, serve, wait_for
 from test_bytes import overwrite
@@ -191,6 +193,25 @@ class Changed(Steady):
         self.make_steady(self.path)
         os.rename(self.site.store / "alice", self.site.store / "elsewhere")
         self.shows("ENOENT", "renamed")
+
+    def test_what_inotify_does_not_tell_shows(self):
+        """Why the store is asked: a watch on the folder, for all that changes, misses these."""
+        self.site.write("alice/deep/report.txt", REPORT)
+        self.path = self.by_session(self.alice_token, "alice/deep/report.txt")
+        file, second = self.site.store / "alice/deep/report.txt", self.site.store / "second.txt"
+        os.link(file, second)
+        with open(file, "r+b") as opened, mmap.mmap(opened.fileno(), 0) as mapping:
+            changes = {"by a name in another folder": (lambda: second.write_bytes(b"another\n"), b"another\n"),
+                       "by a mapping": (lambda: mapping.__setitem__(slice(0, 8), b"a third\n"), b"a third\n"),
+                       "of a folder above": (lambda: os.rename(self.site.store / "alice", self.site.store / "elsewhere"), "ENOENT")}
+            for how, (change, want) in changes.items():
+                self.make_steady(self.path)
+                watch = syscalls.inotify_init()
+                self.addCleanup(os.close, watch)
+                syscalls.inotify_add_watch(watch, file.parent, syscalls.IN_CHANGES)
+                change()
+                self.shows(want, how)
+                self.assertEqual(syscalls.inotify_events(watch), [], how)
 
     def test_whoever_has_it_open_sees_it_grow(self):
         fd = os.open(self.path, os.O_RDONLY)

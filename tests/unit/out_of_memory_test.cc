@@ -189,8 +189,9 @@ TEST(NodeTableOutOfMemory, WhicheverAllocationFailsWhatIsRememberedNextIsFoundAn
   NodeTable table;
   std::map<NodeId, std::uint64_t> lookups;
   const auto remember = [&](int number) {
-    // Far more than there is room for at first, and in folders that are views themselves.
-    const auto node = table.remember_view(kRootNode, std::to_string(number),
+    // Far more than there is room for at first, in folders that are views themselves, by names
+    // that take memory of their own.
+    const auto node = table.remember_view(kRootNode, "as long as a token " + std::to_string(number),
                                           std::make_shared<View>(View{Anyone{}}), nullptr);
     test::allocations_left = -1;
     ++lookups[node->node];

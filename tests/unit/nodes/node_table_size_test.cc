@@ -35,8 +35,8 @@ class ManyNames : public testing::Test {
           View{SessionBearer{TokenHash::of(token)}, ViewTraits{.may_be_lent = true}});
       view->principal = user(i);
       const NodeId door = table_.remember_view(by_session_, token, view, nullptr)->node;
-      const Located folder{UniqueFd(), Found{Found::Type::kFolder, true, FileId{99, 99}, 0, {}},
-                           ""};
+      const Located folder{
+          UniqueFd(), Found{Found::Type::kFolder, true, FileId{99, 99}, 0, {}}, {}};
       sessions_.push_back(
           {door, table_.remember(door, "m", folder, FileNode::kShared, &read)->node});
       for (std::size_t file = 0; file < kFiles; ++file) look_up(sessions_.back(), file, &read);
@@ -52,8 +52,9 @@ class ManyNames : public testing::Test {
     return loan;
   }
   void look_up(const Session& session, std::size_t file, const Loan* loan) {
-    const Located located{
-        UniqueFd(), Found{Found::Type::kFile, true, FileId{file + 1, file + 1}, 1, {}}, "handle"};
+    const Located located{UniqueFd(),
+                          Found{Found::Type::kFile, true, FileId{file + 1, file + 1}, 1, {}},
+                          FileHandle("handle")};
     const NodeId node =
         table_.remember(session.folder, fmt::format("{}", file), located, FileNode::kShared, loan)
             ->node;
@@ -118,7 +119,7 @@ TEST_F(ManyNames, AreCollectedWithoutKeepingOthersWaiting) {
 
 TEST_F(ManyNames, OfWhichOneSessionLosesSomethingCostNothing) {
   const Loan own = loan("o");
-  const Located folder{UniqueFd(), Found{Found::Type::kFolder, true, FileId{98, 98}, 0, {}}, ""};
+  const Located folder{UniqueFd(), Found{Found::Type::kFolder, true, FileId{98, 98}, 0, {}}, {}};
   table_.remember(sessions_[7].door, "o", folder, FileNode::kShared, &own);
   const auto before = table_.effort();
   const auto found = table_.lent().take_resting_on(rule_hash("o"));
@@ -147,8 +148,8 @@ TEST_F(ManyNames, MayChangeWhileTheyAreCollected) {
       // All of the first session goes, and comes back.
       for (std::size_t file = 0; file < kFiles; ++file) forget(files_[file], 1);
       forget(sessions_[0].folder, 1);
-      const Located folder{UniqueFd(), Found{Found::Type::kFolder, true, FileId{99, 99}, 0, {}},
-                           ""};
+      const Located folder{
+          UniqueFd(), Found{Found::Type::kFolder, true, FileId{99, 99}, 0, {}}, {}};
       sessions_[0].folder =
           table_.remember(sessions_[0].door, "m", folder, FileNode::kShared, &read)->node;
       for (std::size_t file = 0; file < kFiles; ++file) look_up(sessions_[0], file, &read);

@@ -22,16 +22,17 @@ ViewPointer view_of(const std::string& token) {
 }
 
 Located file(std::uint64_t id) {
-  return {UniqueFd(), Found{Found::Type::kFile, true, FileId{id, id}, 5, {}}, "handle"};
+  return {UniqueFd(), Found{Found::Type::kFile, true, FileId{id, id}, 5, {}}, FileHandle("handle")};
 }
 
 /// A file that changed then.
 Located version(std::int64_t changed, bool settled = true) {
-  return {UniqueFd(), Found{Found::Type::kFile, settled, FileId{1, 1}, 5, {}, changed}, "handle"};
+  return {UniqueFd(), Found{Found::Type::kFile, settled, FileId{1, 1}, 5, {}, changed},
+          FileHandle("handle")};
 }
 
 Located folder() {
-  return {UniqueFd(), Found{Found::Type::kFolder, true, FileId{99, 99}, 0, {}}, ""};
+  return {UniqueFd(), Found{Found::Type::kFolder, true, FileId{99, 99}, 0, {}}, {}};
 }
 
 ViewPointer link_view(const std::string& token, const char* root) {
@@ -98,7 +99,7 @@ TEST_F(NodeTableTest, AFileIsOneNodeInAllViewsAndUnderAllItsNames) {
   EXPECT_EQ(shared(first_, "linked", 1), node);
   EXPECT_NE(shared(first_, "b", 2), node);
   EXPECT_EQ(table_.find(node)->view, nullptr);
-  EXPECT_EQ(table_.find(node)->handle, "handle");
+  EXPECT_EQ(table_.find(node)->handle.view(), "handle");
 }
 
 TEST_F(NodeTableTest, AFileThatIsNotSharedIsANodeOfItsOwnAndKnowsItsPath) {

@@ -56,7 +56,7 @@ TEST(KnownFiles, TheOneThatCameLastIsKept) {
   newer.born.tv_sec += 10;  // the inode number was used again
   files.keep(newer, {FileId{3, 4}, FileHandle("other")}, kAsked);
   EXPECT_FALSE(files.find(kOld));
-  EXPECT_EQ(files.find(newer)->handle, "other");
+  EXPECT_EQ(files.find(newer)->handle.view(), "other");
 }
 
 }  // namespace

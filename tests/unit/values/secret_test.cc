@@ -24,7 +24,6 @@ constexpr std::string_view kToken = "abcdefghijklmnopqrstuvwxyz234567";
 static_assert(!std::is_copy_constructible_v<Secret> && !std::is_copy_assignable_v<Secret>);
 static_assert(std::is_nothrow_move_constructible_v<Secret> &&
               std::is_nothrow_move_assignable_v<Secret>);
-static_assert(sizeof(Secret) == 16, "there may be one for each name that the kernel knows");
 
 template <class T>
 concept Streamable = requires(std::ostream& out, const T& value) {

@@ -28,7 +28,7 @@ class RecallCase(PolicyCase):
         return node
 
     def drop_slot(self, slot):
-        wait_for(lambda: not self.sql(f"SELECT FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"), what="the slot to be idle")
+        wait_for(lambda: not self.sql(f"SELECT slot_name FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"), what="the slot to be idle")
         self.sql(f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}'")
 
     def register(self, name, follow_seconds):
@@ -51,6 +51,14 @@ class AwaitRecall(RecallCase):
         rows, seconds = self.awaited()
         self.assertEqual(rows, [("web1", "t", "acknowledged")])
         self.assertLess(seconds, 30)
+
+    def test_a_node_is_waited_for_as_long_as_it_ever_said(self):
+        """What it was told to be current with the longer bound may be served until that is over."""
+        self.register("web1", 3)
+        self.register("web1", 1)
+        rows, seconds = self.awaited()
+        self.assertEqual([(node, forgotten) for node, forgotten, _ in rows], [("web1", "t")])
+        self.assertGreaterEqual(seconds, 3 + MARGIN_SECONDS)
 
     def test_it_waits_for_the_node_and_no_longer(self):
         node = self.node("web1", acknowledges=False)
@@ -161,6 +169,18 @@ class Grantctl(RecallCase):
         self.assertEqual(self.json("node", "ls"), {"nodes": []})
         self.assertEqual(self.sql("SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'grantfs%'"), [])
         self.assertIn("no node", self.grantctl("node", "rm", "web1", status=1).stderr)
+
+    def test_a_node_that_comes_back_while_it_is_removed_is_known_still(self):
+        self.register("web1", 2)
+        said = []
+        removing = threading.Thread(target=lambda: said.append(self.grantctl("node", "rm", "web1", status=1).stderr))
+        removing.start()
+        wait_for(lambda: self.sql("SELECT pid FROM pg_stat_activity WHERE query LIKE '%remove_node%' AND wait_event = 'PgSleep'"),
+                 what="the slot to be dropped")
+        self.node("web1", follow_seconds=2)
+        removing.join(60)
+        self.assertIn("stop it first", said[0])
+        self.assertEqual([node["name"] for node in self.json("node", "ls")["nodes"]], ["web1"])
 
     def test_a_server_that_cannot_be_asked_after_the_commit_is_trouble(self):
         self.sql("REVOKE EXECUTE ON FUNCTION grantfs.await_recall FROM grantfs_admin; CREATE ROLE teller LOGIN; GRANT grantfs_admin TO teller")

@@ -152,10 +152,13 @@ CREATE OR REPLACE FUNCTION grantfs.unixepoch() RETURNS bigint
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   AS 'SELECT floor(extract(epoch FROM statement_timestamp()))::bigint';
 
+-- The bound of a node never becomes less: a daemon that was told with the longer one to be current
+-- serves until that is over.
 CREATE OR REPLACE FUNCTION grantfs.register_node(name text, follow_seconds integer) RETURNS void
   LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS 'INSERT INTO grantfs.nodes AS node VALUES ($1, ''grantfs_'' || $1, $2, grantfs.unixepoch())
-      ON CONFLICT (name) DO UPDATE SET follow_seconds = excluded.follow_seconds,
+      ON CONFLICT (name) DO UPDATE SET
+        follow_seconds = greatest(node.follow_seconds, excluded.follow_seconds),
         registered = excluded.registered';
 
 CREATE OR REPLACE FUNCTION grantfs.await_recall(lsn pg_lsn DEFAULT NULL, timeout interval DEFAULT NULL)
@@ -222,7 +225,8 @@ BEGIN
 END $$;
 
 -- What a node that is removed may still serve, it serves for no longer than its own bound: so its
--- row, which await_recall() goes by, goes last. Without its slot it can learn nothing more.
+-- row, which await_recall() goes by, goes last. Without its slot it can learn nothing more. A node
+-- that has come back meanwhile has a slot again, since it makes that before it registers.
 CREATE OR REPLACE FUNCTION grantfs.remove_node(name text) RETURNS boolean
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -245,7 +249,13 @@ BEGIN
     PERFORM pg_sleep(0.1);
     slept := slept + 0.1;
   END LOOP;
-  DELETE FROM grantfs.nodes AS known WHERE known.name = remove_node.name;
+  DELETE FROM grantfs.nodes AS known WHERE known.name = remove_node.name AND NOT EXISTS (
+    SELECT FROM pg_replication_slots AS held
+    WHERE held.slot_name = known.slot AND held.database = current_database());
+  IF NOT FOUND AND EXISTS (SELECT FROM grantfs.nodes AS known
+                           WHERE known.name = remove_node.name) THEN
+    RAISE EXCEPTION 'the node has come back' USING ERRCODE = 'object_in_use';
+  END IF;
   RETURN found_node OR FOUND;
 END $$;
 

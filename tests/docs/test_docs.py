@@ -218,7 +218,7 @@ class Sources(unittest.TestCase):
 
     def test_scripts_have_no_syntax_errors(self):
         for script in ("tools/setup", "tools/check", "tools/demo", "tools/lib/common.sh", "tools/lib/debian13.sh", "tools/lib/kernels.sh",
-                       "tools/lib/lint.sh", ".ci/run"):
+                       "tools/lib/lint.sh", "tools/lib/model.sh", ".ci/run"):
             with self.subTest(script):
                 self.assertEqual(run("bash", "-n", str(TOP / script)).stderr, "")
         for script in ("tools/mount.grantfs.in", "tests/kernels/init"):

@@ -8,11 +8,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <functional>
 #include <numeric>
 
 #include "base/lease_spans.h"
+#include "base/parse_integer.h"
 #include "base/quote.h"
 #include "views/doors.h"
 
@@ -28,12 +28,8 @@ Error bad_value(std::string_view option, std::string_view value, std::string_vie
 }
 
 std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number > most) {
-    return std::nullopt;
-  }
-  return number;
+  const auto number = parse_integer<unsigned>(text);
+  return number && *number <= most ? number : std::nullopt;
 }
 
 /// Finds a group by name or, if no group has that name, by number.

@@ -40,7 +40,7 @@ bool RowValues::add(ColumnType type, std::string_view text) {
   bytes_.reserve(1);
   if (!bytes_.empty()) return false;
   bytes_.push_back(std::move(*bytes));
-  parameters_.emplace_back(db::Blob{bytes_.back()});
+  parameters_.emplace_back(db::Blob{bytes_.back().view()});
   return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "db/parameter.h"
 #include "follow/tables.h"
+#include "grantfs/secret.h"
 
 namespace grantfs::follow {
 
@@ -27,7 +28,7 @@ class RowValues {
 
  private:
   std::vector<db::Parameter> parameters_;
-  std::vector<std::string> bytes_;
+  std::vector<Secret> bytes_;  ///< of signing keys
 };
 
 /// The fields of a line of COPY's text format; a null pointer is NULL. `line` is the line without

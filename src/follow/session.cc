@@ -9,14 +9,14 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <utility>
+
+#include "base/boot_time.h"
 
 namespace grantfs::follow {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::nanoseconds;
 namespace pgoutput = postgres::pgoutput;
 
 constexpr milliseconds kLongestInterval{1000};
@@ -31,12 +31,6 @@ constexpr std::chrono::seconds kNoteEvery{60};
 constexpr milliseconds kTurn{100};
 /// So many questions may be open. While there are more, the oldest but one is forgotten.
 constexpr std::size_t kMostOpen = 128;
-
-nanoseconds boot_time() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
-}
 
 }  // namespace
 

@@ -3,18 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 namespace grantfs {
 
 using std::chrono::nanoseconds;
-
-nanoseconds Freshness::boot_time() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
-}
 
 Result<bool> Freshness::take(Report report) {
   auto last = last_.lock();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/boot_time.h"
 #include "base/sync.h"
 #include "grantfs/result.h"
 
@@ -31,8 +32,6 @@ class Freshness {
   /// `bound`: how long a report lets decisions be made; zero: always, without any report.
   explicit Freshness(std::chrono::seconds bound, Nanoseconds (*clock)() = boot_time)
       : bound_(bound), clock_(clock) {}
-
-  static Nanoseconds boot_time();
 
   bool is_bounded() const { return bound_.count() > 0; }
   std::chrono::seconds bound() const { return bound_; }

@@ -14,16 +14,13 @@ Error absent() {
 
 }  // namespace
 
-bool is_uri(std::string_view text) {
-  return text.starts_with("postgresql://") || text.starts_with("postgres://");
-}
 Result<bool> has_password(const std::string& /*where*/) {
   return absent();
 }
-std::string bytea_text(std::string_view /*bytes*/) {
+Secret bytea_text(std::string_view /*bytes*/) {
   return {};
 }
-std::optional<std::string> bytea_bytes(std::string_view /*text*/) {
+std::optional<Secret> bytea_bytes(std::string_view /*text*/) {
   return std::nullopt;
 }
 

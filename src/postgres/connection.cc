@@ -7,10 +7,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <utility>
 
+#include "base/hex.h"
+#include "base/parse_integer.h"
 #include "base/quote.h"
 #include "postgres/where.h"
 
@@ -142,17 +143,11 @@ std::string_view Answer::text(int row, int column) const {
 }
 
 std::int64_t Answer::integer(int row, int column) const {
-  const std::string_view digits = text(row, column);
-  std::int64_t value = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  return value;
+  return parse_integer<std::int64_t>(text(row, column)).value_or(0);
 }
 
 std::int64_t Answer::changed() const {
-  const std::string_view digits = PQcmdTuples(result_.get());
-  std::int64_t value = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  return value;
+  return parse_integer<std::int64_t>(PQcmdTuples(result_.get())).value_or(0);
 }
 
 // Connection.
@@ -428,30 +423,15 @@ void Connection::abandon() {
 
 // Values.
 
-std::string bytea_text(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text = "\\x";
-  text.reserve(2 + 2 * bytes.size());
-  for (const char byte : bytes) {
-    const auto value = static_cast<unsigned char>(byte);
-    text += kDigits[value >> 4U];
-    text += kDigits[value & 15U];
-  }
+Secret bytea_text(std::string_view bytes) {
+  Secret text("\\x");
+  append_hex(text, bytes);
   return text;
 }
 
-std::optional<std::string> bytea_bytes(std::string_view text) {
-  if (!text.starts_with("\\x") || text.size() % 2 != 0) return std::nullopt;
-  text.remove_prefix(2);
-  std::string bytes;
-  bytes.reserve(text.size() / 2);
-  for (; !text.empty(); text.remove_prefix(2)) {
-    unsigned int value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + 2, value, 16);
-    if (error != std::errc() || end != text.data() + 2) return std::nullopt;
-    bytes += static_cast<char>(value);
-  }
-  return bytes;
+std::optional<Secret> bytea_bytes(std::string_view text) {
+  if (!text.starts_with("\\x")) return std::nullopt;
+  return bytes_of_hex<Secret>(text.substr(2));
 }
 
 }  // namespace grantfs::postgres

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "grantfs/result.h"
+#include "grantfs/secret.h"
 
 // libpq's own types. Nothing outside this folder includes libpq.
 struct pg_conn;    // NOLINT(readability-identifier-naming)
@@ -24,7 +25,9 @@ namespace grantfs::postgres {
 inline constexpr int kOldestServer = 140000;
 
 /// Whether the text names a PostgreSQL database: it begins with postgresql:// or postgres://.
-bool is_uri(std::string_view text);
+inline bool is_uri(std::string_view text) {
+  return text.starts_with("postgresql://") || text.starts_with("postgres://");
+}
 
 /// Whether the URI holds a password. A process list and a shell's history show it to others. An
 /// error if the text is no connection string.
@@ -46,9 +49,9 @@ using Value = std::optional<std::string_view>;
 
 /// A bytea as a parameter, and as COPY's text format takes it after escaping of the backslash:
 /// `\x` and hexadecimal digits.
-std::string bytea_text(std::string_view bytes);
+Secret bytea_text(std::string_view bytes);
 /// The bytes of a bytea's text as the server writes it, which begins with `\x`; none if malformed.
-std::optional<std::string> bytea_bytes(std::string_view text);
+std::optional<Secret> bytea_bytes(std::string_view text);
 
 /// The rows that a statement returned, all in memory. Movable. Values are views into it.
 class Answer {

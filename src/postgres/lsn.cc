@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include "base/parse_integer.h"
 
 namespace grantfs::postgres {
 namespace {
@@ -17,15 +17,6 @@ std::uint64_t header_at(Lsn page, const LogSizes& sizes) {
   return page % sizes.segment == 0 ? kLongHeader : kShortHeader;
 }
 
-std::optional<std::uint64_t> parse_half(std::string_view digits) {
-  constexpr int kHexadecimal = 16;
-  std::uint32_t value = 0;
-  const char* const end = digits.data() + digits.size();
-  const auto parsed = std::from_chars(digits.data(), end, value, kHexadecimal);
-  if (digits.empty() || parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-  return value;
-}
-
 }  // namespace
 
 std::string lsn_text(Lsn lsn) {
@@ -35,10 +26,11 @@ std::string lsn_text(Lsn lsn) {
 std::optional<Lsn> parse_lsn(std::string_view text) {
   const auto slash = text.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
-  const auto high = parse_half(text.substr(0, slash));
-  const auto low = parse_half(text.substr(slash + 1));
+  constexpr int kHexadecimal = 16;
+  const auto high = parse_integer<std::uint32_t>(text.substr(0, slash), kHexadecimal);
+  const auto low = parse_integer<std::uint32_t>(text.substr(slash + 1), kHexadecimal);
   if (!high || !low) return std::nullopt;
-  return *high << kHalfBits | *low;
+  return std::uint64_t{*high} << kHalfBits | *low;
 }
 
 Lsn before_page_header(Lsn lsn, const LogSizes& sizes) {

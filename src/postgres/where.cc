@@ -34,10 +34,6 @@ std::string_view Where::value(std::string_view keyword) const {
   return {};
 }
 
-bool is_uri(std::string_view text) {
-  return text.starts_with("postgresql://") || text.starts_with("postgres://");
-}
-
 Result<bool> has_password(const std::string& where) {
   auto parsed = Where::parse(where);
   if (!parsed) return parsed.error();

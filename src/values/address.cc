@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
+
+#include "base/parse_integer.h"
 
 namespace grantfs {
 namespace {
@@ -86,12 +87,9 @@ Result<Network> Network::parse(std::string_view text) {
   if (slash != std::string_view::npos) {
     const std::string_view number = text.substr(slash + 1);
     const bool leading_zero = number.size() > 1 && number.front() == '0';
-    unsigned written = 0;
-    const auto [end, error] =
-        std::from_chars(number.data(), number.data() + number.size(), written);
-    const bool whole = error == std::errc() && end == number.data() + number.size();
-    if (!whole || leading_zero || written > bits) return no_network();
-    bits = written;
+    const auto written = parse_integer<unsigned>(number);
+    if (!written || leading_zero || *written > bits) return no_network();
+    bits = *written;
   }
   Network network;
   network.bits_ = before + bits;

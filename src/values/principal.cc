@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <optional>
 
+#include "base/parse_integer.h"
 #include "base/quote.h"
 
 namespace grantfs {
@@ -23,9 +23,8 @@ bool is_application_name(std::string_view name) {
 
 bool is_canonical_id(std::string_view digits) {
   if (digits.empty() || (digits.size() > 1 && digits.front() == '0')) return false;
-  std::uint64_t id = 0;
-  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), id);
-  return error == std::errc() && end == digits.end() && id <= kMaxId;
+  const auto id = parse_integer<std::uint64_t>(digits);
+  return id && *id <= kMaxId;
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 // `by-uid/N`: the view of a user of this machine, which that user alone may enter.
 #include <cerrno>
-#include <charconv>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "base/parse_integer.h"
 #include "views/doors.h"
 #include "views/every_door.h"
 
@@ -14,12 +14,8 @@ namespace {
 /// A uid in decimal, without leading zeros, below (uid_t)-1.
 std::optional<uid_t> parse_uid(std::string_view name) {
   if (name.empty() || (name.size() > 1 && name.front() == '0')) return std::nullopt;
-  uid_t uid = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), uid);
-  if (error != std::errc() || end != name.data() + name.size() || uid == kNobodyAtAll) {
-    return std::nullopt;
-  }
-  return uid;
+  const auto uid = parse_integer<uid_t>(name);
+  return uid == kNobodyAtAll ? std::nullopt : uid;
 }
 
 class ByUid final : public Door {

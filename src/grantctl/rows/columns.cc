@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/hex.h"
 #include "grantctl/rows/records.h"
 
 namespace grantctl {
@@ -50,15 +51,6 @@ constexpr std::array<ColumnKinds, kPolicyColumns.size()> kColumnKinds{{
     {0, kKey, "only a signing key has it"},
     {0, kLink | kKey, "only of a link or a signing key is it taken"},
 }};
-
-void append_hex(Secret& line, std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    line.append(kDigits[byte >> 4]);
-    line.append(kDigits[byte & 0xF]);
-  }
-}
 
 std::string spelled(const Expiry& at) {
   return at ? grantfs::format_timestamp(*at) : std::string();

@@ -4,8 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/parse_integer.h"
 #include "base/quote.h"
 
 namespace grantctl {
@@ -207,12 +207,9 @@ Result<Expiry> RowReader::read_time(Column column) const {
   auto text = value(column);
   if (!text) return text.error();
   if (!*text) return Expiry();
-  std::int64_t seconds = 0;
-  const auto [end, error] =
-      std::from_chars((*text)->data(), (*text)->data() + (*text)->size(), seconds);
   std::optional<Timestamp> time;
-  if (error == std::errc() && end == (*text)->data() + (*text)->size()) {
-    time = Timestamp{std::chrono::seconds{seconds}};
+  if (const auto seconds = grantfs::parse_integer<std::int64_t>(**text)) {
+    time = Timestamp{std::chrono::seconds{*seconds}};
   } else if ((*text)->find('T') != std::string_view::npos) {  // not a span from now
     // Any time is accepted: a rule that has expired may be imported, and stays expired.
     if (auto parsed = grantfs::parse_when(**text, Timestamp::min())) time = *parsed;

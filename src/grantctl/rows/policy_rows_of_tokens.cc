@@ -1,9 +1,8 @@
 // How RowReader reads links and signing keys; see policy_rows.h.
 #include <fmt/format.h>
-#include <sodium.h>
 
-#include <charconv>
-
+#include "base/hex.h"
+#include "base/parse_integer.h"
 #include "base/quote.h"
 #include "grantctl/rows/policy_rows.h"
 #include "grantfs/address.h"
@@ -39,12 +38,8 @@ Result<std::optional<std::int64_t>> RowReader::read_uses() const {
   auto text = value(kUses);
   if (!text) return text.error();
   if (!*text) return Answer();
-  std::int64_t uses = 0;
-  const char* const last = (*text)->data() + (*text)->size();
-  const auto [end, error] = std::from_chars((*text)->data(), last, uses);
-  if (error == std::errc() && end == last && uses >= 1 && uses <= grantfs::kMostLinkUses) {
-    return Answer(uses);
-  }
+  const auto uses = grantfs::parse_integer<std::int64_t>(**text);
+  if (uses && *uses >= 1 && *uses <= grantfs::kMostLinkUses) return uses;
   return at_row(fmt::format("uses {}: write 1 to {}", quoted(**text), grantfs::kMostLinkUses));
 }
 
@@ -93,18 +88,11 @@ Result<std::string> RowReader::read_uri_prefix(bool must_be) const {
 Result<Secret> RowReader::read_secret(std::size_t least) const {
   auto text = needed(kSecret);
   if (!text) return text.error();
-  Secret secret;
-  secret.resize(text->size() / 2 + 1);
-  std::size_t size = 0;
-  const char* end = nullptr;
-  const bool is_hex =
-      sodium_hex2bin(reinterpret_cast<unsigned char*>(secret.bytes().data()), secret.size(),
-                     text->data(), text->size(), nullptr, &size, &end) == 0 &&
-      end == text->data() + text->size();
-  secret.resize(is_hex ? size : 0);
+  auto secret = grantfs::bytes_of_hex<Secret>(*text);
   // No message repeats the secret, even a wrong one.
-  if (!is_hex) return at_row("secret: write its bytes in hexadecimal, two digits each");
-  if (size >= least && size <= grantfs::kMaxSigningSecretBytes) return secret;
+  if (!secret) return at_row("secret: write its bytes in hexadecimal, two digits each");
+  const std::size_t size = secret->size();
+  if (size >= least && size <= grantfs::kMaxSigningSecretBytes) return std::move(*secret);
   return at_row(fmt::format("secret: it has {} bytes, and needs {} to {}", size, least,
                             grantfs::kMaxSigningSecretBytes));
 }

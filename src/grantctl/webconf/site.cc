@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
+#include "base/parse_integer.h"
 #include "base/quote.h"
 
 namespace grantctl::webconf {
@@ -90,10 +90,8 @@ Result<void> check_kinds(const Site& site) {
 Result<void> check_listen(const Site& site) {
   const std::string host = site.host();
   const std::string port = site.port();
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  const bool is_port =
-      error == std::errc() && end == port.data() + port.size() && number > 0 && number <= 65535;
+  const auto number = grantfs::parse_integer<unsigned>(port);
+  const bool is_port = number && *number > 0 && *number <= 65535;
   const bool is_bracketed = host.starts_with('[') && host.ends_with(']') &&
                             holds_only(host.substr(1, host.size() - 2), ":.") && host.size() > 3;
   if (is_port && (is_bracketed || holds_only(host, ".-"))) return {};

@@ -83,8 +83,8 @@ class PostgresqlRow : public ChangeRow {
   std::int64_t integer(int column) const override { return answer_.integer(0, column); }
   bool is_null(int column) const override { return answer_.is_null(0, column); }
   Secret blob(int column) const override {
-    const auto bytes = postgres::bytea_bytes(answer_.text(0, column));
-    return bytes ? Secret(*bytes) : Secret();
+    auto bytes = postgres::bytea_bytes(answer_.text(0, column));
+    return bytes ? std::move(*bytes) : Secret();
   }
 
  private:
@@ -162,7 +162,7 @@ void add_copied(Secret& lines, const ChangeRow& row, int bytea_column) {
     if (row.is_null(column)) {
       lines.append("\\N");
     } else if (column == bytea_column) {
-      const Secret text(postgres::bytea_text(row.blob(column).view()));
+      const Secret text = postgres::bytea_text(row.blob(column).view());
       add_copied(lines, text.view());
     } else {
       add_copied(lines, row.text(column));

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <optional>
 
+#include "base/parse_integer.h"
 #include "grantfs/postgresql.h"
 #include "policy/changes/change_connection.h"
 #include "policy/postgresql/tables.h"
@@ -48,11 +48,9 @@ Result<std::optional<std::int64_t>> find_version(postgres::Connection& connectio
   auto answer = connection.query("SELECT value FROM grantfs.meta WHERE key = 'schema'");
   if (!answer) return answer.error();
   if (answer->rows() != 1) return foreign;
-  const std::string_view text = answer->text(0, 0);
-  std::int64_t version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  if (error != std::errc() || end != text.data() + text.size()) return foreign;
-  return Version(version);
+  const auto version = parse_integer<std::int64_t>(answer->text(0, 0));
+  if (!version) return foreign;
+  return version;
 }
 
 Error newer(const postgres::Connection& connection, std::int64_t version) {

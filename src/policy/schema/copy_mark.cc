@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
+#include "base/parse_integer.h"
 #include "db/rows.h"
 #include "db/statement.h"
 
@@ -61,10 +61,9 @@ Result<std::optional<CopyMark>> read_copy_mark(db::Connection& connection) {
   }
   auto timeline = read(connection, kTimeline);
   if (!timeline) return timeline.error();
-  if (!*timeline) return partial;
-  const char* const end = (*timeline)->data() + (*timeline)->size();
-  const auto parsed = std::from_chars((*timeline)->data(), end, mark.timeline);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return partial;
+  const auto number = parse_integer<std::int64_t>(timeline->value_or(""));
+  if (!number) return partial;
+  mark.timeline = *number;
   return std::optional(std::move(mark));
 }
 

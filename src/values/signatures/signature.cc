@@ -4,9 +4,9 @@
 #include <sodium.h>
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
+#include "base/parse_integer.h"
 #include "base/quote.h"
 #include "values/random_text.h"
 
@@ -82,11 +82,9 @@ bool is_address_text(std::string_view text) {
 
 /// Reads decimal Unix seconds. Leading zeros are not checked here.
 std::optional<Timestamp> parse_seconds(std::string_view text) {
-  std::int64_t seconds = 0;
-  const char* const last = text.data() + text.size();
-  const auto [end, error] = std::from_chars(text.data(), last, seconds);
-  if (error != std::errc() || end != last || text.starts_with('-')) return std::nullopt;
-  const Timestamp time{std::chrono::seconds{seconds}};
+  const auto seconds = parse_integer<std::int64_t>(text);
+  if (!seconds || text.starts_with('-')) return std::nullopt;
+  const Timestamp time{std::chrono::seconds{*seconds}};
   if (time > kLastTimestamp) return std::nullopt;
   return time;
 }

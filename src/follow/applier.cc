@@ -9,7 +9,6 @@
 #include "db/error.h"
 #include "db/rows.h"
 #include "db/statement.h"
-#include "policy/feed/journal.h"
 #include "policy/schema/schema.h"
 
 namespace grantfs::follow {
@@ -19,7 +18,6 @@ using postgres::Lsn;
 namespace pgoutput = postgres::pgoutput;
 using Kind = pgoutput::Field::Kind;
 
-constexpr int kBusyMilliseconds = 5000;
 /// Of different statements that are kept: an UPDATE has one for each set of columns that it sends.
 constexpr std::size_t kMostStatements = 64;
 
@@ -53,12 +51,8 @@ std::optional<std::vector<std::size_t>> match(const Table& table,
 }  // namespace
 
 Result<std::unique_ptr<Applier>> Applier::open(const std::filesystem::path& database) {
-  if (auto secure = check_database_is_private(database); !secure) return secure.error();
-  if (auto one = check_has_one_name(database); !one) return one.error();
-  if (auto fits = check_journal_fits(database); !fits) return fits.error();
-  auto connection = db::Connection::open(database, db::Mode::kWrite);
+  auto connection = open_for_changing(database);
   if (!connection) return connection.error();
-  connection->set_busy_timeout(kBusyMilliseconds);
   // What is reported as durable must outlive a power cut, however SQLite was built.
   if (auto durable = connection->execute("PRAGMA synchronous = FULL"); !durable) {
     return durable.error();

@@ -12,7 +12,6 @@
 #include "policy/changes/rule_listing.h"
 #include "policy/changes/session_changes.h"
 #include "policy/changes/sqlite_engine.h"
-#include "policy/feed/journal.h"
 #include "policy/postgresql/postgresql_engine.h"
 #include "policy/postgresql/schema.h"
 #include "policy/schema/database_file.h"
@@ -41,12 +40,8 @@ Admin::Admin(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Admin::~Admin() = default;
 
 Result<std::unique_ptr<Admin>> Admin::open(const std::filesystem::path& database, Clock clock) {
-  if (auto secure = check_database_is_private(database); !secure) return secure.error();
-  if (auto one = check_has_one_name(database); !one) return one.error();
-  if (auto fits = check_journal_fits(database); !fits) return fits.error();
-  auto connection = db::Connection::open(database, db::Mode::kWrite);
+  auto connection = open_for_changing(database);
   if (!connection) return connection.error();
-  connection->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
   if (auto fit = check_schema(*connection, database); !fit) return fit.error();
   if (auto fit = check_tables(*connection, database); !fit) return fit.error();
   auto engine = std::make_unique<SqliteEngine>(database, std::move(*connection));

@@ -17,9 +17,6 @@
 
 namespace grantfs {
 
-/// A change waits for 5 seconds at most for a lock that another process holds.
-inline constexpr int kChangeBusyTimeoutMilliseconds = 5000;
-
 /// The connection by which a policy is changed: it runs transactions and statements, and its errors
 /// name the database. For one thread at a time.
 class ChangeConnection {

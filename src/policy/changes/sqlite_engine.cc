@@ -65,20 +65,25 @@ class SqliteStatement : public ChangeStatement {
 }  // namespace
 
 Result<void> SqliteEngine::begin(Transaction kind) {
-  // The write lock now, not halfway.
-  auto begun = connection_.execute(kind == Transaction::kWrite ? "BEGIN IMMEDIATE" : "BEGIN");
-  if (!begun || kind == Transaction::kRead) return begun;
+  const bool writes = kind == Transaction::kWrite;
+  auto begun = db::Transaction::begin(
+      connection_, writes ? db::Transaction::Kind::kWrite : db::Transaction::Kind::kRead);
+  if (!begun) return begun.error();
+  transaction_.emplace(std::move(*begun));
+  if (!writes) return {};
   auto own = check_is_no_copy(connection_);
   if (!own) roll_back();
   return own;
 }
 
 Result<void> SqliteEngine::commit() {
-  return connection_.execute("COMMIT");
+  auto committed = transaction_->commit();
+  if (committed) transaction_.reset();
+  return committed;
 }
 
 void SqliteEngine::roll_back() {
-  if (connection_.in_transaction()) (void)connection_.execute("ROLLBACK");
+  transaction_.reset();
 }
 
 bool SqliteEngine::is_worth_another_try(int /*attempt*/) {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "db/connection.h"
+#include "db/transaction.h"
 #include "policy/changes/engine.h"
 
 namespace grantfs {
@@ -13,6 +15,8 @@ class SqliteEngine : public Engine {
  public:
   SqliteEngine(std::filesystem::path database, db::Connection connection)
       : database_(std::move(database)), connection_(std::move(connection)) {}
+  SqliteEngine(const SqliteEngine&) = delete;
+  SqliteEngine& operator=(const SqliteEngine&) = delete;
 
   Result<void> begin(Transaction kind) override;
   Result<void> commit() override;
@@ -28,6 +32,7 @@ class SqliteEngine : public Engine {
  private:
   std::filesystem::path database_;
   db::Connection connection_;
+  std::optional<db::Transaction> transaction_;  ///< under way; it points to the connection
 };
 
 }  // namespace grantfs

@@ -11,7 +11,6 @@
 #include "policy/decisions/file_history.h"
 #include "policy/decisions/reader.h"
 #include "policy/feed/feed.h"
-#include "policy/feed/journal.h"
 #include "policy/schema/schema.h"
 
 namespace grantfs {
@@ -129,9 +128,7 @@ Policy::Policy(std::unique_ptr<Connections> connections) : connections_(std::mov
 Policy::~Policy() = default;
 
 Result<std::unique_ptr<Policy>> Policy::open(PolicyOptions options) {
-  if (auto secure = check_database_is_private(options.database); !secure) return secure.error();
-  if (auto one = check_has_one_name(options.database); !one) return one.error();
-  if (auto fits = check_journal_fits(options.database); !fits) return fits.error();
+  if (auto may = check_may_be_opened(options.database); !may) return may.error();
   std::unique_ptr<Policy> policy(new Policy(std::make_unique<Connections>(std::move(options))));
   auto answer = policy->connections_->with_reader(
       [](Reader& reader) { return reader.decide(Anyone{}, StorePath()); });

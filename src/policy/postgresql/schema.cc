@@ -6,8 +6,8 @@
 
 #include "base/parse_integer.h"
 #include "grantfs/postgresql.h"
-#include "policy/changes/change_connection.h"
 #include "policy/postgresql/tables.h"
+#include "policy/schema/database_file.h"
 #include "policy/schema/schema.h"
 
 namespace grantfs {

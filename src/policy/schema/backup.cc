@@ -13,7 +13,6 @@
 #include "db/copy_database.h"
 #include "db/rows.h"
 #include "grantfs/admin.h"
-#include "policy/changes/change_connection.h"
 #include "policy/feed/journal.h"
 #include "policy/schema/copy_mark.h"
 #include "policy/schema/database_file.h"
@@ -141,12 +140,8 @@ Result<db::Connection> open_live(const std::filesystem::path& database) {
   if (::stat(database.c_str(), &status) != 0 && errno == ENOENT) {
     if (auto made = init_database(database); !made) return made.error();
   }
-  if (auto secure = check_database_is_private(database); !secure) return secure.error();
-  if (auto one = check_has_one_name(database); !one) return one.error();
-  if (auto fits = check_journal_fits(database); !fits) return fits.error();
-  auto live = db::Connection::open(database, db::Mode::kWrite);
+  auto live = open_for_changing(database);
   if (!live) return live;
-  live->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
   auto id = live->query_integer("PRAGMA application_id");
   if (!id) {
     return Error{ErrorKind::kDatabase,
@@ -185,9 +180,7 @@ Result<void> backup_database(const std::filesystem::path& database,
                  fmt::format("{} is {}; name another file", quoted(file.native()),
                              S_ISREG(status.st_mode) ? "the database itself" : "no regular file")};
   }
-  if (auto secure = check_database_is_private(database); !secure) return secure.error();
-  if (auto one = check_has_one_name(database); !one) return one.error();
-  if (auto fits = check_journal_fits(database); !fits) return fits.error();
+  if (auto may = check_may_be_opened(database); !may) return may.error();
   auto live = db::Connection::open(database, db::Mode::kRead);
   if (!live) return live.error();
   live->set_busy_timeout(kChangeBusyTimeoutMilliseconds);

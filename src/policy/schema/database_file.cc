@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "policy/feed/journal.h"
 #include "policy/schema/schema.h"
 
 namespace grantfs {
@@ -122,6 +123,19 @@ Result<DatabaseFiles> DatabaseWatch::look() {
   state->files = *files;
   state->looked = now;
   return files;
+}
+
+Result<void> check_may_be_opened(const std::filesystem::path& database) {
+  if (auto secure = check_database_is_private(database); !secure) return secure;
+  if (auto one = check_has_one_name(database); !one) return one;
+  return check_journal_fits(database);
+}
+
+Result<db::Connection> open_for_changing(const std::filesystem::path& database) {
+  if (auto may = check_may_be_opened(database); !may) return may.error();
+  auto connection = db::Connection::open(database, db::Mode::kWrite);
+  if (connection) connection->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
+  return connection;
 }
 
 Result<db::Connection> open_for_reading(const PolicyOptions& options, DatabaseFiles::File file) {

@@ -78,6 +78,18 @@ class DatabaseWatch {
 /// container that was given the file alone). Not there: no error here.
 Result<void> check_has_one_name(const std::filesystem::path& database);
 
+/// What must hold before SQLite opens a policy database: it is closed to others
+/// (check_database_is_private()), has one name, and the -wal beside it is its own
+/// (check_journal_fits()).
+Result<void> check_may_be_opened(const std::filesystem::path& database);
+
+/// A change waits for 5 seconds at most for a lock that another process holds.
+inline constexpr int kChangeBusyTimeoutMilliseconds = 5000;
+
+/// A connection for changes of the database, which must be there. check_may_be_opened() is asked;
+/// not whether it is a policy, of our schema.
+Result<db::Connection> open_for_changing(const std::filesystem::path& database);
+
 /// A read-only connection to the database, which must be `file` and fit to be believed: closed to
 /// others, ours, of our schema. kDatabase, kInvalid or kNotFound otherwise.
 Result<db::Connection> open_for_reading(const PolicyOptions& options, DatabaseFiles::File file);

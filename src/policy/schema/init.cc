@@ -9,8 +9,8 @@
 #include "db/connection.h"
 #include "db/rows.h"
 #include "grantfs/admin.h"
-#include "policy/changes/change_connection.h"
 #include "policy/feed/journal.h"
+#include "policy/schema/database_file.h"
 #include "policy/schema/schema.h"
 
 namespace grantfs {

@@ -5,6 +5,8 @@
     uri = cluster.create_database("site")
     cluster.sql("SELECT 1", database="site")   # [("1",)]
 
+Cases that need nothing of their own but a database take server(), which a process has one of.
+
 It listens on a Unix socket in its own folder, where everyone is trusted, and on a port of 127.0.0.1 that nobody else has,
 where a password is asked for (SCRAM). Debian's postgresql package has the programs.
 """
@@ -30,6 +32,15 @@ START_SECONDS = 60
 FIELD, RECORD, NULL = "\x1f", "\x1e", "\x1d"
 PR_SET_PDEATHSIG = 1
 _open_clusters = set()
+_server = None
+
+
+def server():
+    """The server that the cases of this process share; it ends with the process."""
+    global _server
+    if _server is None:
+        _server = Cluster()
+    return _server
 
 
 def programs():

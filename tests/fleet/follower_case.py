@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from cluster import Cluster
+from cluster import server
 from harness import GRANTCTL, MountTest, Timeout, end_with_parent, outcome, wait_for
 
 FOLLOW = pathlib.Path(GRANTCTL).with_name("grantfs-follow")
@@ -19,23 +19,7 @@ TABLES = {"owners": "path, principal, created", "grants": "id, principal, path, 
           "links": "id, principal, path, expires, address, uses, created",
           "signing_keys": "id, format, uri_prefix, path, secret, created, retired"}
 BOUND = 4
-_server = None
 _numbers = itertools.count(1)
-
-
-def server():
-    global _server
-    if _server is None:
-        _server = Cluster()
-        _server.sql("CREATE ROLE follower LOGIN REPLICATION")
-    return _server
-
-
-def stop_server():
-    global _server
-    if _server is not None:
-        _server.close()
-        _server = None
 
 
 class FollowerCase(MountTest):
@@ -54,6 +38,8 @@ class FollowerCase(MountTest):
         self.upstream = server().create_database(self.database)
         self.addCleanup(self.drop)
         subprocess.run([GRANTCTL, "--db", self.upstream, "init"], check=True, capture_output=True)
+        # A role is the server's, and is there already behind the first case.
+        server().sql("CREATE ROLE follower LOGIN REPLICATION", check=False)
         self.sql("GRANT grantfs_follower TO follower")
         self.site.write("shared/report.txt", b"report\n")
         self.report = str(self.site.path("public", "shared", "report.txt"))

@@ -6,26 +6,10 @@ import re
 import subprocess
 import unittest
 
-from cluster import Cluster
+from cluster import server
 from harness import GRANTCTL
 
-_server = None
 _made = 0
-
-
-def server():
-    """The server that the cases of this process share."""
-    global _server
-    if _server is None:
-        _server = Cluster()
-    return _server
-
-
-def stop_server():
-    global _server
-    if _server is not None:
-        _server.close()
-        _server = None
 
 
 def new_database(test):

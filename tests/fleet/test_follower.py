@@ -4,19 +4,16 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
 
-import follower_case
-from follower_case import BOUND, FollowerCase, server
+from cluster import server
+from follower_case import BOUND, FollowerCase
 from harness import GRANTCTL, Site, outcome, wait_for
 
 KILLS = int(os.environ.get("GRANTFS_KILLS", 12))
-
-
-def tearDownModule():
-    follower_case.stop_server()
 
 
 class Writer(threading.Thread):
@@ -150,7 +147,7 @@ class Copying(FollowerCase):
 
         self.stop_follower()
         kept = self.site.db.with_name("kept")
-        connection = follower_case.sqlite3.connect(self.site.db)
+        connection = sqlite3.connect(self.site.db)
         connection.execute("VACUUM INTO ?", (str(kept),))
         connection.close()
         self.start_follower()

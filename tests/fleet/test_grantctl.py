@@ -6,6 +6,7 @@ import sys
 import unittest
 
 import on_postgresql
+from cluster import server
 
 SUITE = pathlib.Path(__file__).resolve().parents[1] / "grantctl"
 
@@ -39,7 +40,7 @@ class OnPostgresql:
 
     def make_name(self):
         self.name = on_postgresql.new_database(self)
-        return on_postgresql.server().uri(self.name)
+        return server().uri(self.name)
 
     def sql(self, statement, *parameters):
         return on_postgresql.query(self.name, statement, *parameters)
@@ -61,10 +62,6 @@ def load_tests(loader, _tests, _pattern):
             assert not missing, f"{module_name} has no {missing}"
             suite.addTests(case(name) for name in names if name not in left_out)
     return suite
-
-
-def tearDownModule():
-    on_postgresql.stop_server()
 
 
 if __name__ == "__main__":

@@ -5,16 +5,12 @@ import threading
 import time
 import unittest
 
-import on_postgresql
+from cluster import server
 from fake_node import FakeNode
 from harness import wait_for
-from on_postgresql import PolicyCase, server
+from on_postgresql import PolicyCase
 
 MARGIN_SECONDS = 1
-
-
-def tearDownModule():
-    on_postgresql.stop_server()
 
 
 class RecallCase(PolicyCase):

@@ -6,7 +6,6 @@ import sqlite3
 import tempfile
 import unittest
 
-import on_postgresql
 from on_postgresql import PolicyCase, literal, query
 
 SEED = int(os.environ.get("GRANTFS_SEED", random.randrange(2**32)))
@@ -47,10 +46,6 @@ TABLES = {
 }
 #: A btree of PostgreSQL takes so many bytes of an entry that cannot be compressed.
 TOO_LONG_FOR_AN_INDEX = "54000"
-
-
-def tearDownModule():
-    on_postgresql.stop_server()
 
 
 def mutated(chooser, text):

@@ -2,24 +2,18 @@
 
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import tempfile
 import time
 import unittest
 
-import on_postgresql
-from cluster import Cluster
-from harness import GRANTCTL
-from on_postgresql import PolicyCase, server
+from cluster import Cluster, server
+from harness import GRANTCTL, killed_at_each
+from on_postgresql import PolicyCase, literal, new_database
 
 SECRET = "hunter2secret"
 TABLES = ("owners", "grants", "members", "sessions", "links", "signing_keys")
-
-
-def tearDownModule():
-    on_postgresql.stop_server()
 
 
 class Init(PolicyCase):
@@ -54,14 +48,14 @@ class Init(PolicyCase):
         self.assertEqual(self.state(), before)
 
     def test_a_foreign_schema_is_left_as_it_is(self):
-        name = on_postgresql.new_database(self)
+        name = new_database(self)
         server().sql("CREATE SCHEMA grantfs CREATE TABLE songs (title text)", name)
         for command in ("init", "ls"):
             self.assertIn("not of this program", self.grantctl("--db", server().uri(name), command, status=3).stderr)
         self.assertEqual(server().sql("SELECT count(*) FROM pg_class WHERE relnamespace = 'grantfs'::regnamespace AND relkind = 'r'", name), [("1",)])
 
     def test_without_a_policy_it_says_how_to_make_one(self):
-        name = on_postgresql.new_database(self)
+        name = new_database(self)
         self.assertIn("grantctl init", self.grantctl("--db", server().uri(name), "ls", status=3).stderr)
 
     def test_another_encoding_is_refused(self):
@@ -73,7 +67,7 @@ class Init(PolicyCase):
         self.assertEqual(server().sql("SELECT to_regnamespace('grantfs')", "latin"), [(None,)])
 
     def test_who_may_not_make_it_is_told_who_may(self):
-        name = on_postgresql.new_database(self)
+        name = new_database(self)
         server().sql("CREATE ROLE visitor LOGIN")
         self.addCleanup(server().sql, "DROP ROLE visitor")
         said = self.grantctl("--db", server().uri(name, user="visitor"), "init", status=3).stderr
@@ -210,14 +204,8 @@ class Concurrent(PolicyCase):
             file.write(content)
             file.flush()
             seen = set()
-            for milliseconds in (20, 60, 100, 150, 200, 300, 60_000):
-                process = subprocess.Popen([GRANTCTL, "import", file.name, "--replace"], env=self.environment,
-                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                try:
-                    process.wait(timeout=milliseconds / 1000)
-                except subprocess.TimeoutExpired:
-                    process.send_signal(signal.SIGKILL)
-                    process.wait()
+            command = [GRANTCTL, "import", file.name, "--replace"]
+            for _ in killed_at_each((20, 60, 100, 150, 200, 300, 60_000), command, env=self.environment):
                 seen |= set(self.rows("SELECT count(*) AS a, count(*) FILTER (WHERE path = 'old') AS b FROM owners"))
         self.assertEqual(seen, {(1, 1), (rows, 0)})
 
@@ -278,7 +266,7 @@ class Explained(PolicyCase):
                     connection.execute(f"DELETE FROM {table}")
                     self.sql(f"DELETE FROM grantfs.{table}")
                 for table, row in rows:
-                    columns, values = ", ".join(row), ", ".join(map(on_postgresql.literal, row.values()))
+                    columns, values = ", ".join(row), ", ".join(map(literal, row.values()))
                     connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({values})")
                     self.sql(f"INSERT INTO grantfs.{table} ({columns}) VALUES ({values})")
                 for _ in range(12):

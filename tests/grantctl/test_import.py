@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import random
-import signal
 import sqlite3
 import stat
 import subprocess
@@ -14,6 +13,7 @@ import unittest
 
 from grantctl_case import DONE, GRANTCTL, TROUBLE, USAGE, Case
 from fake_daemon import FakeDaemon
+from harness import killed_at_each
 
 UPLOADS = ("--table", "uploads", "--principal-column", "user_id", "--path-column", "file_path",
            "--principal-prefix", "user:", "--strip-prefix", "/srv/uploads/")
@@ -274,14 +274,7 @@ class AllOrNothing(ImportCase):
         content = "principal,path\n" + "".join(f"user:1,d/{i}\n" for i in range(self.ROWS))
         path = str(self.write(content))
         seen = []
-        for milliseconds in (5, 40, 90, 150, 220):
-            process = subprocess.Popen([GRANTCTL, "import", path, "--replace"], env=self.environment,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                process.wait(timeout=milliseconds / 1000)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
+        for _ in killed_at_each((5, 40, 90, 150, 220), [GRANTCTL, "import", path, "--replace"], env=self.environment):
             self.assertEqual(self.sql("PRAGMA quick_check"), [("ok",)])
             owners = self.sql("SELECT count(*), sum(path = 'old') FROM owners")[0]
             self.assertIn(owners, [(1, 1), (self.ROWS, 0)])

@@ -43,7 +43,11 @@ class Arguments {
   fuse_args arguments_ = FUSE_ARGS_INIT(0, nullptr);
 };
 
-#if defined(FUSE_CAP_OVER_IO_URING)
+// StoreWorkers reply to requests. Over io_uring a libfuse without this macro submits their replies
+// on their threads; the kernel then delivers later requests by those threads, which may be waiting
+// for the store.
+#if defined(FUSE_CAP_OVER_IO_URING) && defined(FUSE_URING_REPLIES_FROM_ANY_THREAD)
+#define GRANTFS_HAS_IO_URING
 /// The kernel's side of io_uring can be switched off, and is by default.
 bool kernel_has_io_uring() {
   std::ifstream parameter("/sys/module/fuse/parameters/enable_uring");
@@ -107,8 +111,9 @@ class FuseMount::Session {
   Result<void> mount() {
     if (options_.io_uring == Use::kYes && !has_io_uring()) {
       return Error{ErrorKind::kInvalid,
-                   "io=uring: not to be had; it needs libfuse 3.18.2 and a kernel with "
-                   "/sys/module/fuse/parameters/enable_uring set to Y; io=auto does without"};
+                   "io=uring: not to be had; it needs the libfuse that tools/setup builds and a "
+                   "kernel with /sys/module/fuse/parameters/enable_uring set to Y; io=auto does "
+                   "without"};
     }
     if (options_.passthrough == Use::kYes && !has_passthrough()) {
       return Error{ErrorKind::kInvalid,
@@ -117,7 +122,7 @@ class FuseMount::Session {
     }
     Arguments arguments;
     arguments.add("grantfs");
-#if defined(FUSE_CAP_OVER_IO_URING)
+#if defined(GRANTFS_HAS_IO_URING)
     if (options_.io_uring != Use::kNo && kernel_has_io_uring()) {
       arguments.add(fmt::format("-oio_uring,io_uring_q_depth={}", HandlerContext::kRingDepth));
     }
@@ -258,7 +263,7 @@ class FuseMount::Session {
   }
 
   static bool has_io_uring() {
-#if defined(FUSE_CAP_OVER_IO_URING)
+#if defined(GRANTFS_HAS_IO_URING)
     return kernel_has_io_uring();
 #else
     return false;

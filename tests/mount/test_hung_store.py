@@ -1,6 +1,7 @@
 """Promises 3 and 13 with a store that answers nothing for a while: who does not need it goes on, and nobody is let in."""
 
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from fixture import TwoUsersTest, read
 from harness import LENDS_BY_DEFAULT, PATIENCE_SECONDS, SANITIZED, mounts, outcome, wait_for, with_io_uring
 
 CALLERS = 40
+ANSWERED_BEFORE = 200
 
 
 class Caller(threading.Thread):
@@ -25,6 +27,12 @@ class Caller(threading.Thread):
 
     def run(self):
         self.result = outcome(os.stat, self.path)
+
+
+def has_ring(daemon):
+    """Whether the daemon's threads for requests over io_uring are there."""
+    names = subprocess.run(["ps", "-L", "-o", "comm=", "-p", str(daemon)], capture_output=True, text=True).stdout
+    return "fuse-ring" in names
 
 
 class HungStoreTest(TwoUsersTest):
@@ -41,6 +49,8 @@ class HungStoreTest(TwoUsersTest):
         self.site.umount()
         for i in range(CALLERS):
             self.site.write(f"alice/cold/{i}", b"%d\n" % i)
+        for i in range(ANSWERED_BEFORE):
+            self.site.write(f"alice/cold/before-{i}", b"%d\n" % i)
         self.site.write("alice/hot.txt", b"hot\n")
 
     def bindfs(self, source, target):
@@ -110,7 +120,8 @@ class DiskTest(HungStoreTest):
         image = disks / "image"
         with open(image, "wb") as made:
             made.truncate(64 << 20)
-        subprocess.run(["mkfs.ext4", "-q", "-d", self.site.store, image], check=True)
+        # An inode fills a block: one that has been read brings no other along.
+        subprocess.run(["mkfs.ext4", "-q", "-b", "1024", "-I", "1024", "-d", self.site.store, image], check=True)
         shutil.rmtree(self.site.store)
         self.site.store.mkdir()
         self.below = self.bindfs(disks, seen)
@@ -131,7 +142,15 @@ class DiskTest(HungStoreTest):
     def begin(self):
         self.site.mount(self.MODE)
 
+    def answer_many(self):
+        """Each place for a request has been used by one that a thread of the daemon looked for in the store."""
+        callers = [Caller(self.by_session(self.alice_token, "alice/cold", f"before-{i}")) for i in range(ANSWERED_BEFORE)]
+        for caller in callers:
+            caller.join(PATIENCE_SECONDS)
+        self.assertEqual({caller.result for caller in callers}, {"OK"})
+
     def test_what_is_in_memory_is_answered_while_many_wait(self):
+        self.answer_many()
         self.hang()
         callers = self.callers()
         self.assertEqual(read(self.by_session(self.other, "alice/hot.txt")), b"hot\n")
@@ -178,6 +197,17 @@ class DiskOverIoUring(DiskTest):
     def begin(self):
         with_io_uring(self)
         super().begin()
+
+    def test_what_is_answered_after_the_ring_has_ended_is_dropped(self):
+        self.hang()
+        callers = self.callers(4)
+        daemon = self.site.daemon_pid
+        self.assertTrue(has_ring(daemon))
+        os.kill(daemon, signal.SIGTERM)
+        wait_for(lambda: not has_ring(daemon), what="the ring to end")
+        self.go_on(callers)
+        self.site.wait_for_exit(daemon)
+        self.assertIn("unmounted", self.site.log())
 
 
 @unittest.skipIf(SANITIZED, "one mode is enough")

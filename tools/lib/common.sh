@@ -2,7 +2,7 @@
 # The caller has `set -euo pipefail` and stands at the top of the checkout.
 
 LIBFUSE_WANTED=${LIBFUSE_WANTED:-3.18.2}  # by default the first without CVE-2026-33150 and -33179
-LIBFUSE_PREFIX=$PWD/.deps/libfuse         # where ours goes when the packaged one is older
+LIBFUSE_PREFIX=$PWD/.deps/libfuse         # where ours goes when the packaged one does not suffice
 
 build_packages=(g++ meson ninja-build pkg-config dpkg-dev util-linux python3
   fuse3 libfuse3-dev liburing-dev libnuma-dev libudev-dev
@@ -111,18 +111,39 @@ fetch_libfuse() {
   dpkg-source --no-check -x "${dsc[0]}" "$dir/src"
 }
 
+# answers_over_io_uring HEADER...: nothing is amiss with io_uring in the libfuse of these headers: there is none, or any
+# thread may reply to a request (tools/patches says why that matters).
+answers_over_io_uring() {
+  cat "$@" 2>/dev/null | awk '
+    /#define FUSE_CAP_OVER_IO_URING/ { has = 1 }
+    /#define FUSE_URING_REPLIES_FROM_ANY_THREAD/ { answers = 1 }
+    END { exit has && !answers }'
+}
+
+# packaged_libfuse_suffices: it is new enough, and can be used with all that it has.
+packaged_libfuse_suffices() {
+  pkg-config --atleast-version="$LIBFUSE_WANTED" fuse3 &&
+    answers_over_io_uring "$(pkg-config --variable=includedir fuse3)"/fuse3/fuse_*.h
+}
+
 # have_libfuse: a libfuse of ours, built for this checkout where it stands, is there.
 have_libfuse() {
   local pc=$LIBFUSE_PREFIX/lib/pkgconfig
   [[ -e $pc/fuse3.pc && -e $LIBFUSE_PREFIX/lib/libfuse3.a ]] &&
     [[ $(PKG_CONFIG_PATH=$pc pkg-config --variable=prefix fuse3) == "$LIBFUSE_PREFIX" ]] &&
-    PKG_CONFIG_PATH=$pc pkg-config --atleast-version="$LIBFUSE_WANTED" fuse3
+    PKG_CONFIG_PATH=$pc pkg-config --atleast-version="$LIBFUSE_WANTED" fuse3 &&
+    answers_over_io_uring "$LIBFUSE_PREFIX"/include/fuse3/fuse_*.h
 }
 
 # make_libfuse DIR: fetches, builds and installs it, with DIR to work in; in place at once or not at all.
 make_libfuse() {
-  local dir=$1
+  local dir=$1 patch=tools/patches/libfuse-replies-from-any-thread.patch
   quietly fetch_libfuse "$dir" || return 1
+  if patch --dry-run --silent --directory="$dir/src" --strip=1 <"$patch"; then
+    patch --silent --directory="$dir/src" --strip=1 <"$patch"
+  else
+    say "warning: $patch does not fit the newest libfuse; grantfs will not use io_uring" >&2
+  fi
   quietly meson setup "$dir/build" "$dir/src" --prefix="$LIBFUSE_PREFIX" --libdir=lib --bindir=/usr/bin \
     --buildtype=release -Ddefault_library=static -Dutils=false -Dexamples=false -Dtests=false || return 1
   grep -qsr '#define HAVE_URING' --include='*.h' "$dir/build" ||
@@ -134,17 +155,17 @@ make_libfuse() {
   mv "$dir/stage$LIBFUSE_PREFIX" "$LIBFUSE_PREFIX"
 }
 
-# need_libfuse: the packaged one if it is new enough, else ours; sets libfuse_options, meson's for it.
+# need_libfuse: the packaged one if it suffices, else ours; sets libfuse_options, meson's for it.
 need_libfuse() {
   libfuse_options=(-Dlibfuse=system)
-  ! pkg-config --atleast-version="$LIBFUSE_WANTED" fuse3 || return 0
+  ! packaged_libfuse_suffices || return 0
   have_libfuse || try_libfuse || return 0
   libfuse_options=(-Dlibfuse=static "--pkg-config-path=$LIBFUSE_PREFIX/lib/pkgconfig")
 }
 
 # try_libfuse: make_libfuse in a folder of its own; says so, and says what it means if it fails.
 try_libfuse() {
-  say "building libfuse (the packaged $(pkg-config --modversion fuse3) is older than $LIBFUSE_WANTED)"
+  say "building libfuse (the packaged $(pkg-config --modversion fuse3) will not do)"
   local dir status=0
   mkdir -p .deps
   dir=$(mktemp -d "$PWD/.deps/work.XXXXXX")

@@ -182,6 +182,10 @@ std::string with_collation(std::string columns) {
   return columns;
 }
 
+constexpr std::string_view kFitsAnIndex =
+    "in PostgreSQL a path has at most 2,400 bytes, so that indexes take it; a rule can be on a "
+    "folder above it";
+
 /// What a constraint of the schema asks for; empty for one that is not ours.
 std::string_view asked_by(std::string_view constraint) {
   struct Words {
@@ -190,8 +194,9 @@ std::string_view asked_by(std::string_view constraint) {
   };
   constexpr std::array kWords{
       Words{"path_is_canonical",
-            "a path is 1 to 4,095 bytes, without //, ., .. and a slash at its ends; . is the whole "
+            "a path is not empty, and without //, ., .. and a slash at its ends; . is the whole "
             "store"},
+      Words{"path_fits_an_index", kFitsAnIndex},
       Words{"principal_is_canonical",
             "a principal is user:NAME, group:NAME, uid:N, gid:N or public"},
       Words{"member_is_canonical", "a member is user:NAME, group:NAME, uid:N, gid:N or public"},
@@ -236,11 +241,8 @@ Error in_our_words(const Error& error, const postgres::Connection& connection) {
     return say(asked_by(failure.constraint));
   }
   if (state == "22021") return say("a name that is not UTF-8 cannot be stored in PostgreSQL");
-  if (state == "54000") {
-    return say(
-        "a path, with its principal, is too long for an index of PostgreSQL, which takes "
-        "about 2,700 bytes");
-  }
+  // From the key of a table that an import is collected in.
+  if (state == "54000") return say(kFitsAnIndex);
   if (state == "25006") {
     return say(
         "the server takes no changes: it is a standby, or default_transaction_read_only is "

@@ -7,10 +7,17 @@
 //
 // Texts are compared as bytes (COLLATE "C"), so that ranges of paths and ORDER BY are those of
 // SQLite. A zero byte cannot be in a text of PostgreSQL, nor a byte that is not UTF-8.
-#define PG_PATH                                                                              \
-  "path text COLLATE \"C\" NOT NULL CONSTRAINT path_is_canonical CHECK (path = '.' OR"       \
-  " (path <> '' AND octet_length(path) <= 4095 AND strpos('/' || path || '/', '//') = 0 AND" \
-  " strpos('/' || path || '/', '/./') = 0 AND strpos('/' || path || '/', '/../') = 0))"
+#define PG_IS_PATH(path)                                       \
+  "(" path " = '.' OR (" path " <> '' AND strpos('/' || " path \
+  " || '/', '//') = 0 AND"                                     \
+  " strpos('/' || " path " || '/', '/./') = 0 AND strpos('/' || " path " || '/', '/../') = 0))"
+
+// An entry of an index is 2,704 bytes at most: two texts, the other one a principal.
+#define PG_MAX_PATH_BYTES "2400"
+
+#define PG_PATH                                                                      \
+  "path text COLLATE \"C\" NOT NULL CONSTRAINT path_is_canonical CHECK " PG_IS_PATH( \
+      "path") " CONSTRAINT path_fits_an_index CHECK (octet_length(path) <= " PG_MAX_PATH_BYTES ")"
 
 #define PG_IS_NAMED(column, prefix, longest)                                         \
   "(starts_with(" column ", '" prefix ":') AND octet_length(" column ") <= " longest \

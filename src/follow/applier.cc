@@ -135,10 +135,14 @@ Result<void> Applier::take(const pgoutput::Relation& relation) {
   return {};
 }
 
-Result<Applier::Known> Applier::known(std::uint32_t relation) const {
+Result<const Applier::Known*> Applier::begin_change_of(std::uint32_t relation) {
   const auto found = relations_.find(relation);
-  if (found != relations_.end()) return found->second;
-  return Error{ErrorKind::kDatabase, "the upstream speaks of a table that it has not named"};
+  if (found == relations_.end()) {
+    return Error{ErrorKind::kDatabase, "the upstream speaks of a table that it has not named"};
+  }
+  if (skips_) return nullptr;
+  if (auto begun = begin_changes(); !begun) return begun.error();
+  return &found->second;
 }
 
 Result<void> Applier::begin_changes() {
@@ -156,28 +160,24 @@ Result<void> Applier::begin_changes() {
 }
 
 Result<void> Applier::take(const pgoutput::Insert& insert) {
-  auto found = known(insert.relation);
-  if (!found) return found.error();
-  if (skips_) return {};
-  if (auto begun = begin_changes(); !begun) return begun;
-  const Table& table = *found->table;
-  if (insert.row.size() != found->columns.size()) {
+  auto begun = begin_change_of(insert.relation);
+  if (!begun) return begun.error();
+  const Known* const known = *begun;
+  if (known == nullptr) return {};
+  const Table& table = *known->table;
+  if (insert.row.size() != known->columns.size()) {
     return Error{ErrorKind::kDatabase, "a row has another number of columns than its table"};
   }
   values_.clear();
   std::string names;
   std::string places;
   for (std::size_t i = 0; i < insert.row.size(); ++i) {
-    const Column& column = table.columns[found->columns[i]];
+    const Column& column = table.columns[known->columns[i]];
     const pgoutput::Field& field = insert.row[i];
     if (field.kind == Kind::kUnchanged) {
       return Error{ErrorKind::kDatabase, "a new row lacks a value"};
     }
-    if (field.kind == Kind::kNull) {
-      values_.add_null();
-    } else if (!values_.add(column.type, field.text)) {
-      return about(table, {ErrorKind::kDatabase, "a value is none of its type"});
-    }
+    if (auto added = add_value(table, column, field); !added) return added;
     names += fmt::format("{}{}", i == 0 ? "" : ", ", column.name);
     places += i == 0 ? "?" : ", ?";
   }
@@ -186,28 +186,24 @@ Result<void> Applier::take(const pgoutput::Insert& insert) {
 }
 
 Result<void> Applier::take(const pgoutput::Update& update) {
-  auto found = known(update.relation);
-  if (!found) return found.error();
-  if (skips_) return {};
-  if (auto begun = begin_changes(); !begun) return begun;
-  const Table& table = *found->table;
-  if (update.row.size() != found->columns.size()) {
+  auto begun = begin_change_of(update.relation);
+  if (!begun) return begun.error();
+  const Known* const known = *begun;
+  if (known == nullptr) return {};
+  const Table& table = *known->table;
+  if (update.row.size() != known->columns.size()) {
     return Error{ErrorKind::kDatabase, "a row has another number of columns than its table"};
   }
   values_.clear();
   std::string sets;
   for (std::size_t i = 0; i < update.row.size(); ++i) {
-    const Column& column = table.columns[found->columns[i]];
+    const Column& column = table.columns[known->columns[i]];
     const pgoutput::Field& field = update.row[i];
     if (field.kind == Kind::kUnchanged) continue;
-    if (field.kind == Kind::kNull) {
-      values_.add_null();
-    } else if (!values_.add(column.type, field.text)) {
-      return about(table, {ErrorKind::kDatabase, "a value is none of its type"});
-    }
+    if (auto added = add_value(table, column, field); !added) return added;
     sets += fmt::format("{}{} = ?", sets.empty() ? "" : ", ", column.name);
   }
-  if (!add_key(*found, update.before.value_or(update.row)) || sets.empty()) {
+  if (!add_key(*known, update.before.value_or(update.row)) || sets.empty()) {
     return about(table, {ErrorKind::kDatabase, "a change does not say of which row"});
   }
   return change_one(table, fmt::format("UPDATE {} SET {} WHERE {} = ?", table.name, sets,
@@ -215,13 +211,13 @@ Result<void> Applier::take(const pgoutput::Update& update) {
 }
 
 Result<void> Applier::take(const pgoutput::Delete& deleted) {
-  auto found = known(deleted.relation);
-  if (!found) return found.error();
-  if (skips_) return {};
-  if (auto begun = begin_changes(); !begun) return begun;
-  const Table& table = *found->table;
+  auto begun = begin_change_of(deleted.relation);
+  if (!begun) return begun.error();
+  const Known* const known = *begun;
+  if (known == nullptr) return {};
+  const Table& table = *known->table;
   values_.clear();
-  if (!add_key(*found, deleted.before)) {
+  if (!add_key(*known, deleted.before)) {
     return about(table, {ErrorKind::kDatabase, "a change does not say of which row"});
   }
   return change_one(
@@ -230,15 +226,25 @@ Result<void> Applier::take(const pgoutput::Delete& deleted) {
 
 Result<void> Applier::take(const pgoutput::Truncate& truncate) {
   for (const std::uint32_t relation : truncate.relations) {
-    auto found = known(relation);
-    if (!found) return found.error();
-    if (skips_) continue;
-    if (auto begun = begin_changes(); !begun) return begun;
+    auto begun = begin_change_of(relation);
+    if (!begun) return begun.error();
+    const Known* const known = *begun;
+    if (known == nullptr) return {};
     // Row by row, so that the triggers tell what was lost.
-    const std::string sql = fmt::format("DELETE FROM {}", found->table->name);
+    const std::string sql = fmt::format("DELETE FROM {}", known->table->name);
     if (auto emptied = connection_.execute(sql.c_str()); !emptied) {
-      return about(*found->table, emptied.error());
+      return about(*known->table, emptied.error());
     }
+  }
+  return {};
+}
+
+Result<void> Applier::add_value(const Table& table, const Column& column,
+                                const pgoutput::Field& field) {
+  if (field.kind == Kind::kNull) {
+    values_.add_null();
+  } else if (!values_.add(column.type, field.text)) {
+    return about(table, {ErrorKind::kDatabase, "a value is none of its type"});
   }
   return {};
 }

@@ -71,13 +71,17 @@ class Applier {
   static Result<void> take(const postgres::pgoutput::Ignored& /*ignored*/) { return {}; }
   Result<std::optional<postgres::Lsn>> finish(const postgres::pgoutput::Commit& commit);
 
-  Result<Known> known(std::uint32_t relation) const;
+  /// Begins a change of a relation. Null if its transaction has been applied before.
+  Result<const Known*> begin_change_of(std::uint32_t relation);
   /// Begins the copy's own transaction, at the first change of one of the upstream's.
   Result<void> begin_changes();
   Result<std::int64_t> read_revision();
   /// Runs a statement that must change exactly one row.
   Result<void> change_one(const Table& table, const std::string& sql);
   Error about(const Table& table, Error error) const;
+  /// Adds a value of a row to the parameters.
+  Result<void> add_value(const Table& table, const Column& column,
+                         const postgres::pgoutput::Field& field);
   /// Adds the value of a key to the parameters, and returns whether there is one.
   bool add_key(const Known& known, const postgres::pgoutput::Row& row);
 

@@ -156,11 +156,11 @@ Result<void> Session::ask() {
 }
 
 Result<void> Session::take_answer() {
-  auto rows = statement_.receive();
-  if (!rows) return rows.error();
-  if (!*rows) return {};
+  auto answer = statement_.receive();
+  if (!answer) return answer.error();
+  if (!*answer) return {};
   const Asking asked = std::exchange(asking_, Asking::kNothing);
-  if (asked == Asking::kEnd) return take_end(**rows);
+  if (asked == Asking::kEnd) return take_end(**answer);
   if (asked == Asking::kRegistration) {
     registered_ = registering_;
     next_question_ = SteadyClock::now();
@@ -168,17 +168,17 @@ Result<void> Session::take_answer() {
   return {};
 }
 
-Result<void> Session::take_end(const postgres::StatementUnderWay::Rows& rows) {
-  constexpr std::size_t kColumns = 3;
-  if (rows.size() != 1 || rows[0].size() != kColumns) {
+Result<void> Session::take_end(const postgres::Answer& answer) {
+  constexpr int kColumns = 3;
+  if (answer.rows() != 1 || answer.columns() != kColumns) {
     return Error{ErrorKind::kDatabase, "the upstream does not say how far its log reaches"};
   }
-  const auto end = postgres::parse_lsn(rows[0][0]);
-  const auto flushed = postgres::parse_lsn(rows[0][1]);
+  const auto end = postgres::parse_lsn(answer.text(0, 0));
+  const auto flushed = postgres::parse_lsn(answer.text(0, 1));
   if (!end || !flushed) {
     return Error{ErrorKind::kDatabase, "the upstream does not say how far its log reaches"};
   }
-  if (rows[0][2] != upstream_.publication) {
+  if (answer.text(0, 2) != upstream_.publication) {
     return Error{ErrorKind::kConflict, "the upstream has changed what it publishes"};
   }
   question_.end = postgres::before_page_header(*end, upstream_.log);

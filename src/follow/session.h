@@ -52,7 +52,7 @@ class Session {
   Result<void> take_message(std::string_view bytes);
   Result<void> ask();
   Result<void> take_answer();
-  Result<void> take_end(const postgres::StatementUnderWay::Rows& rows);
+  Result<void> take_end(const postgres::Answer& answer);
   /// Tells the daemons that the copy is current, if it is as of a later moment than before.
   Result<void> tell();
   Result<void> report(bool wants_reply);

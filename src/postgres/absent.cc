@@ -55,6 +55,9 @@ Result<Answer> Connection::query(const std::string& /*sql*/,
                                  std::span<const Value> /*parameters*/) {
   return absent();
 }
+Result<Answer> Connection::command(const std::string& /*sql*/) {
+  return absent();
+}
 Result<void> Connection::execute(const std::string& /*sql*/) {
   return absent();
 }
@@ -86,6 +89,9 @@ bool Connection::is_alive() const {
 }
 void Connection::cancel() {}
 Error Connection::last_error() {
+  return absent();
+}
+Error Connection::error_of(const Answer& /*answer*/) {
   return absent();
 }
 

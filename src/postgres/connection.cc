@@ -10,8 +10,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "base/hex.h"
-#include "base/parse_integer.h"
 #include "base/quote.h"
 #include "postgres/where.h"
 
@@ -119,39 +117,6 @@ void watch_peer(pg_conn* connection) {
 
 }  // namespace
 
-// Answer.
-
-void Answer::Clear::operator()(pg_result* result) const {
-  PQclear(result);
-}
-
-int Answer::rows() const {
-  return PQntuples(result_.get());
-}
-
-int Answer::columns() const {
-  return PQnfields(result_.get());
-}
-
-bool Answer::is_null(int row, int column) const {
-  return PQgetisnull(result_.get(), row, column) != 0;
-}
-
-std::string_view Answer::text(int row, int column) const {
-  return {PQgetvalue(result_.get(), row, column),
-          static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
-}
-
-std::int64_t Answer::integer(int row, int column) const {
-  return parse_integer<std::int64_t>(text(row, column)).value_or(0);
-}
-
-std::int64_t Answer::changed() const {
-  return parse_integer<std::int64_t>(PQcmdTuples(result_.get())).value_or(0);
-}
-
-// Connection.
-
 void Connection::Finish::operator()(pg_conn* connection) const {
   PQfinish(connection);
 }
@@ -221,8 +186,9 @@ Error Connection::last_error() {
   return {ErrorKind::kDatabase, fmt::format("{}: {}", name_, failure_.message)};
 }
 
-Error Connection::error_of(const pg_result* result) {
-  const std::string state = result == nullptr ? "" : field(result, PG_DIAG_SQLSTATE);
+Error Connection::error_of(const Answer& answer) {
+  const pg_result* const result = answer.get();
+  const std::string state = field(result, PG_DIAG_SQLSTATE);
   if (state.empty()) return last_error();
   // Not PG_DIAG_MESSAGE_DETAIL: it shows rows, and so hashes of tokens and secrets of keys.
   failure_ = {.sqlstate = state,
@@ -240,19 +206,25 @@ Result<Answer> Connection::query(const std::string& sql, std::span<const Value> 
   if (texts.has_zero_byte()) return zero_byte();
   Answer answer(PQexecParams(handle_.get(), sql.c_str(), texts.size(), nullptr, texts.pointers(),
                              nullptr, nullptr, /*resultFormat=*/0));
-  const ExecStatusType status = PQresultStatus(answer.result_.get());
+  const ExecStatusType status = PQresultStatus(answer.get());
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-    return error_of(answer.result_.get());
+    return error_of(answer);
+  }
+  return answer;
+}
+
+Result<Answer> Connection::command(const std::string& sql) {
+  Answer answer(PQexec(handle_.get(), sql.c_str()));
+  const ExecStatusType status = PQresultStatus(answer.get());
+  if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
+    return error_of(answer);
   }
   return answer;
 }
 
 Result<void> Connection::execute(const std::string& sql) {
-  const Answer answer(PQexec(handle_.get(), sql.c_str()));
-  const ExecStatusType status = PQresultStatus(answer.result_.get());
-  if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
-    return error_of(answer.result_.get());
-  }
+  auto answer = command(sql);
+  if (!answer) return answer.error();
   return {};
 }
 
@@ -267,11 +239,11 @@ Result<void> Connection::for_each(const std::string& sql, std::span<const Value>
   }
   while (true) {
     const Answer answer(PQgetResult(handle_.get()));
-    if (answer.result_ == nullptr) return {};
-    const ExecStatusType status = PQresultStatus(answer.result_.get());
+    if (answer.get() == nullptr) return {};
+    const ExecStatusType status = PQresultStatus(answer.get());
     if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) continue;
     if (status != PGRES_SINGLE_TUPLE) {
-      const Error error = error_of(answer.result_.get());
+      const Error error = error_of(answer);
       abandon();
       return error;
     }
@@ -285,8 +257,8 @@ Result<void> Connection::for_each(const std::string& sql, std::span<const Value>
 Result<void> Connection::copy_out(const std::string& sql,
                                   const std::function<Result<void>(std::string_view)>& take) {
   const Answer begun(PQexec(handle_.get(), sql.c_str()));
-  if (PQresultStatus(begun.result_.get()) != PGRES_COPY_OUT) {
-    return error_of(begun.result_.get());
+  if (PQresultStatus(begun.get()) != PGRES_COPY_OUT) {
+    return error_of(begun);
   }
   while (true) {
     char* bytes = nullptr;
@@ -304,8 +276,8 @@ Result<void> Connection::copy_out(const std::string& sql,
 
 Result<void> Connection::begin_copy_in(const std::string& sql) {
   const Answer begun(PQexec(handle_.get(), sql.c_str()));
-  if (PQresultStatus(begun.result_.get()) != PGRES_COPY_IN) {
-    return error_of(begun.result_.get());
+  if (PQresultStatus(begun.get()) != PGRES_COPY_IN) {
+    return error_of(begun);
   }
   return {};
 }
@@ -337,8 +309,8 @@ Result<std::int64_t> Connection::change_each(
   constexpr std::size_t kMostAtOnce = 100;
   if (count == 0) return std::int64_t{0};
   const Answer prepared(PQprepare(handle_.get(), "", sql.c_str(), 0, nullptr));
-  if (PQresultStatus(prepared.result_.get()) != PGRES_COMMAND_OK) {
-    return error_of(prepared.result_.get());
+  if (PQresultStatus(prepared.get()) != PGRES_COMMAND_OK) {
+    return error_of(prepared);
   }
   if (PQenterPipelineMode(handle_.get()) != 1) return last_error();
   std::int64_t changed = 0;
@@ -368,13 +340,13 @@ Result<void> Connection::change_some(
   // Each statement has a result and an end, and behind them all comes that of the sync.
   while (is_alive()) {
     const Answer answer(PQgetResult(handle_.get()));
-    if (answer.result_ == nullptr) continue;
-    const ExecStatusType status = PQresultStatus(answer.result_.get());
+    if (answer.get() == nullptr) continue;
+    const ExecStatusType status = PQresultStatus(answer.get());
     if (status == PGRES_PIPELINE_SYNC) break;
     if (status == PGRES_COMMAND_OK) {
       changed += answer.changed();
     } else if (status != PGRES_PIPELINE_ABORTED && !failed) {
-      failed = error_of(answer.result_.get());
+      failed = error_of(answer);
     }
   }
   if (failed) return *failed;
@@ -387,12 +359,12 @@ Result<std::int64_t> Connection::drain() {
   std::optional<Error> failed;
   while (true) {
     const Answer answer(PQgetResult(handle_.get()));
-    if (answer.result_ == nullptr) break;
-    const ExecStatusType status = PQresultStatus(answer.result_.get());
+    if (answer.get() == nullptr) break;
+    const ExecStatusType status = PQresultStatus(answer.get());
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
       changed = answer.changed();
     } else if (!failed) {
-      failed = error_of(answer.result_.get());
+      failed = error_of(answer);
     }
     // After the loss of a connection libpq would hand out one more result, and again.
     if (!is_alive()) break;
@@ -413,25 +385,12 @@ void Connection::abandon() {
   cancel();
   while (is_alive()) {
     const Answer answer(PQgetResult(handle_.get()));
-    if (answer.result_ == nullptr) break;
-    if (PQresultStatus(answer.result_.get()) != PGRES_COPY_OUT) continue;
+    if (answer.get() == nullptr) break;
+    if (PQresultStatus(answer.get()) != PGRES_COPY_OUT) continue;
     char* bytes = nullptr;
     while (PQgetCopyData(handle_.get(), &bytes, /*async=*/0) > 0) PQfreemem(bytes);
   }
   failure_ = failure;
-}
-
-// Values.
-
-Secret bytea_text(std::string_view bytes) {
-  Secret text("\\x");
-  append_hex(text, bytes);
-  return text;
-}
-
-std::optional<Secret> bytea_bytes(std::string_view text) {
-  if (!text.starts_with("\\x")) return std::nullopt;
-  return bytes_of_hex<Secret>(text.substr(2));
 }
 
 }  // namespace grantfs::postgres

@@ -11,11 +11,10 @@
 #include <vector>
 
 #include "grantfs/result.h"
-#include "grantfs/secret.h"
+#include "postgres/answer.h"
 
-// libpq's own types. Nothing outside this folder includes libpq.
-struct pg_conn;    // NOLINT(readability-identifier-naming)
-struct pg_result;  // NOLINT(readability-identifier-naming)
+// A type of libpq's own. Nothing outside this folder includes libpq.
+struct pg_conn;  // NOLINT(readability-identifier-naming)
 
 /// PostgreSQL by RAII. Errors are values of the kind kDatabase whose messages are one line, name
 /// the database as Connection::name() does, and hold no password and no value of a row.
@@ -46,38 +45,6 @@ struct Settings {
 
 /// A parameter of a statement as text; none is NULL.
 using Value = std::optional<std::string_view>;
-
-/// A bytea as a parameter, and as COPY's text format takes it after escaping of the backslash:
-/// `\x` and hexadecimal digits.
-Secret bytea_text(std::string_view bytes);
-/// The bytes of a bytea's text as the server writes it, which begins with `\x`; none if malformed.
-std::optional<Secret> bytea_bytes(std::string_view text);
-
-/// The rows that a statement returned, all in memory. Movable. Values are views into it.
-class Answer {
- public:
-  Answer(Answer&&) noexcept = default;
-  Answer& operator=(Answer&&) noexcept = default;
-
-  int rows() const;
-  int columns() const;
-  bool is_null(int row, int column) const;
-  /// As the server writes it; empty for NULL.
-  std::string_view text(int row, int column) const;
-  /// A smallint, integer or bigint; 0 for NULL.
-  std::int64_t integer(int row, int column) const;
-  /// How many rows an INSERT, UPDATE, DELETE or COPY changed; 0 for other statements.
-  std::int64_t changed() const;
-
- private:
-  friend class Connection;
-  struct Clear {
-    void operator()(pg_result* result) const;
-  };
-  explicit Answer(pg_result* result) : result_(result) {}
-
-  std::unique_ptr<pg_result, Clear> result_;
-};
 
 /// What the server said of the statement that failed last.
 struct Failure {
@@ -116,7 +83,9 @@ class Connection {
   /// One statement, with $1 and so on for its parameters. The types of parameters are those that
   /// the server infers.
   Result<Answer> query(const std::string& sql, std::span<const Value> parameters = {});
-  /// SQL that returns no rows we need; may be several statements.
+  /// SQL without parameters, also for a walsender. May be several statements: the last one's answer.
+  Result<Answer> command(const std::string& sql);
+  /// The same, of which no rows are needed.
   Result<void> execute(const std::string& sql);
 
   /// Calls `take(row)` for each row as it arrives, without keeping them: row 0 of each Answer. No
@@ -151,10 +120,13 @@ class Connection {
   /// Tells the server to stop the statement under way, which then fails. Waits for an answer.
   void cancel();
 
-  /// For this folder's other files.
+  // For this folder's other files.
+
   pg_conn* handle() const { return handle_.get(); }
   /// The error that the connection met last, outside of the methods above.
   Error last_error();
+  /// What the server said of a statement that failed; last_error() if it said nothing.
+  Error error_of(const Answer& answer);
 
  private:
   struct Finish {
@@ -163,7 +135,6 @@ class Connection {
   Connection(pg_conn* handle, std::string name) : handle_(handle), name_(std::move(name)) {}
 
   Result<void> prepare_session(const Settings& settings);
-  Error error_of(const pg_result* result);
   /// Ends what the connection is doing: cancels it, and drops what arrives.
   void abandon();
   /// Runs rows `begin` to `end` of change_each(), and adds to `changed`.

@@ -3,32 +3,18 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
-#include <algorithm>
-#include <array>
-#include <charconv>
 #include <chrono>
 #include <utility>
 
-#include "base/quote.h"
+#include "base/parse_integer.h"
 #include "postgres/byte_reader.h"
 
 namespace grantfs::postgres {
 namespace {
 
-using ResultOfServer = std::unique_ptr<PGresult, decltype(&PQclear)>;
-
-ResultOfServer run(Connection& connection, const std::string& command) {
-  return {PQexec(connection.handle(), command.c_str()), &PQclear};
-}
-
 Error malformed(const Connection& connection, std::string_view what) {
   return {ErrorKind::kDatabase,
           fmt::format("{}: the server's {} is malformed", connection.name(), what)};
-}
-
-std::string field(const ResultOfServer& result, int column) {
-  return {PQgetvalue(result.get(), 0, column),
-          static_cast<std::size_t>(PQgetlength(result.get(), 0, column))};
 }
 
 /// Microseconds since 2000, as a report has them.
@@ -49,45 +35,30 @@ void append(std::string& bytes, std::uint64_t number) {
 
 }  // namespace
 
-bool is_slot_name(std::string_view name) {
-  constexpr std::size_t kLongest = 63;
-  return !name.empty() && name.size() <= kLongest && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  });
-}
-
 Result<ServerIdentity> identify_server(Connection& connection) {
-  const ResultOfServer result = run(connection, "IDENTIFY_SYSTEM");
-  if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) return connection.last_error();
-  constexpr int kColumns = 4;
-  constexpr int kDatabase = 3;
-  if (PQntuples(result.get()) != 1 || PQnfields(result.get()) < kColumns) {
+  auto answer = connection.command("IDENTIFY_SYSTEM");
+  if (!answer) return answer.error();
+  constexpr int kLeastColumns = 2;
+  if (answer->rows() != 1 || answer->columns() < kLeastColumns) {
     return malformed(connection, "identity");
   }
-  ServerIdentity identity;
-  identity.system = field(result, 0);
-  const std::string timeline = field(result, 1);
-  const char* const end = timeline.data() + timeline.size();
-  const auto parsed = std::from_chars(timeline.data(), end, identity.timeline);
-  if (parsed.ec != std::errc() || parsed.ptr != end || identity.system.empty()) {
-    return malformed(connection, "identity");
-  }
-  identity.database = field(result, kDatabase);
-  return identity;
+  const auto timeline = parse_integer<std::int64_t>(answer->text(0, 1));
+  std::string system(answer->text(0, 0));
+  if (!timeline || system.empty()) return malformed(connection, "identity");
+  return ServerIdentity{std::move(system), *timeline};
 }
 
 Result<NewSlot> create_slot(Connection& connection, const std::string& slot) {
-  const ResultOfServer result =
-      run(connection,
-          fmt::format("CREATE_REPLICATION_SLOT \"{}\" LOGICAL pgoutput EXPORT_SNAPSHOT", slot));
-  if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) return connection.last_error();
+  auto answer = connection.command(
+      fmt::format("CREATE_REPLICATION_SLOT \"{}\" LOGICAL pgoutput EXPORT_SNAPSHOT", slot));
+  if (!answer) return answer.error();
   constexpr int kLeastColumns = 3;
-  if (PQntuples(result.get()) != 1 || PQnfields(result.get()) < kLeastColumns) {
+  if (answer->rows() != 1 || answer->columns() < kLeastColumns) {
     return malformed(connection, "answer about a slot");
   }
-  const auto point = parse_lsn(field(result, 1));
+  const auto point = parse_lsn(answer->text(0, 1));
   if (!point) return malformed(connection, "answer about a slot");
-  return NewSlot{*point, field(result, 2)};
+  return NewSlot{*point, std::string(answer->text(0, 2))};
 }
 
 void ReplicationStream::Free::operator()(char* bytes) const {
@@ -96,11 +67,11 @@ void ReplicationStream::Free::operator()(char* bytes) const {
 
 Result<ReplicationStream> ReplicationStream::start(Connection connection, const std::string& slot,
                                                    const std::string& publication, Lsn from) {
-  const ResultOfServer begun =
-      run(connection, fmt::format("START_REPLICATION SLOT \"{}\" LOGICAL {} (proto_version '1', "
-                                  "publication_names '\"{}\"')",
-                                  slot, lsn_text(from), publication));
-  if (PQresultStatus(begun.get()) != PGRES_COPY_BOTH) return connection.last_error();
+  const std::string sql = fmt::format(
+      "START_REPLICATION SLOT \"{}\" LOGICAL {} (proto_version '1', publication_names '\"{}\"')",
+      slot, lsn_text(from), publication);
+  const Answer begun(PQexec(connection.handle(), sql.c_str()));
+  if (PQresultStatus(begun.get()) != PGRES_COPY_BOTH) return connection.error_of(begun);
   if (PQsetnonblocking(connection.handle(), 1) != 0) return connection.last_error();
   return ReplicationStream(std::move(connection));
 }
@@ -121,7 +92,7 @@ Result<std::optional<ReplicationStream::Event>> ReplicationStream::next() {
   message_.reset(received);
   if (size == 0) return std::optional<Event>();
   if (size == -1) {  // the server has ended the stream, and says why
-    const ResultOfServer why(PQgetResult(connection_.handle()), &PQclear);
+    const Answer why(PQgetResult(connection_.handle()));
     Error error = connection_.last_error();
     if (PQresultStatus(why.get()) == PGRES_COMMAND_OK)
       error.message += "the server ended the stream";

@@ -17,7 +17,6 @@ namespace grantfs::postgres {
 struct ServerIdentity {
   std::string system;         ///< the number that initdb gave it and its standbys
   std::int64_t timeline = 0;  ///< another after each failover
-  std::string database;       ///< that this connection is to
 };
 
 /// A replication slot that was made, and the snapshot of exactly what it will not send.
@@ -26,12 +25,9 @@ struct NewSlot {
   std::string snapshot;  ///< for SET TRANSACTION SNAPSHOT, until the connection is used again
 };
 
-/// Whether a text may be the name of a slot: [a-z0-9_], 63 characters at most.
-bool is_slot_name(std::string_view name);
-
 /// These take a connection with Settings::replication. Errors are those of Connection.
 Result<ServerIdentity> identify_server(Connection& connection);
-/// Makes a slot of the plugin pgoutput. `slot` must be is_slot_name().
+/// Makes a slot of the plugin pgoutput. `slot`: of [a-z0-9_], 63 characters at most.
 Result<NewSlot> create_slot(Connection& connection, const std::string& slot);
 
 /// The stream of a logical replication slot: messages of pgoutput, each transaction once it is
@@ -59,8 +55,8 @@ class ReplicationStream {
     friend bool operator==(const Progress&, const Progress&) = default;
   };
 
-  /// Begins with the first transaction whose commit ends behind `from`. Both names must be
-  /// is_slot_name().
+  /// Begins with the first transaction whose commit ends behind `from`. Both names are of
+  /// [a-z0-9_].
   static Result<ReplicationStream> start(Connection connection, const std::string& slot,
                                          const std::string& publication, Lsn from);
 

@@ -2,7 +2,7 @@
 
 #include <libpq-fe.h>
 
-#include <memory>
+#include <utility>
 
 namespace grantfs::postgres {
 
@@ -11,38 +11,29 @@ int StatementUnderWay::fd() const {
 }
 
 Result<void> StatementUnderWay::send(const std::string& sql) {
-  rows_.clear();
+  answer_.reset();
   failed_.reset();
   if (PQsendQuery(connection_.handle(), sql.c_str()) != 1) return connection_.last_error();
-  under_way_ = true;
   return {};
 }
 
-Result<std::optional<StatementUnderWay::Rows>> StatementUnderWay::receive() {
+Result<std::optional<Answer>> StatementUnderWay::receive() {
   if (PQconsumeInput(connection_.handle()) != 1) return connection_.last_error();
   while (PQisBusy(connection_.handle()) == 0) {
-    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQgetResult(connection_.handle()),
-                                                               &PQclear);
-    if (result == nullptr) {
-      under_way_ = false;
+    Answer answer(PQgetResult(connection_.handle()));
+    if (answer.get() == nullptr) {
       if (failed_) return *failed_;
-      return std::optional(std::move(rows_));
+      return std::exchange(answer_, std::nullopt);
     }
-    const ExecStatusType status = PQresultStatus(result.get());
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-      failed_ = connection_.last_error();
-      if (!connection_.is_alive()) return *failed_;
+    const ExecStatusType status = PQresultStatus(answer.get());
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+      answer_ = std::move(answer);
       continue;
     }
-    for (int row = 0; row < PQntuples(result.get()); ++row) {
-      std::vector<std::string>& texts = rows_.emplace_back();
-      for (int column = 0; column < PQnfields(result.get()); ++column) {
-        texts.emplace_back(PQgetvalue(result.get(), row, column),
-                           static_cast<std::size_t>(PQgetlength(result.get(), row, column)));
-      }
-    }
+    failed_ = connection_.error_of(answer);
+    if (!connection_.is_alive()) return *failed_;
   }
-  return std::optional<Rows>();
+  return std::optional<Answer>();
 }
 
 }  // namespace grantfs::postgres

@@ -3,7 +3,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "grantfs/result.h"
 #include "postgres/connection.h"
@@ -14,25 +13,20 @@ namespace grantfs::postgres {
 /// a time.
 class StatementUnderWay {
  public:
-  /// The rows as texts; NULL is an empty one.
-  using Rows = std::vector<std::vector<std::string>>;
-
   /// The connection must be idle.
   explicit StatementUnderWay(Connection connection) : connection_(std::move(connection)) {}
 
   /// To be polled for POLLIN while a statement is under way.
   int fd() const;
-  bool is_under_way() const { return under_way_; }
 
   /// Sends a statement without parameters. No other may be under way.
   Result<void> send(const std::string& sql);
-  /// Takes in what has arrived: the rows, once all have. None: not yet.
-  Result<std::optional<Rows>> receive();
+  /// Takes in what has arrived: the answer, once it is whole. None: not yet.
+  Result<std::optional<Answer>> receive();
 
  private:
   Connection connection_;
-  bool under_way_ = false;
-  Rows rows_;
+  std::optional<Answer> answer_;
   std::optional<Error> failed_;
 };
 

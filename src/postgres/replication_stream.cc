@@ -68,7 +68,7 @@ void ReplicationStream::Free::operator()(char* bytes) const {
 Result<ReplicationStream> ReplicationStream::start(Connection connection, const std::string& slot,
                                                    const std::string& publication, Lsn from) {
   const std::string sql = fmt::format(
-      "START_REPLICATION SLOT \"{}\" LOGICAL {} (proto_version '1', publication_names '\"{}\"')",
+      R"(START_REPLICATION SLOT "{}" LOGICAL {} (proto_version '1', publication_names '"{}"'))",
       slot, lsn_text(from), publication);
   const Answer begun(PQexec(connection.handle(), sql.c_str()));
   if (PQresultStatus(begun.get()) != PGRES_COPY_BOTH) return connection.error_of(begun);

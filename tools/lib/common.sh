@@ -52,6 +52,25 @@ need_packages() {
   fi
 }
 
+# want_node: a Node that has node:sqlite as of 22.16, for tests that do without where it cannot be had: the machine's own, or one that npm
+# fetches into .deps/node.
+want_node() {
+  local node architecture
+  for node in node "$PWD"/.deps/node/node_modules/*/bin/node; do
+    ! "$node" -e 'process.exit("isTransaction" in new (require("node:sqlite").DatabaseSync)(":memory:") ? 0 : 1)' \
+      >/dev/null 2>&1 || return 0
+  done
+  case $(uname -m) in
+    x86_64) architecture=x64 ;;
+    aarch64) architecture=arm64 ;;
+    *) return 0 ;;
+  esac
+  [[ -n $(type -P npm) ]] || return 0
+  say "fetching Node 24 by npm"
+  quietly npm install --prefix .deps/node --no-save --no-audit --no-fund --ignore-scripts "node-linux-$architecture@24" ||
+    say "without it, examples/node is not tested"
+}
+
 # quietly COMMAND...: its output only if it fails.
 quietly() {
   local log status=0

@@ -63,7 +63,7 @@ byte held_until;
 bool held_fresh;
 
 /* ---- Requests under way, at most two */
-byte age[2];           /* ticks since the answer was begun (Lookups::Beginning) */
+byte age[2];           /* ticks since the answer was begun (Beginning) */
 bool current[2];       /* no recall has begun since it took its mark (LentEntries::mark()) */
 bool of_epoch[2];      /* no epoch was raised since it was sent: fuse_lookup_name() reads it before */
 byte revalidates[2];   /* 1 + the entry that it revalidates, while that is hashed */
@@ -197,6 +197,15 @@ inline left_of_attributes() {
 #endif
 }
 
+/* TreeParts::begin() */
+inline begin() { age[me] = 0; current[me] = true }
+
+/* NodeTable::find() */
+inline find_folder() {
+  holds = (hold_age > 0);
+  lent_before = (lent_now[FOLDER] -> lent_level : CLOSED)
+}
+
 /* Requests, one after the other, as somebody walks to the file: by its path, from inside the folder, through a stacked file
    system. As many are under way at a time as there are such processes. */
 proctype Requests(byte me) {
@@ -229,9 +238,7 @@ end_idle:
     fi;
     busy++;
     of_epoch[me] = true;
-    /* Lookups::begin(), and then the decision: Doors::of(), Judge::decide() */
-    age[me] = 0;
-    current[me] = true;
+    begin(); /* and then the decision: Doors::of(), Judge::decide() */
     level = LEVEL;
     bounded = (expires != NEVER);
     if
@@ -323,13 +330,11 @@ end_idle:
   :: GONE -> goto over
   fi;
 
-getattr: /* It refuses nobody: what is refused is the name. */
+getattr: /* It refuses nobody: what is refused is the name. on_getattr(), AttributesReader::read() */
   atomic {
     busy++;
-    holds = (hold_age > 0); /* NodeTable::find() */
-    lent_before = (lent_now[FOLDER] -> lent_level : CLOSED);
-    age[me] = 0;
-    current[me] = true;
+    begin();
+    find_folder();
     if
     :: holds && !VOUCHED -> paused = true
     :: else -> level = LEVEL; bounded = (expires != NEVER); goto decided /* Judge::decide() */
@@ -374,15 +379,37 @@ over: /* Or the connection has ended: ENOTCONN, ECONNABORTED. */
   }
 }
 
-#ifdef STALLS_AFTER_FIND
-/* ---- A GETATTR that stands still once, after NodeTable::find() has told it that the folder holds no file in steady use */
-proctype StalledGetattr() {
-  byte lent_before;
+#ifdef BEGINS
+/* ---- A GETATTR besides, once, that stands still in AttributesReader::read() while the folder may come to hold files in steady
+   use: the time first, and then the node. One that begins after the loss is decided by it. */
+proctype StalledGetattr(byte me) {
+  byte level, lent_before, left;
+  bool bounded, holds;
 
 end_not_yet:
-  atomic { daemon == RUNS && hold_age == 0 && attributes == 0 -> lent_before = (lent_now[FOLDER] -> lent_level : CLOSED) }
+  atomic {
+    daemon == RUNS && since == NEVER && hold_age == 0 && attributes == 0 ->
+#ifdef FINDS_BEFORE_THE_TIME
+    find_folder()
+#else
+    begin()
+#endif
+  };
 end_stalled:
-  atomic { daemon == RUNS && LEVEL > CLOSED && LEVEL >= lent_before -> attributes = LEASE }
+  atomic {
+    daemon == RUNS ->
+#ifdef FINDS_BEFORE_THE_TIME
+    begin();
+#else
+    find_folder();
+#endif
+    if
+    :: !holds || VOUCHED -> level = LEVEL; left_of_attributes(); attributes = left
+    :: else
+    fi;
+    holds = false; lent_before = CLOSED; level = CLOSED; left = 0;
+    age[me] = 0; current[me] = false
+  }
 }
 #endif
 
@@ -733,8 +760,8 @@ init {
 #ifdef TWO_REQUESTS
     run Requests(1);
 #endif
-#ifdef STALLS_AFTER_FIND
-    run StalledGetattr();
+#ifdef BEGINS
+    run StalledGetattr(1);
 #endif
     run LateOpen();
     run Recaller();

@@ -43,7 +43,7 @@ Result<Entry, Errno> Lookups::lookup_in_view(const Place& folder, const LookedUp
   if (!StorePath::is_name(what.name)) return Errno{ENOENT};
   const View& view = *folder.view;
   const StorePath path = folder.path.child(what.name);
-  const Beginning beginning = begin();
+  const Beginning beginning = parts_.begin();
   auto sight = parts_.doors.of(view).look(view, path, waiting);
   if (!sight) return sight.error();
   if (sight->what == Sight::What::kMarker) return enter_marker(what);
@@ -79,7 +79,7 @@ Result<Entry, Errno> Lookups::enter_marker(const LookedUp& what) {
 }
 
 Result<Entry, Errno> Lookups::enter_view(const LookedUp& what, View view, Waiting waiting) {
-  const Beginning beginning = begin();
+  const Beginning beginning = parts_.begin();
   auto entered = parts_.judge.enter(view.identity);
   if (!entered) return parts_.refusals.fail(EACCES);
   const Decision& decision = entered->decision;

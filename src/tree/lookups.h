@@ -24,18 +24,10 @@ class Lookups {
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
-  /// The moment at which an answer was begun, and the recalls until then. A lease counts from that
-  /// moment, and the answer is not lent if a recall has begun since.
-  struct Beginning {
-    SteadyTime time = std::chrono::steady_clock::now();
-    RecallMark mark;
-  };
   struct LookedUp {
     NodeId parent;
     std::string_view name;
   };
-
-  Beginning begin() const { return {.mark = parts_.nodes.lent().mark()}; }
 
   Result<Entry, Errno> lookup_at_door(const Place& place, const LookedUp& what,
                                       const Caller& caller, Waiting waiting);

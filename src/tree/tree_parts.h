@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+
 #include "base/refusals.h"
 #include "lease/lender.h"
 #include "nodes/bound_processes.h"
@@ -14,9 +16,19 @@
 
 namespace grantfs {
 
+/// The moment at which an answer was begun, and the recalls until then. A lease counts from that
+/// moment, and the answer is not lent if a recall has begun since.
+struct Beginning {
+  std::chrono::steady_clock::time_point time = std::chrono::steady_clock::now();
+  RecallMark mark;
+};
+
 /// The things that all parts of a Tree work with. Each is safe to use from any thread.
 struct TreeParts {
   TreeParts(Policy& policy_to_ask, const Store& store_to_show, TreeOptions tree_options);
+
+  /// Comes before anything that the answer rests on is looked at.
+  Beginning begin() const { return {.mark = nodes.lent().mark()}; }
 
   const Store& store;
   const TreeOptions options;

@@ -54,6 +54,7 @@ NEEDED = [Case(name, switches.split(), promise) for name, switches, promise in (
     ("needs-to-wait-for-killed-daemons", "REVOKES KILLS FOLDER_GOES WAITS_FOR_NO_KILLED_DAEMON", 2),
     ("needs-to-lend-up-to-the-expiry-alone", "EXPIRES STEADY_USE FOLDER_GOES LENDS_BEYOND_THE_EXPIRY", 3),
     ("needs-a-folder-s-lease-to-be-short", "KILLS STEADY_USE FOLDER_SHARE=3", 9),
+    ("needs-the-time-before-the-node", "PASSES_BY BEGINS FINDS_BEFORE_THE_TIME", 2),
     ("needs-vouching", "PASSES_BY STEADY_USE VOUCHES_FOR_ALL", 2),
     ("needs-the-review-before-it-has-kept-up", "PASSES_BY STEADY_USE KEEPS_UP_BEFORE_THE_REVIEW", 2),
     ("needs-both-shares-to-be-a-lease", "PASSES_BY STEADY_USE CHECKED_SHARE=2", 2),
@@ -62,7 +63,6 @@ NEEDED = [Case(name, switches.split(), promise) for name, switches, promise in (
 #: What the model assumes of the code and the machine, each not assumed: see "What does not hold" in docs/model/README.md.
 ASSUMED = [Case(name, switches.split(), promise) for name, switches, promise in (
     ("assumes-replies-land-at-once", "PASSES_BY STEADY_USE PUNCTUAL STOPS HELD_BACK", 2),
-    ("assumes-no-stall-after-find", "PASSES_BY BEGINS STALLS_AFTER_FIND", 2),
     ("assumes-no-stall-before-the-epoch", "PASSES_BY STEADY_USE EVERYTHING PUNCTUAL STOPS STALLS_BEFORE_THE_EPOCH", 2),
     ("assumes-no-stall-before-steady-use", "PASSES_BY STEADY_USE PUNCTUAL STOPS STALLS_BEFORE_STEADY_USE", 2),
 )]

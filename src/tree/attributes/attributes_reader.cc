@@ -7,13 +7,14 @@
 namespace grantfs {
 
 Result<Attributes, Errno> AttributesReader::read(NodeId node, Waiting waiting) {
+  const Beginning beginning = parts_.begin();  // first: a folder may come to hold steady files
   const auto place = parts_.nodes.find(node);
   if (!place) return parts_.refusals.fail(ESTALE);
   switch (place->kind) {
     case NodeKind::kFolder:
-      return read_folder(*place, waiting);
+      return read_folder(*place, beginning, waiting);
     case NodeKind::kFile:
-      return read_file(*place, waiting);
+      return read_file(*place, beginning, waiting);
     case NodeKind::kMarker:
       return Attributes{parts_.shown.of_marker()};
     case NodeKind::kDoor:
@@ -24,10 +25,10 @@ Result<Attributes, Errno> AttributesReader::read(NodeId node, Waiting waiting) {
   return Attributes{parts_.shown.of_door(parts_.doors[place->door], from), parts_.lender.lease()};
 }
 
-Result<Attributes, Errno> AttributesReader::read_folder(const Place& place, Waiting waiting) {
+Result<Attributes, Errno> AttributesReader::read_folder(const Place& place,
+                                                        const Beginning& beginning,
+                                                        Waiting waiting) {
   const View& view = *place.view;
-  const auto begun = std::chrono::steady_clock::now();
-  const RecallMark mark = parts_.nodes.lent().mark();
   const auto longest = parts_.lender.folder_lease(place.holds_steady);
   const auto decision = parts_.judge.decide(view.identity, place.path);
   bool whole = false;
@@ -41,15 +42,15 @@ Result<Attributes, Errno> AttributesReader::read_folder(const Place& place, Wait
   if (!decision || decision->access == Access::kClosed) return shown;
   // Attributes of a folder are lent only by a decision that is no worse than the one that its entry
   // was lent by, because names in use below it go on as long as these attributes are lent.
-  const auto left = parts_.lender.left(view, *decision, begun, longest);
-  const bool stands =
-      std::max(decision->access, Access::kNone) >= place.lent && parts_.nodes.lent().mark() == mark;
+  const auto left = parts_.lender.left(view, *decision, beginning.time, longest);
+  const bool stands = std::max(decision->access, Access::kNone) >= place.lent &&
+                      parts_.nodes.lent().mark() == beginning.mark;
   if (stands) shown.lent_for = left;
   return shown;
 }
 
-Result<Attributes, Errno> AttributesReader::read_file(const Place& place, Waiting waiting) {
-  const auto begun = std::chrono::steady_clock::now();
+Result<Attributes, Errno> AttributesReader::read_file(const Place& place,
+                                                      const Beginning& beginning, Waiting waiting) {
   bool stands = true;
   // A file that views share belongs to no view: it is lent by its names.
   if (place.view != nullptr) {
@@ -67,7 +68,7 @@ Result<Attributes, Errno> AttributesReader::read_file(const Place& place, Waitin
   if (stands) {
     const auto span = std::max<std::chrono::nanoseconds>(parts_.lender.lease(),
                                                          parts_.lender.steadily_left(place.id));
-    shown.lent_for = Lender::left_of(span, begun);
+    shown.lent_for = Lender::left_of(span, beginning.time);
   }
   return shown;
 }

@@ -15,8 +15,10 @@ class AttributesReader {
   Result<Attributes, Errno> read(NodeId node, Waiting waiting);
 
  private:
-  Result<Attributes, Errno> read_folder(const Place& folder, Waiting waiting);
-  Result<Attributes, Errno> read_file(const Place& file, Waiting waiting);
+  Result<Attributes, Errno> read_folder(const Place& folder, const Beginning& beginning,
+                                        Waiting waiting);
+  Result<Attributes, Errno> read_file(const Place& file, const Beginning& beginning,
+                                      Waiting waiting);
 
   TreeParts& parts_;
 };

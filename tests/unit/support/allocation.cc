@@ -4,11 +4,13 @@
 
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 namespace grantfs::test {
 
 thread_local long allocations_left = -1;
 thread_local long allocations_made = 0;
+thread_local void (*at_next_allocation)() = nullptr;
 
 namespace {
 
@@ -34,6 +36,9 @@ void FreedMemory::look(const void* memory, std::size_t size) {
 namespace {
 
 void* allocate(std::size_t size) {
+  if (grantfs::test::at_next_allocation != nullptr) {
+    std::exchange(grantfs::test::at_next_allocation, nullptr)();
+  }
   if (grantfs::test::allocations_left == 0) {
     grantfs::test::allocations_left = -1;  // one fails, and what follows succeeds
     throw std::bad_alloc();

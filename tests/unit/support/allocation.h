@@ -13,6 +13,10 @@ extern thread_local long allocations_left;
 /// How many allocations this thread has made.
 extern thread_local long allocations_made;
 
+/// Called once, by the next allocation of this thread: there a test holds a call back that gives it
+/// no other place.
+extern thread_local void (*at_next_allocation)();
+
 /// While it lives, looks for a text in all memory that this thread gives back by operator delete.
 /// One at a time.
 class FreedMemory {

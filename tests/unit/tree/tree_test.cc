@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "support/allocation.h"
 #include "support/child_process.h"
 #include "support/policy_fixture.h"
 
@@ -435,6 +436,21 @@ TEST_F(LendingTreeTest, WhateverIsLentCountsFromBeforeTheDecision) {
   EXPECT_LE(lent(folder), kLease - kHeldBack);
   EXPECT_LE(tree_->lookup(folder, "other", kStranger)->lent_for, kLease - kHeldBack);
   EXPECT_LE(tree_->lookup(folder, "b", kStranger)->lent_for, kLease - kHeldBack);
+}
+
+TEST_F(LendingTreeTest, AttributesOfAFolderCountFromBeforeItsNodeIsFound) {
+  // Its path does not fit into a std::string without memory, which is where it is found.
+  const char* const kName = "a-folder-with-quite-a-long-name";
+  fs::create_directories(root_ / "a/b" / kName);
+  const NodeId folder = node_of({"by-session", kToken, "a", "b", kName});
+  static constexpr std::chrono::milliseconds kHeldBack{200};
+  test::at_next_allocation = [] {
+    const auto until = std::chrono::steady_clock::now() + kHeldBack;
+    while (std::chrono::steady_clock::now() < until) {
+    }
+  };
+  EXPECT_LE(lent(folder), kLease - kHeldBack);
+  EXPECT_EQ(test::at_next_allocation, nullptr);
 }
 
 TEST_F(LendingTreeTest, ARecallThatBeginsMeanwhileKeepsAttributesFromBeingLent) {

@@ -482,27 +482,36 @@ inline recall() {
   fi
 }
 
-/* Recaller::recall_everything(), by an epoch */
+/* Recaller::end_review() */
+inline end_review() {
+  if
+  :: review != NONE -> kept_up_age = MIN(kept_up_age, review_age); review = NONE; review_age = 0
+  :: else
+  fi
+}
+
+/* Recaller::recall_everything(), by an epoch. Last comes Recaller::end_all_reviews(). */
 inline recall_everything() {
   if
   :: atomic {
        daemon == RUNS ->
-       begin_recall();
-       if
-       :: review != NONE -> kept_up_age = MIN(kept_up_age, review_age); review = NONE; review_age = 0 /* Recaller::end_review() */
-       :: else
-       fi;
-       demand = NONE
-#ifdef STALLS_BEFORE_THE_EPOCH
+#ifdef ENDS_REVIEWS_BEFORE_THE_EPOCH
+       end_review();
+       demand = NONE;
+#endif
+       begin_recall()
      }
   :: GONE -> goto over
   fi;
   if
+  :: atomic { daemon == RUNS -> raise_epoch() }
+  :: GONE -> goto over
+  fi;
+  if
   :: atomic {
-       daemon == RUNS -> skip
-#endif
-       ;
-       raise_epoch()
+       daemon == RUNS ->
+       end_review();
+       demand = NONE
      }
   :: GONE -> goto over
   fi
@@ -605,10 +614,7 @@ end_wait:
   if
   :: atomic {
        daemon == RUNS ->
-       if
-       :: review != NONE -> kept_up_age = MIN(kept_up_age, review_age); review = NONE; review_age = 0
-       :: else
-       fi;
+       end_review();
        if
        :: demand == NONE -> kept_up_age = MIN(kept_up_age, looked_age)
 #ifdef KEEPS_UP_BEFORE_THE_REVIEW

@@ -174,8 +174,6 @@ void Recaller::keep_up(std::vector<Waiting>& served) {
 
 void Recaller::forget_blindly(const char* why) {
   withdrawal_.begin_recall();
-  demand_.reset();
-  if (review_) end_review();
   count(counters_.everything, RecallOfEverything::kTrouble);
   if (kernel_.forgets_everything()) {
     must(kernel_.forget_everything());
@@ -186,6 +184,7 @@ void Recaller::forget_blindly(const char* why) {
       kernel_.abort(fmt::format("what was lent cannot be recalled: {}", error.what()));
     }
   }
+  end_all_reviews();
   const auto now = SteadyClock::now();
   if (now - said_trouble_at_ < kSayTroubleEvery) return;
   said_trouble_at_ = now;
@@ -257,6 +256,11 @@ void Recaller::end_review() {
   review_.reset();
 }
 
+void Recaller::end_all_reviews() {
+  demand_.reset();
+  if (review_) end_review();
+}
+
 bool Recaller::wait() {
   int milliseconds = review_ ? kBetweenSlicesMs : static_cast<int>(options_.poll.count());
   if (!anything_lent()) {
@@ -264,8 +268,7 @@ bool Recaller::wait() {
     if (anything_lent()) {
       asleep_ = false;
     } else {
-      demand_.reset();
-      if (review_) end_review();
+      end_all_reviews();
       milliseconds = static_cast<int>(kIdlePoll.count());
     }
   }
@@ -342,16 +345,15 @@ void Recaller::must(const Result<void, Errno>& forgotten) {
 
 void Recaller::recall_everything(RecallOfEverything why) {
   withdrawal_.begin_recall();
-  // Nothing is left to be decided anew.
-  demand_.reset();
-  if (review_) end_review();
-  if (!anything_lent()) return;
-  count(counters_.everything, why);
-  if (kernel_.forgets_everything()) {
-    must(kernel_.forget_everything());
-  } else {
-    recall(withdrawal_.of_everything());
+  if (anything_lent()) {
+    count(counters_.everything, why);
+    if (kernel_.forgets_everything()) {
+      must(kernel_.forget_everything());
+    } else {
+      recall(withdrawal_.of_everything());
+    }
   }
+  end_all_reviews();
 }
 
 }  // namespace grantfs

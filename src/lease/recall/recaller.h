@@ -131,6 +131,9 @@ class Recaller {
   void go_on_reviewing(SteadyClock::time_point looked);
   void begin_review(SteadyClock::time_point looked);
   void end_review();
+  /// Nothing is left to be decided anew: the kernel has forgotten everything, or was lent nothing.
+  /// Not earlier, since from now on vouch() takes what was committed for recalled.
+  void end_all_reviews();
   bool has_kept_up() const { return !review_ && !demand_; }
   /// The number of the review after which all that was committed so far is recalled; zero: none.
   std::uint64_t last_review_that_matters() const;

@@ -51,6 +51,11 @@ class FakeKernel final : public Kernel {
   }
   bool forgets_everything() const override { return forgets_everything_; }
   Result<void, Errno> forget_everything() override {
+    const auto meanwhile = [&] {
+      const std::lock_guard lock(mutex_);
+      return std::exchange(before_everything_, nullptr);
+    }();
+    if (meanwhile) meanwhile();
     const std::lock_guard lock(mutex_);
     ++everything_;
     changed_.notify_all();
@@ -65,6 +70,10 @@ class FakeKernel final : public Kernel {
   /// The next notification fails for lack of memory.
   void run_out_of_memory() {
     set([&] { out_of_memory_ = true; });
+  }
+  /// Called once, when it has been told to forget everything and has not done so.
+  void before_everything(std::function<void()> action) {
+    set([&] { before_everything_ = std::move(action); });
   }
   void fail_with(int error) {
     set([&] { error_ = error; });
@@ -113,6 +122,7 @@ class FakeKernel final : public Kernel {
   int error_ = 0;
   bool blocked_ = false;
   bool out_of_memory_ = false;
+  std::function<void()> before_everything_;
 };
 
 /// A store with a/b/file, a/other and c/file. Alice owns c and has a grant on a, Bob a grant
@@ -645,6 +655,35 @@ TEST_F(RecallerTest, WithoutTheRecallerKeepingUpNothingIsVouchedFor) {
   ASSERT_TRUE(tree_->lender().steady_files().keep(seen_before(0s)));
   recaller_->vouch();
   EXPECT_EQ(kernel_->everything(), 1);
+}
+
+TEST_F(RecallerTest, AReviewEndsWhenEverythingIsForgottenAndNotEarlier) {
+  // Of a lease of 3 s: 1.8 s are vouched for; the review begins 0.6 s after the commit, and never
+  // ends by itself. At 2.1 s the daemon has not kept up, unless that review had ended.
+  for (const bool trouble : {false, true}) {
+    recaller_.reset();
+    start(true, {.review_slice = 0ms, .longest_review = 1h}, 3s);
+    walk(kAlice, {"a"});
+    catch_up();
+    ASSERT_TRUE(tree_->lender().steady_files().keep(seen_before(0s)));
+    const auto committed = std::chrono::steady_clock::now();
+    sql("INSERT INTO grants (principal, path) VALUES ('user:zoe', 'z" + std::to_string(trouble) +
+        "')");
+    while (std::chrono::steady_clock::now() < committed + 2100ms) {
+      tree_->lender().steady_files().seen_again(std::chrono::steady_clock::now());
+      std::this_thread::sleep_for(1ms);
+    }
+    kernel_->before_everything([this] { recaller_->vouch(); });
+    if (trouble) kernel_->run_out_of_memory();
+    std::promise<void> done;
+    if (trouble) {
+      recaller_->forget({{5, "a"}}, [&] { done.set_value(); });
+    } else {
+      recaller_->forget_everything([&] { done.set_value(); });
+    }
+    ASSERT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
+    EXPECT_EQ(kernel_->everything(), 2) << trouble;  // it was not vouched for
+  }
 }
 
 TEST_F(RecallerTest, NothingIsLentBeyondTheMomentUntilWhichACopyIsCurrent) {

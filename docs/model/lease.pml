@@ -174,12 +174,12 @@ inline forget_everything_first() {
 #define LEFT(span) ((span) <= age[me] -> 0 : (bounded -> MIN((span) - age[me], expires) : (span) - age[me]))
 #endif
 
-/* Assumed: what comes into steady use first was decided a moment ago, so that whoever has passed the folder, and was not vouched
-   for since there was nothing to vouch for, is not late. */
-#ifdef STALLS_BEFORE_STEADY_USE
+/* Lender::lend_longer(), when the file is kept: whoever passed the folder before that was vouched for by nobody, if there was
+   nothing to vouch for. */
+#ifdef LENDS_LONGER_HOWEVER_LATE
 #define IN_TIME true
 #else
-#define IN_TIME (kept || age[me] <= CHECKED_SHARE)
+#define IN_TIME (age[me] <= CHECKED_SHARE)
 #endif
 
 /* Lookups::answer(), Lookups::answer_folder(), Lookups::answer_file() */
@@ -275,7 +275,7 @@ end_idle:
        level = CLOSED;
        /* In steady use (NodeTable::note_use()), or not. Lender::lend_longer(): LentEntries::hold_steady(), SteadyFiles::keep() */
        if
-       :: what == FILE && lent && !bounded && hold_age > LEASE + 1 && !paused && !stacked && IN_TIME -> kept = true; longer = true
+       :: what == FILE && lent && !bounded && hold_age > LEASE + 1 && !paused && !stacked -> kept = true; longer = IN_TIME
 #ifdef BEGINS
        :: what == FILE && lent && hold_age == 0 -> hold_age = 1
 #endif

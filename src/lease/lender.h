@@ -85,7 +85,7 @@ class Lender {
   std::chrono::nanoseconds folder_lease(bool holds_steady) const;
 
   /// Puts a file into steady use, to be lent for longer than a lease. False: it must not be lent
-  /// for longer.
+  /// for longer, also if the decision was begun longer ago than checked_within().
   bool lend_longer(const KernelEntry& entry, const StorePath& path, const Located& located,
                    const Loan& lent, NodeId node, SteadyTime begun);
   /// How long the kernel may believe the attributes of a file in steady use; zero for any other

@@ -58,13 +58,13 @@ NEEDED = [Case(name, switches.split(), promise) for name, switches, promise in (
     ("needs-vouching", "PASSES_BY STEADY_USE VOUCHES_FOR_ALL", 2),
     ("needs-the-review-before-it-has-kept-up", "PASSES_BY STEADY_USE KEEPS_UP_BEFORE_THE_REVIEW", 2),
     ("needs-the-epoch-before-reviews-end", "PASSES_BY STEADY_USE EVERYTHING PUNCTUAL STOPS ENDS_REVIEWS_BEFORE_THE_EPOCH", 2),
+    ("needs-steady-use-to-begin-in-time", "PASSES_BY STEADY_USE PUNCTUAL STOPS LENDS_LONGER_HOWEVER_LATE", 2),
     ("needs-both-shares-to-be-a-lease", "PASSES_BY STEADY_USE CHECKED_SHARE=2", 2),
 )]
 
 #: What the model assumes of the code and the machine, each not assumed: see "What does not hold" in docs/model/README.md.
 ASSUMED = [Case(name, switches.split(), promise) for name, switches, promise in (
     ("assumes-replies-land-at-once", "PASSES_BY STEADY_USE PUNCTUAL STOPS HELD_BACK", 2),
-    ("assumes-no-stall-before-steady-use", "PASSES_BY STEADY_USE PUNCTUAL STOPS STALLS_BEFORE_STEADY_USE", 2),
 )]
 
 CASES = HOLDS + HOLES + NEEDED + ASSUMED

@@ -21,7 +21,7 @@ class Writer(threading.Thread):
 
     def __init__(self, case, seed):
         super().__init__(daemon=True)
-        self.session = server().psql(case.database)
+        self.session = server().psql(case.upstream.database)
         self.random = random.Random(seed)
         self.ends = False
 
@@ -65,16 +65,16 @@ class Copying(FollowerCase):
         self.sql("INSERT INTO grantfs.owners (path, principal) SELECT 'many/' || i, 'user:u' || i FROM generate_series(1, 100000) i")
         writer = self.write_for_a_while()
         time.sleep(0.5)
-        self.start_follower()
-        wait_for(lambda: self.mark("copy_lsn"), 60, what="the first copy")
+        self.node.start()
+        self.node.wait_until_copied()
         time.sleep(1)
         writer.end()
-        self.assert_same()
-        self.assertGreater(len(self.rows_of_copy()["owners"]), 100000)
+        self.assert_same(self.node)
+        self.assertGreater(len(self.node.rows()["owners"]), 100000)
 
     def test_every_kind_of_statement_is_applied(self):
-        self.start_follower()
-        wait_for(lambda: self.mark("copy_lsn"), what="the first copy")
+        self.node.start()
+        self.node.wait_until_copied()
         # Random text is not made shorter than a page, and stored apart: an UPDATE of another column does not send it.
         long_path = "/".join("%032x" % random.getrandbits(128) for _ in range(72))
         secret = "\\x" + os.urandom(64).hex()
@@ -92,12 +92,12 @@ class Copying(FollowerCase):
             INSERT INTO grantfs.members (member, parent) SELECT 'user:m' || i, 'group:g' FROM generate_series(1, 1500) i;
             UPDATE grantfs.grants SET id = 1000 WHERE principal = 'uid:7';
             """)
-        self.assert_same()
+        self.assert_same(self.node)
         self.sql("TRUNCATE grantfs.members; DELETE FROM grantfs.owners WHERE path = 'b'; INSERT INTO grantfs.members (member, parent) VALUES ('user:x', 'group:y')")
-        self.assert_same()
+        self.assert_same(self.node)
         self.sql("TRUNCATE grantfs.owners, grantfs.grants RESTART IDENTITY CASCADE")
-        self.assert_same()
-        self.assertEqual(self.said().count("making "), 1, self.said())
+        self.assert_same(self.node)
+        self.assertEqual(self.node.said().count("making "), 1, self.node.said())
 
     def test_killed_at_any_moment_it_loses_and_repeats_nothing(self):
         self.sql("INSERT INTO grantfs.owners (path, principal) SELECT 'many/' || i, 'user:u' || i FROM generate_series(1, 20000) i")
@@ -105,68 +105,68 @@ class Copying(FollowerCase):
         print(f"seed {seed}")
         writer, chance = self.write_for_a_while(seed), random.Random(seed)
         for _ in range(KILLS):
-            self.start_follower()
+            self.node.start()
             time.sleep(chance.uniform(0, 1.5))
-            self.assertIsNone(self.follower.poll(), self.said())
-            self.stop_follower(signal.SIGKILL)
+            self.assertIsNone(self.node.follower.poll(), self.node.said())
+            self.node.stop(signal.SIGKILL)
         writer.end()
-        self.start_follower()
-        self.assert_same()
-        self.assertLessEqual(self.said().count(" is a copy of "), 2, self.said())  # but for a kill during the copy it went on
+        self.node.start()
+        self.assert_same(self.node)
+        self.assertLessEqual(self.node.said().count(" is a copy of "), 2, self.node.said())  # but for a kill during the copy it went on
 
     def test_it_ends_at_sigterm_and_goes_on(self):
-        self.start_follower()
-        wait_for(lambda: "the copy is current" in self.said(), what="the copy to be current")
-        self.assertEqual(self.stop_follower(), 0)
+        self.node.start()
+        wait_for(lambda: "the copy is current" in self.node.said(), what="the copy to be current")
+        self.assertEqual(self.node.stop(), 0)
         self.sql("INSERT INTO grantfs.owners (path, principal) VALUES ('later', 'user:l')")
-        self.start_follower()
-        self.assert_same()
-        self.assertEqual(self.said().count("making "), 1)
+        self.node.start()
+        self.assert_same(self.node)
+        self.assertEqual(self.node.said().count("making "), 1)
 
     def test_a_lost_slot_an_older_copy_and_a_foreign_change_make_the_copy_anew(self):
         self.sql("INSERT INTO grantfs.grants (principal, path) VALUES ('public', 'shared')")
-        self.start_follower()
+        self.node.start()
         self.mount()
 
         def is_made_anew(because, times):
-            wait_for(lambda: because in self.said(), 30, what=f"the log to say: {because}")
+            wait_for(lambda: because in self.node.said(), 30, what=f"the log to say: {because}")
             self.sql("DELETE FROM grantfs.owners; INSERT INTO grantfs.owners (path, principal) VALUES ('x', 'user:x')")
-            self.assert_same()
-            self.assertEqual(self.said().count(" is a copy of "), times, self.said())
-            self.wait_until_current()
+            self.assert_same(self.node)
+            self.assertEqual(self.node.said().count(" is a copy of "), times, self.node.said())
+            self.node.wait_until_current()
 
-        self.stop_follower()
-        wait_for(lambda: not self.slots(active=True), what="the slot to be idle")
-        server().sql(f"SELECT pg_drop_replication_slot('{self.slot}')")
+        self.node.stop()
+        self.node.wait_until_idle()
+        server().sql(f"SELECT pg_drop_replication_slot('{self.node.slot}')")
         self.sql("DELETE FROM grantfs.grants")
-        self.start_follower()
+        self.node.start()
         is_made_anew("its replication slot is gone", 2)
 
-        self.copy("DELETE FROM owners")
+        self.node.copy("DELETE FROM owners")
         is_made_anew("somebody else has changed the copy", 3)
 
-        self.stop_follower()
+        self.node.stop()
         kept = self.site.db.with_name("kept")
         connection = sqlite3.connect(self.site.db)
         connection.execute("VACUUM INTO ?", (str(kept),))
         connection.close()
-        self.start_follower()
+        self.node.start()
         self.sql("INSERT INTO grantfs.owners (path, principal) VALUES ('newer', 'user:n')")
-        self.assert_same()
-        self.stop_follower()
+        self.assert_same(self.node)
+        self.node.stop()
         for suffix in ("-wal", "-shm"):
             if os.path.exists(f"{self.site.db}{suffix}"):
                 os.unlink(f"{self.site.db}{suffix}")
         shutil.copy(kept, self.site.db)
-        self.start_follower()
+        self.node.start()
         is_made_anew("which is an older one", 4)
 
         self.sql("ALTER PUBLICATION grantfs DROP TABLE grantfs.owners; DELETE FROM grantfs.owners; ALTER PUBLICATION grantfs ADD TABLE ONLY grantfs.owners")
         is_made_anew("has changed what it publishes", 5)
 
     def test_a_copy_is_changed_by_nobody_else(self):
-        self.start_follower()
-        wait_for(lambda: "the copy is current" in self.said(), what="the copy to be current")
+        self.node.start()
+        wait_for(lambda: "the copy is current" in self.node.said(), what="the copy to be current")
         backup = self.site.root / "backup.db"
         self.site.grantctl("backup", str(backup))
         for words in (("grant", "public", "shared"), ("own", "user:a", "x"), ("restore", str(backup)), ("prune",)):
@@ -184,20 +184,20 @@ class Copying(FollowerCase):
 
     def test_a_database_of_its_own_is_not_overwritten(self):
         self.site.grantctl("own", "user:a", "x")
-        self.start_follower()
-        self.assertEqual(self.follower.wait(30), 2)
-        self.assertIn("move it", self.said())
-        self.follower = None
+        self.node.start()
+        self.assertEqual(self.node.follower.wait(30), 2)
+        self.assertIn("move it", self.node.said())
+        self.node.follower = None
 
 
 class Serving(FollowerCase):
     def setUp(self):
         super().setUp()
         self.sql("INSERT INTO grantfs.grants (principal, path) VALUES ('public', 'shared')")
-        self.start_follower()
+        self.node.start()
 
     def assert_serves(self):
-        wait_for(lambda: outcome(os.stat, self.report) == "OK", 30, what=f"the node to serve; {self.said()}")
+        wait_for(lambda: outcome(os.stat, self.report) == "OK", 30, what=f"the node to serve; {self.node.said()}")
 
     def test_no_open_begun_after_the_acknowledgement_succeeds(self):
         self.mount("enforce=lease,lease=60")
@@ -231,27 +231,13 @@ class Serving(FollowerCase):
             ended = True
             hammering.join()
 
-    def add_node(self, name):
-        """Another machine, but for its kernel: a store, a copy, a follower and a mount of its own."""
-        site = Site()
-        self.addCleanup(site.close)
-        site.write("shared/report.txt", b"report\n")
-        follower = self.launch(site, name)
-
-        def end():
-            follower.terminate()
-            follower.wait(30)
-            wait_for(lambda: not server().sql(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = 'grantfs_{name}' AND active"))
-            server().sql(f"SELECT pg_drop_replication_slot('grantfs_{name}')")
-
-        self.addCleanup(end)
-        wait_for(lambda: "the copy is current" in (site.root / "follower.log").read_text(), what=f"{name} to be current")
-        site.mount(f"enforce=lease,lease=60,follow={BOUND}")
-        return str(site.path("public", "shared", "report.txt"))
-
     def test_three_nodes_have_forgotten_when_it_returns(self):
-        self.mount("enforce=lease,lease=60")
-        reports = [self.report, *(self.add_node(f"{self.node}_{i}") for i in (2, 3))]
+        nodes = [self.node, *(self.add_node(f"{self.node.name}_{i}", self.new_site()) for i in (2, 3))]
+        for node in nodes[1:]:
+            node.start()
+        for node in nodes:
+            self.mount("enforce=lease,lease=60", node)
+        reports = [self.path_of_report(node) for node in nodes]
         latencies = []
         for _ in range(10):
             for report in reports:
@@ -269,7 +255,7 @@ class Serving(FollowerCase):
 
     def test_a_partition_refuses_after_the_bound_and_ends_by_itself(self):
         self.mount()
-        ((sender,),) = self.slots(active=True)
+        ((sender,),) = self.node.slots(active=True)
         os.kill(int(sender), signal.SIGSTOP)
         try:
             # As long as nothing is written the copy is current, whoever may be silent.
@@ -280,13 +266,13 @@ class Serving(FollowerCase):
             os.kill(int(sender), signal.SIGCONT)
         self.sql("INSERT INTO grantfs.grants (principal, path) VALUES ('public', 'shared')")
         self.assert_serves()
-        self.assert_same()
+        self.assert_same(self.node)
 
     def test_without_its_follower_a_node_refuses(self):
         self.mount()
-        self.stop_follower(signal.SIGKILL)
+        self.node.stop(signal.SIGKILL)
         self.assert_refuses(BOUND + 1)
-        self.start_follower()
+        self.node.start()
         self.assert_serves()
 
     def test_a_server_that_restarts_or_crashes_is_followed_on(self):
@@ -294,37 +280,37 @@ class Serving(FollowerCase):
         server().restart()
         self.sql("INSERT INTO grantfs.owners (path, principal) VALUES ('after', 'user:a')")
         self.assert_serves()
-        self.assert_same()
+        self.assert_same(self.node)
         server().kill()
         server().start()
         self.assert_serves()
-        self.assert_same()
-        self.assertEqual(self.said().count("making "), 1, self.said())
+        self.assert_same(self.node)
+        self.assertEqual(self.node.said().count("making "), 1, self.node.said())
 
     def test_an_open_transaction_keeps_nobody_from_being_current(self):
         """What it has written is in the log's end, which the server does not put on the disk for it."""
         self.mount()
-        session = server().psql(self.database)
+        session = server().psql(self.upstream.database)
         self.addCleanup(session.communicate, "ROLLBACK;\n", timeout=30)
         session.stdin.write("BEGIN;\n")
         until = time.monotonic() + 2 * BOUND
         while time.monotonic() < until:
             session.stdin.write("INSERT INTO grantfs.owners (path, principal) VALUES (random(), 'user:a');\n")
             session.stdin.flush()
-            self.assertEqual(outcome(os.stat, self.report), "OK", self.said())
+            self.assertEqual(outcome(os.stat, self.report), "OK", self.node.said())
             time.sleep(0.1)
 
     def test_what_cannot_be_applied_ends_in_refusal(self):
         self.mount()
         self.sql("ALTER TABLE grantfs.grants ADD COLUMN more text; UPDATE grantfs.grants SET more = 'x'")
         self.assert_refuses(BOUND + 5)
-        self.assertIn("other columns", self.said())
+        self.assertIn("other columns", self.node.said())
         self.sql("ALTER TABLE grantfs.grants DROP COLUMN more")
         self.assert_serves()
         # Rows that SQLite's CHECKs refuse.
         self.sql("ALTER TABLE grantfs.owners DROP CONSTRAINT path_is_canonical; INSERT INTO grantfs.owners (path, principal) VALUES ('a//b', 'user:a')")
         self.assert_refuses(BOUND + 5)
-        self.assertIn("CHECK constraint failed", self.said())
+        self.assertIn("CHECK constraint failed", self.node.said())
         self.sql("DELETE FROM grantfs.owners")
         self.assert_serves()
-        self.assert_same()
+        self.assert_same(self.node)

@@ -42,6 +42,9 @@ decided_anew = unittest.skipIf(LENDS_BY_DEFAULT, "with a lease that takes until 
 class Site:
     """One private store, one database, one mount point; or another mount of another site's."""
 
+    #: What stands before a command of the site, if it runs in other namespaces.
+    enter = ()
+
     def __init__(self, init=True, of=None):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="grantfs-"))
         _open_sites.add(self)
@@ -213,7 +216,7 @@ class Site:
             if descriptors:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
-        arguments = [*wrapper, *self.command(options, foreground=True)]
+        arguments = [*self.enter, *wrapper, *self.command(options, foreground=True)]
         start = self.log_file.stat().st_size if self.log_file.exists() else 0
         with open(self.log_file, "ab") as log:
             self._popen = subprocess.Popen(

@@ -303,6 +303,9 @@ Result<void> Applier::check_untouched() {
   auto now = identify_database(database_);
   if (!now) return now.error();
   if (now->database != file_) return contradicts("another file has taken the copy's place");
+  // Changes of ours that are not committed yet have raised the revision. Nobody else's have: it was
+  // compared when the transaction began, and whoever writes waits for its end.
+  if (transaction_) return {};
   auto revision = read_revision();
   if (!revision) return revision.error();
   if (*revision != revision_) return contradicts("somebody else has changed the copy");

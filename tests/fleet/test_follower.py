@@ -99,6 +99,15 @@ class Copying(FollowerCase):
         self.assert_same(self.node)
         self.assertEqual(self.node.said().count("making "), 1, self.node.said())
 
+    def test_large_transactions_in_a_row_are_its_own_changes(self):
+        """It comes to be current, and looks whether somebody has changed the copy, while the next one is half applied."""
+        self.node.start("--follow=1")  # four questions a second
+        self.node.wait_until_copied()
+        for n in range(8):
+            self.sql(f"INSERT INTO grantfs.owners (path, principal) SELECT 'many/{n}/' || i, 'user:u' || i FROM generate_series(1, 20000) i")
+        self.assert_same(self.node)
+        self.assertEqual(self.node.said().count(" is a copy of "), 1, self.node.said())
+
     def test_killed_at_any_moment_it_loses_and_repeats_nothing(self):
         self.sql("INSERT INTO grantfs.owners (path, principal) SELECT 'many/' || i, 'user:u' || i FROM generate_series(1, 20000) i")
         seed = random.randrange(10**6)

@@ -29,6 +29,7 @@ import urllib.parse
 from harness import Timeout, wait_for
 
 START_SECONDS = 60
+PORT = 5432  # where nobody else has any
 FIELD, RECORD, NULL = "\x1f", "\x1e", "\x1d"
 PR_SET_PDEATHSIG = 1
 _open_clusters = set()
@@ -60,25 +61,29 @@ def unprivileged():
 
 
 class Cluster:
-    """One server: `bin`, `folder`, `port`, `superuser`. Started when made; `settings` are lines of postgresql.conf."""
+    """One server: `bin`, `folder`, `port`, `superuser`. Started when made; `settings` are lines of postgresql.conf.
+
+    machine: it runs on one of network.py, whose neighbours reach it at the machine's address.
+    """
 
     superuser = "postgres"
 
-    def __init__(self, start=True, initialise=True, **settings):
+    def __init__(self, start=True, initialise=True, machine=None, **settings):
         self.bin = programs()
         if self.bin is None:
             raise unittest.SkipTest("no PostgreSQL server is installed")
         self.user = unprivileged()
+        self.machine = machine
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="grantfs-pg."))
         self.data = self.folder / "data"
         self.log_file = self.folder / "log"
         self.settings = {
             "wal_level": "logical", "max_wal_senders": 20, "max_replication_slots": 20, "max_connections": 60,
-            "shared_buffers": "32MB", "fsync": "off", "listen_addresses": "127.0.0.1", "log_min_messages": "warning",
+            "shared_buffers": "32MB", "fsync": "off", "listen_addresses": machine.address if machine else "127.0.0.1", "log_min_messages": "warning",
             # What is left of them when the server is killed goes with the folder.
             "dynamic_shared_memory_type": "mmap", "unix_socket_directories": str(self.folder), **settings}
         self.process = None
-        self.port = free_port()
+        self.port = PORT if machine else free_port()
         _open_clusters.add(self)
         try:
             os.chmod(self.folder, 0o711)  # others connect by the socket
@@ -86,6 +91,9 @@ class Cluster:
             if initialise:
                 self.run("initdb", "-D", self.data, "-U", self.superuser, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
                          "--auth-local=trust", "--auth-host=scram-sha-256")
+                if machine:
+                    with open(self.data / "pg_hba.conf", "a") as rules:
+                        rules.write("host all,replication all samenet scram-sha-256\n")
             if start:
                 self.start()
         except BaseException:
@@ -98,7 +106,7 @@ class Cluster:
         words = [str(self.bin / program), *map(str, arguments)]
         if os.geteuid() != 0:
             return words
-        return ["setpriv", f"--reuid={self.user.pw_uid}", f"--regid={self.user.pw_gid}", "--clear-groups",
+        return [*(self.machine.enter if self.machine else ()), "setpriv", f"--reuid={self.user.pw_uid}", f"--regid={self.user.pw_gid}", "--clear-groups",
                 "--pdeathsig=INT", *words]
 
     def run(self, program, *arguments, check=True, **kwargs):
@@ -118,7 +126,7 @@ class Cluster:
     def start(self):
         """Starts it and returns when it answers. A port is kept from one start to the next if it is still free."""
         for _ in range(10):
-            if not is_free(self.port):
+            if not self.machine and not is_free(self.port):
                 self.port = free_port()
             self._launch()
             wait_for(lambda: self.process.poll() is not None or self.answers(), START_SECONDS, "PostgreSQL to answer")

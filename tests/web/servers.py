@@ -87,12 +87,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for_port(port, process):
+def connect_here(port):
+    return socket.create_connection(("127.0.0.1", port), START_SECONDS)
+
+
+def wait_for_port(port, process, connect=connect_here):
     """Until the server accepts connections; raises if it ends first."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            connect(port).close()
             return
         except OSError:
             if process.poll() is not None:
@@ -122,6 +126,7 @@ class Server:
     detached: it outlives this process, and Ctrl-C does not reach it. `options` are webconf's; `more`
     stands at the end of what it writes, before the last brace. `around` is what the machine's own
     configuration says besides, before it (nginx: in http {}; not for Caddy, whose file is the whole).
+    machine: it runs on one of tests/fleet/network.py.
     """
 
     NAME = COMMAND = None
@@ -129,7 +134,7 @@ class Server:
     MAIN = ""              # what stands around it, in "main.conf"
     ENVIRONMENT = {}
 
-    def __init__(self, folder, mountpoint, detached=False, options=(), more="", around=""):
+    def __init__(self, folder, mountpoint, detached=False, options=(), more="", around="", machine=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
@@ -141,13 +146,13 @@ class Server:
         (self.folder / self.SITE).write_text(text.rpartition("}")[0] + more + "}\n" if more else text)
         values = {"folder": self.folder, "port": free_port()}
         (self.folder / "main.conf").write_text(self.MAIN % {**values, "around": around})
-        command = [word % values for word in self.COMMAND]
+        command = [*(machine.enter if machine else ()), *(word % values for word in self.COMMAND)]
         with open(self.folder / "output.log", "wb") as output:
             self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                             env={**os.environ, **{key: value % values for key, value in self.ENVIRONMENT.items()}},
                                             start_new_session=detached)
         try:
-            wait_for_port(self.port, self.process)
+            wait_for_port(self.port, self.process, machine.connect if machine else connect_here)
         except BaseException:
             sys.stderr.write(self.logs().decode(errors="replace"))
             self.stop()

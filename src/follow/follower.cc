@@ -105,6 +105,7 @@ Result<void> Follower::have_copy(Connection& ordinary, Connection& replication,
   auto opened = Applier::open(options_.database);
   if (opened) {
     applier_ = std::move(*opened);
+    if (auto newest = check_not_left_behind(upstream, ordinary.name()); !newest) return newest;
     if (must_copy_because_.empty()) must_copy_because_ = why_not_go_on(upstream, *slot);
     if (must_copy_because_.empty()) return {};
     applier_.reset();
@@ -125,6 +126,18 @@ Result<void> Follower::have_copy(Connection& ordinary, Connection& replication,
   if (!copy) return copy.error();
   applier_ = std::move(*copy);
   return {};
+}
+
+Result<void> Follower::check_not_left_behind(const UpstreamState& upstream,
+                                             const std::string& name) const {
+  const CopyMark& mark = applier_->mark();
+  if (mark.system != upstream.system || upstream.timeline >= mark.timeline) return {};
+  return Error{
+      ErrorKind::kDatabase,
+      fmt::format("{} was left behind by a failover: it is on timeline {}, and the copy has "
+                  "followed another to timeline {}; end that server, or, if it is the "
+                  "right one, stop this follower, remove {}* and start it again",
+                  name, upstream.timeline, mark.timeline, options_.database.native())};
 }
 
 std::string Follower::why_not_go_on(const UpstreamState& upstream,

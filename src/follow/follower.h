@@ -29,6 +29,9 @@ class Follower {
   /// Opens the copy, or makes it anew: that is so if what it says contradicts the upstream.
   Result<void> have_copy(postgres::Connection& ordinary, postgres::Connection& replication,
                          const UpstreamState& upstream);
+  /// kDatabase if the copy has followed another server to a later timeline: this one knows nothing
+  /// of what was revoked there since.
+  Result<void> check_not_left_behind(const UpstreamState& upstream, const std::string& name) const;
   /// Why the copy cannot go on from where it is; empty: it can.
   std::string why_not_go_on(const UpstreamState& upstream, const std::optional<SlotState>& slot);
   /// Waits a while before the next try; longer each time. True: stopped.

@@ -75,11 +75,18 @@ Result<UpstreamState> look_at_upstream(Connection& ordinary, Connection& replica
   auto answer = ordinary.query(
       fmt::format("SELECT (SELECT value FROM grantfs.meta WHERE key = 'schema'), {}, "
                   "pg_current_wal_insert_lsn(), current_setting('wal_block_size')::bigint, "
-                  "pg_size_bytes(current_setting('wal_segment_size')), {}",
-                  publication_sql(), columns_sql()));
+                  "pg_size_bytes(current_setting('wal_segment_size')), {}, {}",
+                  publication_sql(), columns_sql(), postgres::kServerStarted));
   if (!answer) return answer.error();
+  constexpr int kStarted = 6;
+  if (answer->rows() != 1 || answer->text(0, kStarted) != identity->started) {
+    return Error{ErrorKind::kDatabase,
+                 fmt::format("{}: two connections have led to different servers, of which one does "
+                             "not know what the other sends; name the primary alone",
+                             ordinary.name())};
+  }
   const auto schema = std::to_string(current_schema_version());
-  if (answer->rows() != 1 || answer->text(0, 0) != schema) {
+  if (answer->text(0, 0) != schema) {
     return Error{ErrorKind::kDatabase,
                  fmt::format("{} has the policy's schema {}, and this version follows schema {}; "
                              "bring both to the same version (grantctl --db {} init)",

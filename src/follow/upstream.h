@@ -33,7 +33,7 @@ std::string publication_sql();
 
 /// Looks whether the upstream has a policy of this program's schema, and publishes all of it.
 /// `ordinary` is a connection without, `replication` one with Settings::replication. kDatabase if
-/// not.
+/// not, or if they lead to different servers: one would be asked how far the other's log reaches.
 Result<UpstreamState> look_at_upstream(postgres::Connection& ordinary,
                                        postgres::Connection& replication);
 

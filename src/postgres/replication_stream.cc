@@ -45,7 +45,10 @@ Result<ServerIdentity> identify_server(Connection& connection) {
   const auto timeline = parse_integer<std::int64_t>(answer->text(0, 1));
   std::string system(answer->text(0, 0));
   if (!timeline || system.empty()) return malformed(connection, "identity");
-  return ServerIdentity{std::move(system), *timeline};
+  auto started = connection.command(fmt::format("SELECT {}", kServerStarted));
+  if (!started) return started.error();
+  if (started->rows() != 1) return malformed(connection, "time of its start");
+  return ServerIdentity{std::move(system), *timeline, std::string(started->text(0, 0))};
 }
 
 Result<NewSlot> create_slot(Connection& connection, const std::string& slot) {

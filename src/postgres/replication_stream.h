@@ -13,11 +13,16 @@
 
 namespace grantfs::postgres {
 
-/// What a server says of itself (IDENTIFY_SYSTEM).
+/// What a server says of itself (IDENTIFY_SYSTEM), and when it was started.
 struct ServerIdentity {
   std::string system;         ///< the number that initdb gave it and its standbys
   std::int64_t timeline = 0;  ///< another after each failover
+  std::string started;        ///< as kServerStarted has it: a standby's is another
 };
+
+/// The SQL of the moment at which a server was started, in microseconds: no two servers have one.
+inline constexpr const char* kServerStarted =
+    "extract(epoch FROM pg_postmaster_start_time())::text";
 
 /// A replication slot that was made, and the snapshot of exactly what it will not send.
 struct NewSlot {

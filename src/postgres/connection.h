@@ -83,7 +83,8 @@ class Connection {
   /// One statement, with $1 and so on for its parameters. The types of parameters are those that
   /// the server infers.
   Result<Answer> query(const std::string& sql, std::span<const Value> parameters = {});
-  /// SQL without parameters, also for a walsender. May be several statements: the last one's answer.
+  /// SQL without parameters, also for a walsender. May be several statements: the last one's
+  /// answer.
   Result<Answer> command(const std::string& sql);
   /// The same, of which no rows are needed.
   Result<void> execute(const std::string& sql);

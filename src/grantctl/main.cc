@@ -54,6 +54,7 @@ void declare(CLI::App& app, Context& context) {
   add_group(app, context);
   add_session(app, context);
   add_link(app, context);
+  add_source(app, context);
   add_import(app, context);
   add_export(app, context);
   add_backup(app, context);

@@ -161,7 +161,7 @@ class Help(unittest.TestCase):
         visit()
         for command in ("init", "own", "grant", "revoke", "mv", "drop", "forget", "ls", "check", "group add", "group rm",
                         "group ls", "session create", "session ls", "session rm", "link create", "link ls", "link rm", "import",
-                        "export", "scan", "prune", "run", "status", "metrics", "webconf nginx", "webconf apache",
+                        "export", "source postgresql", "scan", "prune", "run", "status", "metrics", "webconf nginx", "webconf apache",
                         "webconf caddy", "webconf lighttpd", "webconf check"):
             self.assertIn(command, seen)
 

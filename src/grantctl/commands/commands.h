@@ -25,6 +25,7 @@ void add_restore(CLI::App& app, Context& context);
 void add_scan(CLI::App& app, Context& context);
 void add_key(CLI::App& app, Context& context);
 void add_sign(CLI::App& app, Context& context);
+void add_source(CLI::App& app, Context& context);
 void add_prune(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);

@@ -779,18 +779,21 @@ class AsTheTableSays(SourceCase):
 class OnANode(FollowerCase):
     """From the application's transaction to a file on another machine, and back, by the commands of docs/fleet.md."""
 
-    def test_what_the_application_writes_counts_on_a_machine_that_follows(self):
-        app = f"app{next(_numbers)}"
-        self.addCleanup(server().sql, f"DROP ROLE {app}")
-        self.addCleanup(self.drop)
-        self.sql(f"CREATE ROLE {app} LOGIN; GRANT grantfs_application TO {app}; ALTER SCHEMA public OWNER TO {app}")
+    def setUp(self):
+        self.app = f"app{next(_numbers)}"
+        self.addCleanup(server().sql, f"DROP ROLE IF EXISTS {self.app}")  # when its database is gone
+        super().setUp()
+        self.sql(f"CREATE ROLE {self.app} LOGIN; GRANT grantfs_application TO {self.app}; ALTER SCHEMA public OWNER TO {self.app}")
 
-        def as_app(statement):
-            return server().sql(statement, self.database, user=app)
+    def as_app(self, statement):
+        return server().sql(statement, self.upstream.database, user=self.app)
+
+    def test_what_the_application_writes_counts_on_a_machine_that_follows(self):
+        app, as_app = self.app, self.as_app
 
         def await_recall():
             """As an application does, behind its COMMIT."""
-            self.assertEqual(as_app("SELECT node, forgotten, why FROM grantfs.await_recall()"), [(self.node, "t", "acknowledged")])
+            self.assertEqual(as_app("SELECT node, forgotten, why FROM grantfs.await_recall()"), [(self.node.name, "t", "acknowledged")])
 
         as_app("CREATE TABLE uploads (id serial PRIMARY KEY, user_id integer, file text);"
                "CREATE TABLE team_members (user_id integer, team_id integer);"
@@ -798,10 +801,10 @@ class OnANode(FollowerCase):
         commands = re.findall(r"^    (grantctl source .*)$", (TOP / "docs/fleet.md").read_text(), re.MULTILINE)
         self.assertEqual(len(commands), 3)
         subprocess.run(["bash", "-euo", "pipefail", "-c", "\n".join(commands)], check=True, capture_output=True, timeout=60,
-                       env={**os.environ, "db": server().uri(self.database, user=app), "PATH": f"{pathlib.Path(GRANTCTL).parent}:{os.environ['PATH']}"})
+                       env={**os.environ, "db": server().uri(self.upstream.database, user=app), "PATH": f"{pathlib.Path(GRANTCTL).parent}:{os.environ['PATH']}"})
         for path in ("hers/film.mp4", "his/song.mp3", "team/plan.txt"):
             self.site.write(path, b"bytes")
-        self.start_follower()
+        self.node.start()
         self.mount()
         token = "q" * 32
         film, song, plan = (str(self.site.path("by-session", token, *path.split("/"))) for path in ("hers/film.mp4", "his/song.mp3", "team/plan.txt"))
@@ -824,7 +827,7 @@ class OnANode(FollowerCase):
         as_app("UPDATE logins SET expires = now()")
         await_recall()
         self.assertEqual(outcome(open, song), "EACCES")
-        self.assert_same()
+        self.assert_same(self.node)
 
 
 class CommandLine(unittest.TestCase):

@@ -3,7 +3,7 @@
     python3 app.py add-user alice < password      makes a user
     gunicorn --bind 127.0.0.1:8000 app:app        runs it; ../README.md has nginx's side
 
-It needs Flask (python3-flask). GRANTFS_DB, GRANTFS_STORE and SITE_DB say where things are.
+It needs Flask (python3-flask) and the package grantfs (../../python). GRANTFS_DB, GRANTFS_STORE and SITE_DB say where things are.
 """
 
 import contextlib
@@ -15,56 +15,42 @@ import secrets
 import sqlite3
 import sys
 import urllib.parse
+from datetime import timedelta
 
+import grantfs
 from flask import Flask, abort, redirect, render_template_string, request
 
-POLICY = os.environ.get("GRANTFS_DB", "/var/lib/grantfs/site/policy.db")  # `grantctl init` made it: see grantfs-schema(5)
-STORE = pathlib.Path(os.environ.get("GRANTFS_STORE", "/srv/private"))     # this site's own, mode 0700
-OWN = os.environ.get("SITE_DB", "/var/lib/site/site.db")                  # users and logins
-SESSION_SECONDS, LINK_SECONDS = 8 * 3600, 7 * 86400
+policy = grantfs.Policy(os.environ.get("GRANTFS_DB", "/var/lib/grantfs/site/policy.db"))  # `grantctl init` made it
+STORE = pathlib.Path(os.environ.get("GRANTFS_STORE", "/srv/private"))                     # this site's own, mode 0700
+OWN = os.environ.get("SITE_DB", "/var/lib/site/site.db")                                  # users and logins
+SESSION, LINK = timedelta(hours=8), timedelta(days=7)
 
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = 32 << 20
 
 
-# The databases.
-
-def connect(path, mode="rw"):
-    """Waits 5 s for another writer. "rw" never makes a database that is missing."""
-    db = sqlite3.connect(f"{pathlib.Path(path).as_uri()}?mode={mode}", uri=True, isolation_level=None)
-    db.execute("PRAGMA busy_timeout = 5000")
-    return db
-
+# This site's own database.
 
 @contextlib.contextmanager
-def transaction(path, mode="rw"):
-    """All of the block's statements, or none."""
-    with contextlib.closing(connect(path, mode)) as db:
+def transaction():
+    """All of the block's statements, or none. Waits 5 s for another writer."""
+    with contextlib.closing(sqlite3.connect(OWN, isolation_level=None, timeout=5)) as db:
         db.execute("BEGIN IMMEDIATE")
         yield db
         db.execute("COMMIT")  # after an exception, closing rolls back
 
 
-def rows(path, statement, *values):
-    with contextlib.closing(connect(path)) as db:
-        return db.execute(statement, values).fetchall()
+def row(statement, *values):
+    with contextlib.closing(sqlite3.connect(OWN, timeout=5)) as db:
+        return db.execute(statement, values).fetchone()
 
 
-with transaction(OWN, "rwc") as db:
+with transaction() as db:
     db.execute("CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, name TEXT UNIQUE, salt BLOB, password BLOB)")
     db.execute("CREATE TABLE IF NOT EXISTS logins (id TEXT PRIMARY KEY, user INTEGER, files TEXT, expires INTEGER)")
 
 
-# Tokens, passwords, names.
-
-def new_token():
-    return secrets.token_urlsafe(32)  # 43 of A-Z a-z 0-9 - _; nginx takes 16 to 255 of them
-
-
-def token_id(token):
-    """All that a database ever holds of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
+# Passwords and names.
 
 def same(one, other):
     return hmac.compare_digest(one.encode(), other.encode())
@@ -76,8 +62,7 @@ def password_hash(password, salt):
 
 def user_with(name, password):
     """The id of the user whose name and password these are, or None, which takes as long."""
-    found = rows(OWN, "SELECT id, salt, password FROM users WHERE name = ?", name)
-    user, salt, known = found[0] if found else (None, b"nobody's", b"")
+    user, salt, known = row("SELECT id, salt, password FROM users WHERE name = ?", name) or (None, b"nobody's", b"")
     return user if hmac.compare_digest(password_hash(password, salt), known) else None
 
 
@@ -86,17 +71,16 @@ def is_plain(name):
     return 0 < len(name.encode(errors="replace")) <= 200 and name.isprintable() and name[0] != "." and not set(name) & set("/\\")
 
 
-# Who asks. Browsers send a __Host- cookie over https alone, and take it from this host alone.
+# Who asks. Browsers send a __Host- cookie over https alone, and take it from this host alone. The databases hold token_id() of each.
 
-def set_cookie(response, name, value, seconds):
-    response.set_cookie(f"__Host-{name}", value, max_age=seconds, secure=True, httponly=True, samesite="Lax", path="/")
+def set_cookie(response, name, value, lasts):
+    response.set_cookie(f"__Host-{name}", value, max_age=lasts, secure=True, httponly=True, samesite="Lax", path="/")
 
 
 def logged_in():
     """(the login's id, the user, the id of the session for files), or None."""
-    login = token_id(request.cookies.get("__Host-login", ""))
-    found = rows(OWN, "SELECT id, user, files FROM logins WHERE id = ? AND expires > unixepoch()", login)
-    return found[0] if found else None
+    login = grantfs.token_id(request.cookies.get("__Host-login", ""))
+    return row("SELECT id, 'user:' || user, files FROM logins WHERE id = ? AND expires > unixepoch()", login)
 
 
 @app.before_request
@@ -108,7 +92,7 @@ def only_our_own_forms():
 
 
 def page(**values):
-    form = request.cookies.get("__Host-form") or new_token()
+    form = request.cookies.get("__Host-form") or grantfs.new_token()
     response = app.make_response(render_template_string(PAGE, form=form, **values))
     set_cookie(response, "form", form, None)
     return response
@@ -121,8 +105,9 @@ def index():
     login = logged_in()
     if login is None:
         return page()
-    owned = rows(POLICY, "SELECT path FROM owners WHERE principal = ? ORDER BY created", f"user:{login[1]}")
-    files = [(path, path.rpartition("/")[2], f"/private/{urllib.parse.quote(path)}") for (path,) in owned]
+    with policy.reading() as rules:
+        owned = rules.owned_by(login[1])
+    files = [(path, path.rpartition("/")[2], f"/private/{urllib.parse.quote(path)}") for path in owned]
     return page(user=login[1], files=files)
 
 
@@ -131,17 +116,15 @@ def login():
     user = user_with(request.form.get("name", ""), request.form.get("password", ""))
     if user is None:
         return page(error="Wrong name or password."), 403
-    ours, files = new_token(), new_token()
-    with transaction(OWN) as db:
+    login, seconds = grantfs.new_token(), SESSION.total_seconds()
+    with policy.transaction() as rules:  # a timer that runs `grantctl prune` deletes what has expired
+        files = rules.create_session(f"user:{user}", expires=SESSION)
+    with transaction() as db:
         db.execute("DELETE FROM logins WHERE expires <= unixepoch()")
-        db.execute("INSERT INTO logins VALUES (?, ?, ?, unixepoch() + ?)", (token_id(ours), user, token_id(files), SESSION_SECONDS))
-    with transaction(POLICY) as policy:
-        policy.execute("DELETE FROM sessions WHERE principal = ? AND expires <= unixepoch()", (f"user:{user}",))
-        policy.execute("INSERT INTO sessions (id, principal, expires) VALUES (?, ?, unixepoch() + ?)",
-                       (token_id(files), f"user:{user}", SESSION_SECONDS))
+        db.execute("INSERT INTO logins VALUES (?, ?, ?, unixepoch() + ?)", (grantfs.token_id(login), user, grantfs.token_id(files), seconds))
     response = redirect("/", 303)
-    set_cookie(response, "login", ours, SESSION_SECONDS)
-    set_cookie(response, "files", files, SESSION_SECONDS)  # for nginx: if it leaks, it opens files and nothing else
+    set_cookie(response, "login", login, SESSION)
+    set_cookie(response, "files", files, SESSION)  # for nginx: if it leaks, it opens files and nothing else
     return response
 
 
@@ -162,20 +145,19 @@ def upload():
         os.fsync(out.fileno())
     part.rename(STORE / path)
     # Until now nobody could see it.
-    with transaction(POLICY) as policy:
-        policy.execute("INSERT INTO owners (path, principal) VALUES (?, ?)", (path, f"user:{user}"))
+    with policy.transaction() as rules:
+        rules.own(user, path)
     return redirect("/", 303)
 
 
 @app.post("/share")
 def share():
     _, user, _ = logged_in() or abort(403)
-    path, token = request.form.get("path", ""), new_token()
-    with transaction(POLICY) as policy:
-        made = policy.execute("INSERT INTO links (id, principal, path, expires) SELECT ?, principal, path, unixepoch() + ?"
-                              " FROM owners WHERE path = ? AND principal = ?", (token_id(token), LINK_SECONDS, path, f"user:{user}"))
-        if made.rowcount != 1:
+    path = request.form.get("path", "")
+    with policy.transaction() as rules:
+        if path not in rules.owned_by(user):
             abort(404)
+        token = rules.create_link(user, path, expires=LINK)
     # Shown once: nobody can compute it from what is stored.
     return page(user=user, link=f"/link/{token}/{urllib.parse.quote(path.rpartition('/')[2])}")
 
@@ -185,9 +167,9 @@ def logout():
     login, _, files = logged_in() or abort(403)
     # Access is taken away first. By plain SQL that counts within 50 ms on an idle machine, and within the mount's lease (1 s)
     # in any case; `grantctl session rm` returns when no open succeeds any more.
-    with transaction(POLICY) as policy:
-        policy.execute("DELETE FROM sessions WHERE id = ?", (files,))
-    with transaction(OWN) as db:
+    with policy.transaction() as rules:
+        rules.end_session(files)
+    with transaction() as db:
         db.execute("DELETE FROM logins WHERE id = ?", (login,))
     response = redirect("/", 303)
     for name in ("login", "files"):
@@ -223,7 +205,7 @@ PAGE = """<!doctype html>
 
 def add_user(name):
     salt, password = secrets.token_bytes(16), sys.stdin.readline().rstrip("\n")
-    with transaction(OWN) as db:
+    with transaction() as db:
         db.execute("INSERT INTO users (name, salt, password) VALUES (?, ?, ?)", (name, salt, password_hash(password, salt)))
 
 

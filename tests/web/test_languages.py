@@ -214,6 +214,10 @@ class Python(Language):
     def missing(cls):
         return lacks([cls.PYTHON, "-c", "import flask"], "python3-flask") or lacks(["/usr/bin/gunicorn", "--version"], "gunicorn")
 
+    def __init__(self, site):
+        super().__init__(site)
+        shutil.copytree(TOP / "python/grantfs", site.app / "grantfs", ignore=shutil.ignore_patterns("__pycache__"))
+
     def command(self):
         return [self.PYTHON, "app.py"]
 

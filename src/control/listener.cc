@@ -8,10 +8,10 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <thread>
 
 #include "base/quote.h"
+#include "control/path_error.h"
 #include "control/protocol.h"
 #include "control/socket.h"
 
@@ -22,18 +22,12 @@ constexpr mode_t kDirectoryMode = 0755;
 constexpr mode_t kPrivateMode = 0600;
 constexpr mode_t kSocketMode = 0660;
 
-Error failed(std::string_view what, const std::filesystem::path& path) {
-  const int error = errno;
-  return {ErrorKind::kSystem,
-          fmt::format("{} {}: {}", what, quoted(path.native()), std::strerror(error))};
-}
-
 /// Clears the way for a new socket: removes an old socket that no process listens on.
 Result<void> remove_stale(const std::filesystem::path& socket, const sockaddr_un& address) {
   struct stat status = {};
   if (::lstat(socket.c_str(), &status) != 0) {
     if (errno == ENOENT) return {};
-    return failed("cannot look at", socket);
+    return path_error("cannot look at", socket);
   }
   if (!S_ISSOCK(status.st_mode)) {
     return Error{ErrorKind::kConflict,
@@ -41,7 +35,7 @@ Result<void> remove_stale(const std::filesystem::path& socket, const sockaddr_un
                              quoted(socket.native()))};
   }
   const UniqueFd probe = new_socket();
-  if (!probe) return failed("cannot make a socket to try", socket);
+  if (!probe) return path_error("cannot make a socket to try", socket);
   const int error = connect_to(probe, address);
   if (error != ECONNREFUSED) {
     // EAGAIN means that a daemon lives and is too busy to accept one more connection.
@@ -52,9 +46,9 @@ Result<void> remove_stale(const std::filesystem::path& socket, const sockaddr_un
                                quoted(socket.native()))};
     }
     errno = error;
-    return failed("cannot find out who listens at", socket);
+    return path_error("cannot find out who listens at", socket);
   }
-  if (::unlink(socket.c_str()) != 0) return failed("cannot remove the stale socket", socket);
+  if (::unlink(socket.c_str()) != 0) return path_error("cannot remove the stale socket", socket);
   return {};
 }
 
@@ -64,18 +58,18 @@ Result<void> remove_stale(const std::filesystem::path& socket, const sockaddr_un
 Result<struct stat> open_to_group(const std::filesystem::path& path, gid_t group) {
   const UniqueFd fd(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat status = {};
-  if (!fd || ::fstat(fd.get(), &status) != 0) return failed("cannot look at", path);
+  if (!fd || ::fstat(fd.get(), &status) != 0) return path_error("cannot look at", path);
   if (!S_ISSOCK(status.st_mode)) {
     return Error{ErrorKind::kConflict,
                  fmt::format("{} was replaced while it was made", quoted(path.native()))};
   }
   if (::fchownat(fd.get(), "", static_cast<uid_t>(-1), group, AT_EMPTY_PATH) != 0) {
-    return failed("cannot give to its group", path);
+    return path_error("cannot give to its group", path);
   }
   // fchmod(2) takes no O_PATH descriptor; the descriptor's link in /proc leads to the very same
   // file.
   if (::chmod(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), kSocketMode) != 0) {
-    return failed("cannot set the mode of", path);
+    return path_error("cannot set the mode of", path);
   }
   return status;
 }
@@ -86,12 +80,12 @@ Result<struct stat> open_to_group(const std::filesystem::path& path, gid_t group
 Result<UniqueFd> lock_directory(const std::filesystem::path& directory) {
   const std::filesystem::path name = directory / ".grantfs.lock";
   UniqueFd lock(::open(name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kPrivateMode));
-  if (!lock) return failed("cannot make the control socket's lock", name);
+  if (!lock) return path_error("cannot make the control socket's lock", name);
   constexpr int kTries = 250;
   constexpr std::chrono::milliseconds kPause{20};
   for (int i = 0; i < kTries; ++i) {
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
-    if (errno != EWOULDBLOCK && errno != EINTR) return failed("cannot lock", name);
+    if (errno != EWOULDBLOCK && errno != EINTR) return path_error("cannot lock", name);
     std::this_thread::sleep_for(kPause);
   }
   return Error{ErrorKind::kSystem,
@@ -107,7 +101,7 @@ Result<Listener> Listener::bind(const std::filesystem::path& socket, gid_t group
   const std::filesystem::path directory = socket.has_parent_path() ? socket.parent_path() : ".";
   if (directory == kDefaultDirectory && ::mkdir(directory.c_str(), kDirectoryMode) == 0 &&
       ::chmod(directory.c_str(), kDirectoryMode) != 0) {
-    return failed("cannot set the mode of", directory);
+    return path_error("cannot set the mode of", directory);
   }
   // When two daemons start together, the second waits here and then finds the first one's socket
   // alive.
@@ -121,16 +115,16 @@ Result<Listener> Listener::bind_new(const std::filesystem::path& socket, gid_t g
   auto address = socket_address(socket);
   if (!address) return address.error();
   UniqueFd fd = new_socket();
-  if (!fd) return failed("cannot make the control socket", socket);
+  if (!fd) return path_error("cannot make the control socket", socket);
   // Linux gives the socket's name the mode of the socket (unix(7), "Pathname socket ownership and
   // permissions"). The socket stays closed to others until it belongs to its group.
   if (::fchmod(fd.get(), kPrivateMode) != 0 ||
       ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
-    return failed("cannot make the control socket", socket);
+    return path_error("cannot make the control socket", socket);
   }
   auto status = open_to_group(socket, group);
   if (!status || ::listen(fd.get(), static_cast<int>(kMaxClients)) != 0) {
-    Error error = status ? failed("cannot listen at", socket) : status.error();
+    Error error = status ? path_error("cannot listen at", socket) : status.error();
     ::unlink(socket.c_str());
     return error;
   }

@@ -9,10 +9,9 @@
 
 #include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "base/quote.h"
+#include "control/path_error.h"
 
 namespace grantfs::control {
 namespace {
@@ -20,13 +19,8 @@ namespace {
 using nlohmann::json;
 
 constexpr mode_t kFolderMode = 0770;
-constexpr mode_t kPrivateMode = 0600;
+constexpr mode_t kUnfinishedMode = 0600;
 constexpr mode_t kRecordMode = 0640;
-
-Error failed(std::string_view what, const std::filesystem::path& path, int error = errno) {
-  return {ErrorKind::kSystem,
-          fmt::format("{} {}: {}", what, quoted(path.native()), std::strerror(error))};
-}
 
 /// The real folder of the database, whatever symbolic links lead there.
 std::filesystem::path real_folder(const std::filesystem::path& database) {
@@ -44,7 +38,7 @@ Result<void> write_all(const UniqueFd& fd, const std::string& text,
   for (std::size_t written = 0; written < text.size();) {
     const ssize_t size = ::write(fd.get(), text.data() + written, text.size() - written);
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return failed("cannot write", path);
+    if (size < 0) return path_error("cannot write", path);
     written += static_cast<std::size_t>(size);
   }
   return {};
@@ -120,7 +114,7 @@ Result<RecordFolder> RecordFolder::open(const std::filesystem::path& database) {
   std::filesystem::path path = real_folder(database);
   UniqueFd fd = open_folder(path);
   if (fd) return RecordFolder(std::move(fd), std::move(path));
-  Error error = failed("cannot tell which daemons run on this database: cannot read", path);
+  Error error = path_error("cannot tell which daemons run on this database: cannot read", path);
   if (errno == ENOENT) error.kind = ErrorKind::kNotFound;
   return error;
 }
@@ -129,20 +123,20 @@ Result<RecordFolder> RecordFolder::make(const std::filesystem::path& database, g
   struct stat there = {};
   // If the database is gone, no command can change it, so no record is needed. Another folder that
   // was put in the place of the database's folder stays as it is.
-  if (::stat(database.c_str(), &there) != 0) return failed("no daemon is known at", database);
+  if (::stat(database.c_str(), &there) != 0) return path_error("no daemon is known at", database);
   std::filesystem::path path = real_folder(database);
   const bool made = ::mkdir(path.c_str(), kFolderMode & S_IRWXU) == 0;
-  if (!made && errno != EEXIST) return failed("cannot make", path);
+  if (!made && errno != EEXIST) return path_error("cannot make", path);
   UniqueFd fd = open_folder(path);
-  if (!fd) return failed("cannot open", path);
+  if (!fd) return path_error("cannot open", path);
   struct stat status = {};
-  if (::fstat(fd.get(), &status) != 0) return failed("cannot look at", path);
+  if (::fstat(fd.get(), &status) != 0) return path_error("cannot look at", path);
   if (status.st_gid != group && ::fchown(fd.get(), static_cast<uid_t>(-1), group) != 0) {
-    return failed("cannot give to its group", path);
+    return path_error("cannot give to its group", path);
   }
   // A folder that has this mode already is left alone: another user may own the folder.
   if ((status.st_mode & ACCESSPERMS) != kFolderMode && ::fchmod(fd.get(), kFolderMode) != 0) {
-    return failed("cannot set the mode of", path);
+    return path_error("cannot set the mode of", path);
   }
   return RecordFolder(std::move(fd), std::move(path));
 }
@@ -162,22 +156,23 @@ Result<std::unique_ptr<OwnRecord>> OwnRecord::write(const RecordFolder& folder,
   const std::filesystem::path path = folder.path() / name;
   UniqueFd own_folder(::fcntl(folder.fd(), F_DUPFD_CLOEXEC, 0));
   UniqueFd fd(::openat(folder.fd(), temporary.c_str(),
-                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kPrivateMode));
-  if (!own_folder || !fd) return failed("cannot create", path);
+                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kUnfinishedMode));
+  if (!own_folder || !fd) return path_error("cannot create", path);
   fd = moved_up(std::move(fd));
   // From here on an error removes whatever was made.
   std::unique_ptr<OwnRecord> own(new OwnRecord(std::move(own_folder), std::move(fd), temporary));
   // The lock comes before the name: no process finds the record of a living daemon unlocked.
-  if (::flock(own->file_.get(), LOCK_EX | LOCK_NB) != 0) return failed("cannot lock", path);
+  if (::flock(own->file_.get(), LOCK_EX | LOCK_NB) != 0) return path_error("cannot lock", path);
   if (auto written = write_all(own->file_, to_text(record), path); !written) {
     return written.error();
   }
   if (::fchown(own->file_.get(), static_cast<uid_t>(-1), group) != 0) {
-    return failed("cannot give to its group", path);
+    return path_error("cannot give to its group", path);
   }
-  if (::fchmod(own->file_.get(), kRecordMode) != 0) return failed("cannot set the mode of", path);
+  if (::fchmod(own->file_.get(), kRecordMode) != 0)
+    return path_error("cannot set the mode of", path);
   if (::renameat(folder.fd(), temporary.c_str(), folder.fd(), name.c_str()) != 0) {
-    return failed("cannot rename to its place", path);
+    return path_error("cannot rename to its place", path);
   }
   own->name_ = name;
   return own;

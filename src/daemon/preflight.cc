@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kFilesystemType = "fuse.grantfs";
 
-Error invalid(std::string message) {
+Error unfit(std::string message) {
   return {ErrorKind::kInvalid, std::move(message)};
 }
 
@@ -43,7 +43,7 @@ Result<void> check_empty(const fs::path& mountpoint, const fs::path& seen_as) {
   std::error_code error;
   const bool empty = fs::is_empty(seen_as, error);
   if (!error && empty) return {};
-  return invalid(
+  return unfit(
       fmt::format("the mount point {} is not empty: what is in it would be hidden, and "
                   "exposed whenever nothing is mounted; use an empty directory",
                   in_quotes(mountpoint)));
@@ -64,11 +64,11 @@ Result<fs::path> check_store(const fs::path& store) {
                         : "name the directory that holds the private files")};
   }
   if (!fs::is_directory(real, error)) {
-    return invalid(fmt::format("the store {} is not a directory", in_quotes(store)));
+    return unfit(fmt::format("the store {} is not a directory", in_quotes(store)));
   }
   if (::access(real.c_str(), R_OK | X_OK) != 0) {
-    return invalid(fmt::format("the store {} cannot be read: {}; run as root", in_quotes(store),
-                               std::strerror(errno)));
+    return unfit(fmt::format("the store {} cannot be read: {}; run as root", in_quotes(store),
+                             std::strerror(errno)));
   }
   return real;
 }
@@ -83,30 +83,30 @@ Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
   if (!absolute.has_filename()) absolute = absolute.parent_path();
   const fs::path parent = fs::canonical(absolute.parent_path(), error);
   if (error) {
-    return invalid(fmt::format("no mount point {}: {}; make the directory first", in_quotes(given),
-                               error.message()));
+    return unfit(fmt::format("no mount point {}: {}; make the directory first", in_quotes(given),
+                             error.message()));
   }
   fs::path mountpoint = parent / absolute.filename();
 
   if (is_dead_mount(mountpoint)) {
     if (!is_ours(MountTable::read(), mountpoint)) {
-      return invalid(fmt::format("{} is a dead mount, and not one of grantfs; unmount it first",
-                                 in_quotes(mountpoint)));
+      return unfit(fmt::format("{} is a dead mount, and not one of grantfs; unmount it first",
+                               in_quotes(mountpoint)));
     }
     dead = true;
     return mountpoint;
   }
   mountpoint = fs::canonical(mountpoint, error);
   if (error) {
-    return invalid(fmt::format("no mount point {}: {}; make the directory first", in_quotes(given),
-                               error.message()));
+    return unfit(fmt::format("no mount point {}: {}; make the directory first", in_quotes(given),
+                             error.message()));
   }
   if (!fs::is_directory(mountpoint, error)) {
-    return invalid(fmt::format("the mount point {} is not a directory", in_quotes(mountpoint)));
+    return unfit(fmt::format("the mount point {} is not a directory", in_quotes(mountpoint)));
   }
   if (is_ours(MountTable::read(), mountpoint)) {
-    return invalid(fmt::format("{} has a grantfs mounted already; unmount it first: umount {}",
-                               in_quotes(mountpoint), mountpoint.native()));
+    return unfit(fmt::format("{} has a grantfs mounted already; unmount it first: umount {}",
+                             in_quotes(mountpoint), mountpoint.native()));
   }
   if (auto empty = check_empty(mountpoint, mountpoint); !empty) return empty.error();
   return mountpoint;
@@ -116,13 +116,13 @@ Result<void> check_outside(const fs::path& database, const fs::path& store,
                            const fs::path& mountpoint) {
   const MountTable table = MountTable::read();
   if (table.lies_inside(database, store)) {
-    return invalid(
+    return unfit(
         fmt::format("the database {} lies inside the store {}, whose contents it decides "
                     "about; keep it elsewhere, as in /var/lib/grantfs",
                     in_quotes(database), in_quotes(store)));
   }
   if (table.lies_inside(database, mountpoint)) {
-    return invalid(
+    return unfit(
         fmt::format("the database {} lies inside the mount point {}, which would hide it; "
                     "keep it elsewhere, as in /var/lib/grantfs",
                     in_quotes(database), in_quotes(mountpoint)));
@@ -143,22 +143,22 @@ Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountp
   std::error_code error;
   const fs::path database = fs::weakly_canonical(database_given, error);
   if (error) {
-    return invalid(
+    return unfit(
         fmt::format("no policy database at {}: {}", in_quotes(database_given), error.message()));
   }
   const MountTable table = MountTable::read();
   if (table.leads_through(*store, kFilesystemType)) {
-    return invalid(fmt::format(
+    return unfit(fmt::format(
         "the store {} is, or lies in, a mount of grantfs: it would show what one "
         "identity may read to others; name the directory that holds the files themselves",
         in_quotes(*store)));
   }
   if (table.lies_inside(*mountpoint, *store)) {
-    return invalid(fmt::format("the mount point {} lies inside the store {}; mount it elsewhere",
-                               in_quotes(*mountpoint), in_quotes(*store)));
+    return unfit(fmt::format("the mount point {} lies inside the store {}; mount it elsewhere",
+                             in_quotes(*mountpoint), in_quotes(*store)));
   }
   if (table.lies_inside(*store, *mountpoint)) {
-    return invalid(
+    return unfit(
         fmt::format("the store {} lies inside the mount point {}, which would hide it; "
                     "mount elsewhere",
                     in_quotes(*store), in_quotes(*mountpoint)));
@@ -185,7 +185,7 @@ Result<void> check_source(const MountPlan& plan, const fs::path& database) {
   std::error_code error;
   const fs::path real = fs::weakly_canonical(database, error);
   if (error) {
-    return invalid(fmt::format("no database at {}: {}", in_quotes(database), error.message()));
+    return unfit(fmt::format("no database at {}: {}", in_quotes(database), error.message()));
   }
   return check_outside(real, plan.store, plan.mountpoint);
 }

@@ -15,7 +15,7 @@
 namespace grantfs {
 namespace {
 
-constexpr std::chrono::milliseconds kLookEvery{1000};
+constexpr std::chrono::milliseconds kCheckEvery{1000};
 
 }  // namespace
 
@@ -93,7 +93,7 @@ void RecordKeeper::keep(Lending& lending) {
 
 bool RecordKeeper::wait() {
   std::array<pollfd, 2> polled{{{wake_.get(), POLLIN, 0}, {events_.get(), POLLIN, 0}}};
-  ::poll(polled.data(), polled.size(), static_cast<int>(kLookEvery.count()));
+  ::poll(polled.data(), polled.size(), static_cast<int>(kCheckEvery.count()));
   alignas(inotify_event) std::array<char, 4096> buffer{};
   while (events_ && ::read(events_.get(), buffer.data(), buffer.size()) > 0) {
   }

@@ -4,12 +4,10 @@
 
 #include <algorithm>
 
+#include "support/store_paths.h"
+
 namespace grantfs {
 namespace {
-
-StorePath path(std::string_view text) {
-  return StorePath::parse(text).value();
-}
 
 bool holds(const PathRange& range, std::string_view spelling) {
   return range.begin <= spelling && spelling < range.end;

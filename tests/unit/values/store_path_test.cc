@@ -4,13 +4,10 @@
 
 #include "base/quote.h"
 #include "support/samples.h"
+#include "support/store_paths.h"
 
 namespace grantfs {
 namespace {
-
-StorePath path(std::string_view text) {
-  return StorePath::parse(text).value();
-}
 
 TEST(StorePath, CanonicalPathsAreReadAsTheyAre) {
   for (const std::string& text : samples::good_paths()) {

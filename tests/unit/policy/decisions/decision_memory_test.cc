@@ -14,41 +14,41 @@ const Name kA{Name::Kind::kPrincipal, "user:a"};
 const Name kB{Name::Kind::kPrincipal, "user:b"};
 const Name kUser{Name::Kind::kPrincipal, "user:"};
 
-StorePath path(std::string_view text) {
+StorePath spelled(std::string_view text) {
   return StorePath::parse(StorePath::spelling_of(text)).value();
 }
 
 TEST(DecisionMemoryTest, AnAnswerCountsFromWhenItWasFoundUntilItsExpiry) {
   DecisionMemory memory;
   memory.keep(kA, "x", Decision{Access::kRead, at(20)}, at(10));
-  EXPECT_EQ(memory.decision(kA, path("x"), at(9)), nullptr);
-  ASSERT_NE(memory.decision(kA, path("x"), at(10)), nullptr);
-  EXPECT_NE(memory.decision(kA, path("x"), at(19)), nullptr);
-  EXPECT_EQ(memory.decision(kA, path("x"), at(20)), nullptr);
+  EXPECT_EQ(memory.decision(kA, spelled("x"), at(9)), nullptr);
+  ASSERT_NE(memory.decision(kA, spelled("x"), at(10)), nullptr);
+  EXPECT_NE(memory.decision(kA, spelled("x"), at(19)), nullptr);
+  EXPECT_EQ(memory.decision(kA, spelled("x"), at(20)), nullptr);
 }
 
 TEST(DecisionMemoryTest, WhoMayReadAFolderMayReadWhatIsInIt) {
   DecisionMemory memory;
   memory.keep(kA, "x", Decision{Access::kRead, {}}, at(10));
-  EXPECT_NE(memory.decision(kA, path("x/y/z"), at(10)), nullptr);
-  EXPECT_EQ(memory.decision(kA, path("xy"), at(10)), nullptr);
-  EXPECT_EQ(memory.decision(kA, path(""), at(10)), nullptr);
+  EXPECT_NE(memory.decision(kA, spelled("x/y/z"), at(10)), nullptr);
+  EXPECT_EQ(memory.decision(kA, spelled("xy"), at(10)), nullptr);
+  EXPECT_EQ(memory.decision(kA, spelled(""), at(10)), nullptr);
   memory.keep(kA, "", Decision{Access::kRead, {}}, at(10));
-  EXPECT_NE(memory.decision(kA, path("xy"), at(10)), nullptr);
+  EXPECT_NE(memory.decision(kA, spelled("xy"), at(10)), nullptr);
 }
 
 TEST(DecisionMemoryTest, AWayThroughAFolderIsNoAnswerForWhatIsInIt) {
   DecisionMemory memory;
   memory.keep(kA, "x", Decision{Access::kPassage, {}}, at(10));
-  EXPECT_NE(memory.decision(kA, path("x"), at(10)), nullptr);
-  EXPECT_EQ(memory.decision(kA, path("x/y"), at(10)), nullptr);
+  EXPECT_NE(memory.decision(kA, spelled("x"), at(10)), nullptr);
+  EXPECT_EQ(memory.decision(kA, spelled("x/y"), at(10)), nullptr);
 }
 
 TEST(DecisionMemoryTest, AnAnswerIsForTheOneWhoAskedAlone) {
   DecisionMemory memory;
   memory.keep(kA, "x", Decision{Access::kRead, {}}, at(10));
-  EXPECT_EQ(memory.decision(kB, path("x"), at(10)), nullptr);
-  EXPECT_EQ(memory.decision(kUser, path("a/x"), at(10)), nullptr);
+  EXPECT_EQ(memory.decision(kB, spelled("x"), at(10)), nullptr);
+  EXPECT_EQ(memory.decision(kUser, spelled("a/x"), at(10)), nullptr);
 }
 
 TEST(DecisionMemoryTest, HoldingsCountUntilTheFirstOfThemEnds) {
@@ -64,13 +64,13 @@ TEST(DecisionMemoryTest, NothingIsLeftAfterClear) {
   memory.keep(kA, "x", Decision{Access::kRead, {}}, at(10));
   memory.keep(kA, Holdings{{"user:a", 0, true, {}}}, at(10));
   memory.clear();
-  EXPECT_EQ(memory.decision(kA, path("x"), at(10)), nullptr);
+  EXPECT_EQ(memory.decision(kA, spelled("x"), at(10)), nullptr);
   EXPECT_EQ(memory.holdings(kA, at(10)), nullptr);
 }
 
 TEST(DecisionMemoryTest, ItNeverHoldsMoreThanItsBound) {
   DecisionMemory memory;
-  const auto name = [](std::size_t i) { return path("x" + std::to_string(i)); };
+  const auto name = [](std::size_t i) { return spelled("x" + std::to_string(i)); };
   for (std::size_t i = 0; i <= DecisionMemory::kMostKept; ++i) {
     memory.keep(kA, name(i).text(), Decision{Access::kRead, {}}, at(10));
   }

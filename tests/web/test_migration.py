@@ -1,5 +1,6 @@
 """docs/migration.md, followed by the letter on this machine with every change kept apart."""
 
+import glob
 import os
 import pathlib
 import re
@@ -64,6 +65,8 @@ session.update({SESSION_KEY: '42', BACKEND_SESSION_KEY: 'django.contrib.auth.bac
 session.create()
 print(session.session_key)")
 """
+ON_SQLITE = '"ENGINE": "django.db.backends.sqlite3", "NAME": "/srv/app/db.sqlite3"'
+ON_POSTGRESQL = '"ENGINE": "django.db.backends.postgresql", "NAME": "mysite"'
 SITE_FILES = {
     "manage.py": (TOP / "examples/django/manage.py").read_text(),
     "mysite/__init__.py": "",
@@ -124,10 +127,45 @@ curl -sko /dev/null -w 'without: %{http_code}\\n' $site/media/2024/report.pdf
 """
 
 
-def blocks(number):
+# PostgreSQL as Debian sets it up: whoever logs in is the role of that name.
+POSTGRESQL = """
+bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
+install -d -o postgres -g postgres /run/postgresql /var/lib/postgresql
+as_postgres() { (cd / && setpriv --reuid=postgres --regid=postgres --clear-groups "$@"); }
+as_postgres $bin/initdb -D /var/lib/postgresql/here -A peer -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
+as_postgres $bin/postgres -D /var/lib/postgresql/here -c wal_level=logical -c listen_addresses= -c fsync=off \\
+  -c unix_socket_directories=/run/postgresql &
+until as_postgres $bin/pg_isready -q; do sleep 0.1; done
+as_postgres createuser www-app
+as_postgres createdb -O www-app mysite
+# What systemd would do with the unit and its file.
+systemctl() {
+  set -a; . /etc/grantfs/site.follow.conf; set +a
+  (cd / && exec setpriv --reuid=grantfs-follow --regid=grantfs-follow --clear-groups \\
+    grantfs-follow "$UPSTREAM" --db /var/lib/grantfs/site/policy.db --node "$NODE") &
+  until [ -e /var/lib/grantfs/site/policy.db ]; do sleep 0.1; done
+}
+psql() { (cd / && setpriv --reuid=www-app --regid=www-app --clear-groups psql "$@"); }
+"""
+WAIT_UNTIL_CURRENT = """
+until grantctl --db /var/lib/grantfs/site/policy.db --json status | grep -q '"current": true'; do sleep 0.1; done
+"""
+ADD_AND_DELETE = """
+python3 manage.py shell -c "
+from documents.models import Document
+Document.objects.bulk_create([Document(user_id=42, file='later.pdf')])
+Document.objects.filter(file='2024/report.pdf').delete()"
+psql -qAt mysite -c "SELECT 'recalled: ' || forgotten FROM grantfs.await_recall()"
+for path in later.pdf 2024/report.pdf; do
+  curl -sk -H "Cookie: __Host-files=$token" -w '%{http_code}\\n' $site/media/$path
+done
+"""
+
+
+def blocks(number, section=("## In half an hour", "## With PostgreSQL")):
     """What is indented in that step, block by block."""
     page = (TOP / "docs/migration.md").read_text()
-    section = page[page.index("## In half an hour"):page.index("## From what")]
+    section = page[page.index(section[0]):page.index(section[1])]
     step = re.search(rf"^{number}\. .*?(?=^\d\. |\Z)", section, re.MULTILINE | re.DOTALL)[0]
     return [re.sub("^       ", "", block, flags=re.MULTILINE) for block in re.findall(r"(?:^       .*\n)+", step, re.MULTILINE)]
 
@@ -138,7 +176,7 @@ class Migration(unittest.TestCase):
         """On this machine, with every change kept apart; returns standard output, and all that was said."""
         with tempfile.TemporaryDirectory() as scratch:
             done = subprocess.run([*harness.APART, "bash", "-c", PRELUDE + script, "migration", scratch, str(harness.BUILD), str(TOP)],
-                                  capture_output=True, text=True, timeout=60, env={**os.environ, "LC_ALL": "C.UTF-8", **variables})
+                                  capture_output=True, text=True, timeout=120, env={**os.environ, "LC_ALL": "C.UTF-8", **variables})
         said = done.stdout + done.stderr
         self.assertEqual(done.returncode, 0, said)
         return done.stdout, said
@@ -170,6 +208,31 @@ TEXT
         self.assertIn("2 files, 2 users and 1 logins are as Django's database says; 0 ended", printed, said)
         self.assertIn("for 42\n200\n", printed, said)
         self.assertRegex(printed, r"(?s)<h1>404 Not Found</h1>.*404\nwithout: 403\nclosed to nginx\n", said)
+        self.assertNotIn("?: (grantfs_files", said)
+
+    def test_it_leads_from_a_site_on_postgresql_to_private_files(self):
+        if subprocess.run(["/usr/bin/python3", "-c", "import psycopg2"], capture_output=True).returncode or not glob.glob("/usr/lib/postgresql/*/bin/postgres"):
+            self.skipTest("PostgreSQL's server or psycopg2 is not installed")
+        section = ("## With PostgreSQL", "## From what")
+        (*policy, mount), (settings, manage), (check,) = blocks(1, section), blocks(2, section), blocks(4)
+        with tempfile.TemporaryDirectory() as site:
+            for name, text in SITE_FILES.items():
+                path = pathlib.Path(site, name)
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text.replace(ON_SQLITE, ON_POSTGRESQL))
+            change = f"""
+cat >>/srv/app/mysite/settings.py <<'TEXT'
+{settings}
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+TEXT
+"""
+            self.assertIn(ON_POSTGRESQL, pathlib.Path(site, "mysite/settings.py").read_text())
+            script = FILES + "echo later >/srv/media/later.pdf\n" + POSTGRESQL + SITE + "".join(policy) + mount + WAIT_UNTIL_CURRENT \
+                + COPY + change + manage + TRY_SITE + ADD_AND_DELETE + END
+            printed, said = self.follow(script, site=site, check=check)
+        self.assertIn("0 files, 2 users and 1 logins are as Django's database says; 0 ended", printed, said)
+        self.assertIn("for 42\n200\n", printed, said)
+        self.assertRegex(printed, r"(?s)<h1>404 Not Found</h1>.*404\nwithout: 403\nrecalled: true\nlater\n200\n.*404\nclosed to nginx\n", said)
         self.assertNotIn("?: (grantfs_files", said)
 
     @staticmethod

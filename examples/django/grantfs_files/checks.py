@@ -50,6 +50,7 @@ def database():
     try:
         with policy.writing() as rules:
             rules.check_schema()
+            rules.check_isolation()
     except policy.PolicyError as error:
         yield Error(str(error), id="grantfs_files.E004")
 

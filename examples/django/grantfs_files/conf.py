@@ -3,7 +3,7 @@
 from django.conf import settings
 
 DEFAULTS = {
-    "DATABASE": "/var/lib/grantfs/site/policy.db",  # what `grantctl init` made
+    "DATABASE": "/var/lib/grantfs/site/policy.db",  # what `grantctl init` made; or a name in DATABASES, where the policy is in PostgreSQL
     "STORE": "/srv/private",  # the private directory: this application's own, mode 0700
     "URL": "/private/",  # where the web server serves by-session/TOKEN/
     "LINK_URL": "/shared/",  # where it serves by-link/

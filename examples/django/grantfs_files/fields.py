@@ -115,7 +115,12 @@ class PrivateFieldFile(FieldFile):
             return rules.links_to(self.name)
 
     def _give(self, change):
-        order.after_commit(lambda: policy.write(change), self._using)
+        def give():
+            with policy.writing() as rules:
+                rules.claim(self.rule_path)
+                change(rules)
+
+        order.after_commit(give, self._using)
 
 
 class PrivateFileField(models.FileField):

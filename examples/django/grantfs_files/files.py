@@ -1,8 +1,7 @@
 """Keeps the policy's owners in step with the rows that name private files."""
 
-import sqlite3
-
 from django.apps import apps
+from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 
 from . import order, owed, policy, principals, storage
@@ -71,12 +70,13 @@ def settle_file(label, field_name, name, using):
     model = apps.get_model(label)
     path = storage.rule_path(name)
     with policy.writing() as rules:
+        rules.claim(path)
         claims = Claims([name], {model: using})
         if path in claims.owners:
             rules.set_owners(path, claims.owners[path])
             return rules.ended
         rules.drop(path)
-    model._meta.get_field(field_name).storage.delete(name)
+    transaction.on_commit(lambda: model._meta.get_field(field_name).storage.delete(name), using=using)
     return rules.ended
 
 
@@ -98,10 +98,13 @@ def settle_files():
         for start in range(0, len(differing), AT_ONCE):
             # What has changed since is as it is now; what is gone since ends by what its deletion owes.
             names = [name for path in differing[start:start + AT_ONCE] for name in claims.names[path]]
+            for path in differing[start:start + AT_ONCE]:
+                rules.claim(path)
             for path, owners in Claims(names).owners.items():
                 try:
-                    rules.set_owners(path, owners)
-                except sqlite3.IntegrityError:
+                    with policy.attempt():
+                        rules.set_owners(path, owners)
+                except policy.REFUSED:
                     refused.append(path)
     return claims.count, rules.ended, rules.given, refused
 
@@ -125,12 +128,19 @@ def settle_folders():
 def settle_folder(folder):
     """Ends the rules on an upload's folder that no row names. What lies there stays, for `grantctl scan` to tell. Returns what it ended."""
     with policy.writing() as rules:
+        rules.claim(folder)
         for model in apps.get_models():
             for field in private_fields(model):
                 if model._base_manager.filter(**{f"{field.name}__startswith": folder + "/"}).exists():
                     return []
         rules.drop(folder)
     return rules.ended
+
+
+def drop(path):
+    with policy.writing() as rules:
+        rules.claim(path)
+        rules.drop(path)
 
 
 def settle_after_commit(model, field, name, using):
@@ -148,9 +158,11 @@ def row_will_be_saved(sender, instance, using, update_fields, **_):
         path = storage.rule_path(old.name)
         if (update_fields is None or field.name in update_fields) and (old.name != new.name or not new._committed):
             instance._grantfs_replaced.append((field, old.name))
-            policy.write(lambda rules: rules.drop(path))
+            drop(path)
         elif owner_of(before, field) != owner_of(instance, field):
-            policy.write(lambda rules: rules.take_from_owner(path, owner_of(before, field)))
+            with policy.writing() as rules:
+                rules.claim(path)
+                rules.take_from_owner(path, owner_of(before, field))
 
 
 def row_saved(sender, instance, using, **_):
@@ -167,5 +179,5 @@ def row_deleted(sender, instance, using, **_):
     for field in private_fields(sender):
         name = getattr(instance, field.name).name
         if storage.names_a_file(name):
-            policy.write(lambda rules: rules.drop(storage.rule_path(name)))
+            drop(storage.rule_path(name))
             settle_after_commit(sender, field, name, using)

@@ -14,3 +14,9 @@ class Owed(models.Model):
 
     def __str__(self):
         return f"{self.debt} ({self.id[:8]}…)"  # for the log: the arguments may be a session's key
+
+
+class SecretKey(models.Model):
+    """Where the policy is in PostgreSQL: which SECRET_KEY its sessions were issued with."""
+
+    fingerprint = models.CharField(primary_key=True, max_length=64)

@@ -1,6 +1,7 @@
 """In which order two databases are written, so that whatever fails in between denies.
 
-The policy is another database than Django's, and no transaction spans both. So access is given
+Where the policy is in the same PostgreSQL database as what a change is about, there is one transaction, and everything is
+done at once in it. Otherwise the policy is another database than Django's, and no transaction spans both. So access is given
 only after Django's commit. It is taken away at once, before the commit, and once more after it,
 against whoever gave it meanwhile on the strength of the old state. A transaction that took access
 away and is then rolled back leaves it taken: `manage.py grantfs_sync` gives back what Django's
@@ -15,7 +16,7 @@ import logging
 
 from django.db import transaction
 
-from . import owed
+from . import owed, postgresql
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +34,12 @@ def tell_after_commit(using, debt, *arguments):
 def take_away(using, debt, *arguments):
     """Now, or raises PolicyError."""
     debt(*arguments)
-    if transaction.get_connection(using).in_atomic_block:
+    if not postgresql.is_in(using) and transaction.get_connection(using).in_atomic_block:
         tell_after_commit(using, debt, *arguments)
 
 
 def _hook(function, using):
-    if transaction.get_connection(using).in_atomic_block:
+    if not postgresql.is_in(using) and transaction.get_connection(using).in_atomic_block:
         transaction.on_commit(lambda: _logged(function), using=using)  # `robust=True` is Django's since 4.2
     else:
         function()

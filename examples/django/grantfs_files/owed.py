@@ -5,6 +5,8 @@ it, and not to forget what should have ended meanwhile. So what changes the poli
 that ends, whatever follows a commit) calls tell(). What could not be told is owed: a row in Django's database, in the
 same transaction as what caused it. Every process that serves pages pays as soon as it can; so does `manage.py grantfs_sync`.
 
+Where the policy is in the PostgreSQL database of Django's own tables, it is there whenever these are, and nothing is ever owed.
+
 A debt is not a change but a function that makes the policy say what Django's database says now, or that takes away: it
 may be called late, and twice.
 """
@@ -18,7 +20,7 @@ import time
 
 from django.db import Error
 
-from . import policy
+from . import policy, postgresql
 
 RETRY_SECONDS = 2  # after it failed
 LOOK_SECONDS = 30  # for what others owe: `clearsessions`, or a process that has ended
@@ -89,6 +91,9 @@ class Contact:
     def start(self, raising=False):
         """When a process begins to serve. It may fork yet, so Django's database is not asked."""
         self._adopted = False
+        if not raising and postgresql.alias() is not None:
+            self._due = 0.0  # the first page asks
+            return
         try:
             self._reach(policy.PATIENCE_SECONDS)
         except policy.PolicyError as error:

@@ -3,8 +3,8 @@
     with policy.writing() as rules:
         rules.set_owner("uploads/…", "user:42")
 
-One transaction each, committed at the end of the block. Nothing is cached, so that threads and
-forked workers need not care.
+One transaction each, committed at the end of the block; in PostgreSQL a part of the transaction
+around it, if there is one. Nothing is cached, so that threads and forked workers need not care.
 """
 
 import contextlib
@@ -12,14 +12,16 @@ import pathlib
 import re
 import sqlite3
 
+from django.db import IntegrityError, ProgrammingError, transaction
 from django.utils.crypto import salted_hmac
 
-from . import conf
+from . import conf, postgresql
 
 APPLICATION_ID = 0x47724653
 OLDEST_SCHEMA = 3
 OLDEST_SQLITE = (3, 38)  # STRICT tables, unixepoch()
 PATIENCE_SECONDS = 5  # for another writer
+SECRET_KEYS = "django_secret_key"  # a table of ours in an SQLite policy
 
 ENDED = {
     "sessions": "a session of {principal}",
@@ -29,6 +31,7 @@ ENDED = {
     "members": "{member} in {parent}",
 }
 
+REFUSED = (sqlite3.IntegrityError, IntegrityError)  # by a CHECK of the policy's
 USERS = "group:users"
 STAFF = "group:staff"
 SUPERUSERS = "group:superusers"
@@ -74,24 +77,68 @@ def _connect(mode, patience):
     return connection
 
 
+class _Sqlite:
+    """What Rules need of a connection, on an SQLite database that has no other writer now, if this one writes."""
+
+    def __init__(self, connection):
+        self.execute = connection.execute
+
+    def claim(self, what, shared=False):
+        pass
+
+    def isolation(self):
+        return None
+
+
+@contextlib.contextmanager
+def _in_postgresql(using):
+    """What is not there, or not ours to change, as PolicyError; other errors are Django's own."""
+    try:
+        yield
+    except ProgrammingError as error:
+        raise PolicyError(f"cannot use the policy in the database {using!r}: {str(error).splitlines()[0]}; it must be there (`grantctl --db"
+                          " postgresql://… init` makes it), and this role a member of grantfs_application") from error
+
+
 @contextlib.contextmanager
 def reading():
     """Rules to ask. Raises PolicyError."""
+    using = postgresql.alias()
+    if using is not None:
+        with _in_postgresql(using), transaction.atomic(using):
+            yield Rules(postgresql.Connection(using))
+        return
     with _trouble(), contextlib.closing(_connect("ro", None)) as connection:
-        yield Rules(connection)
+        yield Rules(_Sqlite(connection))
 
 
 @contextlib.contextmanager
 def writing(patience=None):
-    """Rules to change, all of it or nothing, while no other writer can. Waits so many seconds for another. Raises PolicyError."""
+    """Rules to change, all of it or nothing, while no other writer can. Waits so many seconds for another. Raises PolicyError.
+
+    In PostgreSQL others can, but for what is claimed.
+    """
+    using = postgresql.alias()
+    if using is not None:
+        with _in_postgresql(using), transaction.atomic(using):
+            yield Rules(postgresql.Connection(using))
+        return
     with _trouble(), contextlib.closing(_connect("rw", patience)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            yield Rules(connection)
+            yield Rules(_Sqlite(connection))
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def attempt():
+    """What a CHECK may refuse, in a block of writing(): the rest of that goes on."""
+    using = postgresql.alias()
+    with contextlib.nullcontext() if using is None else transaction.atomic(using):
+        yield
 
 
 def write(change):
@@ -105,6 +152,7 @@ class Rules:
 
     def __init__(self, connection):
         self._connection = connection
+        self._keys = SECRET_KEYS if isinstance(connection, _Sqlite) else postgresql.SECRET_KEYS
         self.ended = []  # what was deleted here, in words
         self.given = []  # who was let in here because a second row has a file, in words
 
@@ -120,14 +168,23 @@ class Rules:
     def _column(self, statement, *values):
         return [value for (value,) in self._run(statement, *values)]
 
+    def claim(self, what, shared=False):
+        """Nobody else claims the same until the transaction has ended. For who reads Django's rows and then writes by them."""
+        self._connection.claim(what, shared)
+
     def schema(self):
-        return self._column("SELECT value FROM meta WHERE key = 'schema'")[0]
+        return int(self._column("SELECT value FROM meta WHERE key = 'schema'")[0])
 
     def check_schema(self):
         found = self.schema()
         if found < OLDEST_SCHEMA:
             path = conf.get("DATABASE")
             raise PolicyError(f"{path} has schema {found}, older than {OLDEST_SCHEMA}: run `grantctl --db {path} init`")
+
+    def check_isolation(self):
+        if self._connection.isolation() not in (None, "read committed"):
+            raise PolicyError("the policy is in PostgreSQL, where Django's isolation level must be read committed, as it is by default:"
+                              " another one goes on seeing rows that others have changed")
 
     # Sessions. `identifier` is the SHA-256 of the token, in hexadecimal.
 
@@ -139,7 +196,7 @@ class Rules:
         return bool(self._column("SELECT 1 FROM sessions WHERE id = ?", identifier))
 
     def sessions_of_users(self):
-        return set(self._column("SELECT id FROM sessions WHERE principal GLOB 'user:*'"))
+        return set(self._column("SELECT id FROM sessions WHERE substr(principal, 1, 5) = 'user:'"))
 
     def end_session(self, identifier):
         self._end("sessions", "id = ?", identifier)
@@ -149,20 +206,22 @@ class Rules:
 
     def adopt_secret_key(self, fingerprint):
         """Ends every user's session that was issued with another key. A table of our own remembers the key's fingerprint."""
+        self.claim("secret key")
         known = self.secret_key()
         if known == fingerprint:
             return
         if known is not None:
-            self._end("sessions", "principal GLOB 'user:*'")
-        self._run("CREATE TABLE IF NOT EXISTS django_secret_key (fingerprint TEXT NOT NULL) STRICT")
-        self._run("DELETE FROM django_secret_key")
-        self._run("INSERT INTO django_secret_key (fingerprint) VALUES (?)", fingerprint)
+            self._end("sessions", "substr(principal, 1, 5) = 'user:'")
+        if self._keys == SECRET_KEYS:
+            self._run(f"CREATE TABLE IF NOT EXISTS {SECRET_KEYS} (fingerprint TEXT NOT NULL) STRICT")
+        self._run(f"DELETE FROM {self._keys}")
+        self._run(f"INSERT INTO {self._keys} (fingerprint) VALUES (?)", fingerprint)
 
     def secret_key(self):
         """The fingerprint of the key that sessions are issued with; None before the first."""
-        if not self._column("SELECT 1 FROM sqlite_schema WHERE name = 'django_secret_key'"):
+        if self._keys == SECRET_KEYS and not self._column("SELECT 1 FROM sqlite_schema WHERE name = ?", SECRET_KEYS):
             return None
-        return next(iter(self._column("SELECT fingerprint FROM django_secret_key")), None)
+        return next(iter(self._column(f"SELECT fingerprint FROM {self._keys}")), None)
 
     # Files.
 

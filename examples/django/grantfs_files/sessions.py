@@ -52,12 +52,14 @@ def user_of(data):
 def issue(identifier, data, expires):
     """Lets the token in until then if the session is a login; ends it otherwise.
 
-    It looks at the user while no other writer can change the policy. So either it sees that the
-    password has changed, or whoever changed it deletes this row afterwards.
+    It looks at the user while no other writer can change the policy, or this user's part of it. So
+    either it sees that the password has changed, or whoever changed it deletes this row afterwards.
     """
     with policy.writing() as rules:
         if rules.secret_key() is None:
             rules.adopt_secret_key(policy.key_fingerprint())
+        rules.claim("secret key", shared=True)
+        rules.claim(f"user:{data[SESSION_KEY]}")
         user = user_of(data) if rules.secret_key() == policy.key_fingerprint() else None
         if user is None:
             rules.end_session(identifier)

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
-from . import order, owed, policy, principals
+from . import order, owed, policy, postgresql, principals
 
 
 def connect():
@@ -62,6 +62,7 @@ def settle_user(pk, using):
     model = get_user_model()
     principal = principals.of(model(pk=pk))
     with policy.writing() as rules:
+        rules.claim(principal)
         user = model._base_manager.using(using).filter(pk=pk).first()
         rules.set_memberships(principal, groups_of(user))
         if user is None or not user.is_active:
@@ -95,6 +96,7 @@ def settle_users():
 def settle_gone(model, principal, pk):
     """Forgets a user or group that Django does not have. Returns what it ended."""
     with policy.writing() as rules:
+        rules.claim(principal)
         if not model._base_manager.filter(pk=pk).exists():
             rules.forget(principal)
     return rules.ended
@@ -102,12 +104,16 @@ def settle_gone(model, principal, pk):
 
 @owed.debt
 def end_sessions(principal):
-    policy.write(lambda rules: rules.end_sessions_of(principal))
+    with policy.writing() as rules:
+        rules.claim(principal)
+        rules.end_sessions_of(principal)
 
 
 @owed.debt
 def forget(principal):
-    policy.write(lambda rules: rules.forget(principal))
+    with policy.writing() as rules:
+        rules.claim(principal)
+        rules.forget(principal)
 
 
 def settle_after_commit(pk, using):
@@ -147,6 +153,7 @@ def end_access(user):
     """Every session; of who may not log in any more, also the links and what comes by groups."""
     principal = principals.of(user)
     with policy.writing() as rules:
+        rules.claim(principal)
         rules.end_sessions_of(principal)
         if not user.is_active:
             rules.remove_links_of(principal)
@@ -168,6 +175,10 @@ def groups_changed(sender, instance, action, reverse, model, pk_set, using, **_)
         pairs = [(instance.pk, pk) for pk in pks]
     for user_pk, group_pk in pairs:
         if action.startswith("pre_"):
-            member, group = principals.of(get_user_model()(pk=user_pk)), principals.of(Group(pk=group_pk))
-            policy.write(lambda rules: rules.leave(member, group))
+            with policy.writing() as rules:
+                member = principals.of(get_user_model()(pk=user_pk))
+                rules.claim(member)
+                rules.leave(member, principals.of(Group(pk=group_pk)))
+            if postgresql.is_in(using):
+                continue  # nothing comes between this and Django's own change
         settle_after_commit(user_pk, using)

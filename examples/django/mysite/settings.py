@@ -9,8 +9,10 @@ SECRET_KEY = os.environ["SECRET_KEY"]
 ALLOWED_HOSTS = os.environ.get("SITE_HOSTS", "localhost,127.0.0.1").split(",")
 DEBUG = False
 
+POSTGRESQL = os.environ.get("SITE_POSTGRESQL")  # the name of a database; PGHOST and so on say where
+
 GRANTFS = {  # <-
-    "DATABASE": os.environ.get("GRANTFS_DB", "/var/lib/grantfs/site/policy.db"),
+    "DATABASE": "default" if POSTGRESQL else os.environ.get("GRANTFS_DB", "/var/lib/grantfs/site/policy.db"),
     "STORE": os.environ.get("GRANTFS_STORE", "/srv/private"),
 }
 
@@ -34,7 +36,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA / "db.sqlite3"}}
+DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": POSTGRESQL} if POSTGRESQL else
+             {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA / "db.sqlite3"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TEMPLATES = [{

@@ -152,7 +152,8 @@ class Pages(PolicyCase):
             self.assertEqual(views.shared_with(self.alice), [shared])
         with connection.cursor() as cursor:
             (asked,) = [query["sql"] for query in queries if "gallery_picture" in query["sql"]]
-            self.assertEqual(len(cursor.execute(asked).fetchall()), 1)
+            cursor.execute(asked)
+            self.assertEqual(len(cursor.fetchall()), 1)
 
     def test_thousands_of_shares_take_no_page_down(self):
         first, last = (self.upload(self.bob, name) for name in ("first.png", "last.png"))

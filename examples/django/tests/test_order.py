@@ -10,9 +10,10 @@ from gallery.models import Picture
 from grantfs_files import files, owed, policy, sessions
 from grantfs_files.models import Owed
 
-from .case import PolicyCase
+from .case import PolicyCase, of_two_databases
 
 
+@of_two_databases
 class AfterACommit(PolicyCase):
     def setUp(self):
         super().setUp()

@@ -14,7 +14,7 @@ from gallery.models import Picture
 from grantfs_files import policy, sessions
 from grantfs_files.models import Owed
 
-from .case import PolicyCase, User
+from .case import PolicyCase, User, of_sqlite
 
 
 class Sync(PolicyCase):
@@ -227,6 +227,7 @@ class Sync(PolicyCase):
         self.assertFalse(self.token_opens(token, self.name))
         self.assertFalse(Owed.objects.exists())
 
+    @of_sqlite
     def test_an_older_sqlite_is_named(self):
         with mock.patch.object(policy.sqlite3, "sqlite_version_info", (3, 34, 1)), mock.patch.object(policy.sqlite3, "sqlite_version", "3.34.1"), \
                 self.assertRaisesRegex(CommandError, "SQLite is 3.34.1, .* needs 3.38 or newer"):

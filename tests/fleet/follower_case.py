@@ -7,6 +7,7 @@ import time
 from cluster import server
 from harness import MountTest, outcome, wait_for
 from node import TABLES, Node, Upstream, can_follow
+from writer import Writer
 
 BOUND = 4
 REPORT = "shared/report.txt"
@@ -49,6 +50,13 @@ class FollowerCase(Tables, MountTest):
         node = Node(self.upstream, name, site)
         self.addCleanup(node.remove)
         return node
+
+    def write_for_a_while(self, seed=1):
+        """Changes of every kind, until the test is over or the writer is told to end()."""
+        writer = Writer(self.upstream, seed)
+        writer.start()
+        self.addCleanup(writer.end)
+        return writer
 
     @staticmethod
     def path_of_report(node):

@@ -13,56 +13,13 @@ from cluster import server
 from follower_case import BOUND, FollowerCase
 from harness import GRANTCTL, Site, outcome, wait_for
 
-KILLS = int(os.environ.get("GRANTFS_KILLS", 12))
-
-
-class Writer(threading.Thread):
-    """Changes of every kind, in transactions of chance, on a psql of its own."""
-
-    def __init__(self, case, seed):
-        super().__init__(daemon=True)
-        self.session = server().psql(case.upstream.database)
-        self.random = random.Random(seed)
-        self.ends = False
-
-    def statement(self):
-        n = self.random.randrange(200)
-        return self.random.choice([
-            f"INSERT INTO grantfs.owners (path, principal) VALUES ('o/{n}', 'user:u{n}') ON CONFLICT (path) DO UPDATE SET principal = 'user:v{n}';",
-            f"INSERT INTO grantfs.grants (principal, path, expires) VALUES ('user:u{n}', 'g/{n}', {4 * 10**9 + n}) ON CONFLICT (principal, path) DO UPDATE SET expires = NULL;",
-            f"DELETE FROM grantfs.grants WHERE path = 'g/{n}';",
-            f"UPDATE grantfs.owners SET path = 'moved/{n}' WHERE path = 'o/{n}' AND NOT EXISTS (SELECT FROM grantfs.owners WHERE path = 'moved/{n}');",
-            f"DELETE FROM grantfs.owners WHERE path IN ('o/{n}', 'moved/{n}');",
-            f"INSERT INTO grantfs.members (member, parent) VALUES ('user:u{n}', 'group:g{n % 7}') ON CONFLICT DO NOTHING;",
-            f"DELETE FROM grantfs.members WHERE parent = 'group:g{n % 7}' AND member = 'user:u{n}';",
-            f"INSERT INTO grantfs.sessions (id, principal) VALUES (encode(sha256('{n}'), 'hex'), 'user:u{n}') ON CONFLICT (id) DO UPDATE SET expires = 4000000000;",
-            f"DELETE FROM grantfs.sessions WHERE id = encode(sha256('{n}'), 'hex');",
-            "TRUNCATE grantfs.members;" if n < 5 else "SELECT 1;",
-        ])
-
-    def run(self):
-        while not self.ends:
-            lines = [self.statement() for _ in range(self.random.randrange(1, 20))]
-            end = "ROLLBACK;" if self.random.random() < 0.1 else "COMMIT;"
-            self.session.stdin.write("BEGIN;\n" + "\n".join(lines) + f"\n{end}\n")
-            self.session.stdin.flush()
-            time.sleep(0.01)
-
-    def end(self):
-        self.ends = True
-        self.join()
-        self.session.communicate(timeout=60)
+KILLS = int(os.environ.get("GRANTFS_KILLS", 6))
+ROWS = int(os.environ.get("GRANTFS_ROWS", 100_000))
 
 
 class Copying(FollowerCase):
-    def write_for_a_while(self, seed=1):
-        writer = Writer(self, seed)
-        writer.start()
-        self.addCleanup(writer.end)
-        return writer
-
     def test_a_first_copy_is_made_while_writes_go_on(self):
-        self.sql("INSERT INTO grantfs.owners (path, principal) SELECT 'many/' || i, 'user:u' || i FROM generate_series(1, 100000) i")
+        self.sql(f"INSERT INTO grantfs.owners (path, principal) SELECT 'many/' || i, 'user:u' || i FROM generate_series(1, {ROWS}) i")
         writer = self.write_for_a_while()
         time.sleep(0.5)
         self.node.start()
@@ -70,7 +27,7 @@ class Copying(FollowerCase):
         time.sleep(1)
         writer.end()
         self.assert_same(self.node)
-        self.assertGreater(len(self.node.rows()["owners"]), 100000)
+        self.assertGreater(len(self.node.rows()["owners"]), ROWS)
 
     def test_every_kind_of_statement_is_applied(self):
         self.node.start()

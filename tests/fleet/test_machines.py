@@ -54,6 +54,18 @@ class ThreeMachines(FleetCase):
         took.sort()
         print(f"three machines: acknowledged in {took[len(took) // 2] * 1000:.0f} ms (p50, two psql included)")
 
+    def test_a_daemon_that_does_not_answer_is_waited_for(self):
+        """What it lent is opened without it, and it recalls nothing."""
+        openers = self.open_on_each("by-session", ALICE, "team", "plan.txt")
+        with self.nodes[0].site.stopped():
+            began = time.monotonic()
+            self.sql("DELETE FROM grantfs.members")
+            _, returned = self.await_recall()
+            time.sleep(0.1)  # what must not happen cannot be waited for
+        self.assertGreater(openers.latest(0), began, "nothing was lent: this tests nothing")
+        self.assert_none_began_after(returned, openers)
+        self.assertLess(returned - began, BOUND + MARGIN + LATE)
+
     def assert_refused_within_the_bound(self, cut, openers, cut_off):
         """alice loses what is hers while nodes are cut off, since `cut`."""
         self.sql("DELETE FROM grantfs.owners")

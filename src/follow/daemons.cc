@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <future>
 #include <string>
@@ -33,6 +34,18 @@ Result<nlohmann::json> tell_one(const control::KnownDaemon& daemon, const Report
                     kReportTime, daemon.name());
 }
 
+/// Waits until what daemons have lent that did not acknowledge a recall is over, or until they do:
+/// one that was starting, or had no time, may answer long before.
+void wait_for_rest(const std::filesystem::path& database, RecallOutcome outcome,
+                   std::chrono::steady_clock::time_point committed) {
+  constexpr std::chrono::milliseconds kPause{100};
+  const auto over = outcome.leases_end(committed);
+  while (!outcome.unacknowledged.empty() && std::chrono::steady_clock::now() < over) {
+    std::this_thread::sleep_until(std::min(over, std::chrono::steady_clock::now() + kPause));
+    outcome = grantfs::recall(database, committed);
+  }
+}
+
 }  // namespace
 
 Daemons::Daemons(std::filesystem::path database)
@@ -59,7 +72,7 @@ void Daemons::do_recall(const Place& place) {
                     "s: {}; the upstream is told when that is over",
                     daemon.name, daemon.lease.count(), daemon.trouble));
   }
-  std::this_thread::sleep_until(outcome.leases_end(committed));
+  wait_for_rest(database_, outcome, committed);
   {
     auto recalled = recalled_.lock();
     if (recalled->log == place.log) recalled->position = place.position;

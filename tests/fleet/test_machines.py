@@ -65,6 +65,9 @@ class ThreeMachines(FleetCase):
         self.assertGreater(openers.latest(0), began, "nothing was lent: this tests nothing")
         self.assert_none_began_after(returned, openers)
         self.assertLess(returned - began, BOUND + MARGIN + LATE)
+        # It answers again, and what it lends for a minute is not waited for.
+        answers, _ = self.await_recall()
+        self.assertEqual(answers, {node.name: "acknowledged" for node in self.nodes})
 
     def assert_refused_within_the_bound(self, cut, openers, cut_off):
         """alice loses what is hers while nodes are cut off, since `cut`."""

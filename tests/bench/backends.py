@@ -12,8 +12,10 @@ import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests"))
+sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests" / "fleet")]
 import harness  # noqa: E402
+import node  # noqa: E402
+from cluster import Cluster, programs  # noqa: E402
 
 from machine import children, cpu_seconds, dies_with_us  # noqa: E402
 from webserver import COOKIE, SECRET, Nginx  # noqa: E402
@@ -57,6 +59,7 @@ class Servers:
     def __init__(self, work, corpus, descriptors):
         self.work, self.corpus, self.descriptors = work, corpus, descriptors
         self._processes, self._nginxes, self._sites = [], [], []
+        self._nodes, self._clusters = [], []
         self._django = None
 
     def start(self, row):
@@ -84,10 +87,14 @@ class Servers:
         """A mount of the store with a database of its own, so that no other daemon looks into it."""
         site = self._site()
         try:
+            if row.follows:
+                self._follow(site)
             done = site.mount(f"{row.options},server_group=www-data".lstrip(","), check=False)
             if done.returncode != 0:
                 lines = done.stdout.strip().splitlines() + done.stderr.strip().splitlines()
                 raise Unavailable(lines[-1] if lines else f"grantfs ended with status {done.returncode}")
+            if row.follows:
+                self._nodes[-1].wait_until_current()
             site.says = site.status()
             if trouble := contradiction(row.expects, site.says):
                 raise Unavailable(trouble)
@@ -105,6 +112,18 @@ class Servers:
         site.store = self.corpus.store
         self.corpus.fill_policy(site.db)
         return site
+
+    def _follow(self, site):
+        """Makes the database a copy of one in PostgreSQL that has the same rows, and is followed."""
+        if not node.can_follow() or programs() is None:
+            raise Unavailable("no PostgreSQL server is installed, or grantfs was built without PostgreSQL")
+        self._clusters.append(Cluster(fsync="on"))
+        upstream = node.Upstream(self._clusters[-1], "bench")
+        upstream.fill_from(site.db)
+        site.db.unlink()
+        self._nodes.append(node.Node(upstream, "bench", site))
+        self._nodes[-1].start("--follow=10")
+        self._nodes[-1].wait_until_copied()
 
     def drop(self, site):
         self._sites.remove(site)
@@ -186,6 +205,10 @@ class Servers:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for each in self._nodes:
+            each.stop()
+        for cluster in self._clusters:
+            cluster.close()
         troubles = []
         for site in self._sites:
             try:

@@ -16,6 +16,7 @@ MULTIPLES = (("lease", 1.9, "auth_request"), ("lease", 25, "xaccel"), ("open", 3
 SECURE_LINK_SHARE = .95
 COLD_DAEMON_US = 15
 UNDISTURBED_SHARE = .90
+NODE_SHARE = .97
 MOST_DESCRIPTORS = 1000
 
 
@@ -71,6 +72,11 @@ def judge(results):
     at_most("a session's own grant is taken away: 10,000 live sessions, x 10", 3, many / few if few and many else None)
     at_most("a path that 10,000 live sessions see is taken away, p50", 50, look(losses, "10000", "path_of_all_ms", "p50"), " ms")
     at_most("others' open meanwhile, p99", 10, look(losses, "10000", "others_open_meanwhile_ms", "p99"), " ms")
+    fleet = results.get("fleet", {})
+    late = [look(fleet, "revoked", load, "late_opens") for load in ("idle", "loaded")]
+    at_most("late opens on three nodes", 0, None if None in late else sum(late))
+    for size in ("1k", "64k"):
+        at_least(f"a node, hot, {SIZE_NAMES[size]}, x lease", NODE_SHARE, ratio(results, "hot", size, "follow", "lease"))
     descriptors = results.get("descriptors") or {}
     at_most("descriptors held, ever", MOST_DESCRIPTORS, max(descriptors.values()) if descriptors else None)
     return floors

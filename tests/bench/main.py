@@ -17,7 +17,7 @@ import report
 import rows as rows_module
 from rows import ROWS, SIZES
 
-PARTS = ("hot", "cold", "one", "recall", "files", "policy", "memory", "forgetting", "losses")
+PARTS = ("hot", "cold", "one", "recall", "files", "policy", "memory", "forgetting", "losses", "fleet")
 QUICK_PARTS = ("hot", "cold")
 BUSY = 0.5  # load average from which on a run is only for trying out
 

@@ -8,6 +8,7 @@ import files
 import forgetting
 import losses
 import memory
+import nodes
 import policy
 import recall
 from backends import Unavailable
@@ -62,6 +63,8 @@ class Bench:
             self._apart("forgetting", forgetting.measure)
         if "losses" in parts:
             self._apart("losses", losses.measure)
+        if "fleet" in parts:
+            self._apart("fleet", nodes.measure)
 
     def _in_cold(self, row):
         if self.given.quick:

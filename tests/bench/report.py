@@ -109,7 +109,7 @@ def flat(value, name=""):
 
 
 def sections(results):
-    for section in ("disturbed", "recall", "files", "policy", "memory", "forgetting", "losses", "descriptors"):
+    for section in ("disturbed", "recall", "files", "policy", "memory", "forgetting", "losses", "fleet", "descriptors"):
         if results.get(section):
             yield section + "\n" + table([(f"  {name}", text) for name, text in flat(results[section])])
 

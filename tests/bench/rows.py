@@ -13,6 +13,7 @@ class Row:
     expects: dict = dataclasses.field(default_factory=dict)  # what `grantctl status` must say, where it says it
     uring: bool = False   # needs /sys/module/fuse/parameters/enable_uring
     quick: bool = True    # part of --quick
+    follows: bool = False  # its database is a copy of one in PostgreSQL
     custom: bool = False  # named on the command line
 
     @property
@@ -63,6 +64,9 @@ ROWS = (
     Row("lease_dev", "grantfs lease, /dev/fuse", "grantfs", "the same over /dev/fuse",
         options="enforce=lease,lease=1,io=dev,passthrough=auto", expects={"enforce": "lease", "transport": "dev"},
         quick=False),
+    Row("follow", "grantfs lease, a node", "grantfs", "the same as lease by a copy of a policy in PostgreSQL, kept by grantfs-follow",
+        options="enforce=lease,lease=1,io=auto,passthrough=auto,follow=10", expects={"enforce": "lease"}, uring=True, quick=False,
+        follows=True),
     Row("open", "grantfs open", "grantfs", "decided by SQLite at every open; io_uring, kernel passthrough",
         options="enforce=open,lease=1,io=uring,passthrough=on",
         expects={"enforce": "open", "transport": "uring", "passthrough": True}, uring=True),

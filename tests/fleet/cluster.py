@@ -170,10 +170,13 @@ class Cluster:
 
     def kill(self):
         """As a machine that loses its power: every process at once, by SIGKILL."""
+        self._kill_processes()
+        self.stop(signal.SIGKILL)
+
+    def _kill_processes(self):
         for pid in self._processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.stop(signal.SIGKILL)
 
     def restart(self):
         self.stop()
@@ -198,8 +201,14 @@ class Cluster:
             self.stop()
         finally:
             self._remove_shared_memory()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            wait_for(self._is_removed, what="the folder to be gone")
             _open_clusters.discard(self)
+
+    def _is_removed(self):
+        """An initdb that was interrupted leaves a server for a moment, which goes on writing."""
+        self._kill_processes()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return not self.folder.exists()
 
     def _remove_shared_memory(self):
         """The System V segment of a server that was killed: the last line but one of postmaster.pid has its id."""
@@ -231,7 +240,7 @@ class Cluster:
              "-d", self.uri(database, user), "-f", "-"],
             input=text, capture_output=True, text=True, errors="surrogateescape", env=self.environment(), check=False)
         if check and done.returncode != 0:
-            raise AssertionError(f"{text}\n{done.stderr}")
+            raise AssertionError(f"{text[:1000]}\n{done.stderr}")
         # Each statement with rows ends with a newline and not with a separator of records.
         rows = [tuple(None if field == NULL else field for field in record.split(FIELD))
                 for record in done.stdout.removesuffix("\n").split(RECORD)] if done.stdout else []

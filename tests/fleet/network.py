@@ -44,7 +44,8 @@ class Namespaces:
         temporary = "|".join({"/tmp", "/var/tmp", tempfile.gettempdir()})
         self._holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-euc", _ALONE, "sh", f"^({temporary})/"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=end_with_parent)
         self.pid = self._holder.pid
         self.enter = ["nsenter", f"--target={self.pid}", "--net", "--mount", "--"]
         if self._holder.stdout.readline() != "ready\n":

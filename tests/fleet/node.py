@@ -1,6 +1,8 @@
 """A policy in PostgreSQL and the machines that follow it, with what is the same on both sides."""
 
 import contextlib
+import csv
+import io
 import pathlib
 import signal
 import sqlite3
@@ -45,6 +47,15 @@ class Upstream:
     def end(self):
         """How far its log reaches."""
         return self.sql("SELECT pg_current_wal_insert_lsn()")[0][0]
+
+    def fill_from(self, database):
+        """Puts in the rows of a policy in SQLite."""
+        connection = sqlite3.connect(database)
+        for table, columns in TABLES.items():
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(connection.execute(f"SELECT {columns} FROM {table}"))
+            self.sql(f"COPY grantfs.{table} ({columns}) FROM STDIN (FORMAT csv);\n{text.getvalue()}\\.\n")
+        connection.close()
 
     def rows(self):
         """All of every table, as psql shows it."""
@@ -117,12 +128,12 @@ class Node:
     def wait_until_idle(self):
         self.wait_for(lambda: not self.slots(active=True), "the slot to be idle")
 
-    def wait_until_caught_up(self):
+    def wait_until_caught_up(self, seconds=60):
         """Until all that is committed by now is applied, and recalled."""
         end = self.upstream.end()
         self.wait_for(lambda: self.upstream.sql(
             f"SELECT 1 FROM pg_stat_replication s JOIN pg_replication_slots r ON r.active_pid = s.pid"
-            f" WHERE r.slot_name = '{self.slot}' AND s.replay_lsn >= '{end}'"), "the copy to catch up", 60)
+            f" WHERE r.slot_name = '{self.slot}' AND s.replay_lsn >= '{end}'"), "the copy to catch up", seconds)
 
     # The daemon, and the copy that it decides by.
 

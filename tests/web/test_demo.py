@@ -53,6 +53,14 @@ class Demo(unittest.TestCase):
         self.assertIn(f"All {len(rows)} answers are as they should be", done.stdout)
         self.assert_nothing_left()
 
+    def test_several_machines_answer_as_expected_and_nothing_is_left(self):
+        done = self.run_demo("--fleet")
+        if "PostgreSQL's server" in done.stderr:
+            self.skipTest("no PostgreSQL server is installed")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("All 19 answers are as they should be", done.stdout)
+        self.assert_nothing_left()
+
     def test_interrupted_it_leaves_nothing(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(number):

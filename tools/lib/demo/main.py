@@ -13,6 +13,7 @@ import threading
 
 from acts import (explain, set_up, show_attacks, show_changes, show_http, show_owners, show_servers, show_uids)
 from demo_site import SERVER, Site
+from fleet_acts import run_fleet
 from places import BUILD
 from processes import find_daemon, stop
 from show import Show, quoted
@@ -111,7 +112,7 @@ def main():
             STATE.unlink()
             print("demo: stopped")
             return 0
-        status = run(keep=sys.argv[1:] == ["--keep"])
+        status = run_fleet() if sys.argv[1:] == ["--fleet"] else run(keep=sys.argv[1:] == ["--keep"])
         return 130 if interrupted.is_set() else status
     except Trouble as trouble:
         print(f"demo: {trouble}", file=sys.stderr)

@@ -7,4 +7,5 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("GRANTFS_BUILD", TOP / "build")).resolve()
 
-sys.path.insert(0, str(TOP / "tests" / "web"))  # servers.py, of those who import this module
+# servers.py, the harness and machines in namespaces, for those who import this module
+sys.path[:0] = [str(TOP / "tests" / name) for name in ("web", "", "fleet")]

@@ -32,8 +32,11 @@ class Show:
         return str(min(paths, key=lambda path: (len(str(path)), str(path))))
 
     def ask(self, who, url, why, status, body=None, shown=None, port=None, wanted=None, **arguments):
-        """A request and its row: right if the status and, if given, the body's hash are."""
-        reply = request(port or self.site.nginx.port, url, **arguments)
+        """A request and its row."""
+        return self.judge(who, shown or f"GET {url}", request(port or self.site.nginx.port, url, **arguments), why, status, body, wanted)
+
+    def judge(self, who, shown, reply, why, status, body=None, wanted=None):
+        """The row of an answer: right if the status and, if given, the body's hash are."""
         good = reply.status == status
         got = str(reply.status)
         if body is not None:
@@ -42,7 +45,7 @@ class Show:
             got += ("" if not body else ", same bytes") if same else ", OTHER BYTES"
         if wanted is not None:
             good = good and wanted(reply)
-        self.table.row(who, shown or f"GET {url}", got, why, good)
+        self.table.row(who, shown, got, why, good)
         return reply
 
     def as_uid(self, uid, path, why, expected):

@@ -4,7 +4,7 @@
 class Table:
     """Prints each row as it happens; counts those that were not as expected."""
 
-    WIDTHS = 9, 62, 25
+    WIDTHS = 10, 62, 25
 
     def __init__(self):
         self.rows = self.failed = 0

@@ -27,7 +27,7 @@ NOBODY = 65534  # who runs "nobody": the unit tests once more, as whoever builds
 FOLDERS = {"lease": "mount"}  # the same cases once more, as a mount is by default
 WITH_LEASES = {"GRANTFS_TEST_OPTIONS": "enforce=lease"}
 OPTIONS = {"lease": WITH_LEASES, "web": WITH_LEASES}
-SET_THEIR_OWN = {"test_lease", "test_steady", "test_model", "test_soundness", "test_exhaustion"}  # how names are lent
+SET_THEIR_OWN = {"test_held_back", "test_lease", "test_steady", "test_model", "test_soundness", "test_exhaustion"}  # how names are lent
 SANITIZED = {"address": ("unit", "mount"), "thread": ("unit", "mount", "lease")}  # mount has the cases of leases too
 SLOWER = 5  # how many times longer a sanitized suite may take
 PR_SET_CHILD_SUBREAPER = 36

@@ -21,7 +21,7 @@ TESTS = os.path.dirname(HERE)
 LEASE = ("test_decisions", "test_revocation", "test_indistinguishable", "test_store", "test_root", "test_death", "test_database",
          "test_bytes")
 OPEN = ("test_revocation", "test_root", "test_death", "test_bytes")
-OWN = ("test_file_handles", "test_lease", "test_stacking", "test_soundness", "test_steady")
+OWN = ("test_file_handles", "test_held_back", "test_lease", "test_stacking", "test_soundness", "test_steady")
 #: The part that is always the same.
 SHORT_LEASE = ("test_root",)
 SHORT_OWN = ("test_file_handles", "test_lease.Recall", "test_stacking.Stacking", "test_soundness.Soundness.test_leases_over_dev_fuse")

@@ -68,7 +68,11 @@ bool current[2];       /* no recall has begun since it took its mark (LentEntrie
 bool of_epoch[2];      /* no epoch was raised since it was sent: fuse_lookup_name() reads it before */
 byte revalidates[2];   /* 1 + the entry that it revalidates, while that is hashed */
 bool lending[2];       /* what it lends is noted, and the reply is not out */
+bool worked_out[2];    /* what is left of the lease is worked out, and the reply is not out (Lender::left_of()) */
+bool overdue[2];       /* ... and time has passed since then */
 byte busy;             /* how many there are */
+bool late[2];          /* the reply that was out last came late, and the entry is not forgotten yet (Recaller::forget_late()) */
+bool late_attributes;  /* the same for the folder's attributes */
 
 /* ---- The daemon */
 mtype daemon = RUNS;
@@ -141,7 +145,8 @@ inline forget_entry(which) {
           attributes = (which == FILE -> 0 : attributes);
           unhash(which)
        :: else
-       fi
+       fi;
+       late[which] = false
      }
   :: GONE -> goto over
   fi
@@ -196,6 +201,13 @@ inline left_of_attributes() {
   left = (level == CLOSED || level < lent_before || !current[me] -> 0 : LEFT(FOLDER_LEASE))
 #endif
 }
+
+/* Lender::is_late() */
+#ifdef LATE_REPLIES_STAY
+#define IS_LATE false
+#else
+#define IS_LATE overdue[me]
+#endif
 
 /* TreeParts::begin() */
 inline begin() { age[me] = 0; current[me] = true }
@@ -299,13 +311,13 @@ end_idle:
      fi
   :: else
   fi;
-#ifdef HELD_BACK
+#ifdef HELD_BACK /* Elsewhere what is left is worked out as the reply goes out: there are fewer states. */
   if
-  :: atomic { daemon == RUNS -> left_of_lookup() }
+  :: atomic { daemon == RUNS -> left_of_lookup(); worked_out[me] = (left > 0) }
   :: GONE -> goto over
   fi;
 #endif
-  /* fuse_reply_entry(): d_splice_alias(), fuse_change_entry_timeout(), fuse_change_attributes() */
+  /* fuse_reply_entry(): d_splice_alias(), fuse_change_entry_timeout(), fuse_change_attributes(). Then Tree::sent() */
   if
   :: atomic {
        daemon == RUNS ->
@@ -319,6 +331,10 @@ end_idle:
        :: else /* it was unhashed meanwhile */
        fi;
        attributes = (what == FOLDER -> left : attributes);
+       if
+       :: IS_LATE -> late[what] = true; late_attributes = late_attributes || what == FOLDER; settled = false
+       :: else
+       fi;
 #ifdef CAN_BE_STACKED_ON
        if
        :: what == FILE && held == NOTHING && first -> held = SAME
@@ -348,11 +364,11 @@ getattr: /* It refuses nobody: what is refused is the name. on_getattr(), Attrib
 decided:
 #ifdef HELD_BACK
   if
-  :: atomic { daemon == RUNS -> left_of_attributes() }
+  :: atomic { daemon == RUNS -> left_of_attributes(); worked_out[me] = (left > 0) }
   :: GONE -> goto over
   fi;
 #endif
-  /* fuse_reply_attr(), fuse_change_attributes() */
+  /* fuse_reply_attr(), fuse_change_attributes(). Then Tree::sent() */
   if
   :: atomic {
        daemon == RUNS ->
@@ -360,6 +376,10 @@ decided:
        left_of_attributes();
 #endif
        attributes = left;
+       if
+       :: IS_LATE -> late_attributes = true; settled = false
+       :: else
+       fi;
        goto over
      }
   :: GONE -> goto over
@@ -375,6 +395,7 @@ over: /* Or the connection has ended: ENOTCONN, ECONNABORTED. */
     what = FOLDER; level = CLOSED; lent_before = CLOSED; left = 0;
     stacked = false; first = false; bounded = false; lent = false; holds = false; longer = false;
     age[me] = 0; current[me] = false; of_epoch[me] = false; revalidates[me] = 0; lending[me] = false;
+    worked_out[me] = false; overdue[me] = false;
     goto end_idle
   }
 }
@@ -415,7 +436,13 @@ end_stalled:
 
 /* ---- An open that begins when nothing may open any more, from inside the folder: by the path it would have to pass the folder's
    entry besides, and would come no further. What it asks the daemon is answered at one moment; what would be lent to
-   it then, Requests lends. */
+   it then, Requests lends. Assumed: nobody opens by what a late reply lent in the moment until the kernel is told to forget it. */
+#ifdef COUNTS_EVERY_MOMENT
+#define IS_A_MOMENT false
+#else
+#define IS_A_MOMENT true
+#endif
+
 proctype LateOpen() {
   byte promise;
 
@@ -434,12 +461,12 @@ end_not_yet:
     fi
   }
   if
-  :: attributes > 0
+  :: attributes > 0 && !(late_attributes && IS_A_MOMENT)
   :: daemon == RUNS && (hold_age == 0 || VOUCHED)
   :: atomic { true -> promise = 0; goto end_not_yet }
   fi;
   if
-  :: hashed[FILE] && fresh[FILE] && until[FILE] > 0
+  :: hashed[FILE] && fresh[FILE] && until[FILE] > 0 && !(late[FILE] && IS_A_MOMENT)
   :: atomic { true -> promise = 0; goto end_not_yet }
   fi;
 opened:
@@ -478,6 +505,27 @@ inline recall() {
   fi;
   if
   :: go_file -> forget_entry(FILE); go_file = false
+  :: else
+  fi
+}
+
+/* What Recaller::forget_late() asked for: Recaller::forget_attributes(), which waits for nothing, and then the entries */
+inline forget_late() {
+  if
+  :: atomic {
+       daemon == RUNS && late_attributes ->
+       attributes = 0;
+       late_attributes = false
+     }
+  :: !late_attributes
+  :: GONE -> goto over
+  fi;
+  if
+  :: late[FOLDER] -> forget_entry(FOLDER)
+  :: else
+  fi;
+  if
+  :: late[FILE] -> forget_entry(FILE)
   :: else
   fi
 }
@@ -569,6 +617,7 @@ end_wait:
   :: everything -> everything = false; recall_everything()
   :: else -> recall()
   fi;
+  forget_late();
 #ifdef RECALL_BEGINS_LATE
   begin_recall();
 #endif
@@ -706,6 +755,9 @@ end_keeper:
 
 /* ---- Time. A tick may come between any two steps, so that each thread may be late by any time. With PUNCTUAL only a daemon that
    is stopped is late. */
+/* What a reply that is under way lends counts as lent for longer than a lease (spans::kLateness), and no longer. */
+#define LENDING(which) (lending[which] && age[which] <= LEASE)
+
 proctype Clock() {
 end_clock:
   do
@@ -715,11 +767,11 @@ end_clock:
 #endif
        DOWN(until[FOLDER]); DOWN(until[FILE]); DOWN(attributes); DOWN(held_until);
        if
-       :: until[FILE] == 0 && held_until == 0 && !lending[0] && !lending[1] -> lent_now[FILE] = false; kept = false
+       :: until[FILE] == 0 && held_until == 0 && !LENDING(0) && !LENDING(1) -> lent_now[FILE] = false; kept = false
        :: else
        fi;
        if
-       :: until[FOLDER] == 0 && !lending[0] && !lending[1] && !(lent_level == READ && lent_now[FILE]) ->
+       :: until[FOLDER] == 0 && !LENDING(0) && !LENDING(1) && !(lent_level == READ && lent_now[FILE]) ->
           lent_now[FOLDER] = false;
           lent_level = CLOSED
        :: else
@@ -738,6 +790,8 @@ end_clock:
        UP(kept_up_age, CHECKED_SHARE + 1);
        UP(looked_age, CHECKED_SHARE + 1);
        UP(review_age, CHECKED_SHARE + 1);
+       overdue[0] = worked_out[0];
+       overdue[1] = worked_out[1];
        settled = false
      }
   od

@@ -16,11 +16,15 @@ constexpr std::chrono::nanoseconds share_of(std::chrono::seconds lease) {
 inline constexpr std::chrono::seconds kLongestLease{60};
 
 /// The time by which the kernel may end a lease late. It counts in clock ticks, of which there may
-/// be only a hundred a second (CONFIG_HZ), and rounds up. The things that a lease rests on end so
-/// much later than the lease.
+/// be only a hundred a second (CONFIG_HZ), and rounds up; and it counts from when it takes the
+/// reply. The things that a lease rests on end so much later than the lease.
 inline constexpr std::chrono::milliseconds kTickMargin{50};
 inline constexpr std::chrono::milliseconds kLongestTick{10};
-static_assert(kTickMargin > 2 * kLongestTick);
+
+/// How long after the lease in it was worked out a reply may be out. The kernel is told to forget
+/// what a later one has lent: see Tree::sent().
+inline constexpr std::chrono::milliseconds kLatestReply{30};
+static_assert(kTickMargin >= 2 * kLongestTick + kLatestReply);
 
 /// By how much a lease may begin late, at least, before we take it for ended: it begins when the
 /// kernel gets to the reply.

@@ -361,6 +361,14 @@ Result<void, Errno> FuseMount::forget_file(NodeId node) {
   return Errno{-error};
 }
 
+Result<void, Errno> FuseMount::forget_attributes(NodeId folder) {
+  // A negative offset: no bytes.
+  const int error =
+      fuse_lowlevel_notify_inval_inode(session_->get(), folder, /*off=*/-1, /*len=*/0);
+  if (error == 0 || is_over(error)) return {};
+  return Errno{-error};
+}
+
 bool FuseMount::forgets_everything() const {
   return session_->context().connection.epochs;
 }

@@ -98,6 +98,7 @@ class FuseMount final : public Kernel {
 
   Result<void, Errno> forget_entry(const KernelEntry& entry) override;
   Result<void, Errno> forget_file(NodeId node) override;
+  Result<void, Errno> forget_attributes(NodeId folder) override;
   bool forgets_everything() const override;
   Result<void, Errno> forget_everything() override;
   [[noreturn]] void abort(const std::string& why) override;

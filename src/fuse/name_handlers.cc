@@ -33,8 +33,12 @@ bool look_up(HandlerContext& context, fuse_req_t request, fuse_ino_t parent, std
   reply.attr = entry->attributes;
   reply.entry_timeout = context.timeout(entry->lent_for);
   reply.attr_timeout = context.timeout(std::max(entry->lent_for, entry->attributes_lent_for));
-  // A reply that did not arrive (the caller was interrupted) will not be forgotten either.
-  if (fuse_reply_entry(request, &reply) != 0) forget(context, entry->node, 1);
+  if (fuse_reply_entry(request, &reply) == 0) {
+    context.tree.sent(parent, *entry);
+  } else {
+    // It did not arrive (the caller was interrupted), and will not be forgotten either.
+    forget(context, entry->node, 1);
+  }
   return true;
 }
 
@@ -76,6 +80,7 @@ void on_getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*info*/) {
         note_answer(context, waiting);
         if (!attributes) return refuse(request, attributes.error(), waiting);
         fuse_reply_attr(request, &attributes->shown, context.timeout(attributes->lent_for));
+        context.tree.sent(node, *attributes);
         return true;
       });
 }

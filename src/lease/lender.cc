@@ -1,7 +1,9 @@
 #include "lease/lender.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
+#include <vector>
 
 #include "lease/recall/recaller.h"
 #include "lease/recall/store_watcher.h"
@@ -46,6 +48,18 @@ void Lender::tell_of_change(NodeId node) {
   if (store_watcher_ != nullptr) store_watcher_->forget_file(node);
 }
 
+void Lender::forget_late(std::optional<NodeId> parent, NodeId node, bool is_folder) noexcept {
+  if (recaller_ == nullptr) return;
+  try {
+    if (!parent && !is_folder) return tell_of_change(node);
+    recaller_->forget_late(
+        parent ? nodes_.lent().leading_to(node, *parent) : std::vector<KernelEntry>(),
+        is_folder ? node : 0);
+  } catch (const std::exception&) {
+    recaller_->forget_blindly_soon();
+  }
+}
+
 std::optional<Loan> Lender::offer(const View& view, const Decision& decision,
                                   RecallMark mark) const {
   if (span_of(view, decision, options_.lease).count() == 0) return std::nullopt;
@@ -54,13 +68,14 @@ std::optional<Loan> Lender::offer(const View& view, const Decision& decision,
   return loan(decision, mark, options_.lease);
 }
 
-nanoseconds Lender::left(const View& view, const Decision& decision, SteadyTime begun,
-                         nanoseconds longest) const {
+Lender::Left Lender::left(const View& view, const Decision& decision, SteadyTime begun,
+                          nanoseconds longest) const {
   return left_of(span_of(view, decision, longest), begun);
 }
 
-nanoseconds Lender::left_of(nanoseconds span, SteadyTime begun) {
-  return std::max(span - (std::chrono::steady_clock::now() - begun), nanoseconds(0));
+Lender::Left Lender::left_of(nanoseconds span, SteadyTime begun) {
+  const auto now = std::chrono::steady_clock::now();
+  return {std::max(span - (now - begun), nanoseconds(0)), now};
 }
 
 nanoseconds Lender::folder_lease(bool holds_steady) const {

@@ -66,11 +66,17 @@ class Lender {
   /// The loan of a decision that is lent for `longest` at most.
   Loan loan(const Decision& decision, RecallMark mark, std::chrono::seconds longest) const;
 
+  /// What is left of a lease, and the moment at which that was worked out. The kernel counts from
+  /// when it takes the reply.
+  struct Left {
+    std::chrono::nanoseconds span;
+    SteadyTime from;
+  };
   /// How long the kernel may believe an answer from now on, `longest` at most. The lease counts
   /// from `begun`, the moment of the decision. For a client that waits until a lease is over counts
   /// from its commit, which the decision may not have seen.
-  std::chrono::nanoseconds left(const View& view, const Decision& decision, SteadyTime begun,
-                                std::chrono::nanoseconds longest) const;
+  Left left(const View& view, const Decision& decision, SteadyTime begun,
+            std::chrono::nanoseconds longest) const;
   /// The part of a span that begins now for which the kernel may believe anything at all: nothing
   /// is lent past the moment from which on the database does not count as current.
   std::chrono::nanoseconds while_current(std::chrono::nanoseconds span) const;
@@ -79,7 +85,12 @@ class Lender {
     return options_.freshness == nullptr || !options_.freshness->is_over();
   }
   /// What is left of a span that counts from `begun`.
-  static std::chrono::nanoseconds left_of(std::chrono::nanoseconds span, SteadyTime begun);
+  static Left left_of(std::chrono::nanoseconds span, SteadyTime begun);
+  /// Whether a reply that is out by now came too late for a lease that was worked out then: the
+  /// kernel may believe it beyond the lease. Costs one reading of the clock.
+  static bool is_late(SteadyTime from) {
+    return std::chrono::steady_clock::now() - from > spans::kLatestReply;
+  }
   /// The longest time for which a folder is lent. If the folder holds files in steady use, these
   /// are vouched for first.
   std::chrono::nanoseconds folder_lease(bool holds_steady) const;
@@ -94,6 +105,12 @@ class Lender {
   SteadyFiles& steady_files() { return steady_; }
   /// Has the kernel forget what it read of a file by this node, since the file has changed.
   void tell_of_change(NodeId node);
+
+  /// Has the kernel forget what a reply lent it that came too late: the attributes of a node, and,
+  /// if it was the answer to a lookup in `parent`, the entries there that lead to the node. If
+  /// memory does not suffice to say which, the kernel forgets everything. It is the recaller that
+  /// tells the kernel. For a shared file the cost follows the number of names in `parent`.
+  void forget_late(std::optional<NodeId> parent, NodeId node, bool is_folder) noexcept;
 
  private:
   /// How long it is until then, but at most about an hour, which is more than any lease.

@@ -321,6 +321,29 @@ std::optional<LentEntry> LentEntries::leading_to(NodeId folder) {
   return lent;
 }
 
+std::vector<KernelEntry> LentEntries::leading_to(NodeId node, NodeId folder) {
+  std::vector<KernelEntry> keys;
+  auto graph = graph_.lock();
+  const Slot above = graph->slot_of(folder);
+  const Slot below = graph->slot_of(node);
+  if (above == 0 || below == 0) return keys;
+  if (!graph->nodes[below].is_shared) {  // it has one entry, if any
+    const Slot slot = graph->nodes[below].entry;
+    if (slot != 0) keys.push_back(graph->key_of(graph->entries[slot]));
+    return keys;
+  }
+  Turns turns(graph);
+  NodeGraph::Cursor next(*graph, graph->nodes[above].child);
+  while (next.at != 0) {
+    turns.next();
+    const Slot slot = next.take();
+    if (slot == 0) break;
+    const GraphEntry& entry = graph->entries[slot];
+    if (graph->id_of(entry.child) == node) keys.push_back(graph->key_of(entry));
+  }
+  return keys;
+}
+
 std::optional<LentEntry> LentEntries::lent_by(const KernelEntry& key) {
   auto graph = graph_.lock();
   const Slot folder = graph->slot_of(key.parent);

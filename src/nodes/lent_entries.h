@@ -80,6 +80,9 @@ class LentEntries {
   /// The entry that leads to a folder of a view, lent or not. LentEntry::lent is kClosed if it is
   /// not.
   std::optional<LentEntry> leading_to(NodeId folder);
+  /// The entries directly in a folder that lead to a node, or did so before, lent or not. For a
+  /// shared file, the cost follows the number of names in the folder.
+  std::vector<KernelEntry> leading_to(NodeId node, NodeId folder);
   /// The entry, if it is lent.
   std::optional<LentEntry> lent_by(const KernelEntry& entry);
   struct LentIn {

@@ -136,8 +136,12 @@ FileNode Lookups::file_node(const View& view) const {
 Entry Lookups::answer(const NodeTable::Remembered& node, struct stat shown, const View& view,
                       const Decision& decision, SteadyTime begun,
                       std::chrono::nanoseconds longest) const {
-  const std::chrono::nanoseconds none{0};
-  return {node.node, shown, node.lent ? parts_.lender.left(view, decision, begun, longest) : none};
+  Entry entry{node.node, shown};
+  if (!node.lent) return entry;
+  const auto left = parts_.lender.left(view, decision, begun, longest);
+  entry.lent_for = left.span;
+  entry.lent_from = left.from;
+  return entry;
 }
 
 Entry Lookups::answer_folder(const NodeTable::Remembered& node, struct stat shown, const View& view,

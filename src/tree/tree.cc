@@ -30,6 +30,16 @@ Result<Entry, Errno> Tree::lookup(NodeId parent, std::string_view name, const Ca
   return entry;
 }
 
+void Tree::sent(NodeId parent, const Entry& answer) noexcept {
+  if (!answer.lent_from || !Lender::is_late(*answer.lent_from)) return;
+  parts_.lender.forget_late(parent, answer.node, S_ISDIR(answer.attributes.st_mode));
+}
+
+void Tree::sent(NodeId node, const Attributes& answer) noexcept {
+  if (!answer.lent_from || !Lender::is_late(*answer.lent_from)) return;
+  parts_.lender.forget_late(std::nullopt, node, S_ISDIR(answer.shown.st_mode));
+}
+
 bool Tree::forget(NodeId node, std::uint64_t count) {
   const auto forgotten = parts_.nodes.forget(node, count);
   if (forgotten.much) ::malloc_trim(0);

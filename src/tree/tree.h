@@ -58,6 +58,12 @@ class Tree {
   /// if the answer does not reach the kernel.
   Result<Entry, Errno> lookup(NodeId parent, std::string_view name, const Caller& caller,
                               Waiting waiting = Waiting::kAllowed);
+  /// Says that the answer to a lookup in `parent` has been sent, or the attributes of a node. If a
+  /// thread stood still meanwhile, what the answer lends may be older than it says, and the kernel
+  /// has to forget it again. A reply over io_uring is out a moment after its handler has returned.
+  /// Costs one reading of the clock.
+  void sent(NodeId parent, const Entry& answer) noexcept;
+  void sent(NodeId node, const Attributes& answer) noexcept;
   /// True if the node has gone with it.
   bool forget(NodeId node, std::uint64_t count);
 

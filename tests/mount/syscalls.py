@@ -12,6 +12,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_SYMLINK_FOLLOW = 0x400
+AT_STATX_FORCE_SYNC = 0x2000
 RENAME_EXCHANGE = 2
 O_TMPFILE = os.O_TMPFILE
 SYS_openat2 = 437
@@ -187,6 +188,12 @@ def statx_btime_mask(path):
     buffer = ctypes.create_string_buffer(256)
     _check(libc.statx(AT_FDCWD, _path(path), 0, ctypes.c_uint(0xFFF), buffer))
     return struct.unpack_from("I", buffer.raw)[0]
+
+
+def statx_forced(fd):
+    """Attributes that the file system is asked for, whatever the kernel has of them (AT_STATX_FORCE_SYNC)."""
+    buffer = ctypes.create_string_buffer(256)
+    _check(libc.statx(fd, b"", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, ctypes.c_uint(0x7FF), buffer))
 
 
 def drop_dentries_and_inodes():

@@ -5,6 +5,7 @@ import os
 import time
 import unittest
 
+import syscalls
 from harness import wait_for
 from test_lease import LeaseTest
 
@@ -45,6 +46,66 @@ class HeldBack(LeaseTest):
         held.close()
         asked = self.upcalls_of(lambda: os.stat("report.txt", dir_fd=folder))
         self.assertEqual(asked.get("lookup"), 1, "the former answer was lent")
+
+
+class LateReplies(LeaseTest):
+    """Promise 2: the kernel counts a lease from when it takes the reply. What one lends that came late is taken back."""
+
+    #: No lease ends by itself within a case.
+    OPTIONS = "enforce=lease,lease=60,io=dev"
+    HELD_SECONDS = 0.2
+
+    def setUp(self):
+        super().setUp()
+        self.folder = os.open(self.by_session(self.alice_token, "alice"), os.O_PATH | os.O_DIRECTORY)
+        self.addCleanup(os.close, self.folder)
+
+    def hold_back_the_reply_to(self, request):
+        with self.site.traced(os.devnull, "trace=writev", f"inject=writev:delay_enter={int(self.HELD_SECONDS * 1e6)}"):
+            began = time.monotonic()
+            request()
+            self.assertGreater(time.monotonic() - began, self.HELD_SECONDS)
+
+    def is_asked_for(self, upcall, request):
+        """The kernel asks for it again, now or soon, and then not any more."""
+        wait_for(lambda: self.upcalls_of(request).get(upcall), what=f"another {upcall}")
+        self.assertEqual(self.upcalls_of(request), {})
+
+    def report(self):
+        os.stat("report.txt", dir_fd=self.folder)
+
+    def test_a_file(self):
+        self.hold_back_the_reply_to(self.report)
+        self.is_asked_for("lookup", self.report)
+
+    def test_a_folder(self):
+        def deep():
+            os.stat("deep", dir_fd=self.folder)
+
+        self.hold_back_the_reply_to(deep)
+        self.is_asked_for("lookup", deep)
+
+    def test_attributes_of_a_folder(self):
+        """It takes them to open what lies in it."""
+        self.report()
+        self.assertEqual(self.upcalls_of(lambda: syscalls.statx_forced(self.folder)), {"getattr": 1})
+        self.assertEqual(self.upcalls_of(self.report), {})
+        self.hold_back_the_reply_to(lambda: syscalls.statx_forced(self.folder))
+        self.is_asked_for("getattr", self.report)
+
+    def test_attributes_of_a_file(self):
+        with open(self.by_session(self.alice_token, "alice/report.txt"), "rb") as file:
+            self.hold_back_the_reply_to(lambda: syscalls.statx_forced(file.fileno()))
+            self.is_asked_for("getattr", lambda: os.fstat(file.fileno()))
+
+
+class LateRepliesToNames(LateReplies):
+    """With enforce=open too, which lends names and attributes."""
+
+    OPTIONS = "enforce=open,lease=60,io=dev"
+
+    def need_leases(self):
+        """It has them."""
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ class ForgetfulKernel final : public Kernel {
     return {};
   }
   Result<void, Errno> forget_file(NodeId) override { return {}; }
+  Result<void, Errno> forget_attributes(NodeId) override { return {}; }
   bool forgets_everything() const override { return false; }
   Result<void, Errno> forget_everything() override { return Errno{ENOSYS}; }
   [[noreturn]] void abort(const std::string&) override { std::abort(); }

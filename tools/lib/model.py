@@ -36,6 +36,9 @@ HOLDS = [Case(name, switches.split(), None) for name, switches in (
     ("steady-use-begins", "PASSES_BY BEGINS"),
     ("expires", "EXPIRES STEADY_USE FOLDER_GOES"),
     ("expires-sooner", "SHORTENS STEADY_USE FOLDER_IS_LESS"),
+    ("revoked-and-held-back", "REVOKES HELD_BACK"),
+    ("passed-by-and-held-back", "PASSES_BY PUNCTUAL STOPS HELD_BACK"),
+    ("expires-and-held-back", "EXPIRES STEADY_USE FOLDER_GOES HELD_BACK"),
 )]
 
 #: What was mended, with the mend taken out: these three are the holes of which the code has had each.
@@ -55,6 +58,8 @@ NEEDED = [Case(name, switches.split(), promise) for name, switches, promise in (
     ("needs-to-lend-up-to-the-expiry-alone", "EXPIRES STEADY_USE FOLDER_GOES LENDS_BEYOND_THE_EXPIRY", 3),
     ("needs-a-folder-s-lease-to-be-short", "KILLS STEADY_USE FOLDER_SHARE=3", 9),
     ("needs-the-time-before-the-node", "PASSES_BY BEGINS FINDS_BEFORE_THE_TIME", 2),
+    ("needs-late-replies-to-be-forgotten", "REVOKES HELD_BACK LATE_REPLIES_STAY", 2),
+    ("needs-that-after-a-stop", "PASSES_BY PUNCTUAL STOPS HELD_BACK LATE_REPLIES_STAY", 2),
     ("needs-vouching", "PASSES_BY STEADY_USE VOUCHES_FOR_ALL", 2),
     ("needs-the-review-before-it-has-kept-up", "PASSES_BY STEADY_USE KEEPS_UP_BEFORE_THE_REVIEW", 2),
     ("needs-the-epoch-before-reviews-end", "PASSES_BY STEADY_USE EVERYTHING PUNCTUAL STOPS ENDS_REVIEWS_BEFORE_THE_EPOCH", 2),
@@ -64,7 +69,7 @@ NEEDED = [Case(name, switches.split(), promise) for name, switches, promise in (
 
 #: What the model assumes of the code and the machine, each not assumed: see "What does not hold" in docs/model/README.md.
 ASSUMED = [Case(name, switches.split(), promise) for name, switches, promise in (
-    ("assumes-replies-land-at-once", "PASSES_BY STEADY_USE PUNCTUAL STOPS HELD_BACK", 2),
+    ("assumes-nobody-opens-in-the-moment", "REVOKES HELD_BACK COUNTS_EVERY_MOMENT", 2),
 )]
 
 CASES = HOLDS + HOLES + NEEDED + ASSUMED

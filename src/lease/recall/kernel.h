@@ -26,6 +26,11 @@ class Kernel {
   /// knows no such node.
   virtual Result<void, Errno> forget_file(NodeId node) = 0;
 
+  /// Returns when the kernel has dropped the attributes of a folder, also those of replies that are
+  /// on their way to it (fuse_reverse_inval_inode() and fuse_change_attributes() in
+  /// fs/fuse/inode.c). It waits for nothing. ENOENT: it knows no such node.
+  virtual Result<void, Errno> forget_attributes(NodeId folder) = 0;
+
   /// Whether the kernel has what forget_everything() needs (FUSE_NOTIFY_INC_EPOCH, Linux 6.16).
   virtual bool forgets_everything() const = 0;
   /// Returns when every path walk that begins later looks everything up afresh, and also one under

@@ -117,6 +117,16 @@ void Recaller::forget(std::vector<KernelEntry> entries, std::function<void()> do
   wake();
 }
 
+void Recaller::forget_late(std::vector<KernelEntry> entries, NodeId folder) {
+  waiting_.lock()->push_back({std::move(entries), [] {}, Waiting::For::kEntries, folder});
+  wake();
+}
+
+void Recaller::forget_blindly_soon() noexcept {
+  forgets_blindly_ = true;
+  wake();
+}
+
 void Recaller::forget_everything(std::function<void()> done) {
   waiting_.lock()->push_back({{}, std::move(done), Waiting::For::kEverything});
   wake();
@@ -132,6 +142,7 @@ void Recaller::run() {
   for (bool goes_on = true; goes_on;) {
     try {
       goes_on = wait();
+      if (goes_on && forgets_blindly_.exchange(false)) forget_blindly("memory does not suffice");
       if (goes_on) keep_up(served);
     } catch (const std::exception& error) {
       forget_blindly(error.what());
@@ -162,6 +173,7 @@ void Recaller::keep_up(std::vector<Waiting>& served) {
     recall(withdrawal_.of_expired(now));
   }
   while (!served.empty()) {
+    forget_attributes(served.front().folder);
     recall(served.front().entries);
     const bool waits = served.front().what == Waiting::For::kCommits;
     waiting_for_reviews_.emplace_back(waits ? last_review_that_matters() : 0, served.front().done);
@@ -335,6 +347,12 @@ void Recaller::recall(const std::vector<KernelEntry>& entries) {
     if (!knows_none(forgotten)) must(forgotten);
     if (forgotten) ++counters_.entries;
   }
+}
+
+void Recaller::forget_attributes(NodeId folder) {
+  if (folder == 0) return;
+  const auto forgotten = kernel_.forget_attributes(folder);
+  if (!knows_none(forgotten)) must(forgotten);
 }
 
 void Recaller::must(const Result<void, Errno>& forgotten) {

@@ -89,6 +89,13 @@ class Recaller {
   /// catch_up() does. Any thread.
   void forget(std::vector<KernelEntry> entries, std::function<void()> done);
 
+  /// Has the kernel forget what a reply lent it that came too late: entries, and the attributes of
+  /// a folder (0: none). Any thread.
+  void forget_late(std::vector<KernelEntry> entries, NodeId folder);
+  /// Has the kernel forget everything, since whoever wanted something forgotten has no memory to
+  /// say what. Any thread.
+  void forget_blindly_soon() noexcept;
+
   /// Calls `done` when everything that was committed before this call, and that takes access
   /// away, has been recalled. Any thread; `done` is called on the recalling one, and must be quick.
   void catch_up(std::function<void()> done);
@@ -114,6 +121,7 @@ class Recaller {
     /// What the kernel must forget before: these entries, everything, or what commits took away.
     enum class For : std::uint8_t { kEntries, kEverything, kCommits };
     For what;
+    NodeId folder = 0;  ///< whose attributes the kernel must forget besides; 0: none
   };
   void run();
   /// One round: handles losses and expiries, and answers those who wait.
@@ -140,6 +148,7 @@ class Recaller {
   /// Answers the callers that need to wait no longer.
   void answer_waiting();
   void recall(const std::vector<KernelEntry>& entries);
+  void forget_attributes(NodeId folder);
   void must(const Result<void, Errno>& forgotten);
   void recall_everything(RecallOfEverything why);
   void wake();
@@ -157,6 +166,7 @@ class Recaller {
   std::atomic<SteadyClock::rep> kept_up_at_{0};  ///< all that was committed by then is recalled
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> forgets_blindly_{false};
   Sync<std::vector<Waiting>> waiting_;
 
   // Of this thread alone.

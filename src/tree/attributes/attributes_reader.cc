@@ -45,7 +45,10 @@ Result<Attributes, Errno> AttributesReader::read_folder(const Place& place,
   const auto left = parts_.lender.left(view, *decision, beginning.time, longest);
   const bool stands = std::max(decision->access, Access::kNone) >= place.lent &&
                       parts_.nodes.lent().mark() == beginning.mark;
-  if (stands) shown.lent_for = left;
+  if (stands) {
+    shown.lent_for = left.span;
+    shown.lent_from = left.from;
+  }
   return shown;
 }
 
@@ -68,7 +71,9 @@ Result<Attributes, Errno> AttributesReader::read_file(const Place& place,
   if (stands) {
     const auto span = std::max<std::chrono::nanoseconds>(parts_.lender.lease(),
                                                          parts_.lender.steadily_left(place.id));
-    shown.lent_for = Lender::left_of(span, beginning.time);
+    const auto left = Lender::left_of(span, beginning.time);
+    shown.lent_for = left.span;
+    shown.lent_from = left.from;
   }
   return shown;
 }

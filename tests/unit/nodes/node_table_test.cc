@@ -93,6 +93,30 @@ class NodeTableTest : public testing::Test {
   NodeId second_ = 0;
 };
 
+TEST_F(NodeTableTest, TheNamesInAFolderThatLeadToANodeAreFound) {
+  const auto names = [&](NodeId node, NodeId folder) {
+    std::set<std::string> found;
+    for (const KernelEntry& entry : table_.lent().leading_to(node, folder)) {
+      EXPECT_EQ(entry.parent, folder);
+      found.insert(entry.name);
+    }
+    return found;
+  };
+  using Names = std::set<std::string>;
+  EXPECT_EQ(names(first_, by_session_), Names{"first"});
+  const NodeId inner = below(first_, "inner");
+  EXPECT_EQ(names(inner, first_), Names{"inner"});
+  const NodeId file = shared(first_, "one", 1);
+  EXPECT_EQ(shared(first_, "two", 1), file);
+  EXPECT_EQ(shared(second_, "three", 1), file);
+  EXPECT_EQ(names(file, first_), (Names{"one", "two"}));
+  EXPECT_EQ(names(file, second_), Names{"three"});
+  EXPECT_NE(shared(first_, "two", 2), file);  // another file is in its place
+  EXPECT_EQ(names(file, first_), (Names{"one", "two"}));
+  table_.forget(inner, 1);
+  EXPECT_EQ(names(inner, first_), Names{});
+}
+
 TEST_F(NodeTableTest, AFileIsOneNodeInAllViewsAndUnderAllItsNames) {
   const NodeId node = shared(first_, "a", 1);
   EXPECT_EQ(shared(second_, "a", 1), node);

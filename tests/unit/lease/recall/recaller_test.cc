@@ -13,7 +13,9 @@
 #include <thread>
 #include <utility>
 
+#include "base/lease_spans.h"
 #include "lease/recall/store_watcher.h"
+#include "support/allocation.h"
 #include "support/policy_fixture.h"
 #include "tree/tree.h"
 
@@ -29,6 +31,7 @@ constexpr auto kPatience = 20s;
 class FakeKernel final : public Kernel {
  public:
   using Told = std::vector<std::pair<NodeId, std::string>>;
+  static constexpr const char* kAttributes = "/";  // which is no name
 
   explicit FakeKernel(bool forgets_everything) : forgets_everything_(forgets_everything) {}
 
@@ -48,6 +51,12 @@ class FakeKernel final : public Kernel {
     told_.emplace_back(node, "");
     changed_.notify_all();
     return {};
+  }
+  Result<void, Errno> forget_attributes(NodeId folder) override {
+    const std::lock_guard lock(mutex_);
+    told_.emplace_back(folder, kAttributes);
+    changed_.notify_all();
+    return Errno{ENOENT};  // as of a folder that nobody is in by now
   }
   bool forgets_everything() const override { return forgets_everything_; }
   Result<void, Errno> forget_everything() override {
@@ -734,6 +743,75 @@ TEST_F(RecallerTest, WhatChangedInTheStoreIsForgotten) {
   recaller_->forget({{5, "a"}, {6, "b"}}, [&] { done.set_value(); });
   ASSERT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
   EXPECT_EQ(kernel_->told(), (FakeKernel::Told{{5, "a"}, {6, "b"}}));
+}
+
+/// The answer as one that is late by now, if there is a lease in it.
+template <class Answer>
+Answer late(Answer answer) {
+  if (answer.lent_from) *answer.lent_from -= spans::kLatestReply + 1ms;
+  return answer;
+}
+/// The answer as one that is not, however busy the machine is.
+template <class Answer>
+Answer prompt(Answer answer) {
+  *answer.lent_from += 1min;
+  return answer;
+}
+
+TEST_F(RecallerTest, WhatALateReplyToALookupLentIsForgotten) {
+  start();
+  const NodeId folder = walk(kAlice, {"a", "b"}).back().first;
+  const auto below = tree_->lookup(folder, "b", kServer);
+  tree_->sent(folder, prompt(*below));
+  catch_up();
+  EXPECT_TRUE(kernel_->told().empty());
+  tree_->sent(folder, late(*below));
+  catch_up();
+  const FakeKernel::Told told{{below->node, FakeKernel::kAttributes}, {folder, "b"}};
+  EXPECT_EQ(kernel_->told(), told);
+  const auto file = tree_->lookup(below->node, "file", kServer);
+  tree_->sent(below->node, late(*file));
+  catch_up();
+  ASSERT_EQ(kernel_->told().size(), told.size() + 1);
+  EXPECT_EQ(kernel_->told().back(), (FakeKernel::Told::value_type{below->node, "file"}));
+}
+
+TEST_F(RecallerTest, WhatALateReplyToAGetattrLentIsForgotten) {
+  start();
+  const NodeId folder = walk(kAlice, {"a", "b"}).back().first;
+  const auto attributes = tree_->attributes(folder);
+  tree_->sent(folder, prompt(*attributes));
+  catch_up();
+  EXPECT_TRUE(kernel_->told().empty());
+  tree_->sent(folder, late(*attributes));
+  catch_up();
+  EXPECT_EQ(kernel_->told(), (FakeKernel::Told{{folder, FakeKernel::kAttributes}}));
+}
+
+TEST_F(RecallerTest, ALateReplyThatLendsNothingTellsTheKernelNothing) {
+  start();
+  const auto door = tree_->lookup(kRootNode, "by-session", kServer);
+  EXPECT_GT(door->lent_for.count(), 0);  // which nobody loses
+  const auto closed = walk(kAlice, {"a"});
+  sql("DELETE FROM sessions");
+  const auto attributes = tree_->attributes(closed.back().first);
+  EXPECT_EQ(attributes->lent_for.count(), 0);
+  catch_up();
+  const auto told = kernel_->told().size();
+  tree_->sent(kRootNode, late(*door));
+  tree_->sent(closed.back().first, late(*attributes));
+  catch_up();
+  EXPECT_EQ(kernel_->told().size(), told);
+}
+
+TEST_F(RecallerTest, ALateReplyForWhichThereIsNoMemoryForgetsEverything) {
+  start();
+  const NodeId folder = walk(kAlice, {"a", "b"}).back().first;
+  const auto below = late(*tree_->lookup(folder, "b", kServer));
+  test::allocations_left = 0;
+  tree_->sent(folder, below);
+  EXPECT_TRUE(kernel_->wait_until_everything(1));
+  EXPECT_EQ(test::allocations_left, -1);
 }
 
 TEST_F(RecallerTest, TheBytesOfAFileThatChangedAreForgottenThoughRecallsWait) {

@@ -85,6 +85,8 @@ byte kept_up_age;      /* Recaller::vouch() goes by that: ticks since all that w
 byte looked_age;       /* ticks since the round under way looked at the database */
 byte review_age;       /* ... and since that one did in which the review was begun */
 mtype demand = NONE, review = NONE; /* Recaller::demand_review(), Recaller::begin_review() */
+bool stood_still;      /* time has passed while the daemon was stopped */
+bool goes_on;          /* ... and it goes on, and the thread has not noticed yet */
 bool settled;          /* a round has found nothing more to do in this tick */
 
 #define MAX(a, b) ((a) > (b) -> (a) : (b))
@@ -203,7 +205,7 @@ inline left_of_attributes() {
 }
 
 /* Lender::is_late() */
-#ifdef LATE_REPLIES_STAY
+#if defined(LATE_REPLIES_STAY) || defined(RING) /* Over io_uring the reply is out later than Tree::sent() looks. */
 #define IS_LATE false
 #else
 #define IS_LATE overdue[me]
@@ -438,9 +440,9 @@ end_stalled:
    entry besides, and would come no further. What it asks the daemon is answered at one moment; what would be lent to
    it then, Requests lends. Assumed: nobody opens by what a late reply lent in the moment until the kernel is told to forget it. */
 #ifdef COUNTS_EVERY_MOMENT
-#define IS_A_MOMENT false
+#define BY_A_LATE(reply) false
 #else
-#define IS_A_MOMENT true
+#define BY_A_LATE(reply) (reply || goes_on)
 #endif
 
 proctype LateOpen() {
@@ -461,12 +463,12 @@ end_not_yet:
     fi
   }
   if
-  :: attributes > 0 && !(late_attributes && IS_A_MOMENT)
+  :: attributes > 0 && !BY_A_LATE(late_attributes)
   :: daemon == RUNS && (hold_age == 0 || VOUCHED)
   :: atomic { true -> promise = 0; goto end_not_yet }
   fi;
   if
-  :: hashed[FILE] && fresh[FILE] && until[FILE] > 0 && !(late[FILE] && IS_A_MOMENT)
+  :: hashed[FILE] && fresh[FILE] && until[FILE] > 0 && !BY_A_LATE(late[FILE])
   :: atomic { true -> promise = 0; goto end_not_yet }
   fi;
 opened:
@@ -569,6 +571,23 @@ proctype Recaller() {
   bool go_folder, go_file, serving, expired, everything;
 
 end_wait:
+#ifdef RING
+  /* Recaller::note_standstill(), Recaller::begin_afresh() */
+  if
+  :: atomic {
+       daemon == RUNS && goes_on ->
+#ifndef GOES_ON_AS_BEFORE
+       paused = true;
+       raise_epoch();
+       kept = false; /* SteadyFiles::clear() */
+#endif
+       goes_on = false;
+       stood_still = false
+     }
+  :: !goes_on
+  :: GONE -> goto over
+  fi;
+#endif
   /* Recaller::wait(), Recaller::keep_up(): notes who asks, and what time it is, and looks at the database. Then
      Recaller::follow_database(): Feed::losses(), Feed::between(), LentEntries::begin_recall(), Withdrawal::of(). */
   if
@@ -617,7 +636,9 @@ end_wait:
   :: everything -> everything = false; recall_everything()
   :: else -> recall()
   fi;
+#ifdef HELD_BACK
   forget_late();
+#endif
 #ifdef RECALL_BEGINS_LATE
   begin_recall();
 #endif
@@ -743,7 +764,7 @@ end_keeper:
   do
 #ifdef STOPS
   :: atomic { daemon == RUNS -> daemon = STOPPED; was_stopped = true }
-  :: daemon == STOPPED -> daemon = RUNS
+  :: atomic { daemon == STOPPED -> daemon = RUNS; goes_on = stood_still; settled = settled && !goes_on }
 #endif
 #ifdef KILLS
   :: daemon == RUNS || daemon == STOPPED -> daemon = DEAD
@@ -790,6 +811,9 @@ end_clock:
        UP(kept_up_age, CHECKED_SHARE + 1);
        UP(looked_age, CHECKED_SHARE + 1);
        UP(review_age, CHECKED_SHARE + 1);
+#ifdef RING
+       stood_still = stood_still || daemon == STOPPED;
+#endif
        overdue[0] = worked_out[0];
        overdue[1] = worked_out[1];
        settled = false

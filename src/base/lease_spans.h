@@ -26,6 +26,10 @@ inline constexpr std::chrono::milliseconds kLongestTick{10};
 inline constexpr std::chrono::milliseconds kLatestReply{30};
 static_assert(kTickMargin >= 2 * kLongestTick + kLatestReply);
 
+/// A daemon whose recalling thread wakes so much later than it should has stood still, in the
+/// middle of replies maybe.
+inline constexpr std::chrono::milliseconds kStandstill{500};
+
 /// By how much a lease may begin late, at least, before we take it for ended: it begins when the
 /// kernel gets to the reply.
 inline constexpr std::chrono::seconds kLateness{10};

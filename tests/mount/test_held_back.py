@@ -6,7 +6,7 @@ import time
 import unittest
 
 import syscalls
-from harness import wait_for
+from harness import serve, wait_for
 from test_lease import LeaseTest
 
 
@@ -106,6 +106,37 @@ class LateRepliesToNames(LateReplies):
 
     def need_leases(self):
         """It has them."""
+
+
+class StoodStill(LeaseTest):
+    """Promise 2: replies that were about to be sent when the daemon was stopped, over io_uring too, where nobody looks at the
+    clock once they are out."""
+
+    OPTIONS = "enforce=lease,lease=60"
+    STOPPED_SECONDS = 0.7
+
+    def setUp(self):
+        super().setUp()
+        if not self.site.has_epochs():
+            self.skipTest("the kernel cannot be told to forget everything (Linux 6.16, libfuse 3.18)")
+        self.path = self.by_session(self.alice_token, "alice/report.txt")
+
+    def stand_still(self):
+        with self.site.stopped():
+            time.sleep(self.STOPPED_SECONDS)  # which is what it is about
+
+    def test_everything_is_asked_for_again(self):
+        serve(self.path)
+        self.assertEqual(self.upcalls_of(lambda: serve(self.path)), {})
+        self.stand_still()
+        wait_for(lambda: self.counted("recalls_of_everything_stood_still"), what="the daemon to notice")
+        self.assertGreater(self.upcalls_of(lambda: serve(self.path))["lookup"], 0)
+        self.assertEqual(self.upcalls_of(lambda: serve(self.path)), {})
+
+    def test_not_where_nothing_is_lent(self):
+        self.stand_still()
+        self.recalled()
+        self.assertEqual(self.counted("recalls_of_everything"), 0)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ HOLDS = [Case(name, switches.split(), None) for name, switches in (
     ("expires-sooner", "SHORTENS STEADY_USE FOLDER_IS_LESS"),
     ("revoked-and-held-back", "REVOKES HELD_BACK"),
     ("passed-by-and-held-back", "PASSES_BY PUNCTUAL STOPS HELD_BACK"),
+    ("passed-by-over-a-ring", "PASSES_BY PUNCTUAL STOPS HELD_BACK RING"),
     ("expires-and-held-back", "EXPIRES STEADY_USE FOLDER_GOES HELD_BACK"),
 )]
 
@@ -60,6 +61,7 @@ NEEDED = [Case(name, switches.split(), promise) for name, switches, promise in (
     ("needs-the-time-before-the-node", "PASSES_BY BEGINS FINDS_BEFORE_THE_TIME", 2),
     ("needs-late-replies-to-be-forgotten", "REVOKES HELD_BACK LATE_REPLIES_STAY", 2),
     ("needs-that-after-a-stop", "PASSES_BY PUNCTUAL STOPS HELD_BACK LATE_REPLIES_STAY", 2),
+    ("needs-to-begin-afresh-after-a-stop", "PASSES_BY PUNCTUAL STOPS HELD_BACK RING GOES_ON_AS_BEFORE", 2),
     ("needs-vouching", "PASSES_BY STEADY_USE VOUCHES_FOR_ALL", 2),
     ("needs-the-review-before-it-has-kept-up", "PASSES_BY STEADY_USE KEEPS_UP_BEFORE_THE_REVIEW", 2),
     ("needs-the-epoch-before-reviews-end", "PASSES_BY STEADY_USE EVERYTHING PUNCTUAL STOPS ENDS_REVIEWS_BEFORE_THE_EPOCH", 2),

@@ -15,9 +15,10 @@ enum class RecallOfEverything : std::uint8_t {
   kTooMuch,     ///< more was lent than could be decided anew in time
   kStore,       ///< the store is another one by now, or away
   kNotCurrent,  ///< the database, a copy, does not count as current any more
+  kStoodStill,  ///< this program was stopped for a while: see Recaller::note_standstill()
 };
-inline constexpr std::array kRecallOfEverythingNames{"trouble",  "clock_set", "not_vouched",
-                                                     "too_much", "store",     "not_current"};
+inline constexpr std::array kRecallOfEverythingNames{
+    "trouble", "clock_set", "not_vouched", "too_much", "store", "not_current", "stood_still"};
 
 /// The reasons for deciding anew what was lent: one for each Unexplained, and one for the files in
 /// steady use alone.

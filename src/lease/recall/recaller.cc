@@ -88,7 +88,8 @@ void Recaller::lent(std::chrono::seconds longest) {
   }
   // The other half of this pair is in wait(): either it sees the time, or we see it asleep.
   last_lent_ = now.count();
-  if (asleep_ && asleep_.exchange(false)) wake();
+  SteadyClock::rep asleep = kAsleep;
+  if (woken_at_ == kAsleep && woken_at_.compare_exchange_strong(asleep, now.count())) wake();
 }
 
 void Recaller::vouch() {
@@ -98,11 +99,14 @@ void Recaller::vouch() {
   const SteadyClock::time_point kept_up{SteadyClock::duration(kept_up_at_.load())};
   const bool is_current = withdrawal_.is_current();
   if (is_current && now - std::min(*seen, kept_up) <= withdrawal_.checked_within()) return;
+  begin_afresh(is_current ? RecallOfEverything::kNotVouched : RecallOfEverything::kNotCurrent);
+}
+
+void Recaller::begin_afresh(RecallOfEverything why) {
   // The order matters: names that are looked up from here on are not lent for longer, and names
   // from before the kernel looks up again.
-  withdrawal_.steady_files().pause(now + spans::kPauseOfSteadyUse);
-  count(counters_.everything,
-        is_current ? RecallOfEverything::kNotVouched : RecallOfEverything::kNotCurrent);
+  withdrawal_.steady_files().pause(SteadyClock::now() + spans::kPauseOfSteadyUse);
+  count(counters_.everything, why);
   must(kernel_.forget_everything());
   withdrawal_.steady_files().clear();
 }
@@ -276,9 +280,9 @@ void Recaller::end_all_reviews() {
 bool Recaller::wait() {
   int milliseconds = review_ ? kBetweenSlicesMs : static_cast<int>(options_.poll.count());
   if (!anything_lent()) {
-    asleep_ = true;
+    woken_at_ = kAsleep;
     if (anything_lent()) {
-      asleep_ = false;
+      woken_at_ = kAwake;
     } else {
       end_all_reviews();
       milliseconds = static_cast<int>(kIdlePoll.count());
@@ -286,8 +290,10 @@ bool Recaller::wait() {
   }
   arm_timer();
   std::array<pollfd, 2> polled{{{wake_.get(), POLLIN, 0}, {timer_.get(), POLLIN, 0}}};
+  const auto due = SteadyClock::now() + std::chrono::milliseconds(milliseconds);
   ::poll(polled.data(), polled.size(), milliseconds);
-  asleep_ = false;
+  const SteadyClock::rep woken_at = woken_at_.exchange(kAwake);
+  note_standstill(woken_at > 0 ? SteadyClock::time_point(SteadyClock::duration(woken_at)) : due);
   std::uint64_t count = 0;
   if (polled[0].revents != 0) (void)!::read(wake_.get(), &count, sizeof count);
   if (polled[1].revents != 0) {
@@ -295,6 +301,12 @@ bool Recaller::wait() {
     if (::read(timer_.get(), &count, sizeof count) < 0 && errno == ECANCELED) clock_was_set_ = true;
   }
   return !stopping_;
+}
+
+void Recaller::note_standstill(SteadyClock::time_point due) {
+  const bool lent = lent_until_ > due.time_since_epoch().count();
+  if (!lent || SteadyClock::now() - due <= spans::kStandstill) return;
+  if (kernel_.forgets_everything()) begin_afresh(RecallOfEverything::kStoodStill);
 }
 
 void Recaller::arm_timer() {

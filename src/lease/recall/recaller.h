@@ -35,7 +35,9 @@ namespace grantfs {
 /// lease. If there is more than can be decided in time, the kernel forgets everything.
 ///
 /// A file that is lent for longer than a lease is of no use without its folder, and folders are
-/// renewed only as long as this thread and the StoreWatcher keep up: see vouch().
+/// renewed only as long as this thread and the StoreWatcher keep up: see vouch(). If this thread
+/// wakes more than 500 ms late while anything is lent (spans::kStandstill), the kernel forgets
+/// everything, since replies may be on their way that were about to be sent before.
 ///
 /// When the database, a copy of one elsewhere, does not count as current any more, everything is
 /// recalled. Trouble with the database recalls everything, once, because a database that cannot be
@@ -112,6 +114,8 @@ class Recaller {
 
  private:
   using SteadyClock = std::chrono::steady_clock;
+  static constexpr SteadyClock::rep kAwake = 0;
+  static constexpr SteadyClock::rep kAsleep = -1;
 
   Recaller(Withdrawal& withdrawal, Policy& policy, Kernel& kernel, Options options, UniqueFd wake,
            UniqueFd timer);
@@ -131,6 +135,10 @@ class Recaller {
   void forget_blindly(const char* why);
   /// Waits until there is something to do. False: the thread is to stop.
   bool wait();
+  /// Comes before anything else when the thread wakes, which should have been at `due`. If it is
+  /// much later than that, replies may be on their way that were about to be sent then. The
+  /// kernel is told before they are out, or right after, to believe none of them.
+  void note_standstill(SteadyClock::time_point due);
   void arm_timer();
   void follow_database();
   /// Begins to decide anew: soon, what is lent of files in steady use; at once, all that is lent.
@@ -151,6 +159,9 @@ class Recaller {
   void forget_attributes(NodeId folder);
   void must(const Result<void, Errno>& forgotten);
   void recall_everything(RecallOfEverything why);
+  /// Has the kernel look everything up again, and lends nothing for longer than a lease for a
+  /// while. Any thread.
+  void begin_afresh(RecallOfEverything why);
   void wake();
 
   Withdrawal& withdrawal_;
@@ -164,7 +175,8 @@ class Recaller {
   std::atomic<SteadyClock::rep> last_lent_{0};
   std::atomic<SteadyClock::rep> lent_until_{0};
   std::atomic<SteadyClock::rep> kept_up_at_{0};  ///< all that was committed by then is recalled
-  std::atomic<bool> asleep_{false};
+  /// kAsleep while nothing is lent; then the moment at which something was lent first.
+  std::atomic<SteadyClock::rep> woken_at_{kAwake};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> forgets_blindly_{false};
   Sync<std::vector<Waiting>> waiting_;

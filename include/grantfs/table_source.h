@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace grantfs {
@@ -11,6 +12,9 @@ namespace grantfs {
 /// A column that is NULL or an empty text gives nothing. Rows that give the same count together:
 /// the right ends with the last of them, at the latest of their ends.
 struct TableSource {
+  /// Of a name in PostgreSQL (NAMEDATALEN); what is longer, it cuts off.
+  static constexpr std::size_t kMostNameBytes = 63;
+
   enum class Kind {
     kOwn,      ///< a row makes its principal the owner of its path, which must have no other one
     kGrant,    ///< a row grants its principal its path

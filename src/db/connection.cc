@@ -81,14 +81,15 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
       sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, nullptr) != SQLITE_OK) {
     return last_error(handle);
   }
+  connection.set_busy_timeout(kBusyTimeout);
   auto configured = connection.execute("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON");
   if (configured && reads) configured = connection.execute("PRAGMA query_only=ON");
   if (!configured) return configured.error();
   return connection;
 }
 
-void Connection::set_busy_timeout(int milliseconds) {
-  sqlite3_busy_timeout(handle_.get(), milliseconds);
+void Connection::set_busy_timeout(std::chrono::milliseconds timeout) {
+  sqlite3_busy_timeout(handle_.get(), static_cast<int>(timeout.count()));
 }
 
 Result<void> Connection::execute(const char* sql) {

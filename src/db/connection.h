@@ -26,13 +26,18 @@ enum class Mode {
   kCreateNoFollow,  ///< the same, and no symbolic link is on the way to it
 };
 
+/// How long a statement waits for a lock of another process, unless set_busy_timeout() says
+/// otherwise. SQLite alone would not wait, and even whoever ends the last connection to a database
+/// locks it for a moment.
+inline constexpr std::chrono::milliseconds kBusyTimeout{5000};
+
 /// A connection to one database file. Movable; one thread at a time.
 class Connection {
  public:
   static Result<Connection> open(const std::string& path, Mode mode);
 
-  /// Waits up to `milliseconds` for another process's lock.
-  void set_busy_timeout(int milliseconds);
+  /// From now on a statement waits so long for a lock of another process.
+  void set_busy_timeout(std::chrono::milliseconds timeout);
   /// Runs SQL that returns no rows; may be several statements.
   Result<void> execute(const char* sql);
   /// Exactly one statement. A name in double quotes is never taken for a text.

@@ -43,11 +43,7 @@ class Arguments {
   fuse_args arguments_ = FUSE_ARGS_INIT(0, nullptr);
 };
 
-// StoreWorkers reply to requests. Over io_uring a libfuse without this macro submits their replies
-// on their threads; the kernel then delivers later requests by those threads, which may be waiting
-// for the store.
-#if defined(FUSE_CAP_OVER_IO_URING) && defined(FUSE_URING_REPLIES_FROM_ANY_THREAD)
-#define GRANTFS_HAS_IO_URING
+#if defined(GRANTFS_HAS_IO_URING)
 /// The kernel's side of io_uring can be switched off, and is by default.
 bool kernel_has_io_uring() {
   std::ifstream parameter("/sys/module/fuse/parameters/enable_uring");

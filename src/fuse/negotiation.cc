@@ -48,7 +48,7 @@ Connection negotiate(fuse_conn_info* info, [[maybe_unused]] const FuseOptions& o
     connection.passthrough = options.asks_at_open && options.passthrough != Use::kNo;
   }
 #endif
-#if defined(FUSE_CAP_OVER_IO_URING)
+#if defined(GRANTFS_HAS_IO_URING)
   connection.io_uring =
       options.io_uring != Use::kNo && fuse_get_feature_flag(info, FUSE_CAP_OVER_IO_URING);
 #endif

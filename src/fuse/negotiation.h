@@ -4,6 +4,13 @@
 
 #include "fuse/mount.h"
 
+// Whether this libfuse can be used over io_uring. StoreWorkers reply to requests. A libfuse without
+// the second macro submits their replies on their threads; the kernel then delivers later requests
+// by those threads, which may be waiting for the store.
+#if defined(FUSE_CAP_OVER_IO_URING) && defined(FUSE_URING_REPLIES_FROM_ANY_THREAD)
+#define GRANTFS_HAS_IO_URING
+#endif
+
 namespace grantfs {
 
 /// What the kernel and libfuse agreed upon (FUSE_INIT).
@@ -11,7 +18,7 @@ struct Connection {
   bool passthrough = false;       ///< the kernel reads files of the store itself
   bool refuses_handles = false;   ///< the kernel gives and takes no file handles
   bool refuses_stacking = false;  ///< the kernel lets no file system be stacked on this one
-  bool io_uring = false;          ///< the kernel offers requests over io_uring
+  bool io_uring = false;          ///< requests come over io_uring
   bool epochs = false;            ///< everything can be forgotten at once (FUSE_NOTIFY_INC_EPOCH)
 };
 

@@ -7,6 +7,23 @@
 #include "nodes/lent_entries.h"
 
 namespace grantfs {
+namespace {
+
+/// Calls `take(entry)` for each entry directly in a folder; others have turns in between.
+template <class Take>
+void for_each_in(LockedGraph::Lock& graph, Slot folder, Take take) {
+  Turns turns(graph);
+  NodeGraph::Cursor next(*graph, graph->nodes[folder].child);
+  while (next.at != 0) {
+    turns.next();
+    const Slot slot = next.take();
+    if (slot == 0) return;
+    take(graph->entries[slot]);
+  }
+}
+
+}  // namespace
+
 bool LentEntries::lend(NodeGraph& graph, Slot slot, const Loan* loan) const {
   if (loan == nullptr || loan->mark != recalls_.load()) return false;
   // The entry, or one below it, was lent by a decision that was better than this one: a recall is
@@ -332,15 +349,9 @@ std::vector<KernelEntry> LentEntries::leading_to(NodeId node, NodeId folder) {
     if (slot != 0) keys.push_back(graph->key_of(graph->entries[slot]));
     return keys;
   }
-  Turns turns(graph);
-  NodeGraph::Cursor next(*graph, graph->nodes[above].child);
-  while (next.at != 0) {
-    turns.next();
-    const Slot slot = next.take();
-    if (slot == 0) break;
-    const GraphEntry& entry = graph->entries[slot];
+  for_each_in(graph, above, [&](const GraphEntry& entry) {
     if (graph->id_of(entry.child) == node) keys.push_back(graph->key_of(entry));
-  }
+  });
   return keys;
 }
 
@@ -359,19 +370,13 @@ LentEntries::LentIn LentEntries::lent_directly_in(NodeId folder) {
   if (above == 0) return in;
   const auto [view, path] = graph->place_of(above);
   if (view == nullptr) return in;
-  Turns turns(graph);
-  NodeGraph::Cursor next(*graph, graph->nodes[above].child);
-  while (next.at != 0) {
-    turns.next();
-    const Slot slot = next.take();
-    if (slot == 0) break;
-    const GraphEntry& entry = graph->entries[slot];
+  for_each_in(graph, above, [&, &view = view, &path = path](const GraphEntry& entry) {
     if (graph->nodes[entry.child].kind == NodeKind::kFolder) {
       in.folders.push_back(graph->id_of(entry.child));
     } else if (is_lent(entry)) {
       in.files.push_back(copy(*graph, entry, view, path.child(entry.name.view())));
     }
-  }
+  });
   return in;
 }
 

@@ -70,6 +70,21 @@ class FleetCase(Tables, unittest.TestCase):
         openers.wait_until_open()
         return openers
 
+    def assert_forgotten_each_time(self, ways, openers):
+        """Takes away and gives back what the openers open, each way of (statement that takes, statement that gives). The median
+        of the seconds until each node had acknowledged."""
+        took = []
+        for take, give in ways:
+            began = time.monotonic()
+            self.sql(take)
+            answers, returned = self.await_recall()
+            took.append(returned - began)
+            self.assertEqual(answers, {node.name: "acknowledged" for node in self.nodes})
+            self.assert_none_began_after(returned, openers)
+            self.sql(give)
+            openers.wait_until_open()
+        return sorted(took)[len(took) // 2]
+
     def assert_none_began_after(self, moment, openers):
         openers.wait_for_tries()
         for index, node in enumerate(self.nodes):

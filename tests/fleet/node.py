@@ -2,7 +2,9 @@
 
 import contextlib
 import csv
+import glob
 import io
+import os
 import pathlib
 import signal
 import sqlite3
@@ -95,6 +97,14 @@ class Node:
         code = self.follower.wait(30)
         self.follower = None
         return code
+
+    def has_ended(self):
+        return self.follower.poll() is not None
+
+    def has_open(self, file):
+        with contextlib.suppress(FileNotFoundError):
+            return any(os.path.exists(fd) and os.path.samefile(fd, file) for fd in glob.glob(f"/proc/{self.follower.pid}/fd/*"))
+        return False
 
     def said(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""

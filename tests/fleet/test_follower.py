@@ -155,6 +155,19 @@ class Copying(FollowerCase):
         self.assertIn("move it", self.node.said())
         self.node.follower = None
 
+    def test_it_waits_for_whoever_has_locked_the_database(self):
+        """As the last connection does when it is closed."""
+        self.site.grantctl("init")
+        other = sqlite3.connect(self.site.db)
+        self.addCleanup(other.close)
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")
+        other.rollback()
+        self.node.start()
+        wait_for(lambda: self.node.has_ended() or self.node.has_open(self.site.db), what="the follower to open the database")
+        other.close()
+        self.node.wait_until_copied()
+
 
 class Serving(FollowerCase):
     def setUp(self):

@@ -41,18 +41,8 @@ class ThreeMachines(FleetCase):
 
     def test_no_open_begins_anywhere_once_it_has_returned(self):
         openers = self.open_on_each("by-session", ALICE, "team", "plan.txt")
-        took = []
-        for take, give in WAYS * ROUNDS:
-            began = time.monotonic()
-            self.sql(take)
-            answers, returned = self.await_recall()
-            took.append(returned - began)
-            self.assertEqual(answers, {node.name: "acknowledged" for node in self.nodes})
-            self.assert_none_began_after(returned, openers)
-            self.sql(give)
-            openers.wait_until_open()
-        took.sort()
-        print(f"three machines: acknowledged in {took[len(took) // 2] * 1000:.0f} ms (p50, two psql included)")
+        median = self.assert_forgotten_each_time(WAYS * ROUNDS, openers)
+        print(f"three machines: acknowledged in {median * 1000:.0f} ms (p50, two psql included)")
 
     def test_a_daemon_that_does_not_answer_is_waited_for(self):
         """What it lent is opened without it, and it recalls nothing."""

@@ -7,23 +7,15 @@ import time
 import unittest
 
 from cluster import server
-from harness import wait_for
+from harness import module_of_debian, wait_for
 from test_recall import MARGIN_SECONDS, RecallCase
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-DEBIAN = "/usr/lib/python3/dist-packages"
 sys.path.insert(0, str(TOP / "python"))
 
 import grantfs  # noqa: E402
 
-try:
-    import psycopg
-except ImportError:  # another Python than Debian's runs this: psycopg is the same to it
-    sys.path.append(DEBIAN)
-    try:
-        import psycopg
-    except ImportError:
-        psycopg = None
+psycopg = module_of_debian("psycopg")
 
 
 @unittest.skipUnless(psycopg, "python3-psycopg is not installed")

@@ -16,19 +16,9 @@ class TenNodes(FleetCase):
 
     def test_all_have_forgotten_and_hold_the_same(self):
         openers = self.open_on_each("by-session", ALICE, "team", "plan.txt")
-        took = []
-        for _ in range(ROUNDS):
-            began = time.monotonic()
-            self.sql(TAKE)
-            answers, returned = self.await_recall()
-            took.append(returned - began)
-            self.assertEqual(answers, {node.name: "acknowledged" for node in self.nodes})
-            self.assert_none_began_after(returned, openers)
-            self.sql(GIVE)
-            openers.wait_until_open()
+        median = self.assert_forgotten_each_time([(TAKE, GIVE)] * ROUNDS, openers)
         openers.close()
-        took.sort()
-        print(f"ten nodes: acknowledged in {took[ROUNDS // 2] * 1000:.0f} ms (p50, two psql included)")
+        print(f"ten nodes: acknowledged in {median * 1000:.0f} ms (p50, two psql included)")
         writer = Writer(self.fleet.upstream, seed=10)
         self.addCleanup(writer.end)
         writer.start()

@@ -14,9 +14,9 @@ import time
 import unittest
 
 from grantctl_case import DENIED, DONE, TOP, USAGE, Case
+from harness import module_of_debian
 
 PACKAGE = TOP / "python"
-DEBIAN = "/usr/lib/python3/dist-packages"
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 LATER = 1_896_091_200  # 2030-01-31T12:00:00Z
 sys.path.insert(0, str(PACKAGE))
@@ -39,15 +39,8 @@ class Package(Case):
 
     def policy_at(self, where):
         if where.startswith("postgresql:"):
-            try:
-                import psycopg
-            except ImportError:  # another Python than Debian's runs this: psycopg is the same to it
-                sys.path.append(DEBIAN)
-                try:
-                    import psycopg
-                except ImportError:
-                    self.skipTest("python3-psycopg is not installed")
-            self.assertTrue(psycopg)
+            if module_of_debian("psycopg") is None:
+                self.skipTest("python3-psycopg is not installed")
         return grantfs.Policy(where)
 
     def change(self, name, *arguments, **options):

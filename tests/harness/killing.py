@@ -1,6 +1,16 @@
-"""Programs that are killed while they work."""
+"""Programs that are ended, or killed while they work."""
 
 import subprocess
+
+
+def end_process(process, seconds):
+    """Ends it by SIGTERM; by SIGKILL if that takes longer. Nothing, if it has ended."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def killed_at_each(moments_ms, command, **options):

@@ -2,24 +2,13 @@
 
 import os
 import shutil
-import sys
 import tempfile
 
-from harness import wait_for
+from harness import module_of_debian, wait_for
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMEDRIVER = "/usr/bin/chromedriver"
-DEBIAN = "/usr/lib/python3/dist-packages"
-
-try:
-    from selenium import webdriver
-except ImportError:  # another Python than Debian's runs this: Selenium is the same to it
-    sys.path.append(DEBIAN)
-    try:
-        from selenium import webdriver
-    except ImportError:
-        webdriver = None
-
+webdriver = module_of_debian("selenium.webdriver")
 MISSING = None if webdriver and os.path.exists(CHROMIUM) and os.path.exists(CHROMEDRIVER) else \
     "no browser: apt-get install chromium chromium-driver python3-selenium"
 

@@ -184,11 +184,6 @@ class DjangoSite:
     def close(self):
         try:
             for process in reversed(self.processes):
-                process.terminate()
-                try:
-                    process.wait(STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                harness.end_process(process, STOP_SECONDS)
         finally:
             self.site.close()

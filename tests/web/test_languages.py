@@ -180,12 +180,7 @@ class Site(harness.Site):
 
     def close(self):
         for process in self.processes:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            harness.end_process(process, STOP_SECONDS)
         self.processes = []
         if hasattr(self, "nginx"):
             self.nginx.stop()

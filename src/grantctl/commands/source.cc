@@ -183,13 +183,12 @@ Result<std::string> read_prefix(std::string_view option, const std::string& text
 }
 
 Result<void> check_names(const TableSource& source) {
-  constexpr std::size_t kMostNameBytes = 63;  // NAMEDATALEN; longer ones are cut off
   for (const std::string* name :
        {&source.schema, &source.table, &source.principal_column, &source.path_column,
         &source.group_column, &source.token_column, &source.expires_column}) {
-    if (name->size() > kMostNameBytes) {
-      return wrong(
-          fmt::format("{} is longer than 63 bytes, and no name in PostgreSQL is", quoted(*name)));
+    if (name->size() > TableSource::kMostNameBytes) {
+      return wrong(fmt::format("{} is longer than {} bytes, and no name in PostgreSQL is",
+                               quoted(*name), TableSource::kMostNameBytes));
     }
   }
   return {};

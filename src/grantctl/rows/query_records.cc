@@ -17,8 +17,6 @@ namespace db = grantfs::db;
 
 namespace {
 
-constexpr int kBusyTimeoutMilliseconds = 5000;
-
 class QueryRecords : public Records {
  public:
   QueryRecords(db::Connection connection, db::Statement statement, const std::string& name)
@@ -78,7 +76,6 @@ Error query_error(const std::string& file, const Error& error) {
 Result<std::unique_ptr<Records>> read_query(const std::string& file, const std::string& sql) {
   auto connection = db::Connection::open(file, db::Mode::kRead);
   if (!connection) return connection.error();
-  connection->set_busy_timeout(kBusyTimeoutMilliseconds);
   if (auto readable = connection->query_integer("SELECT count(*) FROM sqlite_schema"); !readable) {
     return query_error(file, readable.error());
   }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/parse_integer.h"
+#include "db/connection.h"
 #include "grantfs/postgresql.h"
 #include "policy/postgresql/tables.h"
 #include "policy/schema/database_file.h"
@@ -17,8 +18,7 @@ namespace {
 constexpr const char* kTakeTurns = "SELECT pg_advisory_xact_lock(1198671443)";
 
 postgres::Settings settings() {
-  return {.application_name = "grantctl",
-          .lock_timeout = std::chrono::milliseconds{kChangeBusyTimeoutMilliseconds}};
+  return {.application_name = "grantctl", .lock_timeout = db::kBusyTimeout};
 }
 
 Error about(const postgres::Connection& connection, const std::string& what) {

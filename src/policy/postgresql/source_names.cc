@@ -35,10 +35,9 @@ const std::string& other_column(const TableSource& source) {
 
 /// Not the same for two sources: a name with a dot in it, or too long a one, is hashed.
 std::string name_of(const TableSource& source, std::string_view kind) {
-  constexpr std::size_t kMostNameBytes = 63;  // NAMEDATALEN
   const std::vector<std::string> names{source.table, source.principal_column, other_column(source)};
   std::string name = fmt::format("grantfs_{}.{}", kind, joined(names, "."));
-  bool is_plain = name.size() + 1 + kTruncate.size() <= kMostNameBytes;
+  bool is_plain = name.size() + 1 + kTruncate.size() <= TableSource::kMostNameBytes;
   for (const std::string& part : names) is_plain = is_plain && part.find('.') == std::string::npos;
   if (is_plain) return name;
   constexpr std::size_t kDigits = 32;

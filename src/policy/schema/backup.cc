@@ -22,8 +22,6 @@
 namespace grantfs {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{kChangeBusyTimeoutMilliseconds};
-
 Error cannot(std::string_view what, const std::filesystem::path& path,
              const std::error_code& error) {
   return {ErrorKind::kSystem,
@@ -37,7 +35,7 @@ bool is_same(const std::filesystem::path& a, const std::filesystem::path& b) {
 
 /// To a database in a file of its own, with nothing beside it.
 Result<void> copy_to_one_file(db::Connection& from, db::Connection& to) {
-  if (auto copied = db::copy_database(from, to, kPatience); !copied) return copied;
+  if (auto copied = db::copy_database(from, to, db::kBusyTimeout); !copied) return copied;
   return to.execute("PRAGMA journal_mode = DELETE");
 }
 
@@ -81,7 +79,7 @@ Result<void> copy_over(db::Connection& from, db::Connection& live,
   if (!wanted) return wanted.error();
   auto has = from.query_integer("PRAGMA page_size");
   if (!has) return has.error();
-  if (*has == *wanted) return db::copy_database(from, live, kPatience);
+  if (*has == *wanted) return db::copy_database(from, live, db::kBusyTimeout);
   NewFile temporary(database);
   if (temporary.trouble()) return cannot("write beside", database, temporary.trouble());
   temporary.close();
@@ -90,7 +88,7 @@ Result<void> copy_over(db::Connection& from, db::Connection& live,
   if (auto copied = copy_to_one_file(from, *resized); !copied) return copied;
   auto done = resized->execute(fmt::format("PRAGMA page_size = {}; VACUUM", *wanted).c_str());
   if (!done) return done;
-  return db::copy_database(*resized, live, kPatience);
+  return db::copy_database(*resized, live, db::kBusyTimeout);
 }
 
 /// Owners, grants and so on.
@@ -183,7 +181,6 @@ Result<void> backup_database(const std::filesystem::path& database,
   if (auto may = check_may_be_opened(database); !may) return may.error();
   auto live = db::Connection::open(database, db::Mode::kRead);
   if (!live) return live.error();
-  live->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
   if (auto fit = check_schema(*live, database); !fit) return fit.error();
 
   NewFile temporary(file);
@@ -209,7 +206,7 @@ Result<RestoreOutcome> restore_database(const std::filesystem::path& database,
   // In a temporary database that has no name (https://sqlite.org/inmemorydb.html).
   auto judged = db::Connection::open("", db::Mode::kCreate);
   if (!judged) return judged.error();
-  if (auto copied = db::copy_database(*given, *judged, kPatience); !copied) {
+  if (auto copied = db::copy_database(*given, *judged, db::kBusyTimeout); !copied) {
     return at(file, copied.error());
   }
   RestoreOutcome outcome;

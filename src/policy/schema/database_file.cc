@@ -133,16 +133,14 @@ Result<void> check_may_be_opened(const std::filesystem::path& database) {
 
 Result<db::Connection> open_for_changing(const std::filesystem::path& database) {
   if (auto may = check_may_be_opened(database); !may) return may.error();
-  auto connection = db::Connection::open(database, db::Mode::kWrite);
-  if (connection) connection->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
-  return connection;
+  return db::Connection::open(database, db::Mode::kWrite);
 }
 
 Result<db::Connection> open_for_reading(const PolicyOptions& options, DatabaseFiles::File file) {
   if (auto secure = check_database_is_private(options.database); !secure) return secure.error();
   auto connection = db::Connection::open(options.database, db::Mode::kRead);
   if (!connection) return connection.error();
-  connection->set_busy_timeout(static_cast<int>(options.busy_timeout.count()));
+  connection->set_busy_timeout(options.busy_timeout);
   connection->limit_time(options.time_limit);
   if (auto fit = check_schema(*connection, options.database); !fit) return fit.error();
   if (auto fit = check_tables(*connection, options.database); !fit) return fit.error();

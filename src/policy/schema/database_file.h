@@ -83,9 +83,6 @@ Result<void> check_has_one_name(const std::filesystem::path& database);
 /// (check_journal_fits()).
 Result<void> check_may_be_opened(const std::filesystem::path& database);
 
-/// A change waits for 5 seconds at most for a lock that another process holds.
-inline constexpr int kChangeBusyTimeoutMilliseconds = 5000;
-
 /// A connection for changes of the database, which must be there. check_may_be_opened() is asked;
 /// not whether it is a policy, of our schema.
 Result<db::Connection> open_for_changing(const std::filesystem::path& database);

@@ -97,7 +97,6 @@ Result<Initialized> init_database(const std::filesystem::path& database) {
 
   auto connection = db::Connection::open(database, db::Mode::kWrite);
   if (!connection) return connection.error();
-  connection->set_busy_timeout(kChangeBusyTimeoutMilliseconds);
   auto steps = migrate_schema(*connection, database, schema_migrations());
   if (!steps) return steps.error();
   if (auto noted = note_file(*connection, database); !noted) return noted.error();

@@ -29,7 +29,7 @@ Result<std::unique_ptr<Source>> Source::open(const SourceConfig& config,
                                              DatabaseFiles::File file) {
   auto connection = db::Connection::open(config.database, db::Mode::kRead);
   if (!connection) return connection.error();
-  connection->set_busy_timeout(static_cast<int>(busy_timeout.count()));
+  connection->set_busy_timeout(busy_timeout);
   if (auto limited = connection->allow_only_reading(); !limited) return limited.error();
   std::unique_ptr<Source> source(new Source(config, std::move(*connection)));
 

@@ -14,7 +14,7 @@ namespace {
 /// `PRAGMA application_id`: "GrFU" in ASCII.
 constexpr std::int64_t kUsesApplicationId = 0x47724655;
 /// How long to wait for another daemon that counts.
-constexpr int kBusyTimeoutMilliseconds = 200;
+constexpr std::chrono::milliseconds kBusyTimeout{200};
 /// How long a count may take, or looking through all the counts there are when it is opened.
 constexpr std::chrono::seconds kTimeLimit{5};
 
@@ -153,7 +153,7 @@ Result<std::optional<LinkUses::Use>> LinkUses::count(db::Connection& connection,
 Result<std::unique_ptr<db::Connection>> LinkUses::open() {
   auto connection = db::Connection::open(database_, db::Mode::kCreateNoFollow);
   if (!connection) return connection.error();
-  connection->set_busy_timeout(kBusyTimeoutMilliseconds);
+  connection->set_busy_timeout(kBusyTimeout);
   connection->limit_time(kTimeLimit);
   if (auto ready = prepare_schema(*connection, database_); !ready) return ready.error();
   // Only now, that it is known to be ours. One that was made before is turned into a WAL.

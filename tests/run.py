@@ -3,7 +3,7 @@
 
 Every suite is a process of its own, with a time limit and its temporary files under one folder.
 Whatever a suite leaves behind there (a mount, a process) is ended here and counts as a failure.
-Two suites run at a time, each under a runner of its own, and what they print comes in one piece.
+Three suites run at a time, since each waits for most of its time, each under a runner of its own, and what they print comes in one piece.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUITES = {"docs": 120, "unit": 300, "nobody": 300, "grantctl": 300, "mount": 900, "lease": 900, "web": 400, "fleet": 900}  # seconds at most
-BESIDE = {"lint": 3000}  # only if named; it is none of the two at a time, and gets what they leave of the processors
+BESIDE = {"lint": 3000}  # only if named; it is none of the three at a time, and gets what they leave of the processors
 NOBODY = 65534  # who runs "nobody": the unit tests once more, as whoever builds a package does
 FOLDERS = {"lease": "mount"}  # the same cases once more, as a mount is by default
 WITH_LEASES = {"GRANTFS_TEST_OPTIONS": "enforce=lease"}
@@ -64,7 +64,7 @@ def main():
         name, build = sanitized.split("=", 1)
         runs += [Run(suite, name, build) for suite in chosen if suite in SANITIZED[name]]
 
-    counts = runs[0]() if len(runs) == 1 else two_at_a_time(runs)
+    counts = runs[0]() if len(runs) == 1 else three_at_a_time(runs)
     if arguments.counts:
         with open(arguments.counts, "w") as file:
             json.dump(counts, file)
@@ -73,7 +73,7 @@ def main():
     return 1 if counts.failed or not counts.passed else 0
 
 
-def two_at_a_time(runs):
+def three_at_a_time(runs):
     """The longest first, so that no processor is idle at the end."""
     waiting = sorted(runs, key=lambda run: run.limit, reverse=True)
     totals, started = Counts(0, 0, 0), []
@@ -103,7 +103,7 @@ def two_at_a_time(runs):
 
 def room_for(run, started):
     """Whether it may start beside those."""
-    return run.suite in BESIDE or len([one for one in started if one.suite not in BESIDE]) < 2
+    return run.suite in BESIDE or len([one for one in started if one.suite not in BESIDE]) < 3
 
 
 def told(process, output, result):

@@ -1,6 +1,6 @@
 #include "base/quote.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 

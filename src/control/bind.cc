@@ -1,6 +1,6 @@
 #include "control/bind.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <set>

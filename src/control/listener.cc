@@ -1,7 +1,7 @@
 #include "control/listener.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>

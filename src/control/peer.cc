@@ -1,6 +1,6 @@
 #include "control/peer.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>

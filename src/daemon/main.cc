@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): SIGXFSZ is not C's
 
 #include <CLI/CLI.hpp>

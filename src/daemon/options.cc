@@ -1,6 +1,6 @@
 #include "daemon/options.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <fmt/ranges.h>
 #include <grp.h>
 #include <sys/socket.h>

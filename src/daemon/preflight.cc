@@ -1,7 +1,7 @@
 #include "daemon/preflight.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>

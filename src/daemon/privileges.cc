@@ -1,6 +1,6 @@
 #include "daemon/privileges.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>

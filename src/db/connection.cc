@@ -1,6 +1,6 @@
 #include "db/connection.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstring>
 #include <filesystem>

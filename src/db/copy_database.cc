@@ -1,6 +1,6 @@
 #include "db/copy_database.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sqlite3.h>
 
 #include <thread>

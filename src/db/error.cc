@@ -1,6 +1,6 @@
 #include "db/error.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string_view>
 #include <system_error>

@@ -1,6 +1,6 @@
 #include "db/reading_only.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sqlite3.h>
 
 #include <algorithm>

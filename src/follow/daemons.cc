@@ -1,6 +1,6 @@
 #include "follow/daemons.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 

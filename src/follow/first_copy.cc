@@ -1,6 +1,6 @@
 #include "follow/first_copy.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>

@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): sigset_t and its functions are POSIX
 #include <sys/eventfd.h>
 #include <sys/prctl.h>

@@ -1,6 +1,6 @@
 #include "follow/session.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>

@@ -1,7 +1,7 @@
 #include "fuse/kernel_mount.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 

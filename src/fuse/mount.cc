@@ -1,7 +1,7 @@
 #include "fuse/mount.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <spdlog/spdlog.h>
 #include <sys/statfs.h>
 #include <unistd.h>

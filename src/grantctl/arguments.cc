@@ -1,6 +1,6 @@
 #include "grantctl/arguments.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>

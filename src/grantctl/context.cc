@@ -1,6 +1,6 @@
 #include "grantctl/context.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdlib>
 

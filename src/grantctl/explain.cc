@@ -1,6 +1,6 @@
 #include "grantctl/explain.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/quote.h"
 

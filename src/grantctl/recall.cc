@@ -2,7 +2,7 @@
 
 #include "control/recall.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <chrono>
 #include <cmath>

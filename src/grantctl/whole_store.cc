@@ -1,6 +1,6 @@
 #include "grantctl/whole_store.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/quote.h"
 #include "grantctl/output.h"

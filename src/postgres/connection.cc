@@ -1,6 +1,6 @@
 #include "postgres/connection.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <libpq-fe.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

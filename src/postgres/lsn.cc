@@ -1,6 +1,6 @@
 #include "postgres/lsn.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/parse_integer.h"
 

@@ -1,6 +1,6 @@
 #include "postgres/pgoutput.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/quote.h"
 #include "postgres/byte_reader.h"

@@ -1,6 +1,6 @@
 #include "postgres/replication_stream.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <libpq-fe.h>
 
 #include <chrono>

@@ -1,7 +1,7 @@
 #include "store/store_root.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/magic.h>
 #include <sodium.h>
 #include <sys/mount.h>

@@ -1,6 +1,6 @@
 #include "grantfs/store_path.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cassert>
 

@@ -7,7 +7,7 @@
 // if the session may read the file of that URI, and 403 otherwise. nginx must pass no header of the
 // client's (proxy_pass_request_headers off), so that both are nginx's own.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>

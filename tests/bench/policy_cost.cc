@@ -7,7 +7,7 @@
 // EACH grants, on files named uNNNNNNNN/NNNNN.
 
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

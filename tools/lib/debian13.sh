@@ -90,7 +90,7 @@ django_tests() {
 inside() {
   # With the libfuse that is packaged there, as a packager's build has it.
   export LIBFUSE_WANTED=3.17 GRANTFS_PACKAGED_LIBFUSE=1
-  tools/setup --werror
+  tools/setup --werror --lumps
   local part
   for part; do
     case $part in

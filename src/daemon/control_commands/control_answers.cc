@@ -1,6 +1,6 @@
 #include "daemon/control_commands/control_answers.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 #include "daemon/status/status.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <chrono>

@@ -1,6 +1,6 @@
 #include "grantfs/backup.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <memory>
 

@@ -1,6 +1,6 @@
 #include "grantctl/nginxconf/leaks.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

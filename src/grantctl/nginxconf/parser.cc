@@ -1,6 +1,6 @@
 #include "grantctl/nginxconf/parser.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <glob.h>
 
 #include <cerrno>

@@ -1,6 +1,6 @@
 #include "grantctl/nginxconf/slashes.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

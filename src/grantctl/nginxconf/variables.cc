@@ -1,6 +1,6 @@
 #include "grantctl/nginxconf/variables.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cctype>

@@ -1,6 +1,6 @@
 #include "grantctl/rows/columns.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/hex.h"
 #include "grantctl/rows/records.h"

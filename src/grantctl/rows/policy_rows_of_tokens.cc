@@ -1,5 +1,5 @@
 // How RowReader reads links and signing keys; see policy_rows.h.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/hex.h"
 #include "base/parse_integer.h"

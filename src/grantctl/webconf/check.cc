@@ -1,6 +1,6 @@
 #include "grantctl/webconf/check.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <memory>
 

@@ -1,6 +1,6 @@
 #include "grantctl/webconf/site.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

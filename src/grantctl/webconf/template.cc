@@ -1,6 +1,6 @@
 #include "grantctl/webconf/template.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <stdexcept>
 

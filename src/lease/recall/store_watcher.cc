@@ -1,6 +1,6 @@
 #include "lease/recall/store_watcher.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cerrno>
 #include <cstring>

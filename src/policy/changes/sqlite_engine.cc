@@ -1,6 +1,6 @@
 #include "policy/changes/sqlite_engine.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "db/error.h"
 #include "db/rows.h"

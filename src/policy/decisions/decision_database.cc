@@ -1,7 +1,7 @@
 #include "policy/decisions/decision_database.h"
 #include "policy/schema/copy_mark.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sodium.h>
 
 #include "policy/schema/schema.h"

@@ -1,6 +1,6 @@
 #include "policy/decisions/file_history.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 

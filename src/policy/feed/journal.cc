@@ -3,7 +3,7 @@
 #include "db/rows.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include <optional>

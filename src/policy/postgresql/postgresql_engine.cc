@@ -1,6 +1,6 @@
 #include "policy/postgresql/postgresql_engine.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <chrono>

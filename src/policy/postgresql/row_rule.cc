@@ -1,6 +1,6 @@
 #include "policy/postgresql/row_rule.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string_view>
 

@@ -1,6 +1,6 @@
 #include "policy/postgresql/row_trigger.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "policy/postgresql/sql_quoting.h"
 

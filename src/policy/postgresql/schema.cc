@@ -1,6 +1,6 @@
 #include "policy/postgresql/schema.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <optional>
 

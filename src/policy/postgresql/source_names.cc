@@ -1,6 +1,6 @@
 #include "policy/postgresql/source_names.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/quote.h"
 #include "grantfs/token.h"

@@ -1,6 +1,6 @@
 #include "policy/postgresql/sql_quoting.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <fmt/ranges.h>
 
 namespace grantfs {

@@ -1,6 +1,6 @@
 #include "policy/schema/copy_mark.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <string_view>

@@ -1,6 +1,6 @@
 #include "grantfs/default_database.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,5 +1,5 @@
 // Bringing a database to this program's schema; see schema.h.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <map>
 #include <set>

@@ -1,5 +1,5 @@
 // Who may touch a database, by the modes of its file and its directory; see schema.h.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include <cerrno>

@@ -1,6 +1,6 @@
 #include "policy/schema/schema_version.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "db/error.h"
 #include "policy/schema/schema.h"

@@ -1,5 +1,5 @@
 // Which index an application's query lacks; see Source::advice().
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "grantfs/signature.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sodium.h>
 
 #include <algorithm>

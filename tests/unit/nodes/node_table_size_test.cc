@@ -1,5 +1,5 @@
 // What NodeTable does where there is much of something.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <atomic>

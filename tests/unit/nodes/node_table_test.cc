@@ -1,6 +1,6 @@
 #include "nodes/node_table.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
 

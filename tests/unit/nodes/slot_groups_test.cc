@@ -1,6 +1,6 @@
 #include "nodes/slot_groups.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <deque>

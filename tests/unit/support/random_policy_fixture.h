@@ -1,6 +1,6 @@
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <cstdlib>
@@ -39,8 +39,8 @@ class RandomPolicyTest : public PolicyTest {
   }
   std::string any_group() { return pick({"'group:g'", "'group:h'"}); }
   std::string any_expiry() {
-    return pick(std::vector<std::string>{"NULL", "NULL", fmt::to_string(kNow),
-                                         fmt::to_string(kNow + 1), fmt::to_string(kNow + 9)});
+    return pick(std::vector<std::string>{"NULL", "NULL", std::to_string(kNow),
+                                         std::to_string(kNow + 1), std::to_string(kNow + 9)});
   }
   std::string any_id() { return pick({"NULL", "NULL", "1", "2", "3", "4"}); }
   std::string any_rights() { return pick({"'read'", "'write'", "'own'"}); }

@@ -1,6 +1,6 @@
 #include "grantfs/secret.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <concepts>

@@ -1,6 +1,6 @@
 #include "policy/decisions/link_uses/link_uses.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <vector>
 

@@ -1,7 +1,7 @@
 // Withdrawal against a naive oracle: whatever a commit took away, what the kernel still has after
 // the recall is no more than what is decided now.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <fstream>
 #include <map>

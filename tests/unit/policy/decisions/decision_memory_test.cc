@@ -2,12 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "support/at.h"
+
 namespace grantfs {
 namespace {
-
-constexpr Timestamp at(std::int64_t seconds) {
-  return Timestamp{std::chrono::seconds{seconds}};
-}
 
 using Name = DecisionMemory::Name;
 const Name kA{Name::Kind::kPrincipal, "user:a"};

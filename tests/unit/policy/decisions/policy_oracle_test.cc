@@ -1,7 +1,7 @@
 // Decisions, listings and explanations against a naive oracle: rows in vectors, looked through one
 // by one, as the rules are written down in grantfs(7).
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdlib>
 #include <random>

@@ -1,6 +1,6 @@
 // losses() against a naive oracle: who could see what before a commit, and who after it.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <random>

@@ -1,6 +1,6 @@
 // The triggers of the schema: what each statement leaves in `changes` and in meta.revision.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <set>

@@ -1,6 +1,6 @@
 // Policy::losses(): the recall feed as it is read, and what it must not account for.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -3,13 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "grantfs/signature.h"
+#include "support/at.h"
 
 namespace grantfs {
 namespace {
-
-Timestamp at(std::int64_t seconds) {
-  return Timestamp{std::chrono::seconds{seconds}};
-}
 
 std::string spelling(const Md5& md5) {
   return std::string(Md5Mark::spell(md5).view());

@@ -1,6 +1,6 @@
 #include "grantfs/signature.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <sodium.h>
 
@@ -8,16 +8,13 @@
 #include <random>
 #include <set>
 
+#include "support/at.h"
 #include "support/samples.h"
 
 namespace grantfs {
 namespace {
 
 constexpr std::string_view kSecret = "0123456789abcdefghijklmnopqrstuv";
-
-Timestamp at(std::int64_t seconds) {
-  return Timestamp{std::chrono::seconds{seconds}};
-}
 
 SignatureClaims film() {
   return {"k1", at(2'000'000'000), "", StorePath::parse("uploads/7f3a9c/film.mp4").value()};

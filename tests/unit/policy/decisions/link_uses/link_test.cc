@@ -1,6 +1,6 @@
 // Decisions through links and from addresses, and how uses of links are counted.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/at.h"
 #include "support/policy_fixture.h"
 
 namespace grantfs {
@@ -18,8 +19,6 @@ class SignedPolicyTest : public PolicyTest {
         " ('m1', 'md5:$secure_link_expires$uri$remote_addr $secret', '/s/', 'up', x'736563726574'),"
         " ('m2', 'md5:$secure_link_expires$uri $secret', '/s/', 'up', x'736563726574')");
   }
-
-  static Timestamp at(std::int64_t seconds) { return Timestamp{std::chrono::seconds{seconds}}; }
 
   Identity signature(const std::string& of, std::int64_t expires = kNow + 100,
                      const std::string& address = "", const std::string& from = "",

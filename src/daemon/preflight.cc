@@ -16,6 +16,7 @@
 #include "base/unique_fd.h"
 #include "daemon/mount_table.h"
 #include "fuse/mount.h"
+#include "store/beneath.h"
 
 namespace grantfs {
 namespace {
@@ -49,6 +50,18 @@ Result<void> check_empty(const fs::path& mountpoint, const fs::path& seen_as) {
                   in_quotes(mountpoint)));
 }
 
+/// Refuses a machine where openat2(2), by which alone the store is read, is not there: before Linux
+/// 5.8, or behind a filter of system calls (systemd's for RestrictSUIDSGID=, since 247).
+Result<void> check_openat2(const fs::path& store) {
+  const UniqueFd folder(::open(store.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return {};
+  const auto opened = resolve_beneath(folder.get(), ".", Waiting::kAllowed);
+  if (opened || opened.error() != Errno{ENOSYS}) return {};
+  return unfit(
+      "openat2(2) is not there, without which the store cannot be read: it takes Linux 5.8, and a "
+      "service of systemd without RestrictSUIDSGID=, which takes it away");
+}
+
 Result<fs::path> check_store(const fs::path& store) {
   std::error_code error;
   const fs::path real = fs::canonical(store, error);
@@ -70,6 +83,7 @@ Result<fs::path> check_store(const fs::path& store) {
     return unfit(fmt::format("the store {} cannot be read: {}; run as root", in_quotes(store),
                              std::strerror(errno)));
   }
+  if (auto there = check_openat2(real); !there) return there.error();
   return real;
 }
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import pathlib
 import re
 import select
 import shutil
@@ -9,6 +10,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 
 import syscalls
 from fixture import REPORT, PolicyTest, TwoUsersTest, names, read
@@ -173,6 +175,13 @@ class Refusals(PolicyTest):
         shutil.copy(self.site.db, inner / "policy.db")
         os.chmod(inner, 0o700)
         self.assert_refused("inside", self.site.store, db=bound / "mnt/policy.db")
+
+    def test_no_openat2(self):
+        """As in a service of systemd with RestrictSUIDSGID=: nothing could be read of the store."""
+        without = pathlib.Path(__file__).with_name("without_beneath.py")
+        done = self.site.start_foreground(check=False, wrapper=[sys.executable, str(without), "--openat2"])
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("RestrictSUIDSGID", self.site.log())
 
     def test_an_unknown_option_names_the_nearest(self):
         """A slip of the finger is answered with what was meant."""

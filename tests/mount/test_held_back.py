@@ -36,7 +36,7 @@ class HeldBack(LeaseTest):
         os.stat(folder)
         self.assertGreater(time.monotonic() - began, self.HELD_SECONDS)
         held.close()
-        self.assertEqual(self.upcalls_of(lambda: os.stat(folder)).get("getattr"), 1, "the former answer was lent")
+        self.assertGreaterEqual(self.upcalls_of(lambda: os.stat(folder)).get("getattr", 0), 1, "the former answer was lent")
 
     def test_a_name(self):
         folder = os.open(self.by_session(self.alice_token, "alice"), os.O_PATH | os.O_DIRECTORY)
@@ -45,7 +45,7 @@ class HeldBack(LeaseTest):
         os.stat("report.txt", dir_fd=folder)
         held.close()
         asked = self.upcalls_of(lambda: os.stat("report.txt", dir_fd=folder))
-        self.assertEqual(asked.get("lookup"), 1, "the former answer was lent")
+        self.assertGreaterEqual(asked.get("lookup", 0), 1, "the former answer was lent")
 
 
 class LateReplies(LeaseTest):

@@ -2,6 +2,8 @@
 # The caller has `set -euo pipefail` and stands at the top of the checkout.
 
 LIBFUSE_WANTED=${LIBFUSE_WANTED:-3.18.2}  # by default the first without CVE-2026-33150 and -33179
+LIBFUSE_PINNED=3.18.3                     # the release that is tested, and its source (LGPL 2.1, linked statically)
+LIBFUSE_SHA256=bcd19582c5e30f7fe45dd86a5540e998590aa01903afc7ebcbeea6c8ac5421ee
 LIBFUSE_PREFIX=$PWD/.deps/libfuse         # where ours goes when the packaged one does not suffice
 
 build_packages=(g++ meson ninja-build pkg-config dpkg-dev util-linux python3
@@ -130,6 +132,15 @@ fetch_libfuse() {
   dpkg-source --no-check -x "${dsc[0]}" "$dir/src"
 }
 
+# libfuse_is_pinned DIR: what was fetched is the release that is tested, to the byte. Debian's archive has the newest alone; another
+# release is used with a warning, since the archive's signature vouches for it. Ends the script if the release has other bytes.
+libfuse_is_pinned() {
+  local source=$1/download/fuse3_$LIBFUSE_PINNED.orig.tar.gz
+  [[ -e $source ]] || return 1
+  sha256sum --status --check <<<"$LIBFUSE_SHA256  $source" ||
+    die "fuse3_$LIBFUSE_PINNED.orig.tar.gz of Debian's archive is not the file that it was (SHA-256)"
+}
+
 # answers_over_io_uring HEADER...: nothing is amiss with io_uring in the libfuse of these headers: there is none, or any
 # thread may reply to a request (tools/patches says why that matters).
 answers_over_io_uring() {
@@ -158,6 +169,8 @@ have_libfuse() {
 make_libfuse() {
   local dir=$1 patch=tools/patches/libfuse-replies-from-any-thread.patch
   quietly fetch_libfuse "$dir" || return 1
+  libfuse_is_pinned "$dir" ||
+    say "warning: Debian's newest libfuse is not $LIBFUSE_PINNED, with which grantfs is tested; building it nevertheless" >&2
   if patch --dry-run --silent --directory="$dir/src" --strip=1 <"$patch"; then
     patch --silent --directory="$dir/src" --strip=1 <"$patch"
   else

@@ -9,7 +9,7 @@ namespace grantfs::control {
 /// on one line, reads one JSON object on one line, and the connection is over.
 ///
 ///     {"command":"status"}
-///     {"ok":true,"version":"0.1.0",...}       or      {"ok":false,"error":"no such command"}
+///     {"ok":true,"version":"0.2.0",...}       or      {"ok":false,"error":"no such command"}
 ///     {"command":"recall"}
 ///     {"ok":true}
 ///     {"command":"bind","token":"..."}

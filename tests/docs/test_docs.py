@@ -217,9 +217,12 @@ class Sources(unittest.TestCase):
         self.assertEqual(done.stderr, "")
 
     def test_scripts_have_no_syntax_errors(self):
-        for script in ("tools/setup", "tools/check", "tools/demo", "tools/lib/common.sh", "tools/lib/debian13.sh", "tools/lib/kernels.sh",
-                       "tools/lib/lint.sh", "tools/lib/model.sh", ".ci/run"):
+        for script in ("tools/setup", "tools/check", "tools/demo", "tools/package", "tools/lib/boot.sh", "tools/lib/common.sh",
+                       "tools/lib/debian13.sh", "tools/lib/enter-root", "tools/lib/kernels.sh", "tools/lib/lint.sh", "tools/lib/model.sh",
+                       "tools/lib/packages.sh", "tools/lib/roots.sh", "tests/boot/guest.sh", "tests/boot/prepare.sh",
+                       "tests/packages/life.sh", ".ci/run"):
             with self.subTest(script):
                 self.assertEqual(run("bash", "-n", str(TOP / script)).stderr, "")
-        for script in ("tools/mount.grantfs.in", "tests/kernels/init"):
+        for script in ("tools/mount.grantfs.in", "tests/kernels/init", *map(str, (TOP / "debian").glob("*.p*rm")),
+                       *map(str, (TOP / "debian").glob("*.postinst")), "debian/tests/serve", "debian/tests/program"):
             self.assertEqual(run("sh", "-n", str(TOP / script)).stderr, "")

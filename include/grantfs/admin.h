@@ -26,8 +26,14 @@ struct LinkTerms {
   Expiry expires{};
   std::optional<Network> address{};
   std::optional<std::int64_t> uses{};  ///< 1 to kMostLinkUses
+  std::string label{};                 ///< of check_link_label(); empty: none
 };
 inline constexpr std::int64_t kMostLinkUses = 1'000'000'000;
+inline constexpr std::size_t kMaxLinkLabelBytes = 200;
+
+/// kInvalid unless the text can be the label of a link: 1 to kMaxLinkLabelBytes bytes, without
+/// control characters.
+Result<void> check_link_label(std::string_view text);
 
 /// A signing key to be made. The bytes of `secret` must outlive it.
 struct NewSigningKey {
@@ -54,6 +60,54 @@ struct Initialized {
 /// newer database, which is left as it was.
 Result<Initialized> init_database(const std::filesystem::path& database);
 
+/// The rules that Admin::rules() lists.
+struct RuleQuery {
+  enum class Order {
+    kPath,       ///< by path, owners before grants, then by principal
+    kPrincipal,  ///< by principal, then as above
+    kExpires,    ///< the first to end first and those without an end last, then as above
+  };
+  /// On the path, below it, and on the folders above it, which cover it.
+  StorePath path{};
+  /// Only rules that let it in: its own, those of what it belongs to by live memberships (for
+  /// uid:N, of the system's groups too), and the public's.
+  std::optional<Principal> holder{};
+  std::optional<Principal> principal{};  ///< only its own rules; goes before `holder`
+  std::optional<Rule::Kind> kind{};      ///< only ownerships, or only grants
+  Order order = Order::kPath;
+  std::optional<std::int64_t> limit{};  ///< so many at most, the first ones
+};
+
+/// Whom a rule lets read a path.
+struct PathReader {
+  Principal principal;
+  Rule rule;
+  /// How it comes to be the rule's principal: itself first, the rule's principal last. By the
+  /// memberships that last longest.
+  std::vector<Principal> membership;
+  Expiry until;  ///< when the rule or a membership ends
+};
+
+/// Who may read a path, by all that has not expired.
+struct PathReaders {
+  /// Sorted by principal; a principal whom several rules let in is there for each of them. Groups
+  /// are there, and their members too; of groups of the machine and of `public` the members are
+  /// nowhere in the policy.
+  std::vector<PathReader> readers;
+  struct ByLink {
+    Link link;
+    PathReader
+        right;  ///< of the link's principal: if there are several, the one that lasts longest
+  };
+  std::vector<ByLink> links;
+  std::vector<SigningKey> keys;  ///< with any of these, signatures for the path can be made
+};
+
+/// How far Admin::revoke() reaches.
+enum class Reach { kPathAlone, kBelowToo };
+/// Whether Admin::transfer() takes links with it.
+enum class TransferLinks { kNo, kYes };
+
 /// Changes to a policy database. Each method is one transaction: all of it, or, on error, none.
 ///
 /// Not thread-safe: one thread at a time. Other processes may read and write meanwhile; a lock
@@ -73,6 +127,10 @@ class Admin {
   Admin(const Admin&) = delete;
   Admin& operator=(const Admin&) = delete;
 
+  /// From now on every change is made only to see what it does: a method returns what it would, and
+  /// the database stays as it is.
+  void rehearse();
+
   /// Makes `principal` the owner of each path, in the place of any owner it had.
   /// Returns the owners displaced, in the order of `paths` (none where there was none, or where
   /// it is the same principal).
@@ -82,10 +140,17 @@ class Admin {
   /// Gives `principal` read access to the path and all below it. An existing grant of the same
   /// principal on the same path takes the new expiry, whether later or earlier.
   Result<void> grant(const Principal& principal, const StorePath& path, Expiry expires);
+  /// grant() on each path.
+  Result<void> grant(const Principal& principal, const std::vector<StorePath>& paths,
+                     Expiry expires);
 
   /// Takes away the grant and the ownership that `principal` has on exactly this path.
   /// All zero if there was neither: nothing else is touched.
   Result<RowCounts> revoke(const Principal& principal, const StorePath& path);
+  /// revoke() on each path or, with kBelowToo, on all that is below it too. The counts of each.
+  Result<std::vector<RowCounts>> revoke(const Principal& principal,
+                                        const std::vector<StorePath>& paths,
+                                        Reach reach = Reach::kPathAlone);
 
   /// Rewrites every rule, link and signing key on `from` and below it to lie at `to`. kNotFound if
   /// there is none, kConflict if `to` or anything below it has some already, kInvalid if one is the
@@ -101,11 +166,23 @@ class Admin {
   /// its memberships on either side.
   Result<RowCounts> forget(const Principal& principal);
 
-  /// Every rule on the path or below it, and those on the folders above it, which cover it.
-  /// Sorted by path, owners before grants. With `holder`, only rules that let the holder in: its
-  /// own, those of what it belongs to by live memberships (for uid:N, of the system's groups too),
-  /// and the public's. Expired grants are listed all the same.
-  Result<std::vector<Rule>> rules(const StorePath& path, const std::optional<Principal>& holder);
+  /// Gives `to` what `from` owns, its grants and its memberships, on either side; with
+  /// TransferLinks::kYes its links, too. Sessions stay: whoever has one of `from` must not become
+  /// `to`. Where both have a grant on a path, or are in the same group, the later end counts.
+  /// Counts the rows that `from` had. kInvalid if they are the same, or if `from` has members and
+  /// `to` is no group.
+  Result<RowCounts> transfer(const Principal& from, const Principal& to, TransferLinks links);
+
+  /// Expired grants are listed all the same.
+  Result<std::vector<Rule>> rules(const RuleQuery& asked);
+  Result<std::vector<Rule>> rules(const StorePath& path, const std::optional<Principal>& holder) {
+    return rules(RuleQuery{.path = path, .holder = holder});
+  }
+
+  /// Who may read the path, and why. Says nothing of an application's own database that is asked
+  /// besides (SourceConfig). The cost follows the rules and links on the path and the folders above
+  /// it, and the members of groups in them.
+  Result<PathReaders> readers(const StorePath& path);
 
   /// `group` must be a `group:` principal, and not `member`: kInvalid. An existing membership takes
   /// the new expiry.

@@ -23,6 +23,7 @@ struct LinkRow {
   std::string address = {};               ///< canonical; empty: not bound to one
   std::optional<std::int64_t> uses = {};  ///< 1 to kMostLinkUses
   std::optional<Timestamp> created = {};  ///< none: that of the row there is, or else now
+  std::string label = {};  ///< of check_link_label(); empty: that of the row there is
 };
 
 /// The columns of a signing key that PolicyRow does not have: all but the path.
@@ -62,6 +63,10 @@ struct ImportOptions {
   Replace members = Replace::kNo;
   Replace links = Replace::kNo;
   Replace signing_keys = Replace::kNo;
+  /// The import is refused if it would delete more rows than this, or more than this share of the
+  /// rows of the kinds that it replaces (0.1 is a tenth). None: any number.
+  std::optional<std::int64_t> most_removed = {};
+  std::optional<double> largest_share_removed = {};
 };
 
 /// What an import did to one table.

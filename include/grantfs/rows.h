@@ -39,6 +39,7 @@ struct Link {
   std::string address;               ///< empty: not bound to one
   std::optional<std::int64_t> uses;  ///< by each client; none: any number
   Timestamp created;
+  std::string label;  ///< what it is for, in its maker's words; empty: none was given
 };
 
 /// A row of `signing_keys`, but for the secret.

@@ -11,7 +11,7 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Union
 from .rules import Rules
 
 _APPLICATION_ID = 0x47724653
-_SCHEMA = 5
+_SCHEMA = 6
 _OLDEST_SQLITE = (3, 38)  # STRICT tables, unixepoch()
 
 

@@ -8,7 +8,7 @@ import time
 from typing import Any, List, Optional, Tuple, Union
 
 from .signing import Md5Key, SigningKey
-from .values import StorePath, When, covers, expiry, group, moment, network, new_token, principal, store_path, token_id, uses
+from .values import StorePath, When, covers, expiry, group, label_of, moment, network, new_token, principal, store_path, token_id, uses
 
 _MD5 = "md5:"
 
@@ -93,11 +93,12 @@ class Rules:
         return self._run("DELETE FROM {schema}.sessions WHERE principal = {}", principal(holder))
 
     def create_link(self, sharer: str, path: StorePath, expires: Optional[When] = None, address: Optional[str] = None,
-                    most_uses: Optional[int] = None) -> str:
-        """The token, for a URL. The link rests on the principal's own right to the path. `most_uses` is for each client."""
+                    most_uses: Optional[int] = None, label: Optional[str] = None) -> str:
+        """The token, for a URL. The link rests on the principal's own right to the path. `most_uses` is for each client. `label`: what
+        the link is for, as `grantctl link ls` shows it."""
         token = new_token()
-        self._run("INSERT INTO {schema}.links (id, principal, path, expires, address, uses) VALUES ({}, {}, {path}, {}, {}, {})",
-                  token_id(token), principal(sharer), _Path(path), expiry(expires), network(address), uses(most_uses))
+        self._run("INSERT INTO {schema}.links (id, principal, path, expires, address, uses, label) VALUES ({}, {}, {path}, {}, {}, {}, {})",
+                  token_id(token), principal(sharer), _Path(path), expiry(expires), network(address), uses(most_uses), label_of(label))
         return token
 
     def end_link(self, link_id: str) -> bool:

@@ -18,6 +18,7 @@ StorePath = Union[str, "os.PathLike[str]"]
 
 LAST_MOMENT = 99_999_999_999
 MOST_PATH_BYTES = 4095
+MOST_LABEL_BYTES = 200
 MOST_USES = 1_000_000_000
 
 _NAMED = re.compile(r"(?:user|group):([^/\x00-\x1f\x7f]+)")
@@ -126,3 +127,10 @@ def uses(number: Optional[int]) -> Optional[int]:
     if number is not None and not 1 <= number <= MOST_USES:
         raise ValueError(f"a link has 1 to {MOST_USES} uses, not {number}")
     return number
+
+
+def label_of(text: Optional[str]) -> Optional[str]:
+    """A line about a link, for people."""
+    if text is not None and (not 1 <= len(text.encode()) <= MOST_LABEL_BYTES or re.search("[\x00-\x1f\x7f]", text)):
+        raise ValueError(f"the label of a link has 1 to {MOST_LABEL_BYTES} bytes, none of them a control character")
+    return text

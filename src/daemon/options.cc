@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <numeric>
 
+#include "base/edit_distance.h"
 #include "base/lease_spans.h"
 #include "base/parse_integer.h"
 #include "base/quote.h"
@@ -262,25 +262,10 @@ bool contains(const Range& range, std::string_view name) {
   return std::ranges::find(range, name) != std::ranges::end(range);
 }
 
-/// The number of insertions, deletions and substitutions between two words (Levenshtein distance).
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 Error unknown_option(std::string_view name) {
   const auto nearest = std::ranges::min_element(
-      known_options(), {}, [&](const KnownOption& option) { return distance(name, option.name); });
+      known_options(), {},
+      [&](const KnownOption& option) { return edit_distance(name, option.name); });
   return invalid(fmt::format("unknown option {}; did you mean {}? (grantfs --help lists them)",
                              quoted(name), nearest->name));
 }

@@ -18,7 +18,7 @@ constexpr std::array kSessions{text("id"), text("principal"), integer("expires")
                                integer("created")};
 constexpr std::array kLinks{text("id"),         text("principal"), text("path"),
                             integer("expires"), text("address"),   integer("uses"),
-                            integer("created")};
+                            integer("created"), text("label")};
 constexpr std::array kSigningKeys{text("id"),
                                   text("format"),
                                   text("uri_prefix"),

@@ -1,19 +1,19 @@
 #include "grantctl/arguments.h"
 
 #include <fmt/core.h>
-#include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <iostream>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "base/quote.h"
 #include "grantctl/output.h"
+#include "grantctl/store_probe.h"
+#include "grantctl/system_accounts.h"
 #include "grantfs/signature.h"
 #include "grantfs/token.h"
 
@@ -27,30 +27,6 @@ using grantfs::Result;
 
 namespace {
 
-/// Asks one of the system's databases for a name. `ask` is getpwnam_r or getgrnam_r, which want a
-/// buffer of an unknown size. Returns none if there is no such name.
-template <class Entry, class Ask>
-Result<std::optional<Entry>> look_up(const std::string& name, Ask ask) {
-  constexpr std::size_t kLargestBuffer = std::size_t{16} << 20U;
-  std::vector<char> buffer(4096);
-  Entry entry{};
-  Entry* found = nullptr;
-  while (true) {
-    const int error = ask(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (error == ERANGE && buffer.size() < kLargestBuffer) {
-      buffer.resize(2 * buffer.size());
-      continue;
-    }
-    // The manual says that some systems return these errors for "no such name".
-    if (error != 0 && error != ENOENT && error != ESRCH && error != EBADF && error != EPERM) {
-      return Error{ErrorKind::kSystem,
-                   fmt::format("cannot look up {}: {}", quoted(name), std::strerror(error))};
-    }
-    if (found == nullptr) return std::optional<Entry>();
-    return std::optional<Entry>(entry);
-  }
-}
-
 /// Whether the text is a name of the system's and not a number. Numbers have one form only, which
 /// Principal reads.
 bool is_system_name(std::string_view name) {
@@ -59,7 +35,7 @@ bool is_system_name(std::string_view name) {
 }
 
 bool is_local_account(const std::string& name) {
-  auto account = look_up<passwd>(name, ::getpwnam_r);
+  auto account = account_named(name);
   return account && *account;
 }
 
@@ -100,14 +76,14 @@ Result<Principal> parse_principal(const std::string& text) {
   }
   if (text.starts_with("uid:") && is_system_name(text.substr(4))) {
     const std::string name = text.substr(4);
-    auto account = look_up<passwd>(name, ::getpwnam_r);
+    auto account = account_named(name);
     if (!account) return account.error();
     if (!*account) return unknown("account", name, "uid:N");
     return Principal::uid((*account)->pw_uid);
   }
   if (text.starts_with("gid:") && is_system_name(text.substr(4))) {
     const std::string name = text.substr(4);
-    auto group = look_up<::group>(name, ::getgrnam_r);
+    auto group = group_named(name);
     if (!group) return group.error();
     if (!*group) return unknown("group", name, "gid:N");
     return Principal::gid((*group)->gr_gid);
@@ -151,6 +127,69 @@ Result<Principal> parse_group(const std::string& text) {
                              quoted(text.substr(0, 300)))};
   }
   return group;
+}
+
+Result<std::vector<grantfs::StorePath>> parse_paths(Context& context,
+                                                    const std::vector<std::string>& texts) {
+  std::vector<grantfs::StorePath> paths;
+  for (const std::string& text : texts) {
+    auto path = parse_path(context, text);
+    if (!path) return path.error();
+    paths.push_back(std::move(*path));
+  }
+  return paths;
+}
+
+namespace {
+
+bool looks_like_pattern(const grantfs::StorePath& path) {
+  return path.text().find_first_of("*?") != std::string::npos;
+}
+
+}  // namespace
+
+Result<void> refuse_patterns(Context& context, const std::vector<grantfs::StorePath>& paths,
+                             bool literal) {
+  if (literal) return {};
+  for (const grantfs::StorePath& path : paths) {
+    if (!looks_like_pattern(path)) continue;
+    const StoreContent content = look_in_store(context, path);
+    if (content == StoreContent::kFile || content == StoreContent::kFolder) continue;
+    return Error{
+        ErrorKind::kInvalid,
+        fmt::format("{} looks like a pattern, and a rule is none: it is on one file, or on "
+                    "a folder and all below it; name the folder, or the files one by one, "
+                    "or write --literal if that is a file's name",
+                    quoted(shown(path)))};
+  }
+  return {};
+}
+
+std::string pattern_hint(const grantfs::StorePath& path) {
+  return looks_like_pattern(path) ? "; * and ? stand for themselves here" : "";
+}
+
+void add_literal(CLI::App& command, bool& literal) {
+  command.add_flag("--literal", literal, "take * and ? in a PATH for characters of a file's name");
+}
+
+void add_dry_run(CLI::App& command, Context& context) {
+  command.add_flag("-n,--dry-run", context.dry_run, "say what would be done, and do nothing");
+}
+
+void add_yes(CLI::App& command, bool& yes) {
+  command.add_flag("-y,--yes", yes, "do not ask on a terminal whether to do it");
+}
+
+bool asks(bool yes) {
+  return !yes && ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
+}
+
+bool confirm(std::string_view what) {
+  std::cerr << fmt::format("grantctl: {}? [y/N] ", grantfs::printable(what)) << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 Result<grantfs::Expiry> parse_expires(const std::string& text) {

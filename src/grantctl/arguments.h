@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "grantctl/context.h"
 #include "grantfs/identity.h"
@@ -30,6 +31,31 @@ grantfs::Result<grantfs::Principal> parse_group(const std::string& text);
 /// of a daemon on the database. `.` is the whole store. Symbolic links in the store are not
 /// followed.
 grantfs::Result<grantfs::StorePath> parse_path(Context& context, const std::string& text);
+
+/// parse_path() of each.
+grantfs::Result<std::vector<grantfs::StorePath>> parse_paths(Context& context,
+                                                             const std::vector<std::string>& texts);
+
+/// Refuses a path with * or ? in it, for a command that gives access: a rule is no pattern, and one
+/// that was meant as a pattern would let nobody in until a file of that name comes. Accepts the
+/// path if `literal`, or if the store has something of that name. kInvalid.
+grantfs::Result<void> refuse_patterns(Context& context,
+                                      const std::vector<grantfs::StorePath>& paths, bool literal);
+/// What to say after "there is none": that rules are no patterns, if the path looks like one.
+std::string pattern_hint(const grantfs::StorePath& path);
+
+/// Adds `--literal`, for refuse_patterns().
+void add_literal(CLI::App& command, bool& literal);
+/// Adds `--dry-run`, which sets Context::dry_run.
+void add_dry_run(CLI::App& command, Context& context);
+/// Adds `-y,--yes`, for asks().
+void add_yes(CLI::App& command, bool& yes);
+
+/// Whether somebody is to be asked before much is deleted: a user at a terminal who has not said
+/// `--yes`. A program is not asked.
+bool asks(bool yes);
+/// Asks on the terminal whether to do this, which becomes a question.
+bool confirm(std::string_view what);
 
 /// `--expires WHEN`; an empty text means never.
 grantfs::Result<grantfs::Expiry> parse_expires(const std::string& text);

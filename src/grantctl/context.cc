@@ -85,15 +85,15 @@ Result<std::filesystem::path> Context::database() const {
 Result<std::unique_ptr<grantfs::Admin>> Context::open_admin() const {
   auto uri = postgresql();
   if (!uri) return uri.error();
-  if (*uri) {
-    auto admin = grantfs::Admin::open_postgresql(**uri);
-    if (!admin) return database_trouble(admin.error());
-    return admin;
+  std::filesystem::path path;
+  if (!*uri) {
+    auto found = database();
+    if (!found) return found.error();
+    path = std::move(*found);
   }
-  auto path = database();
-  if (!path) return path.error();
-  auto admin = grantfs::Admin::open(*path);
+  auto admin = *uri ? grantfs::Admin::open_postgresql(**uri) : grantfs::Admin::open(path);
   if (!admin) return database_trouble(admin.error());
+  if (dry_run) (*admin)->rehearse();
   return admin;
 }
 

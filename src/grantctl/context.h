@@ -35,6 +35,7 @@ class Context {
   std::string control_option;        ///< --control; empty: not given
   std::string source_option;         ///< --source; empty: not given
   bool json = false;                 ///< --json
+  bool dry_run = false;              ///< --dry-run: changes are made, looked at, and undone
   std::vector<std::string> program;  ///< of `run`: the program to run, the words behind --
   Run run;                           ///< the command that was typed, once parsed
 

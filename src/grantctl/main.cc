@@ -2,12 +2,14 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <array>
 #include <iostream>
 #include <optional>
 
 #include "base/quote.h"
 #include "base/standard_descriptors.h"
 #include "grantctl/commands/commands.h"
+#include "grantctl/help.h"
 #include "grantctl/output.h"
 #include "version.h"
 
@@ -27,10 +29,30 @@ constexpr const char* kFooter =
     "  grantctl own user:1042 uploads/7f3a9c\n"
     "  grantctl check user:1042 uploads/7f3a9c/film.mp4";
 
+/// The commands beneath a heading of the help. Headings, and the order of commands, are those of
+/// the manual.
+struct Group {
+  const char* heading;
+  std::vector<void (*)(CLI::App&, Context&)> commands;
+};
+const std::vector<Group> kGroups{
+    {"Setting up", {add_init, add_status, add_metrics, add_help}},
+    {"Rules",
+     {add_own, add_grant, add_revoke, add_mv, add_drop, add_transfer, add_forget, add_prune}},
+    {"Asking", {add_ls, add_who, add_check, add_usage, add_node}},
+    {"In bulk", {add_import, add_source, add_export, add_backup, add_restore, add_scan}},
+    {"Groups", {add_group}},
+    {"Sessions", {add_session, add_run}},
+    {"Links", {add_link}},
+    {"Signed URLs", {add_key, add_sign}},
+    {"Web servers", {add_webconf}},
+};
+
 void declare(CLI::App& app, Context& context) {
   app.name("grantctl");
   app.require_subcommand(1);
-  app.set_version_flag("--version", std::string("grantctl ") + grantfs::kVersion,
+  app.formatter(help_formatter());
+  app.set_version_flag("-V,--version", std::string("grantctl ") + grantfs::kVersion,
                        "Print the version");
   app.add_option("--db", context.database_option,
                  "The policy database, or the URI of one in PostgreSQL; default: $GRANTFS_DB, "
@@ -42,32 +64,13 @@ void declare(CLI::App& app, Context& context) {
       ->type_name("PATH");
   app.add_flag("--json", context.json, "Print the result as JSON");
   app.footer(kFooter);
-  add_init(app, context);
-  add_own(app, context);
-  add_grant(app, context);
-  add_revoke(app, context);
-  add_mv(app, context);
-  add_drop(app, context);
-  add_forget(app, context);
-  add_ls(app, context);
-  add_check(app, context);
-  add_group(app, context);
-  add_session(app, context);
-  add_link(app, context);
-  add_source(app, context);
-  add_import(app, context);
-  add_export(app, context);
-  add_backup(app, context);
-  add_restore(app, context);
-  add_scan(app, context);
-  add_key(app, context);
-  add_sign(app, context);
-  add_prune(app, context);
-  add_node(app, context);
-  add_run(app, context);
-  add_webconf(app, context);
-  add_status(app, context);
-  add_metrics(app, context);
+  for (const Group& group : kGroups) {
+    for (const auto add : group.commands) {
+      const auto before = app.get_subcommands(nullptr).size();
+      add(app, context);
+      app.get_subcommands(nullptr).at(before)->group(group.heading);
+    }
+  }
 }
 
 /// Whether a message may repeat the argument: it is too short for a token, and has plain characters
@@ -79,11 +82,23 @@ bool is_harmless(std::string_view argument) {
          });
 }
 
-/// Whether the last command typed needs another one behind it.
-bool lacks_command(const CLI::App& app) {
+/// The last command typed; the program if there is none.
+const CLI::App& last_command(const CLI::App& app) {
   const CLI::App* command = &app;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
-  return command->get_require_subcommand_min() > 0 && command->remaining().empty();
+  return *command;
+}
+
+/// Whether the last command typed needs another one behind it.
+bool lacks_command(const CLI::App& app) {
+  const CLI::App& command = last_command(app);
+  return command.get_require_subcommand_min() > 0 && app.remaining(/*recurse=*/true).empty();
+}
+
+std::string no_command(const CLI::App& parent, const std::string& typed) {
+  const std::string above = parent.get_parent() == nullptr ? "" : parent.get_name() + ' ';
+  return fmt::format("no command '{}{}'{}", above, typed,
+                     suggestion(typed, command_names(parent), above));
 }
 
 /// Describes the fault of a command line. CLI11's own words are not used where they would repeat an
@@ -100,9 +115,14 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
     return repeats ? "an argument is not of the form it should have" : error.what();
   const std::string first = extra.front().substr(0, extra.front().find('='));
   if (!is_harmless(first)) return "an argument too many, or an unknown option";
+  const CLI::App& command = last_command(app);
+  if (first.starts_with("--")) {
+    return fmt::format("no option {} here{}", first, suggestion(first, option_names(command)));
+  }
   if (first.starts_with('-')) return fmt::format("no option {} here", first);
-  return app.get_subcommands().empty() ? fmt::format("no command '{}'", first)
-                                       : fmt::format("'{}' is an argument too many", first);
+  return command.get_require_subcommand_min() > 0
+             ? no_command(command, first)
+             : fmt::format("'{}' is an argument too many", first);
 }
 
 /// The command typed so far, which the hint names.
@@ -170,13 +190,38 @@ bool wants_json(const std::vector<std::string>& arguments) {
   return std::find(arguments.begin(), end, "--json") != end;
 }
 
-/// Takes away the words behind -- of `run`: they are another program's command line.
-std::vector<std::string> take_program(std::vector<std::string>& arguments) {
+/// Where the command stands, behind options of the program.
+std::vector<std::string>::iterator find_command(std::vector<std::string>& arguments) {
   auto word = arguments.begin();
   while (word != arguments.end() && word->starts_with('-') && *word != "--") {
     const bool has_value = *word == "--db" || *word == "--control";
     word += std::min<std::ptrdiff_t>(has_value ? 2 : 1, arguments.end() - word);
   }
+  return word;
+}
+
+/// Turns `help COMMAND` into `COMMAND --help`. kInvalid if there is no such command.
+grantfs::Result<void> rewrite_help(const CLI::App& app, std::vector<std::string>& arguments) {
+  const auto help = find_command(arguments);
+  if (help == arguments.end() || *help != "help") return {};
+  const CLI::App* command = &app;
+  for (auto word = help + 1; word != arguments.end(); ++word) {
+    if (word->starts_with('-')) continue;
+    const auto found =
+        command->get_subcommands([&](const CLI::App* each) { return each->get_name() == *word; });
+    if (found.empty()) {
+      return usage(is_harmless(*word) ? no_command(*command, *word) : "no such command");
+    }
+    command = found.front();
+  }
+  arguments.erase(help);
+  arguments.emplace_back("--help");
+  return {};
+}
+
+/// Takes away the words behind -- of `run`: they are another program's command line.
+std::vector<std::string> take_program(std::vector<std::string>& arguments) {
+  const auto word = find_command(arguments);
   if (word == arguments.end() || *word != "run") return {};
   const auto mark = std::find(word, arguments.end(), "--");
   if (mark == arguments.end()) return {};
@@ -187,10 +232,14 @@ std::vector<std::string> take_program(std::vector<std::string>& arguments) {
 }
 
 /// The arguments in CLI11's order, last first. CLI11 would take a name like [a,b] among the PATHs
-/// of `own` for a list, so the name becomes ./[a,b], which is the same path.
+/// of a command for a list, so the name becomes ./[a,b], which is the same path.
 std::vector<std::string> to_parse(std::vector<std::string> arguments) {
-  for (auto word = std::ranges::find(arguments, "own"); word != arguments.end(); ++word) {
-    if (word->starts_with('[') && word->ends_with(']')) word->insert(0, "./");
+  constexpr std::array<std::string_view, 3> kWithPaths{"own", "grant", "revoke"};
+  const auto command = find_command(arguments);
+  if (command != arguments.end() && std::ranges::find(kWithPaths, *command) != kWithPaths.end()) {
+    for (auto word = command + 1; word != arguments.end(); ++word) {
+      if (word->starts_with('[') && word->ends_with(']')) word->insert(0, "./");
+    }
   }
   std::ranges::reverse(arguments);
   return arguments;
@@ -225,6 +274,9 @@ int run(int argc, char** argv) {
   const bool json = wants_json(arguments);
   if (auto name = given_empty(argc, argv)) return fail(empty_value(*name, app), json);
   context.program = take_program(arguments);
+  if (auto fit = rewrite_help(app, arguments); !fit) {
+    return fail(usage(fit.error().message + "; see: grantctl --help"), json);
+  }
   try {
     app.parse(to_parse(std::move(arguments)));
   } catch (const CLI::ParseError& error) {

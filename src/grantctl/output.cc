@@ -62,6 +62,10 @@ void print(const Json& document) {
   std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
+void print_json_line(const Json& document) {
+  std::cout << document.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+}
+
 void print_text(std::string_view text) {
   std::cout << text;
 }

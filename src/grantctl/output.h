@@ -21,6 +21,8 @@ void put_error(Json& document, const grantfs::Error& error);
 
 /// Prints the document on standard output.
 void print(const Json& document);
+/// Prints the document on a line of its own.
+void print_json_line(const Json& document);
 /// Prints a text of whole lines on standard output.
 void print_text(std::string_view text);
 /// Prints a line on standard output.

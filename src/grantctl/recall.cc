@@ -97,7 +97,10 @@ Json recall_leases(Context& context, WithoutDaemon without_daemon) {
 int recall_and_report(Context& context, const grantfs::RowCounts& counts, const std::string& none) {
   Json document = to_json(counts);
   document["recall"] = nullptr;
-  if (counts.total() > 0) {
+  if (context.dry_run) document["dry_run"] = true;
+  if (counts.total() > 0 && context.dry_run) {
+    if (!context.json) complain("note: --dry-run: nothing was changed");
+  } else if (counts.total() > 0) {
     document["recall"] = recall_leases(context);
   } else {
     put_error(document, {grantfs::ErrorKind::kNotFound, none});

@@ -24,9 +24,10 @@ enum class WithoutDaemon {
 /// many seconds were waited because a daemon did not.
 Json recall_leases(Context& context, WithoutDaemon without_daemon = WithoutDaemon::kSaySo);
 
-/// Recalls leases, and ends a command whose result is `counts`. If all counts are zero, nothing is
-/// recalled, and the result is "not found" with the message `none`. With --json prints the counts,
-/// with "recall" (null if none was made) and with the error. Returns the exit status.
+/// Recalls leases, and ends a command whose result is `counts`. With Context::dry_run nothing was
+/// changed and nothing is recalled. If all counts are zero, nothing is recalled, and the result is
+/// "not found" with the message `none`. With --json prints the counts, with "recall" (null if none
+/// was made) and with the error. Returns the exit status.
 int recall_and_report(Context& context, const grantfs::RowCounts& counts, const std::string& none);
 
 }  // namespace grantctl

@@ -159,17 +159,41 @@ class Help(unittest.TestCase):
                 visit(*words, command)
 
         visit()
-        for command in ("init", "own", "grant", "revoke", "mv", "drop", "forget", "ls", "check", "group add", "group rm",
+        for command in ("init", "own", "grant", "revoke", "mv", "drop", "transfer", "forget", "ls", "who", "usage",
+                        "help", "check", "group add", "group rm",
                         "group ls", "session create", "session ls", "session rm", "link create", "link ls", "link rm", "import",
                         "export", "source postgresql", "scan", "prune", "run", "status", "metrics", "webconf nginx", "webconf apache",
                         "webconf caddy", "webconf lighttpd", "webconf check"):
             self.assertIn(command, seen)
 
+    def test_the_commands_of_grantctl_stand_beneath_the_headings_of_its_page_in_their_order(self):
+        page = (TOP / "man" / "grantctl.8").read_text().split(".SH COMMANDS", 1)[1].split("\n.SH ", 1)[0]
+        headings = [(heading, self.defined(text)) for heading, text in re.findall(r"^\.SS (.*)\n((?:(?!^\.SS ).*\n)*)", page, re.MULTILINE)]
+        done = run(BUILD / "grantctl", "--help")
+        shown = [(heading, self.listed(text)) for heading, text in self.groups(done.stdout)]
+        self.assertEqual(shown, headings)
+        self.assertGreater(len(shown), 5)
+
     @staticmethod
-    def commands(text):
-        """The names beneath the heading for subcommands."""
-        section = re.search(r"^\s*(?:sub)?commands:\s*$(.*?)(?=^\S|\Z)", text, re.IGNORECASE | re.MULTILINE | re.DOTALL)
-        return re.findall(r"^ {1,4}([a-z][a-z-]*)\b", section[1], re.MULTILINE) if section else []
+    def defined(text):
+        """The commands that a section of the page describes, by their first words."""
+        without_details = re.sub(r"^\.RS$.*?^\.RE$", "", text, flags=re.MULTILINE | re.DOTALL)
+        return list(dict.fromkeys(re.findall(r"^\.TP\n\.\w+ ([a-z]+)", without_details, re.MULTILINE)))
+
+    @staticmethod
+    def groups(text):
+        """The headings beneath which a help text lists commands."""
+        found = re.findall(r"^([A-Z][\w ]*):\n((?:^ .*\n)+)", text, re.MULTILINE)
+        return [(heading, lines) for heading, lines in found if heading not in ("Options", "Positionals", "Example", "Exit status")]
+
+    @staticmethod
+    def listed(lines):
+        return re.findall(r"^ {1,4}([a-z][a-z0-9-]*)\b", lines, re.MULTILINE)
+
+    @classmethod
+    def commands(cls, text):
+        """The names beneath the headings for commands."""
+        return [name for _, lines in cls.groups(text) for name in cls.listed(lines)]
 
 
 class Sources(unittest.TestCase):

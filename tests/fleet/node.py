@@ -15,7 +15,7 @@ from harness import GRANTCTL, Timeout, end_with_parent, wait_for
 FOLLOW = pathlib.Path(GRANTCTL).with_name("grantfs-follow")
 TABLES = {"owners": "path, principal, created", "grants": "id, principal, path, rights, expires, created",
           "members": "id, member, parent, expires", "sessions": "id, principal, expires, address, created",
-          "links": "id, principal, path, expires, address, uses, created",
+          "links": "id, principal, path, expires, address, uses, created, label",
           "signing_keys": "id, format, uri_prefix, path, secret, created, retired"}
 FOLLOWER = "follower"  # the role of all of them
 

@@ -130,6 +130,13 @@ class Copying(FollowerCase):
         self.sql("ALTER PUBLICATION grantfs DROP TABLE grantfs.owners; DELETE FROM grantfs.owners; ALTER PUBLICATION grantfs ADD TABLE ONLY grantfs.owners")
         is_made_anew("has changed what it publishes", 5)
 
+        # A copy that the version before has made.
+        self.node.stop()
+        self.node.copy("ALTER TABLE links DROP COLUMN label")
+        self.node.copy("UPDATE meta SET value = 5 WHERE key = 'schema'")
+        self.node.start()
+        is_made_anew("older than this program's", 6)
+
     def test_a_copy_is_changed_by_nobody_else(self):
         self.node.start()
         wait_for(lambda: "the copy is current" in self.node.said(), what="the copy to be current")

@@ -21,6 +21,9 @@ CLASSES = {
         "Sessions": {"test_the_token_is_printed_once_and_alone"},
         "JsonErrors": {"test_every_error_is_a_document", "test_lack_of_memory_is_one"},
     },
+    "test_answers": {"Who": set(), "Ls": set(), "SeveralPaths": set(), "Transfer": set(), "Import": set(), "Labels": set(),
+                     "LookedAtFirst": {"test_a_user_at_a_terminal_is_asked_and_a_program_is_not"}},
+    "test_json": {"Fields": {"test_the_database", "test_daemons", "test_in_bulk", "test_every_command_is_on_the_page"}},
     "test_import": {
         "Csv": {"test_values_are_bytes_and_may_be_quoted"},
         "Tables": set(),

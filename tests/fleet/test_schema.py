@@ -28,6 +28,7 @@ FORMATS = ["hmac-sha256", "hmac-sha1", "md5:", "md5:x", "md5:$secret", "md5:" + 
 URI_PREFIXES = [None, "", "/", "/a/", "a", "/" + "x" * 4095, "/" + "x" * 4096, "/" + "é" * 2047, "/" + "é" * 2048]
 KEY_IDS = ["", "a", "A9", "a" * 32, "a" * 33, "a-b", "é", "a\n", " "]
 SECRETS = [bytes(size) for size in (0, 1, 31, 32, 33, 1024, 1025)]
+LABELS = [None, "", "a", "for the press, till March", "x" * 200, "x" * 201, "é" * 100, "é" * 101, "a\tb", "a\n", "\x01", "\x7f", "\x80", "😀", " "]
 RIGHTS = ["read", "write", "own", "", "Read", "delete"]
 
 #: Of each table, a row that is taken, and what else its columns may be given.
@@ -38,9 +39,10 @@ TABLES = {
     "members": ({"member": "user:a", "parent": "group:g", "expires": None}, {"member": PRINCIPALS, "parent": PRINCIPALS, "expires": TIMES}),
     "sessions": ({"id": SIXTY_FOUR, "principal": "user:a", "expires": None, "address": None, "created": 1},
                  {"id": HASHES, "principal": PRINCIPALS, "expires": TIMES, "address": ADDRESSES}),
-    "links": ({"id": SIXTY_FOUR, "principal": "user:a", "path": "a", "expires": None, "address": None, "uses": None, "created": 1},
+    "links": ({"id": SIXTY_FOUR, "principal": "user:a", "path": "a", "expires": None, "address": None, "uses": None, "created": 1,
+               "label": None},
               {"id": HASHES, "principal": PRINCIPALS, "path": PATHS, "expires": TIMES, "address": ADDRESSES,
-               "uses": [None, 0, 1, -1, 1_000_000_000, 1_000_000_001]}),
+               "uses": [None, 0, 1, -1, 1_000_000_000, 1_000_000_001], "label": LABELS}),
     "signing_keys": ({"id": "k", "format": "hmac-sha256", "uri_prefix": None, "path": "a", "secret": bytes(32), "created": 1, "retired": None},
                      {"id": KEY_IDS, "format": FORMATS, "uri_prefix": URI_PREFIXES, "path": PATHS, "secret": SECRETS, "retired": TIMES}),
 }

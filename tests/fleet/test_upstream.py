@@ -47,6 +47,25 @@ class Init(PolicyCase):
             self.assertIn("newer than this program", self.grantctl(*command, status=3).stderr)
         self.assertEqual(self.state(), before)
 
+    def test_an_older_schema_is_refused_and_brought_up_by_init(self):
+        self.grantctl("own", "user:a", "x")
+        self.grantctl("link", "create", "x")
+        # As version 5 made it.
+        self.sql("ALTER TABLE grantfs.links DROP COLUMN label; UPDATE grantfs.meta SET value = '5' WHERE key = 'schema'")
+        self.assertIn("version 5, and this program needs 6; run: grantctl init", self.grantctl("ls", status=3).stderr)
+        self.assertEqual(self.json("init")["outcome"], "migrated")
+        self.assertEqual(self.json("init")["outcome"], "current")
+        (link,) = self.json("link", "ls")["links"]
+        self.assertEqual((link["path"], link["label"]), ("x", None))
+        self.grantctl("link", "create", "x", "--label", "new")
+        self.assertIn("label_is_a_line", self.sql("UPDATE grantfs.links SET label = ''", check=False)[1])
+
+    def test_a_migration_that_fails_leaves_the_schema_as_it_was(self):
+        self.sql("UPDATE grantfs.meta SET value = '5' WHERE key = 'schema'")  # and there is a column label
+        before = self.state()
+        self.assertIn("label", self.grantctl("init", status=3).stderr)
+        self.assertEqual(self.state(), before)
+
     def test_a_foreign_schema_is_left_as_it_is(self):
         name = new_database(self)
         server().sql("CREATE SCHEMA grantfs CREATE TABLE songs (title text)", name)
@@ -226,7 +245,7 @@ class ManyRows(PolicyCase):
         imported = time.monotonic() - began
         exported = self.grantctl("export", "-").stdout
         self.assertEqual(exported.count("\n"), self.ROWS + 1)
-        again = self.json("import", "-", "--replace", input=exported)
+        again = self.json("import", "-", "--replace", input=exported + "\\.\n")
         self.assertEqual(again["grants"], {"added": 0, "changed": 0, "removed": 0, "unchanged": self.ROWS})
         moved = self.json("mv", "d", "e")
         self.assertEqual(moved["grants"], self.ROWS)

@@ -10,7 +10,8 @@ import unittest
 from grantctl_case import DONE, GRANTCTL, USAGE, Case
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
-HEADER = "kind,principal,path,group,rights,expires,id,address,uses,format,uri_prefix,secret,retired,created\n"
+END = "\\.\n"  # a stream that replaces says that it is complete
+HEADER = "kind,principal,path,group,rights,expires,id,address,uses,format,uri_prefix,secret,retired,created,label\n"
 
 
 class Backup(Case):
@@ -87,15 +88,15 @@ class Backup(Case):
         """An application's own table knows no links: synchronising with it must not end them all."""
         self.populate()
         before = self.rows()
-        for content in ("kind,principal,path\nown,user:5,c\n", HEADER + "own,user:5,c,,,,,,,,,,,\n"):
-            counts = self.json("import", "-", "--replace", input=content)
+        for content in ("kind,principal,path\nown,user:5,c\n", HEADER + "own,user:5,c,,,,,,,,,,,,\n"):
+            counts = self.json("import", "-", "--replace", input=content + END)
             self.assertEqual(self.rows()[2:], before[2:])
             self.assertEqual((counts["links"]["removed"], counts["signing_keys"]["removed"]), (0, 0))
         self.assertEqual(self.rows()[:2], [[("c", "user:5")], []])
-        self.ok("import", "-", "--replace", input=f"kind,id,principal,path\nlink,{'2' * 64},user:1,q\n")
+        self.ok("import", "-", "--replace", input=f"kind,id,principal,path\nlink,{'2' * 64},user:1,q\n{END}")
         self.assertEqual([row[0] for row in self.rows()[2]], ["2" * 64])
         self.assertEqual(self.rows()[3], before[3])
-        self.ok("import", "-", "--replace", "--kind", "link", input="id,principal,path\n")
+        self.ok("import", "-", "--replace", "--kind", "link", input="id,principal,path\n" + END)
         self.assertEqual((self.rows()[2], self.rows()[3]), ([], before[3]))
 
     def test_what_is_wrong_is_named_with_its_line_and_nothing_is_imported(self):
@@ -114,7 +115,7 @@ class Backup(Case):
                          ({**md5, "format": "md5:$uri"}, "lacks $secret"), ({**key, "retired": "-5"}, "retired '-5'"),
                          ({"kind": "own", "principal": "user:1", "path": "p", "id": "x"}, "only a link or a signing key has")):
             with self.subTest(row):
-                content = HEADER + "own,user:9,fine,,,,,,,,,,,\n" + ",".join(row.get(column, "") for column in columns) + "\n"
+                content = HEADER + "own,user:9,fine,,,,,,,,,,,,\n" + ",".join(row.get(column, "") for column in columns) + "\n"
                 said = self.exits(USAGE, "import", "-", input=content).stderr
                 self.assertIn("standard input line 3: ", said)
                 self.assertIn(why, said)

@@ -123,13 +123,13 @@ class WithDaemon(Case):
         for path in (self.store / "folder/file", self.mount / "public/folder/file", self.mount / "me/folder/file",
                      self.mount / "by-uid/1000/folder/file", str(self.store) + "//folder/./file/"):
             with self.subTest(path):
-                self.assertEqual(self.json("grant", "user:a", path)["path"], "folder/file")
-        self.assertEqual(self.json("grant", "user:a", self.store)["path"], ".")
+                self.assertEqual(self.json("grant", "user:a", path)["granted"][0]["path"], "folder/file")
+        self.assertEqual(self.json("grant", "user:a", self.store)["granted"][0]["path"], ".")
 
     def test_symbolic_links_are_followed_above_the_store_but_not_in_it(self):
         (self.top / "alias").symlink_to(self.store)
-        self.assertEqual(self.json("grant", "user:a", self.top / "alias" / "folder")["path"], "folder")
-        self.assertEqual(self.json("grant", "user:a", self.store / "link/file")["path"], "link/file")
+        self.assertEqual(self.json("grant", "user:a", self.top / "alias" / "folder")["granted"][0]["path"], "folder")
+        self.assertEqual(self.json("grant", "user:a", self.store / "link/file")["granted"][0]["path"], "link/file")
 
     def test_absolute_paths_elsewhere_are_refused(self):
         for path in ("/etc/passwd", self.top, str(self.store) + "x", self.mount, self.mount / "by-uid",

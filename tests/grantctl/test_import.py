@@ -357,7 +357,7 @@ class Export(ImportCase):
         out = self.ok("export", "-")
         self.assertEqual(list(csv.reader(io.StringIO(out))),
                          [["kind", "principal", "path", "group", "rights", "expires", "id", "address", "uses", "format", "uri_prefix", "secret",
-                           "retired", "created"], ["own", "user:1", "a", *[""] * 11]])
+                           "retired", "created", "label"], ["own", "user:1", "a", *[""] * 12]])
         for (secret,) in self.sql("SELECT id FROM sessions") + [(token,)]:
             self.assertNotIn(secret, out)
 

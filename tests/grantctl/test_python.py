@@ -194,11 +194,15 @@ class Package(Case):
 
     def test_a_link_opens_its_path_by_the_right_of_its_principal(self):
         self.change("own", "user:a", "up")
-        token = self.change("create_link", "user:a", "up/x", expires=datetime.timedelta(days=7), most_uses=3)
+        token = self.change("create_link", "user:a", "up/x", expires=datetime.timedelta(days=7), most_uses=3, label="for b")
         self.assertTrue(self.check("link:-", "up/x", token))
         self.assertFalse(self.check("link:-", "up/y", token))
         (listed,) = self.json("link", "ls")["links"]
-        self.assertEqual((listed["id"], listed["principal"], listed["path"], listed["uses"]), (grantfs.token_id(token), "user:a", "up/x", 3))
+        self.assertEqual((listed["id"], listed["principal"], listed["path"], listed["uses"], listed["label"]),
+                         (grantfs.token_id(token), "user:a", "up/x", 3, "for b"))
+        for label in ("", "x" * 201, "a\nb"):
+            with self.assertRaises(ValueError):
+                self.change("create_link", "user:a", "up/x", label=label)
         self.change("revoke", "user:a", "up")
         self.assertFalse(self.check("link:-", "up/x", token))
         self.change("own", "user:a", "up")
@@ -308,10 +312,10 @@ class Package(Case):
         self.assertEqual((self.grants(), self.sql("SELECT * FROM links")), ([], []))
 
     def test_what_another_schema_has_is_left_alone(self):
-        for schema in (4, 6):
+        for schema in (5, 7):
             self.sql(f"UPDATE meta SET value = '{schema}' WHERE key = 'schema'")
             self.sql("UPDATE meta SET value = CAST(value AS INTEGER) WHERE key = 'schema'")
-            with self.assertRaisesRegex(grantfs.PolicyError, "init" if schema == 4 else "newer"):
+            with self.assertRaisesRegex(grantfs.PolicyError, "init" if schema == 5 else "newer"):
                 self.change("own", "user:a", "up")
         self.assertEqual(self.owners(), [])
 

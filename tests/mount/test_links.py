@@ -314,6 +314,24 @@ class Windows:
 
 
 class Uses(Windows, UsesTest):
+    def test_link_ls_shows_the_uses_so_far_and_the_last(self):
+        self.remount(600)
+        token = self.link("alice/report.txt", "--uses", "5")
+        self.link("alice/report.txt")
+
+        def used():
+            links = json.loads(self.site.grantctl("--json", "link", "ls").stdout)["links"]
+            limited, unlimited = sorted(links, key=lambda link: link["id"] != token_id(token))
+            self.assertIsNone(unlimited["used"])
+            return limited["used"], limited["clients"], limited["last_used"]
+
+        self.assertEqual(used(), (0, 0, None))
+        self.assertEqual(read(self.by_link(token, "report.txt")), REPORT)
+        times, clients, last = used()
+        self.assertEqual((times, clients), (1, 1))
+        self.assertAlmostEqual(last, time.time(), delta=PATIENCE_SECONDS)
+        self.assertIn(time.strftime("%Y-%m-%dT", time.gmtime(last)), self.site.grantctl("link", "ls").stdout)
+
     def test_counts_are_kept_across_restarts(self):
         token = self.link("alice/report.txt", "--uses", "1")
         path = self.by_link(token, "report.txt")

@@ -39,12 +39,13 @@ class Command:
 
 
 def read_help(program, path):
-    """One command, from lines such as `  --expires WHEN   until when`, under headings that end in a colon."""
+    """One command, from lines such as `  --expires WHEN   until when`, under headings that end in a colon. Commands stand under headings of
+    their own."""
     text = subprocess.run([program, *path, "--help"], capture_output=True, text=True, check=True,
-                          env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
+                          env={**os.environ, "LC_ALL": "C.UTF-8", "COLUMNS": "10000"}).stdout  # no line is broken
     command, heading = Command(path, [], [], {}), ""
     for line in text.splitlines():
-        if found := re.fullmatch(r"([A-Za-z]+(?: options)?):", line):
+        if found := re.fullmatch(r"([A-Z][A-Za-z ]*):", line):
             heading = found[1].lower()
         elif heading == "options" and (found := re.match(r" {2,12}(-\w,? *--[\w-]+|--?[\w-]+)(?: (\S+(?: \S+)*?))?(?: {2,}(.*))?$", line)):
             command.options.append(Option(re.split(r", *", found[1]), found[2] or "", found[3] or ""))
@@ -52,7 +53,7 @@ def read_help(program, path):
             command.options[-1].meaning = line.strip()
         elif heading == "mount options" and (found := re.match(r"  (\w+=)(\S+) +(.*)", line)):
             command.mount_options.append(Option([found[1]], found[2], found[3]))
-        elif heading == "subcommands" and (found := re.match(r" {2,4}([a-z][a-z-]*) {2,}(.*)", line)):
+        elif heading not in ("", "options", "positionals", "mount options", "example") and (found := re.match(r" {2,4}([a-z][a-z-]*) {2,}(.*)", line)):
             command.commands[found[1]] = found[2].rstrip(";,: ")
     return command
 

@@ -2,13 +2,14 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <iostream>
+#include <charconv>
 
 #include "base/quote.h"
 #include "base/unique_fd.h"
+#include "grantctl/arguments.h"
 #include "grantctl/commands/commands.h"
 #include "grantctl/output.h"
+#include "grantctl/progress.h"
 #include "grantctl/recall.h"
 #include "grantctl/rows/policy_rows.h"
 
@@ -30,31 +31,7 @@ struct ImportArguments {
   std::string query;
   RowFormat format;
   bool replace = false;
-};
-
-/// Shows on a terminal how many rows have been read; elsewhere it shows nothing.
-class Progress {
- public:
-  Progress() : shown_(::isatty(STDERR_FILENO) == 1) {}
-  ~Progress() { clear(); }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-
-  void count() {
-    constexpr std::int64_t kRowsBetween = 10'000;
-    if (++rows_ % kRowsBetween == 0 && shown_) std::cerr << '\r' << rows_ << " rows read";
-  }
-  void say(std::string_view what) {
-    if (shown_) std::cerr << '\r' << rows_ << " rows read; " << what;
-  }
-  void clear() {
-    constexpr std::string_view kEraseLine = "\r\x1b[K";
-    if (shown_) std::cerr << kEraseLine;
-  }
-
- private:
-  const bool shown_;
-  std::int64_t rows_ = 0;
+  std::string max_delete;
 };
 
 bool is_sqlite_database(const std::string& file) {
@@ -93,6 +70,45 @@ Result<std::unique_ptr<Records>> open_records(const ImportArguments& arguments) 
   return read_csv(arguments.file);
 }
 
+/// Reads `--max-delete N` or `--max-delete N%`.
+Result<void> parse_max_delete(const std::string& text, grantfs::ImportOptions& options) {
+  if (text.empty()) return {};
+  const bool is_share = text.ends_with('%');
+  const std::string_view digits(text.data(), text.size() - (is_share ? 1 : 0));
+  double number = -1;
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), number);
+  const bool is_whole = digits.find_first_not_of("0123456789") == std::string_view::npos;
+  constexpr double kWholeInPercent = 100;
+  constexpr double kMost = 1e15;
+  const bool fits = error == std::errc() && end == digits.end() && number >= 0 &&
+                    (is_share ? number <= kWholeInPercent : is_whole && number <= kMost);
+  if (!fits) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("--max-delete {}: write a number of rows, or a share of those there "
+                             "are, from 0% to 100%",
+                             quoted(text))};
+  }
+  if (is_share) {
+    options.largest_share_removed = number / kWholeInPercent;
+  } else {
+    options.most_removed = static_cast<std::int64_t>(number);
+  }
+  return {};
+}
+
+/// A stream that broke off looks like one that is complete, and what it did not bring would be
+/// deleted. So a stream that replaces has to say that it is complete.
+Result<void> check_is_complete(const Records& records) {
+  if (records.is_complete()) return {};
+  return Error{
+      ErrorKind::kInvalid,
+      fmt::format("{} {}: the rows end without a line that says so, and may have broken "
+                  "off; --replace would delete what is missing. End a stream by the line "
+                  "\\. once all is written: {{ COMMAND && echo '\\.'; }} | grantctl import "
+                  "--replace -",
+                  records.numbered(), records.number())};
+}
+
 Json imported_json(const ImportedTable& table) {
   return {{"added", table.added},
           {"changed", table.changed},
@@ -121,18 +137,25 @@ Result<ImportCounts> import_rows(const Context& context, const ImportArguments& 
     if (rows->rows_have_kinds()) return in_whole_policy;
     return rows->kind() == kind ? Replace::kYes : Replace::kNo;
   };
-  const grantfs::ImportOptions options{rows->records().numbered(),
-                                       replaces(PolicyRow::Kind::kOwner, Replace::kYes),
-                                       replaces(PolicyRow::Kind::kGrant, Replace::kYes),
-                                       replaces(PolicyRow::Kind::kMember, Replace::kYes),
-                                       replaces(PolicyRow::Kind::kLink, Replace::kIfThereAreAny),
-                                       replaces(PolicyRow::Kind::kKey, Replace::kIfThereAreAny)};
-  Progress progress;
+  grantfs::ImportOptions options{rows->records().numbered(),
+                                 replaces(PolicyRow::Kind::kOwner, Replace::kYes),
+                                 replaces(PolicyRow::Kind::kGrant, Replace::kYes),
+                                 replaces(PolicyRow::Kind::kMember, Replace::kYes),
+                                 replaces(PolicyRow::Kind::kLink, Replace::kIfThereAreAny),
+                                 replaces(PolicyRow::Kind::kKey, Replace::kIfThereAreAny)};
+  if (auto fit = parse_max_delete(arguments.max_delete, options); !fit) return fit.error();
+  Progress progress("rows read");
   return (*admin)->import(
-      [&] {
+      [&]() -> Result<std::optional<PolicyRow>> {
         auto row = rows->next();
         progress.count();
-        if (row && !*row) progress.say("writing");
+        if (!row || *row) return row;
+        if (arguments.replace) {
+          if (auto complete = check_is_complete(rows->records()); !complete) {
+            return complete.error();
+          }
+        }
+        progress.say("writing");
         return row;
       },
       options);
@@ -142,21 +165,28 @@ Result<int> run_import(Context& context, const ImportArguments& arguments) {
   if (!arguments.table.empty() && !arguments.query.empty()) {
     return Error{ErrorKind::kInvalid, "--table and --query are two ways to say it; use one"};
   }
+  if (!arguments.max_delete.empty() && !arguments.replace) {
+    return Error{ErrorKind::kInvalid,
+                 "--max-delete goes with --replace: nothing else deletes rows"};
+  }
   auto counts = import_rows(context, arguments);
   if (!counts) {
     return Error{counts.error().kind, counts.error().message + " (nothing was imported)"};
   }
   Json recall;
-  if (counts->may_take_away()) recall = recall_leases(context);
+  if (counts->may_take_away() && !context.dry_run) recall = recall_leases(context);
   if (context.json) {
-    print({{"owners", imported_json(counts->owners)},
-           {"grants", imported_json(counts->grants)},
-           {"members", imported_json(counts->members)},
-           {"links", imported_json(counts->links)},
-           {"signing_keys", imported_json(counts->signing_keys)},
-           {"recall", std::move(recall)}});
+    Json document = {{"owners", imported_json(counts->owners)},
+                     {"grants", imported_json(counts->grants)},
+                     {"members", imported_json(counts->members)},
+                     {"links", imported_json(counts->links)},
+                     {"signing_keys", imported_json(counts->signing_keys)},
+                     {"recall", std::move(recall)}};
+    if (context.dry_run) document["dry_run"] = true;
+    print(document);
     return kDone;
   }
+  if (context.dry_run) print_line("would have changed:");
   print_line(shown_imported("owners", counts->owners));
   print_line(shown_imported("grants", counts->grants));
   print_line(shown_imported("memberships", counts->members));
@@ -217,6 +247,12 @@ void add_import(CLI::App& app, Context& context) {
                    "delete what is not in FILE: rows of the kind imported; where a column says\n"
                    "which each row is, owners, grants and memberships, and links and signing keys\n"
                    "if FILE has any");
+  command
+      .add_option("--max-delete", arguments->max_delete,
+                  "with --replace: import nothing if more rows would be deleted, or a larger share "
+                  "of those there are")
+      ->type_name("N|N%");
+  add_dry_run(command, context);
   on_run(command, context, [arguments](Context& shared) { return run_import(shared, *arguments); });
 }
 

@@ -1,6 +1,8 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <iostream>
+#include <map>
 
 #include "base/quote.h"
 #include "grantctl/arguments.h"
@@ -8,6 +10,7 @@
 #include "grantctl/output.h"
 #include "grantctl/recall.h"
 #include "grantctl/store_probe.h"
+#include "grantfs/link_uses.h"
 
 namespace grantctl {
 
@@ -33,7 +36,19 @@ Json link_json(const grantfs::Link& link, grantfs::Timestamp now) {
   object["uses"] = nullptr;
   if (link.uses) object["uses"] = *link.uses;
   object["created"] = link.created.time_since_epoch().count();
+  object["label"] = nullptr;
+  if (!link.label.empty()) put_bytes(object, "label", link.label);
   return object;
+}
+
+void put_uses(Json& object, const std::optional<grantfs::CountedUses>& uses) {
+  object["used"] = nullptr;
+  object["clients"] = nullptr;
+  object["last_used"] = nullptr;
+  if (!uses) return;
+  object["used"] = uses->uses;
+  object["clients"] = uses->clients;
+  if (uses->uses > 0) object["last_used"] = uses->last.time_since_epoch().count();
 }
 
 /// The link's URL on the site. The URL ends with a slash unless the store is known to have a file
@@ -53,6 +68,7 @@ struct LinkArguments {
   std::string expires;
   std::string address;
   std::string url_prefix;
+  std::string label;
   std::optional<std::int64_t> uses;
 };
 
@@ -92,6 +108,10 @@ Result<grantfs::LinkTerms> terms_of(const LinkArguments& arguments) {
                  fmt::format("--uses takes a number from 1 to {}", grantfs::kMostLinkUses)};
   }
   terms.uses = arguments.uses;
+  if (!arguments.label.empty()) {
+    if (auto fit = grantfs::check_link_label(arguments.label); !fit) return fit.error();
+  }
+  terms.label = arguments.label;
   return terms;
 }
 
@@ -116,8 +136,11 @@ Result<int> run_link_create(Context& context, const LinkArguments& arguments) {
   if (context.json) {
     Json document = link_json(
         {*id, *principal, *path, terms->expires, terms->address ? terms->address->text() : "",
-         terms->uses, grantfs::system_now()},
+         terms->uses, grantfs::system_now(), terms->label},
         grantfs::system_now());
+    const auto uri = context.postgresql();
+    const bool counted_here = terms->uses && !(uri && *uri);
+    put_uses(document, counted_here ? std::optional(grantfs::CountedUses()) : std::nullopt);
     document["token"] = token.view();
     document["url"] = nullptr;
     if (has_url) document["url"] = url.view();
@@ -129,24 +152,62 @@ Result<int> run_link_create(Context& context, const LinkArguments& arguments) {
   return kDone;
 }
 
+using Uses = std::map<std::string, grantfs::CountedUses>;
+
+/// The uses that were counted; none, with a note, if nobody knows.
+std::optional<Uses> uses_so_far(Context& context, const std::vector<grantfs::Link>& links) {
+  const bool counted = std::ranges::any_of(links, [](const auto& link) { return !!link.uses; });
+  if (!counted) return Uses();
+  const auto uri = context.postgresql();
+  if (uri && *uri) {
+    complain(
+        "note: each node counts the uses of links for itself: see link ls there, with --db "
+        "PATH of its copy");
+    return std::nullopt;
+  }
+  const auto database = context.database();
+  auto uses = database ? grantfs::counted_uses(*database) : database.error();
+  if (uses) return std::move(*uses);
+  complain(fmt::format("note: cannot tell how often links were used: {}", uses.error().message));
+  return std::nullopt;
+}
+
+/// The uses of this link so far; none if they are not counted, or nobody knows.
+std::optional<grantfs::CountedUses> uses_of(const grantfs::Link& link,
+                                            const std::optional<Uses>& all) {
+  if (!link.uses || !all) return std::nullopt;
+  const auto found = all->find(link.id.hex());
+  return found == all->end() ? grantfs::CountedUses() : found->second;
+}
+
 Result<int> run_link_ls(Context& context, const std::optional<grantfs::Principal>& holder) {
   auto admin = context.open_admin();
   if (!admin) return admin.error();
   auto links = (*admin)->links(holder);
   if (!links) return links.error();
+  const auto uses = uses_so_far(context, *links);
   const auto now = grantfs::system_now();
   if (context.json) {
     Json document;
     document["links"] = Json::array();
-    for (const auto& link : *links) document["links"].push_back(link_json(link, now));
+    for (const auto& link : *links) {
+      Json object = link_json(link, now);
+      put_uses(object, uses_of(link, uses));
+      document["links"].push_back(std::move(object));
+    }
     print(document);
     return kDone;
   }
-  Table table({"ID", "PRINCIPAL", "PATH", "EXPIRES", "ADDRESS", "USES", "CREATED"});
+  Table table({"ID", "PRINCIPAL", "PATH", "LABEL", "EXPIRES", "ADDRESS", "USES", "USED", "LAST USE",
+               "CREATED"});
   for (const auto& link : *links) {
-    table.add({shown(link.id), link.principal.text(), shown(link.path), shown(link.expires, now),
+    const auto used = uses_of(link, uses);
+    table.add({shown(link.id), link.principal.text(), shown(link.path),
+               link.label.empty() ? "-" : link.label, shown(link.expires, now),
                link.address.empty() ? "any" : link.address,
-               link.uses ? fmt::to_string(*link.uses) : "any",
+               link.uses ? fmt::format("{}", *link.uses) : "any",
+               used ? fmt::format("{}", used->uses) : "-",
+               used && used->uses > 0 ? grantfs::format_timestamp(used->last) : "-",
                grantfs::format_timestamp(link.created)});
   }
   table.print();
@@ -180,6 +241,8 @@ void add_link_create(CLI::App& link, Context& context) {
   add_expires(command, arguments->expires);
   add_address(command, arguments->address);
   command.add_option("--uses", arguments->uses, "how often each client may use it")->type_name("N");
+  command.add_option("--label", arguments->label, "what it is for, which link ls shows")
+      ->type_name("TEXT");
   command
       .add_option("--url-prefix", arguments->url_prefix,
                   "where the site serves links: print the whole URL")

@@ -18,17 +18,17 @@ namespace {
 struct OwnArguments {
   std::string principal;
   std::vector<std::string> paths;
+  bool literal = false;
+  bool recursive = false;  ///< every ownership is
 };
 
 Result<int> run_own(Context& context, const OwnArguments& arguments) {
   auto principal = parse_principal(arguments.principal);
   if (!principal) return principal.error();
-  std::vector<grantfs::StorePath> paths;
-  for (const std::string& text : arguments.paths) {
-    auto path = parse_path(context, text);
-    if (!path) return path.error();
-    paths.push_back(std::move(*path));
-  }
+  auto parsed = parse_paths(context, arguments.paths);
+  if (!parsed) return parsed.error();
+  const std::vector<grantfs::StorePath>& paths = *parsed;
+  if (auto fit = refuse_patterns(context, paths, arguments.literal); !fit) return fit.error();
   auto admin = context.open_admin();
   if (!admin) return admin.error();
   auto displaced = (*admin)->own(*principal, paths);
@@ -75,6 +75,9 @@ void add_own(CLI::App& app, Context& context) {
       ->required();
   command.add_option("PATH", arguments->paths, "in the store; a folder with all below it")
       ->required();
+  add_literal(command, arguments->literal);
+  command.add_flag("-r,--recursive", arguments->recursive,
+                   "changes nothing: who owns a folder owns all below it in any case");
   on_run(command, context, [arguments](Context& shared) { return run_own(shared, *arguments); });
 }
 

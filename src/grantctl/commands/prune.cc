@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "grantctl/arguments.h"
 #include "grantctl/commands/commands.h"
 #include "grantctl/output.h"
 
@@ -15,9 +16,11 @@ Result<int> run_prune(Context& context) {
   auto counts = (*admin)->prune();
   if (!counts) return counts.error();
   if (context.json) {
-    print(to_json(*counts));
+    Json document = to_json(*counts);
+    if (context.dry_run) document["dry_run"] = true;
+    print(document);
   } else {
-    print_line(fmt::format("pruned {}", shown(*counts)));
+    print_line(fmt::format("{}pruned {}", context.dry_run ? "would have " : "", shown(*counts)));
   }
   return kDone;
 }
@@ -28,6 +31,7 @@ void add_prune(CLI::App& app, Context& context) {
   CLI::App& command =
       add_command(app, "prune", "Delete every grant, membership, session and link that has expired",
                   "  grantctl prune");
+  add_dry_run(command, context);
   on_run(command, context, run_prune);
 }
 

@@ -50,6 +50,7 @@ constexpr std::array<ColumnKinds, kPolicyColumns.size()> kColumnKinds{{
     {kKey, kKey, "only a signing key has one"},
     {0, kKey, "only a signing key has it"},
     {0, kLink | kKey, "only of a link or a signing key is it taken"},
+    {0, kLink, "only a link has one"},
 }};
 
 std::string spelled(const Expiry& at) {
@@ -88,6 +89,8 @@ void append_value(Secret& line, const PolicyRow& row, Column column) {
       return line.append(spelled(row.key->retired));
     case kCreated:
       return line.append(spelled(link ? row.link->created : row.key->created));
+    case kLabel:
+      return line.append(csv_value(row.link->label));
   }
 }
 

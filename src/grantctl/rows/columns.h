@@ -26,14 +26,15 @@ enum Column : std::size_t {
   kUriPrefix,
   kSecret,
   kRetired,
-  kCreated
+  kCreated,
+  kLabel
 };
 
 /// The columns' names in a file.
-inline constexpr std::array<std::string_view, 14> kPolicyColumns{
-    "kind",    "principal", "path",   "group",      "rights", "expires", "id",
-    "address", "uses",      "format", "uri_prefix", "secret", "retired", "created"};
-static_assert(kPolicyColumns[kCreated] == "created");
+inline constexpr std::array<std::string_view, 15> kPolicyColumns{
+    "kind", "principal", "path",       "group",  "rights",  "expires", "id",   "address",
+    "uses", "format",    "uri_prefix", "secret", "retired", "created", "label"};
+static_assert(kPolicyColumns[kLabel] == "label");
 
 /// The values of the column kind, in the order of PolicyRow::Kind.
 inline constexpr std::array<std::string_view, 5> kKindNames{"own", "grant", "member", "link",

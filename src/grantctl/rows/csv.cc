@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -59,7 +60,7 @@ class ByteReader {
 class CsvRecords : public Records {
  public:
   CsvRecords(UniqueFd file, const std::string& name)
-      : bytes_(std::move(file)), numbered_(name + " line") {}
+      : is_stream_(!is_regular(file.get())), bytes_(std::move(file)), numbered_(name + " line") {}
 
   Result<void> read_header() {
     auto read = next();
@@ -76,6 +77,7 @@ class CsvRecords : public Records {
   const std::vector<std::string>& columns() const override { return columns_; }
   std::int64_t number() const override { return number_; }
   const std::string& numbered() const override { return numbered_; }
+  bool is_complete() const override { return has_end_mark_ || !is_stream_; }
 
   Result<bool> next() override {
     count_ = 0;
@@ -93,6 +95,7 @@ class CsvRecords : public Records {
       more = *ended;
     }
     values_.resize(count_);
+    if (count_ == 1 && values_.front().view() == kEndMark) return end_by_mark();
     if (!columns_.empty() && count_ != columns_.size()) {
       return wrong(
           fmt::format("has {} values, and the header names {} columns; write values with "
@@ -112,6 +115,22 @@ class CsvRecords : public Records {
   /// A value may have 64 KiB, which is longer than any path or name. The limit ends a line or a
   /// quoted value that never ends.
   static constexpr std::size_t kMaxValueBytes = 65536;
+
+  static constexpr std::string_view kEndMark = "\\.";
+
+  static bool is_regular(int fd) {
+    struct stat status = {};
+    return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  }
+
+  Result<bool> end_by_mark() {
+    while (take_line_end()) {
+    }
+    if (bytes_.peek() == ByteReader::kFailed) return cannot_read();
+    if (bytes_.peek() != ByteReader::kEnd) return wrong("says that the rows end, and more follows");
+    has_end_mark_ = true;
+    return false;
+  }
 
   Error wrong(const std::string& what) const {
     return {ErrorKind::kInvalid, fmt::format("{} {} {}", numbered_, number_, what)};
@@ -183,6 +202,8 @@ class CsvRecords : public Records {
     return read_separator("something behind the double quotes of " + called(value));
   }
 
+  const bool is_stream_;  ///< what it is read from has no size
+  bool has_end_mark_ = false;
   ByteReader bytes_;
   const std::string numbered_;
   std::vector<std::string> columns_;

@@ -64,6 +64,7 @@ class RowReader {
   grantfs::Result<grantfs::Expiry> read_time(Column column) const;
   grantfs::Result<std::string> read_address() const;
   grantfs::Result<std::optional<std::int64_t>> read_uses() const;
+  grantfs::Result<std::string> read_label() const;
   grantfs::Result<std::string> read_format() const;
   grantfs::Result<std::string> read_uri_prefix(bool must_be) const;
   grantfs::Result<grantfs::Secret> read_secret(std::size_t least) const;

@@ -43,6 +43,14 @@ Result<std::optional<std::int64_t>> RowReader::read_uses() const {
   return at_row(fmt::format("uses {}: write 1 to {}", quoted(**text), grantfs::kMostLinkUses));
 }
 
+Result<std::string> RowReader::read_label() const {
+  auto text = value(kLabel);
+  if (!text) return text.error();
+  if (!*text) return std::string();
+  if (auto fit = grantfs::check_link_label(**text); !fit) return at_row(fit.error().message);
+  return std::string(**text);
+}
+
 Result<LinkRow> RowReader::read_link() const {
   auto text = needed(kId);
   if (!text) return text.error();
@@ -57,7 +65,9 @@ Result<LinkRow> RowReader::read_link() const {
   if (!uses) return uses.error();
   auto created = read_time(kCreated);
   if (!created) return created.error();
-  return LinkRow{std::move(*id), std::move(*address), *uses, *created};
+  auto label = read_label();
+  if (!label) return label.error();
+  return LinkRow{std::move(*id), std::move(*address), *uses, *created, std::move(*label)};
 }
 
 Result<std::string> RowReader::read_format() const {

@@ -28,13 +28,17 @@ class Records {
   virtual grantfs::Result<std::optional<std::string_view>> value(std::size_t column) const = 0;
   /// Where the current record stands: the line that it begins on, or the number of the row.
   virtual std::int64_t number() const = 0;
+  /// At the end: whether it is known that these are all the records. A stream may have broken off,
+  /// unless its last line was `\.`; a file and a query have an end of their own.
+  virtual bool is_complete() const { return true; }
   /// The thing that number() counts, for messages: "photos.csv line".
   virtual const std::string& numbered() const = 0;
 };
 
 /// Reads a CSV file (RFC 4180) whose first record names the columns; "-" is standard input. Values
 /// are bytes of any encoding, and spaces count. A UTF-8 byte order mark before the first value is
-/// skipped. Lines may end with LF alone; empty lines are skipped.
+/// skipped. Lines may end with LF alone; empty lines are skipped. A line `\.` ends the records, as
+/// with COPY of PostgreSQL; nothing may follow it.
 grantfs::Result<std::unique_ptr<Records>> read_csv(const std::string& file);
 
 /// Reads the rows of a query on an SQLite database, which is opened read-only. kInvalid if the

@@ -8,10 +8,12 @@
 #include "policy/changes/key_changes.h"
 #include "policy/changes/link_changes.h"
 #include "policy/changes/member_changes.h"
+#include "policy/changes/reader_listing.h"
 #include "policy/changes/rule_changes.h"
 #include "policy/changes/rule_listing.h"
 #include "policy/changes/session_changes.h"
 #include "policy/changes/sqlite_engine.h"
+#include "policy/changes/transfer.h"
 #include "policy/postgresql/postgresql_engine.h"
 #include "policy/postgresql/schema.h"
 #include "policy/schema/database_file.h"
@@ -32,6 +34,8 @@ struct Admin::Impl {
   LinkChanges links{connection};
   KeyChanges keys{connection};
   Cleaning cleaning{connection};
+  Transfer transfer{connection};
+  ReaderListing readers{connection};
   BulkImport importing{connection};
   BulkExport exporting{connection};
 };
@@ -62,12 +66,28 @@ Result<std::vector<std::optional<Principal>>> Admin::own(const Principal& princi
   return impl_->rules.own(principal, paths);
 }
 
+void Admin::rehearse() {
+  impl_->connection.rehearse();
+}
+
 Result<void> Admin::grant(const Principal& principal, const StorePath& path, Expiry expires) {
-  return impl_->rules.grant(principal, path, expires);
+  return impl_->rules.grant(principal, {path}, expires);
+}
+
+Result<void> Admin::grant(const Principal& principal, const std::vector<StorePath>& paths,
+                          Expiry expires) {
+  return impl_->rules.grant(principal, paths, expires);
 }
 
 Result<RowCounts> Admin::revoke(const Principal& principal, const StorePath& path) {
-  return impl_->rules.revoke(principal, path);
+  auto counts = impl_->rules.revoke(principal, {path}, Reach::kPathAlone);
+  if (!counts) return counts.error();
+  return counts->front();
+}
+
+Result<std::vector<RowCounts>> Admin::revoke(const Principal& principal,
+                                             const std::vector<StorePath>& paths, Reach reach) {
+  return impl_->rules.revoke(principal, paths, reach);
 }
 
 Result<RowCounts> Admin::move(const StorePath& from, const StorePath& to) {
@@ -82,9 +102,16 @@ Result<RowCounts> Admin::forget(const Principal& principal) {
   return impl_->cleaning.forget(principal);
 }
 
-Result<std::vector<Rule>> Admin::rules(const StorePath& path,
-                                       const std::optional<Principal>& holder) {
-  return impl_->listing.rules(path, holder);
+Result<RowCounts> Admin::transfer(const Principal& from, const Principal& to, TransferLinks links) {
+  return impl_->transfer.run(from, to, links);
+}
+
+Result<std::vector<Rule>> Admin::rules(const RuleQuery& asked) {
+  return impl_->listing.rules(asked);
+}
+
+Result<PathReaders> Admin::readers(const StorePath& path) {
+  return impl_->readers.readers(path);
 }
 
 Result<void> Admin::add_member(const Principal& group, const Principal& member, Expiry expires) {

@@ -62,7 +62,7 @@ Result<PolicyRow> link(const ChangeRow& rows) {
   if (!id) return Error{ErrorKind::kDatabase, id.error().message};
   row->expires = expiry_column(rows, 3);
   row->link = LinkRow{std::move(*id), std::string(rows.text(4)), rows.maybe_integer(5),
-                      expiry_column(rows, 6)};
+                      expiry_column(rows, 6), std::string(rows.text(7))};
   return row;
 }
 

@@ -65,6 +65,30 @@ Error contradiction(const PolicyRow& row, std::int64_t earlier, const ImportOpti
                                            options.numbered, row.number, earlier, what)};
 }
 
+/// kConflict if more rows were deleted than the options allow.
+Result<void> check_removed(const ImportCounts& counts, const ImportOptions& options) {
+  std::int64_t removed = 0;
+  std::int64_t before = 0;  // rows there were of the kinds that are replaced
+  const auto add = [&](const ImportedTable& table, ImportOptions::Replace replace) {
+    if (replace == ImportOptions::Replace::kNo) return;
+    removed += table.removed;
+    before += table.removed + table.changed + table.unchanged;
+  };
+  add(counts.owners, options.owners);
+  add(counts.grants, options.grants);
+  add(counts.members, options.members);
+  add(counts.links, options.links);
+  add(counts.signing_keys, options.signing_keys);
+  const bool too_many = options.most_removed && removed > *options.most_removed;
+  const bool too_large =
+      options.largest_share_removed && removed > 0 &&
+      static_cast<double>(removed) > *options.largest_share_removed * static_cast<double>(before);
+  if (!too_many && !too_large) return {};
+  return Error{ErrorKind::kConflict,
+               fmt::format("{} of {} rows would be deleted, which is more than is allowed", removed,
+                           before)};
+}
+
 }  // namespace
 
 /// The temporary tables, in the engine that stages: made by create(), dropped by the destructor.
@@ -159,7 +183,7 @@ class BulkImport::Staging {
     if (row.kind == Kind::kLink) {
       return connection_->change(stage, values.first, row.principal.text(), row.path.spelling(),
                                  unix_seconds(row.expires), row.link->address, row.link->uses,
-                                 unix_seconds(row.link->created), row.number);
+                                 unix_seconds(row.link->created), row.link->label, row.number);
     }
     if (row.kind == Kind::kKey) {
       const KeyRow& key = *row.key;
@@ -209,6 +233,7 @@ Result<ImportCounts> BulkImport::run(const PolicyRowSource& next, const ImportOp
       if (!merged) return merged.error();
       *table = *merged;
     }
+    if (auto fit = check_removed(counts, options); !fit) return fit.error();
     return counts;
   });
 }

@@ -79,8 +79,8 @@ inline constexpr BulkTable kMembers{
 inline constexpr BulkTable kLinks{
     {"import_links",
      "id TEXT PRIMARY KEY, principal TEXT, path TEXT, expires BIGINT, address TEXT, uses BIGINT,"
-     " created BIGINT, number BIGINT"},
-    "INSERT INTO import_links VALUES (?1, ?2, ?3, ?4, nullif(?5, ''), ?6, ?7, ?8)"
+     " created BIGINT, label TEXT, number BIGINT"},
+    "INSERT INTO import_links VALUES (?1, ?2, ?3, ?4, nullif(?5, ''), ?6, ?7, nullif(?8, ''), ?9)"
     " ON CONFLICT DO NOTHING",
     "SELECT number, 'another', NULL FROM import_links WHERE id = ?1 AND ?2 = ''",
     "DELETE FROM links WHERE id NOT IN (SELECT id FROM import_links)",
@@ -88,16 +88,18 @@ inline constexpr BulkTable kLinks{
     " WHERE old.id = new.id AND old.principal = new.principal AND old.path = new.path"
     " AND old.expires IS NOT DISTINCT FROM new.expires AND old.address IS NOT DISTINCT FROM "
     "new.address AND old.uses IS NOT DISTINCT FROM new.uses"
-    " AND old.created = coalesce(new.created, old.created))",
+    " AND old.created = coalesce(new.created, old.created)"
+    " AND old.label IS NOT DISTINCT FROM coalesce(new.label, old.label))",
     "SELECT count(*) FROM import_links JOIN links USING (id)",
-    "INSERT INTO links (id, principal, path, expires, address, uses, created)"
+    "INSERT INTO links (id, principal, path, expires, address, uses, created, label)"
     " SELECT id, principal, path, expires, address, uses, coalesce(created,"
-    " (SELECT created FROM links AS old WHERE old.id = new.id), unixepoch())"
+    " (SELECT created FROM links AS old WHERE old.id = new.id), unixepoch()), coalesce(label,"
+    " (SELECT label FROM links AS old WHERE old.id = new.id))"
     " FROM import_links AS new WHERE true"
     " ON CONFLICT (id) DO UPDATE SET principal = excluded.principal, path = excluded.path,"
     " expires = excluded.expires, address = excluded.address, uses = excluded.uses,"
-    " created = excluded.created",
-    "SELECT id, principal, path, expires, address, uses, created FROM links ORDER BY id"};
+    " created = excluded.created, label = excluded.label",
+    "SELECT id, principal, path, expires, address, uses, created, label FROM links ORDER BY id"};
 
 inline constexpr BulkTable kKeys{
     {"import_keys",

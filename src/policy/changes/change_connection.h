@@ -26,6 +26,9 @@ class ChangeConnection {
   ChangeConnection(const ChangeConnection&) = delete;
   ChangeConnection& operator=(const ChangeConnection&) = delete;
 
+  /// From now on write() undoes what it has done, once all of it has succeeded.
+  void rehearse() { is_rehearsal_ = true; }
+
   Timestamp now() const { return clock_(); }
   Engine& engine() { return *engine_; }
 
@@ -122,6 +125,8 @@ class ChangeConnection {
       std::optional<Error> error;
       if (!result) {
         error = result.error();
+      } else if (is_rehearsal_ && kind == Engine::Transaction::kWrite) {
+        return result;  // the guard rolls back
       } else if (auto committed = engine_->commit(); !committed) {
         error = committed.error();
       } else {
@@ -137,6 +142,7 @@ class ChangeConnection {
 
   std::unique_ptr<Engine> engine_;
   Clock clock_;
+  bool is_rehearsal_ = false;
 };
 
 /// These read columns. They return kDatabase if another program wrote a row past the schema's

@@ -93,21 +93,27 @@ Result<std::string> KeyChanges::create_signing_key(const NewSigningKey& key) {
   });
 }
 
+Result<SigningKey> signing_key_row(const ChangeRow& row) {
+  auto path = path_column(row, 3);
+  if (!path) return path.error();
+  SigningKey key{std::string(row.text(0)),     {},
+                 std::string(row.text(2)),     std::move(*path),
+                 to_timestamp(row.integer(4)), expiry_column(row, 5)};
+  const std::string_view format = row.text(1);
+  if (format.starts_with(kMd5Format)) key.expression = format.substr(kMd5Format.size());
+  return key;
+}
+
 Result<std::vector<SigningKey>> KeyChanges::signing_keys() {
   return connection_.read([&]() -> Result<std::vector<SigningKey>> {
     std::vector<SigningKey> found;
     auto done = connection_.for_each(
         "SELECT id, format, uri_prefix, path, created, retired FROM signing_keys"
         " ORDER BY created, id",
-        [&](const ChangeRow& rows) -> Result<void> {
-          auto path = path_column(rows, 3);
-          if (!path) return path.error();
-          SigningKey key{std::string(rows.text(0)),     {},
-                         std::string(rows.text(2)),     std::move(*path),
-                         to_timestamp(rows.integer(4)), expiry_column(rows, 5)};
-          const std::string_view format = rows.text(1);
-          if (format.starts_with(kMd5Format)) key.expression = format.substr(kMd5Format.size());
-          found.push_back(std::move(key));
+        [&](const ChangeRow& row) -> Result<void> {
+          auto key = signing_key_row(row);
+          if (!key) return key.error();
+          found.push_back(std::move(*key));
           return {};
         });
     if (!done) return done.error();

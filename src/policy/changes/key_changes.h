@@ -9,6 +9,9 @@
 
 namespace grantfs {
 
+/// A row of: SELECT id, format, uri_prefix, path, created, retired FROM signing_keys
+Result<SigningKey> signing_key_row(const ChangeRow& row);
+
 /// Changes and lists signing keys. Admin's method of the same name documents each method.
 class KeyChanges {
  public:

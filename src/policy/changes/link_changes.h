@@ -9,6 +9,9 @@
 
 namespace grantfs {
 
+/// A row of: SELECT id, principal, path, expires, address, uses, created, label FROM links
+Result<Link> link_row(const ChangeRow& row);
+
 /// Changes and lists links. Admin's method of the same name documents each method.
 class LinkChanges {
  public:

@@ -75,29 +75,47 @@ Result<std::vector<std::optional<Principal>>> RuleChanges::own(
   });
 }
 
-Result<void> RuleChanges::grant(const Principal& principal, const StorePath& path, Expiry expires) {
+Result<void> RuleChanges::grant(const Principal& principal, const std::vector<StorePath>& paths,
+                                Expiry expires) {
   return connection_.write([&]() -> Result<void> {
-    auto done = connection_.change(
+    auto set = connection_.prepare(
         "INSERT INTO grants (principal, path, expires, created) VALUES (?1, ?2, ?3, ?4)"
-        " ON CONFLICT (principal, path) DO UPDATE SET expires = excluded.expires",
-        principal.text(), path.spelling(), unix_seconds(expires), unix_seconds(connection_.now()));
-    if (!done) return done.error();
+        " ON CONFLICT (principal, path) DO UPDATE SET expires = excluded.expires");
+    if (!set) return set.error();
+    for (const StorePath& path : paths) {
+      auto done = connection_.change(**set, principal.text(), path.spelling(),
+                                     unix_seconds(expires), unix_seconds(connection_.now()));
+      if (!done) return done.error();
+    }
     return {};
   });
 }
 
-Result<RowCounts> RuleChanges::revoke(const Principal& principal, const StorePath& path) {
-  return connection_.write([&]() -> Result<RowCounts> {
-    RowCounts counts;
-    auto owned = connection_.count_change(counts.owners,
-                                          "DELETE FROM owners WHERE path = ?1 AND principal = ?2",
-                                          path.spelling(), principal.text());
+Result<std::vector<RowCounts>> RuleChanges::revoke(const Principal& principal,
+                                                   const std::vector<StorePath>& paths,
+                                                   Reach reach) {
+  return connection_.write([&]() -> Result<std::vector<RowCounts>> {
+    auto owned =
+        connection_.prepare("DELETE FROM owners WHERE principal = ?1 AND path >= ?2 AND path < ?3");
     if (!owned) return owned.error();
-    auto granted = connection_.count_change(counts.grants,
-                                            "DELETE FROM grants WHERE path = ?1 AND principal = ?2",
-                                            path.spelling(), principal.text());
+    auto granted =
+        connection_.prepare("DELETE FROM grants WHERE principal = ?1 AND path >= ?2 AND path < ?3");
     if (!granted) return granted.error();
-    return counts;
+    std::vector<RowCounts> all;
+    for (const StorePath& path : paths) {
+      RowCounts& counts = all.emplace_back();
+      const auto ranges = reach == Reach::kBelowToo ? subtree_ranges(path)
+                                                    : std::vector{PathRange::only(path.spelling())};
+      for (const PathRange& range : ranges) {
+        auto owners = connection_.change(**owned, principal.text(), range.begin, range.end);
+        if (!owners) return owners.error();
+        auto grants = connection_.change(**granted, principal.text(), range.begin, range.end);
+        if (!grants) return grants.error();
+        counts.owners += *owners;
+        counts.grants += *grants;
+      }
+    }
+    return all;
   });
 }
 

@@ -17,8 +17,10 @@ class RuleChanges {
 
   Result<std::vector<std::optional<Principal>>> own(const Principal& principal,
                                                     const std::vector<StorePath>& paths);
-  Result<void> grant(const Principal& principal, const StorePath& path, Expiry expires);
-  Result<RowCounts> revoke(const Principal& principal, const StorePath& path);
+  Result<void> grant(const Principal& principal, const std::vector<StorePath>& paths,
+                     Expiry expires);
+  Result<std::vector<RowCounts>> revoke(const Principal& principal,
+                                        const std::vector<StorePath>& paths, Reach reach);
   Result<RowCounts> move(const StorePath& from, const StorePath& to);
   Result<RowCounts> drop(const StorePath& path);
 

@@ -31,16 +31,60 @@ Result<std::vector<std::string>> closure(const Principal& holder, ForEachParent 
   return found;
 }
 
+using Order = RuleQuery::Order;
+
+/// The columns to order by, as before() does.
+const char* sql_of(Order order) {
+  switch (order) {
+    case Order::kPrincipal:
+      return "principal, path";
+    case Order::kExpires:
+      return "expires IS NULL, expires, path, principal";
+    case Order::kPath:
+      break;
+  }
+  return "path, principal";
+}
+
+bool before(const Rule& a, const Rule& b, Order order) {
+  const auto by_path = [](const Rule& rule) {
+    return std::tie(rule.path, rule.kind, rule.principal);
+  };
+  if (order == Order::kPrincipal && a.principal != b.principal) return a.principal < b.principal;
+  if (order == Order::kExpires && a.expires != b.expires) {
+    return a.expires && (!b.expires || *a.expires < *b.expires);
+  }
+  return by_path(a) < by_path(b);
+}
+
 }  // namespace
 
-Result<std::vector<Rule>> RuleListing::rules(const StorePath& path,
-                                             const std::optional<Principal>& holder) {
+Result<std::vector<std::string>> RuleListing::principals_of(const RuleQuery& asked) {
+  if (asked.principal) return std::vector{asked.principal->text()};
+  if (!asked.holder) return std::vector<std::string>();
+  const std::int64_t now = unix_seconds(connection_.now());
+  return closure(*asked.holder, [&](const std::string& member, const auto& add) {
+    return connection_.for_each(
+        "SELECT parent FROM members WHERE member = ?1 AND (expires IS NULL OR expires > ?2)",
+        [&](const ChangeRow& rows) -> Result<void> {
+          add(std::string(rows.text(0)));
+          return {};
+        },
+        member, now);
+  });
+}
+
+Result<std::vector<Rule>> RuleListing::rules(const RuleQuery& asked) {
+  const StorePath& path = asked.path;
   // The folders above also cover the path. Each of them is a range that holds one path alone.
   std::vector<PathRange> ranges = subtree_ranges(path);
   for (const std::string_view above : path.self_and_ancestors()) {
     if (above == path.text()) continue;
     ranges.push_back(PathRange::only(StorePath::spelling_of(above)));
   }
+  // The first rows of all ranges are among the first rows of each.
+  const std::string order =
+      asked.limit ? fmt::format(" ORDER BY {} LIMIT {}", sql_of(asked.order), *asked.limit) : "";
 
   return connection_.read([&]() -> Result<std::vector<Rule>> {
     std::vector<Rule> rules;
@@ -54,43 +98,39 @@ Result<std::vector<Rule>> RuleListing::rules(const StorePath& path,
       return {};
     };
     const auto query = [&](const char* condition, const auto&... arguments) -> Result<void> {
-      auto owners = connection_.for_each(
-          fmt::format("SELECT 0, principal, path, NULL FROM owners WHERE {}", condition), take,
-          arguments...);
-      if (!owners) return owners;
+      if (asked.kind != Rule::Kind::kGrant) {
+        auto owners = connection_.for_each(
+            fmt::format("SELECT 0, principal, path, expires FROM (SELECT principal, path,"
+                        " CAST(NULL AS BIGINT) AS expires FROM owners) AS owned WHERE {}{}",
+                        condition, order),
+            take, arguments...);
+        if (!owners) return owners;
+      }
+      if (asked.kind == Rule::Kind::kOwner) return {};
       return connection_.for_each(
-          fmt::format("SELECT 1, principal, path, expires FROM grants WHERE {}", condition), take,
-          arguments...);
+          fmt::format("SELECT 1, principal, path, expires FROM grants WHERE {}{}", condition,
+                      order),
+          take, arguments...);
     };
 
-    std::vector<std::string> holders;
-    if (holder) {
-      const std::int64_t now = unix_seconds(connection_.now());
-      auto found = closure(*holder, [&](const std::string& member, const auto& add) {
-        return connection_.for_each(
-            "SELECT parent FROM members WHERE member = ?1 AND (expires IS NULL OR expires > ?2)",
-            [&](const ChangeRow& rows) -> Result<void> {
-              add(std::string(rows.text(0)));
-              return {};
-            },
-            member, now);
-      });
-      if (!found) return found.error();
-      holders = std::move(*found);
-    }
+    auto principals = principals_of(asked);
+    if (!principals) return principals.error();
     for (const PathRange& range : ranges) {
-      if (!holder) {
+      if (principals->empty()) {
         auto done = query("path >= ?1 AND path < ?2", range.begin, range.end);
         if (!done) return done.error();
       }
-      for (const std::string& principal : holders) {
+      for (const std::string& principal : *principals) {
         auto done =
             query("principal = ?1 AND path >= ?2 AND path < ?3", principal, range.begin, range.end);
         if (!done) return done.error();
       }
     }
-    std::ranges::sort(
-        rules, {}, [](const Rule& rule) { return std::tie(rule.path, rule.kind, rule.principal); });
+    std::ranges::sort(rules,
+                      [&](const Rule& a, const Rule& b) { return before(a, b, asked.order); });
+    if (asked.limit && rules.size() > static_cast<std::size_t>(*asked.limit)) {
+      rules.erase(rules.begin() + static_cast<std::ptrdiff_t>(*asked.limit), rules.end());
+    }
     return rules;
   });
 }

@@ -16,11 +16,13 @@ class RuleListing {
   /// `connection` must outlive this object.
   explicit RuleListing(ChangeConnection& connection) : connection_(connection) {}
 
-  Result<std::vector<Rule>> rules(const StorePath& path, const std::optional<Principal>& holder);
+  Result<std::vector<Rule>> rules(const RuleQuery& asked);
   Result<RulePresence> rules_about(const StorePath& path);
   Result<std::optional<Principal>> nearest_owner(const StorePath& path);
 
  private:
+  /// The principals whose rules are asked for; none: everybody's.
+  Result<std::vector<std::string>> principals_of(const RuleQuery& asked);
   /// Whether a live rule lies on any path in the range.
   Result<bool> any_rule(const PathRange& range);
 

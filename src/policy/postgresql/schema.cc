@@ -98,31 +98,49 @@ Result<std::vector<std::string>> notes(postgres::Connection& connection) {
   return found;
 }
 
+/// Brings the tables from this version to the current one, and notes that. In a transaction of the
+/// caller's.
+Result<void> migrate(postgres::Connection& connection, std::int64_t version) {
+  for (std::int64_t step = version; step < current_schema_version(); ++step) {
+    auto done = connection.execute(
+        kPostgresqlMigrations.at(static_cast<std::size_t>(step - kOldestPostgresqlVersion)));
+    if (!done) return done;
+  }
+  return connection.execute(
+      fmt::format("INSERT INTO grantfs.meta VALUES ('schema', '{}') ON CONFLICT (key) DO UPDATE"
+                  " SET value = excluded.value",
+                  current_schema_version()));
+}
+
 /// In a transaction of the caller's.
 Result<InitOutcome> make_schema(postgres::Connection& connection) {
   if (auto turn = connection.execute(kTakeTurns); !turn) return turn.error();
   auto version = find_version(connection);
   if (!version) return version.error();
   if (*version && **version > current_schema_version()) return newer(connection, **version);
-  if (*version && **version < current_schema_version()) {
+  if (*version && **version < kOldestPostgresqlVersion) {
     return about(connection,
                  fmt::format("its schema is version {}, which was never released", **version));
   }
   if (!*version) {
     if (auto made = connection.execute("CREATE SCHEMA grantfs"); !made) return made.error();
     if (auto made = connection.execute(kPostgresqlTables); !made) return made.error();
-    auto noted = connection.execute(
-        fmt::format("INSERT INTO grantfs.meta VALUES ('schema', '{}')", current_schema_version()));
-    if (!noted) return noted.error();
   }
-  if (auto made = connection.execute(kPostgresqlSurroundings); !made) {
-    if (connection.failure().sqlstate != "42501") return made.error();
+  Result<void> done;
+  if (*version != current_schema_version()) {
+    done = migrate(connection, version->value_or(kOldestPostgresqlVersion));
+  }
+  if (done) done = connection.execute(kPostgresqlSurroundings);
+  if (!done) {
+    if (connection.failure().sqlstate != "42501") return done.error();
     return Error{ErrorKind::kDatabase,
-                 made.error().message +
+                 done.error().message +
                      "; run init as a superuser, or as who ran it first and may create roles "
                      "(CREATEROLE)"};
   }
-  return *version ? InitOutcome::kAlreadyCurrent : InitOutcome::kCreated;
+  if (!*version) return InitOutcome::kCreated;
+  return **version == current_schema_version() ? InitOutcome::kAlreadyCurrent
+                                               : InitOutcome::kMigrated;
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
+
 #include "policy/postgresql/checks.h"
 
 // The tables of the policy in PostgreSQL. Only schema.cc includes this. Each CHECK takes what
@@ -31,6 +34,10 @@
 
 namespace grantfs {
 
+/// The version of the schema that kPostgresqlTables makes, the oldest there is.
+inline constexpr std::int64_t kOldestPostgresqlVersion = 5;
+
+/// Never edited: a later version is a row of kPostgresqlMigrations.
 // NOLINTNEXTLINE(modernize-avoid-c-arrays): a literal
 inline constexpr char kPostgresqlTables[] =
     "CREATE TABLE grantfs.meta ("
@@ -117,6 +124,13 @@ inline constexpr char kPostgresqlTables[] =
     "  follow_seconds integer NOT NULL CHECK (follow_seconds BETWEEN 1 AND 86400),"
     "  registered     bigint NOT NULL"
     ");";
+
+/// What leads from version N to N + 1, from kOldestPostgresqlVersion on. Never edited. Columns come
+/// in the order in which SQLite's migrations (src/policy/schema/migrations.cc) bring them.
+inline constexpr std::array kPostgresqlMigrations{
+    "ALTER TABLE grantfs.links ADD COLUMN label text COLLATE \"C\" CONSTRAINT label_is_a_line"
+    " CHECK (label IS NULL OR (octet_length(label) <= 200 AND"
+    " label ~ '^[^\\u0001-\\u001f\\u007f]+$'));"};
 
 /// What can be made anew at any time without a change to a row: roles, rights, functions, the
 /// publication.

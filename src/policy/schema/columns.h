@@ -70,3 +70,7 @@
 #define KEY_RETIRED                              \
   "retired    INTEGER CHECK (retired IS NULL OR" \
   "               (typeof(retired) = 'integer' AND retired BETWEEN 0 AND 99999999999))"
+#define LINK_LABEL                                                                    \
+  "label TEXT CONSTRAINT label_is_a_line CHECK (label IS NULL OR"                     \
+  " (length(CAST(label AS BLOB)) BETWEEN 1 AND 200 AND instr(label, char(0)) = 0 AND" \
+  " label NOT GLOB '*[' || char(1) || '-' || char(31) || char(127) || ']*'))"

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "db/error.h"
 #include "db/rows.h"
 #include "db/transaction.h"
 #include "policy/schema/schema.h"
@@ -98,7 +99,13 @@ Result<int> migrate_schema(db::Connection& connection, const std::filesystem::pa
     auto known = columns(connection);
     if (!known) return known.error();
     auto done = connection.execute(migrations[static_cast<std::size_t>(step)]);
-    if (!done) return done.error();
+    if (!done) {
+      return Error{
+          ErrorKind::kDatabase,
+          fmt::format("{} cannot be brought from schema {} to {}, and is as it was: {}; "
+                      "see OLDER VERSIONS in: man grantfs-schema",
+                      database.string(), step, step + 1, db::without_path(done.error(), database))};
+    }
     if (auto kept = check_columns_kept(connection, *known); !kept) return kept.error();
     if (auto kept = make_again(connection, *before); !kept) return kept.error();
   }

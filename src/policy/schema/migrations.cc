@@ -96,8 +96,11 @@ consteval std::array<char, N + M - 1> joined(const char (&first)[N], const char 
 
 constexpr auto kVersion3 = joined(kLinksAndKeys, kLinksAndKeysFeed);
 
-constexpr std::array<const char*, 5> kMigrations{kVersion1, kFeedSchema, kVersion3.data(),
-                                                 kUrisFeed, kWholeStoreIsADot};
+/// Version 6: what a link is for, in its maker's words.
+constexpr const char* kLinkLabels = "ALTER TABLE links ADD COLUMN " LINK_LABEL ";";
+
+constexpr std::array<const char*, 6> kMigrations{kVersion1, kFeedSchema,       kVersion3.data(),
+                                                 kUrisFeed, kWholeStoreIsADot, kLinkLabels};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include "db/rows.h"
 #include "db/shm_guard.h"
 #include "db/transaction.h"
+#include "grantfs/link_uses.h"
 
 namespace grantfs {
 namespace {
@@ -186,6 +187,32 @@ Result<void> LinkUses::drop_unknown_links(db::Connection& connection) {
     if (auto dropped = drop->execute(link); !dropped) return dropped;
   }
   return {};
+}
+
+Result<std::map<std::string, CountedUses>> counted_uses(
+    const std::filesystem::path& policy_database) {
+  std::map<std::string, CountedUses> found;
+  const auto database = LinkUses::database_for(policy_database);
+  std::error_code error;
+  if (!std::filesystem::exists(database, error) && !error) return found;
+  auto connection = db::Connection::open(database, db::Mode::kRead);
+  if (!connection) return connection.error();
+  connection->set_busy_timeout(kBusyTimeout);
+  connection->limit_time(kTimeLimit);
+  auto id = connection->query_integer("PRAGMA application_id");
+  if (!id) return id.error();
+  if (*id != kUsesApplicationId) return foreign(database, *id);
+  auto statement =
+      connection->prepare("SELECT link, count(*), sum(used), max(began) FROM uses GROUP BY link");
+  if (!statement) return statement.error();
+  db::Rows rows = statement->run();
+  while (true) {
+    auto row = rows.next();
+    if (!row) return row.error();
+    if (!*row) return found;
+    found[std::string(rows.text(0))] = {rows.integer(1), rows.integer(2),
+                                        Timestamp{std::chrono::seconds{rows.integer(3)}}};
+  }
 }
 
 }  // namespace grantfs

@@ -192,6 +192,7 @@ const std::vector<const char*> kGains{
     " ON CONFLICT DO UPDATE SET expires = excluded.expires",
     "INSERT INTO links (id, principal, path) VALUES (printf('%064d', 13), 'user:a', 'p')",
     "UPDATE links SET expires = NULL, address = NULL, uses = NULL, created = 5",
+    "UPDATE links SET label = 'for the press'",
     "UPDATE links SET expires = 2001, uses = 6 WHERE path = 'p'",
     "REPLACE INTO links (id, principal, path) VALUES (printf('%064d', 11), 'user:a', 'p')",
     "REPLACE INTO links (id, principal, path, address) VALUES (printf('%064d', 12), 'user:b', 'q', '192.0.2.1')",
@@ -422,6 +423,21 @@ TEST_F(FeedSchema, AColumnThatWouldBeLostLeavesTheDatabaseAsItWas) {
       << refused.error().message;
   EXPECT_EQ(*connection->query_integer("SELECT value FROM meta WHERE key = 'schema'"), 4);
   EXPECT_EQ(*connection->query_integer("SELECT count(*) FROM pragma_table_info('grants')"), 7);
+}
+
+TEST_F(FeedSchema, AColumnOfTheNameOfANewOneLeavesTheDatabaseAsItWas) {
+  const auto old = directory_.path() / "old.db";
+  auto connection = db::Connection::open(old, db::Mode::kCreate);
+  ASSERT_TRUE(connection);
+  ASSERT_TRUE(migrate_schema(*connection, old, schema_migrations().first(5)));
+  ASSERT_TRUE(connection->execute("ALTER TABLE links ADD COLUMN label TEXT"));
+  auto refused = migrate_schema(*connection, old, schema_migrations());
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("label"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(*connection->query_integer("SELECT value FROM meta WHERE key = 'schema'"), 5);
+  ASSERT_TRUE(connection->execute("ALTER TABLE links RENAME COLUMN label TO note"));
+  EXPECT_TRUE(migrate_schema(*connection, old, schema_migrations()));
+  EXPECT_EQ(*connection->query_integer("SELECT count(*) FROM pragma_table_info('links')"), 9);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/quote.h"
+#include "grantfs/admin.h"
 #include "grantfs/principal.h"
 #include "grantfs/store_path.h"
 #include "grantfs/token.h"
@@ -296,6 +297,25 @@ TEST_F(CurrentSchema, AnUpsertMayChangeARowButNotBreakIt) {
   EXPECT_FALSE(takes("UPDATE owners SET path = '../p'"));
   EXPECT_FALSE(takes("UPDATE owners SET principal = 'nobody'"));
   EXPECT_TRUE(takes("UPDATE owners SET principal = 'user:b'"));
+}
+
+TEST_F(CurrentSchema, TakesLabelsThatAreALineOfText) {
+  const auto takes_label = [&](const std::string& label) {
+    return takes(
+        "INSERT OR REPLACE INTO links (id, principal, path, label)"
+        " VALUES (printf('%064d', 1), 'user:a', 'p', ?)",
+        label);
+  };
+  for (const std::string& label :
+       {std::string("a"), std::string("für die Presse"), std::string(200, 'x')}) {
+    EXPECT_TRUE(takes_label(label)) << label;
+    EXPECT_TRUE(check_link_label(label)) << label;
+  }
+  for (const std::string& label : {std::string(), std::string(201, 'x'), std::string("a\nb"),
+                                   std::string("a\0b", 3), std::string("\x7f")}) {
+    EXPECT_FALSE(takes_label(label)) << quoted(label);
+    EXPECT_FALSE(check_link_label(label)) << quoted(label);
+  }
 }
 
 // --- versions ---------------------------------------------------------------------------------

@@ -201,6 +201,8 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string
   const auto stacking = answer->find("stacking_refused");
   if (stacking != answer->end() && stacking->is_boolean())
     status.stacking_refused = stacking->get<bool>();
+  status.system_calls = text_field(*answer, "system_calls");
+  status.writes = text_field(*answer, "writes");
   status.started = number_field(*answer, "started");
   status.uptime_seconds = number_field(*answer, "uptime_seconds");
   const auto counters = answer->find("counters");

@@ -50,6 +50,10 @@ struct DaemonStatus {
   /// Whether the kernel refuses file systems that are stacked on the mount; none from a daemon too
   /// old to say.
   std::optional<bool> stacking_refused;
+  /// "limited": the daemon gave up the system calls that it never makes; else why it did not.
+  /// Empty from a daemon too old to say.
+  std::string system_calls;
+  std::string writes;        ///< the same of writing to file systems
   std::int64_t started = 0;  ///< Unix seconds
   std::int64_t uptime_seconds = 0;
   std::vector<std::pair<std::string, std::int64_t>> counters;

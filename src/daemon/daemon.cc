@@ -11,8 +11,10 @@
 
 #include "base/lease_spans.h"
 #include "base/quote.h"
+#include "control/listener.h"
 #include "control/server.h"
 #include "daemon/blocked_signals.h"
+#include "daemon/confinement.h"
 #include "daemon/control_commands/control_answers.h"
 #include "daemon/control_commands/serving.h"
 #include "daemon/control_path.h"
@@ -24,6 +26,7 @@
 #include "daemon/store_follower.h"
 #include "daemon/troubles.h"
 #include "db/shm_guard.h"
+#include "fuse/kernel_mount.h"
 #include "fuse/mount.h"
 #include "grantfs/policy.h"
 #include "lease/freshness.h"
@@ -52,18 +55,63 @@ Enforcement enforcement(const MountOptions& options, const Store& store) {
   return Enforcement::kOpen;
 }
 
+/// What is made with privileges that the daemon gives up before its first thread starts.
+struct Prepared {
+  Enforcement enforcement;
+  KernelMount mount;
+  control::Listener control;
+  Confinement confinement;
+};
+
+Result<void> look_at_mountpoint(const MountPlan& plan) {
+  auto beneath = look_beneath(plan.mountpoint);
+  if (!beneath) return beneath.error();
+  if (beneath->admits_others) {
+    spdlog::warn(
+        "whenever nothing is mounted at {}, a web server finds an empty folder there and answers "
+        "404; to have it refuse instead: umount {}; chmod 000 {}",
+        quoted(plan.mountpoint.native()), plan.mountpoint.native(), plan.mountpoint.native());
+  }
+  return {};
+}
+
+std::filesystem::path control_path(const MountPlan& plan, const MountOptions& options) {
+  return options.control.value_or(default_control_path(plan.mountpoint));
+}
+
+/// Makes it, and gives up the privileges.
+Result<Prepared> prepare(const MountPlan& plan, const MountOptions& options, const Store& store) {
+  const auto socket = control_path(plan, options);
+  auto control = control::Listener::bind(socket, administrators(plan.database));
+  if (!control) return control.error();
+  if (auto seen = look_at_mountpoint(plan); !seen) return seen.error();
+  auto mount = KernelMount::make({plan.store, options.kernel_options});
+  if (!mount) return mount.error();
+  const Enforcement enforced = enforcement(options, store);
+  const bool passes_through = enforced == Enforcement::kOpen && options.passthrough != Use::kNo;
+  if (!passes_through) {
+    if (auto given_up = give_up_mounting(); !given_up) return given_up.error();
+  }
+  Confinement confinement(options.sandbox);
+  if (auto limited = confinement.limit_writes(plan, socket); !limited) return limited.error();
+  return Prepared{enforced, std::move(*mount), std::move(*control), std::move(confinement)};
+}
+
 /// The parts of a daemon, and the order in which they begin and end.
 class Daemon {
  public:
   Daemon(const MountPlan& plan, const MountOptions& options, std::unique_ptr<Policy> policy,
-         Store store, TreeOptions tree_options, Troubles& troubles, Freshness& freshness)
+         Store store, Prepared prepared, MountHelper& helper, TreeOptions tree_options,
+         Troubles& troubles, Freshness& freshness)
       : plan_(plan),
         options_(options),
         troubles_(troubles),
         freshness_(freshness),
         policy_(std::move(policy)),
         store_(std::move(store)),
-        enforcement_(enforcement(options, store_)),
+        enforcement_(prepared.enforcement),
+        prepared_(std::move(prepared)),
+        helper_(helper),
         link_uses_(*policy_, LinkUses::database_for(plan.database), options.use_window),
         tree_(*policy_, store_, complete(std::move(tree_options))) {}
   ~Daemon() { stop_notifying(); }
@@ -80,9 +128,8 @@ class Daemon {
                                           const auto& reply) {
       answers_.answer(request, peer, reply);
     };
-    auto control = ControlServer::start(control_path_, administrators(plan_.database), handler);
+    auto control = ControlServer::start(std::move(prepared_.control), handler);
     if (!control) return control.error();
-    if (auto seen = look_at_mountpoint(); !seen) return seen;
     // The record is published before the mount. So a command that finds no record has committed
     // before anything is lent.
     publish_record(handler);
@@ -90,6 +137,9 @@ class Daemon {
     // Recalls begin before the mount answers: nothing is lent that could not be recalled.
     if (auto begun = begin_recalling(); !begun) return begun;
     follow_store();
+    if (auto limited = prepared_.confinement.limit_calls(mount_->may_use_io_uring()); !limited) {
+      return limited;
+    }
     answers_.begin(serving_.emplace(serving()));
     record_keeper_->watch(*lending_);
 
@@ -106,18 +156,6 @@ class Daemon {
   }
 
  private:
-  Result<void> look_at_mountpoint() const {
-    auto beneath = look_beneath(plan_.mountpoint);
-    if (!beneath) return beneath.error();
-    if (beneath->admits_others) {
-      spdlog::warn(
-          "whenever nothing is mounted at {}, a web server finds an empty folder there and answers "
-          "404; to have it refuse instead: umount {}; chmod 000 {}",
-          quoted(plan_.mountpoint.native()), plan_.mountpoint.native(), plan_.mountpoint.native());
-    }
-    return {};
-  }
-
   void publish_record(const ControlHandler& handler) {
     record_keeper_ = std::make_unique<RecordKeeper>(RecordKeeper::Options{
         plan_.database,
@@ -130,14 +168,12 @@ class Daemon {
     if (plan_.dead_mount) {
       spdlog::warn("taking over {}, whose daemon is gone", quoted(plan_.mountpoint.native()));
     }
-    auto mount = FuseMount::mount(tree_, {.mountpoint = plan_.mountpoint,
-                                          .over_dead_mount = plan_.dead_mount,
-                                          .source = plan_.store,
-                                          .kernel_options = options_.kernel_options,
-                                          .threads = options_.threads,
-                                          .asks_at_open = enforcement_ == Enforcement::kOpen,
-                                          .passthrough = options_.passthrough,
-                                          .io_uring = options_.io_uring});
+    auto mount = FuseMount::mount(tree_, std::move(prepared_.mount), helper_,
+                                  {.over_dead_mount = plan_.dead_mount,
+                                   .threads = options_.threads,
+                                   .asks_at_open = enforcement_ == Enforcement::kOpen,
+                                   .passthrough = options_.passthrough,
+                                   .io_uring = options_.io_uring});
     if (!mount) return mount.error();
     mount_ = std::move(*mount);
     mount_->lend(troubles_.unknown().empty());
@@ -162,8 +198,13 @@ class Daemon {
   }
 
   Serving serving() {
-    return {plan_, options_, control_path_, enforcement_,    started_,  *policy_,  store_,
-            tree_, *mount_,  *recaller_,    store_follower_, troubles_, freshness_};
+    return {plan_,           options_,
+            control_path_,   enforcement_,
+            started_,        *policy_,
+            store_,          tree_,
+            *mount_,         *recaller_,
+            store_follower_, troubles_,
+            freshness_,      prepared_.confinement};
   }
 
   /// Ends the threads that notify the kernel, first those that wait for another such thread. The
@@ -188,14 +229,15 @@ class Daemon {
 
   const MountPlan& plan_;
   const MountOptions& options_;
-  const std::filesystem::path control_path_ =
-      options_.control.value_or(default_control_path(plan_.mountpoint));
+  const std::filesystem::path control_path_ = control_path(plan_, options_);
   Troubles& troubles_;
   Freshness& freshness_;
   const Timestamp started_ = system_now();
   std::unique_ptr<Policy> policy_;
   Store store_;
   const Enforcement enforcement_;
+  Prepared prepared_;
+  MountHelper& helper_;  // outlives the mount
   LinkUses link_uses_;
   Tree tree_;
   ControlAnswers answers_;
@@ -211,7 +253,8 @@ class Daemon {
 
 }  // namespace
 
-Result<void> serve(const MountPlan& plan, const MountOptions& options, Background& background) {
+Result<void> serve(const MountPlan& plan, const MountOptions& options, Background& background,
+                   MountHelper& helper) {
   const std::size_t descriptors = raise_descriptor_limit();
   db::install_shm_guard();
   Freshness freshness(options.follow);
@@ -236,6 +279,8 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
   if (!key) return key.error();
   auto store = Store::open(plan.store, *key);
   if (!store) return store.error();
+  auto prepared = prepare(plan, options, *store);
+  if (!prepared) return prepared.error();
 
   Troubles troubles;
   TreeOptions tree_options{
@@ -249,8 +294,8 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
       .on_policy_error = [&troubles](const Error& error) { troubles.decision_failed(error); }};
   ::clock_gettime(CLOCK_REALTIME, &tree_options.mounted);
   EndWatch end_watch;  // lives until the daemon has gone
-  Daemon daemon(plan, options, std::move(*policy), std::move(*store), tree_options, troubles,
-                freshness);
+  Daemon daemon(plan, options, std::move(*policy), std::move(*store), std::move(*prepared), helper,
+                tree_options, troubles, freshness);
   return daemon.serve(background, end_watch);
 }
 

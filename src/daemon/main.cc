@@ -7,6 +7,7 @@
 #include <iostream>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -19,6 +20,8 @@
 #include "daemon/preflight.h"
 #include "daemon/privileges.h"
 #include "grantfs/default_database.h"
+#include "privileged/mount_helper.h"
+#include "sandbox/call_filter.h"
 #include "version.h"
 
 namespace grantfs {
@@ -45,11 +48,12 @@ int print_help(const CLI::App& app, const CLI::ParseError& error) {
   return complain({ErrorKind::kSystem, "cannot write to standard output"});
 }
 
-/// Runs the daemon to its end. Failures that the daemon cannot go on after (no threads, no memory)
-/// become errors.
-Result<void> live(const MountPlan& plan, const MountOptions& options, Background& background) {
+/// Runs the daemon to its end, and `helper` to its own. Failures that the daemon cannot go on after
+/// (no threads, no memory) become errors.
+Result<void> live(const MountPlan& plan, const MountOptions& options, Background& background,
+                  MountHelper helper) {
   try {
-    return serve(plan, options, background);
+    return serve(plan, options, background, helper);
   } catch (const std::bad_alloc&) {
     return Error{ErrorKind::kSystem,
                  fmt::format("out of memory; is there a limit on {}?", kLimits)};
@@ -98,8 +102,14 @@ int run(const CommandLine& line) {
   // From here on this process is the one that stays, in the foreground or forked.
   set_up_log(sink, options->log_level);
   if (!open_store.empty()) spdlog::warn("{}", open_store);
+  if (auto cleared = clear_environment(plan->database.parent_path()); !cleared) {
+    return complain(cleared.error());
+  }
+  auto helper = MountHelper::start(plan->mountpoint);
+  if (!helper) return complain(helper.error());
   if (auto dropped = drop_privileges(); !dropped) return complain(dropped.error());
-  auto served = live(*plan, *options, background);
+  auto served = live(*plan, *options, background, std::move(*helper));
+  log_refused_calls();  // those of the end
   if (served) return EXIT_SUCCESS;
   spdlog::error("{}", served.error().message);
   // The error goes to standard error too, unless the log above has gone there.

@@ -242,6 +242,12 @@ const std::vector<KnownOption>& known_options() {
        [](std::string_view value, MountOptions& options) -> Result<void> {
          return take_use("io", value, "uring", "dev", options.io_uring);
        }},
+      {"sandbox", "auto|on|off",
+       "whether the daemon gives up, once mounted, the system calls that it never makes; for "
+       "experts",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         return take_use("sandbox", value, "on", "off", options.sandbox);
+       }},
   };
   return all;
 }

@@ -32,6 +32,7 @@ struct MountOptions {
   std::chrono::seconds follow{0};  ///< how old a copy of the policy may be; zero: it is no copy
   Use passthrough = Use::kAuto;
   Use io_uring = Use::kAuto;
+  Use sandbox = Use::kAuto;  ///< see daemon/confinement.h
   Denial denial = Denial::kHide;
   std::chrono::seconds use_window{600};  ///< how long one use of a link lasts
   std::optional<gid_t> server_group;

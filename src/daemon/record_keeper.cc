@@ -11,6 +11,7 @@
 
 #include "base/quiet_thread.h"
 #include "daemon/control_path.h"
+#include "sandbox/call_filter.h"
 
 namespace grantfs {
 namespace {
@@ -65,6 +66,7 @@ void RecordKeeper::run(Lending& lending) {
     try {
       goes_on = wait();
       if (!goes_on) continue;
+      log_refused_calls();
       keep(lending);
       lending.trim_if_idle();
     } catch (const std::exception&) {

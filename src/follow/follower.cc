@@ -15,6 +15,7 @@
 #include "follow/tables.h"
 #include "postgres/connection.h"
 #include "postgres/replication_stream.h"
+#include "sandbox/call_filter.h"
 
 namespace grantfs::follow {
 namespace {
@@ -35,6 +36,7 @@ Result<void> Follower::run() {
   while (true) {
     auto stopped = follow();
     applier_.reset();
+    log_refused_calls();
     if (stopped && *stopped) return {};
     if (!stopped) {
       if (stopped.error().kind == ErrorKind::kInvalid) return stopped.error();

@@ -22,6 +22,7 @@
 #include "follow/follower.h"
 #include "follow/options.h"
 #include "postgres/connection.h"
+#include "sandbox/call_filter.h"
 #include "version.h"
 
 namespace grantfs::follow {
@@ -77,6 +78,18 @@ Result<void> check(const Options& options) {
   return {};
 }
 
+/// Gives up the system calls that a follower never makes (call_filter.h). kSystem with "on" alone.
+Result<void> limit_calls(const std::string& sandbox) {
+  if (sandbox == "off") return {};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    return Error{ErrorKind::kSystem, "cannot set no_new_privs"};
+  }
+  auto limited = filter_system_calls(Filtered::kFollower);
+  if (limited || sandbox == "on") return limited;
+  spdlog::warn("system calls are not limited: {}", limited.error().message);
+  return {};
+}
+
 int run(int argc, char** argv) {
   CLI::App app(
       "Keeps a policy database of this machine like the one in PostgreSQL that it is a copy of.",
@@ -84,6 +97,7 @@ int run(int argc, char** argv) {
   Options options;
   std::string database;
   std::string log = "stderr";
+  std::string sandbox = "auto";
   app.add_option("UPSTREAM", options.upstream,
                  "The database in PostgreSQL: postgresql://USER@HOST/DATABASE, or a service")
       ->required();
@@ -96,6 +110,10 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(1, 3600));
   app.add_option("--log", log, "Where log lines go: stderr (the default) or journal")
       ->check(CLI::IsMember({"stderr", "journal"}));
+  app.add_option("--sandbox", sandbox,
+                 "Whether to give up the system calls that a follower never makes: auto (the "
+                 "default), on, or off; for experts")
+      ->check(CLI::IsMember({"auto", "on", "off"}));
   app.set_version_flag("-V,--version", std::string("grantfs-follow ") + kVersion);
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.footer(
@@ -120,6 +138,7 @@ int run(int argc, char** argv) {
   const UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop) return complain({ErrorKind::kSystem, "cannot make an eventfd"});
   const EndBySignal ending(stop);
+  if (auto limited = limit_calls(sandbox); !limited) return complain(limited.error());
   Follower follower(options, stop.get());
   auto ended = follower.run();
   if (ended) return EXIT_SUCCESS;

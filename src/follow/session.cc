@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/boot_time.h"
+#include "sandbox/call_filter.h"
 
 namespace grantfs::follow {
 namespace {
@@ -69,6 +70,7 @@ Result<void> Session::run() {
     if (auto told = tell(); !told) return told;
     if (auto noted = note_position(); !noted) return noted;
     if (auto sent = report(false); !sent) return sent;
+    log_refused_calls();
   }
 }
 

@@ -15,25 +15,20 @@
 #include <utility>
 
 #include "base/mount_info.h"
-#include "base/quote.h"
 
 namespace grantfs {
 namespace {
-
-// From linux/mount.h as of Linux 6.5; Debian 12's is older.
-constexpr unsigned kMoveBeneath = 0x00000200;  // MOVE_MOUNT_BENEATH
 
 Error refused(std::string_view what) {
   const int error = errno;
   return {ErrorKind::kSystem, fmt::format("{}: {}", what, std::strerror(error))};
 }
 
-/// The number of the mount that a path or a descriptor (with AT_EMPTY_PATH) is on.
-std::optional<std::uint64_t> mount_id(int folder, const char* path, int flags) {
+/// The number of a mount.
+std::optional<std::uint64_t> mount_id(const UniqueFd& tree) {
   struct statx status = {};
-  // Nothing that a daemon would have to be asked for, ours included, which does not answer yet.
-  if (::statx(folder, path, flags | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
-              STATX_MNT_ID, &status) != 0 ||
+  // Nothing that a daemon would have to be asked for: ours does not answer yet.
+  if (::statx(tree.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) != 0 ||
       (status.stx_mask & STATX_MNT_ID) == 0) {
     return std::nullopt;
   }
@@ -95,41 +90,27 @@ Result<KernelMount> KernelMount::make(const Options& options) {
       ::fsmount(context->get(), FSMOUNT_CLOEXEC,
                 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   if (!tree) return refused("the kernel refuses the mount (fsmount)");
-  const auto id = mount_id(tree.get(), "", AT_EMPTY_PATH);
+  const auto id = mount_id(tree);
   if (!id) return refused("cannot tell the mount from others (STATX_MNT_ID, Linux 5.8)");
   return KernelMount(std::move(device), std::move(tree), *id);
 }
 
-Result<void> KernelMount::attach(const std::filesystem::path& mountpoint, Place place) {
-  const auto move = [&](unsigned flags) {
-    return ::move_mount(tree_.get(), "", AT_FDCWD, mountpoint.c_str(),
-                        MOVE_MOUNT_F_EMPTY_PATH | flags) == 0;
-  };
-  const bool is_beneath = place == Place::kDead && move(kMoveBeneath);
-  if (place == Place::kDead && ::umount2(mountpoint.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
-    return refused(
-        fmt::format("{} holds the mount of a daemon that is gone, and it cannot be taken "
-                    "away (run: umount -l {})",
-                    quoted(mountpoint.native()), mountpoint.native()));
-  }
-  if (!is_beneath && !move(0)) {
-    return refused(fmt::format("cannot mount on {}", quoted(mountpoint.native())));
-  }
+Result<void> KernelMount::attach(MountHelper& helper, MountHelper::Place place) {
+  if (auto attached = helper.attach(tree_, place); !attached) return attached;
   tree_.reset();
-  mountpoint_ = mountpoint;
+  helper_ = &helper;
   return {};
 }
 
 bool KernelMount::exists() const {
   // The number of a mount that has gone is soon another's: the place tells.
-  return std::ranges::any_of(read_mount_info(), [&](const MountInfo& mount) {
-    return mount.id == id_ && mount.point == mountpoint_;
-  });
+  return helper_ != nullptr && std::ranges::any_of(read_mount_info(), [&](const MountInfo& mount) {
+           return mount.id == id_ && mount.point == helper_->mountpoint();
+         });
 }
 
 void KernelMount::detach() {
-  const bool is_there = !mountpoint_.empty() && mount_id(AT_FDCWD, mountpoint_.c_str(), 0) == id_;
-  if (is_there) ::umount2(mountpoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  if (helper_ != nullptr) helper_->detach(id_);
 }
 
 }  // namespace grantfs

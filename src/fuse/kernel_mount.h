@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
 #include "grantfs/result.h"
+#include "privileged/mount_helper.h"
 
 namespace grantfs {
 
@@ -22,20 +22,12 @@ class KernelMount {
     std::vector<std::string> labels;
   };
 
-  /// What is there already at the mount point.
-  enum class Place : std::uint8_t {
-    kFree,
-    kDead,  ///< the mount of a daemon that is gone: it is taken away
-  };
-
-  /// A mount that is nowhere yet. kSystem if the kernel refuses, or has no FUSE.
+  /// A mount that is nowhere yet. kSystem if the kernel refuses, or has no FUSE. Takes
+  /// CAP_SYS_ADMIN; nothing else here does.
   static Result<KernelMount> make(const Options& options);
 
-  /// Puts it at `mountpoint`, which must be a directory. A dead mount goes once this one is beneath
-  /// it (MOVE_MOUNT_BENEATH in move_mount(2), Linux 6.5), so that the directory itself never shows;
-  /// where the kernel has no such thing, right before, and the directory shows for a millisecond:
-  /// of mode 000, it refuses. kSystem if the kernel refuses.
-  Result<void> attach(const std::filesystem::path& mountpoint, Place place);
+  /// Has `helper` put it at its mount point. `helper` outlives this.
+  Result<void> attach(MountHelper& helper, MountHelper::Place place);
 
   /// The connection's descriptor of /dev/fuse, once: nobody else closes it.
   UniqueFd take_device() { return std::move(device_); }
@@ -43,7 +35,8 @@ class KernelMount {
   /// Whether it is mounted still, wherever by now. Looks at a list only: a look at the mount itself
   /// would have it be in use, and umount(8) refused.
   bool exists() const;
-  /// Takes it away, though it be in use (MNT_DETACH), if it is what is at its mount point.
+  /// Has the helper take it away, though it be in use (MNT_DETACH), if it is what is at its mount
+  /// point.
   void detach();
 
  private:
@@ -51,9 +44,9 @@ class KernelMount {
       : device_(std::move(device)), tree_(std::move(tree)), id_(id) {}
 
   UniqueFd device_;
-  UniqueFd tree_;     ///< until attach(): held, it would be in use
-  std::uint64_t id_;  ///< STATX_MNT_ID
-  std::filesystem::path mountpoint_;
+  UniqueFd tree_;                  ///< until attach(): held, it would be in use
+  std::uint64_t id_;               ///< STATX_MNT_ID
+  MountHelper* helper_ = nullptr;  ///< none until attach()
 };
 
 }  // namespace grantfs

@@ -23,7 +23,6 @@
 #include "base/sync.h"
 #include "fuse/handler_context.h"
 #include "fuse/handlers.h"
-#include "fuse/kernel_mount.h"
 
 namespace grantfs {
 namespace {
@@ -92,8 +91,8 @@ bool is_over(int error) {
 
 class FuseMount::Session {
  public:
-  Session(Tree& tree, FuseOptions options)
-      : options_(std::move(options)), context_(tree, options_) {}
+  Session(Tree& tree, KernelMount mount, MountHelper& helper, const FuseOptions& options)
+      : options_(options), helper_(helper), context_(tree, options_), mount_(std::move(mount)) {}
 
   ~Session() {
     if (session_ == nullptr) return;
@@ -118,11 +117,9 @@ class FuseMount::Session {
     }
     Arguments arguments;
     arguments.add("grantfs");
-#if defined(GRANTFS_HAS_IO_URING)
-    if (options_.io_uring != Use::kNo && kernel_has_io_uring()) {
+    if (may_use_io_uring()) {
       arguments.add(fmt::format("-oio_uring,io_uring_q_depth={}", HandlerContext::kRingDepth));
     }
-#endif
     const fuse_lowlevel_ops ops = handlers();
     session_ = fuse_session_new(arguments.get(), &ops, sizeof ops, &context_);
     if (session_ == nullptr) {
@@ -130,9 +127,6 @@ class FuseMount::Session {
     }
     nowhere_ = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (!nowhere_) return Error{ErrorKind::kSystem, "cannot open /dev/null"};
-    auto made = KernelMount::make({options_.source, options_.kernel_options});
-    if (!made) return made.error();
-    mount_.emplace(std::move(*made));
     UniqueFd device = mount_->take_device();
     // Where it is told a descriptor, libfuse leaves mounting and unmounting to us.
     const std::string name = fmt::format("/dev/fd/{}", device.get());
@@ -142,8 +136,8 @@ class FuseMount::Session {
     (void)device.release();  // fuse_session_destroy() closes it
     context_.backings.use(fuse_session_fd(session_));
     const auto place =
-        options_.over_dead_mount ? KernelMount::Place::kDead : KernelMount::Place::kFree;
-    return mount_->attach(options_.mountpoint, place);
+        options_.over_dead_mount ? MountHelper::Place::kDead : MountHelper::Place::kFree;
+    return mount_->attach(helper_, place);
   }
 
   Result<void> run(const std::function<void()>& on_signals_handled) {
@@ -176,7 +170,7 @@ class FuseMount::Session {
                    fmt::format("somebody ended the connection of {} to the kernel (abort in "
                                "/sys/fs/fuse/connections){}; the mount stays, and refuses "
                                "everything until grantfs is started again",
-                               quoted(options_.mountpoint), reason(result))};
+                               quoted(helper_.mountpoint().native()), reason(result))};
     }
     unmount();
     if (told) return std::move(*told);
@@ -196,18 +190,13 @@ class FuseMount::Session {
     fuse_session_exit(session_);
     // The loop looks when it wakes: any request will do.
     struct statfs status = {};
-    (void)::statfs(options_.mountpoint.c_str(), &status);
+    (void)::statfs(helper_.mountpoint().c_str(), &status);
   }
 
-  bool leaves_leases() const {
-    return leaves_leases_;
-  }
-  fuse_session* get() {
-    return session_;
-  }
-  HandlerContext& context() {
-    return context_;
-  }
+  bool leaves_leases() const { return leaves_leases_; }
+  bool may_use_io_uring() const { return options_.io_uring != Use::kNo && has_io_uring(); }
+  fuse_session* get() { return session_; }
+  HandlerContext& context() { return context_; }
 
  private:
   static std::string reason(int result) {
@@ -255,7 +244,7 @@ class FuseMount::Session {
   void leave_hung_threads() const {
     if (store_answers_) return;
     give_up(fmt::format("the store does not answer: the daemon of {} ends without waiting for it",
-                        quoted(options_.mountpoint)));
+                        quoted(helper_.mountpoint().native())));
   }
 
   static bool has_io_uring() {
@@ -274,6 +263,7 @@ class FuseMount::Session {
   }
 
   const FuseOptions options_;
+  MountHelper& helper_;
   HandlerContext context_;
   Sync<std::optional<Error>> stopped_for_;
   fuse_session* session_ = nullptr;
@@ -287,8 +277,10 @@ class FuseMount::Session {
 FuseMount::FuseMount(std::unique_ptr<Session> session) : session_(std::move(session)) {}
 FuseMount::~FuseMount() = default;
 
-Result<std::unique_ptr<FuseMount>> FuseMount::mount(Tree& tree, const FuseOptions& options) {
-  auto session = std::make_unique<Session>(tree, options);
+Result<std::unique_ptr<FuseMount>> FuseMount::mount(Tree& tree, KernelMount kernel_mount,
+                                                    MountHelper& helper,
+                                                    const FuseOptions& options) {
+  auto session = std::make_unique<Session>(tree, std::move(kernel_mount), helper, options);
   if (auto mounted = session->mount(); !mounted) return mounted.error();
   return std::unique_ptr<FuseMount>(new FuseMount(std::move(session)));
 }
@@ -304,6 +296,10 @@ Result<void> FuseMount::run(const std::function<void()>& on_signals_handled) {
 
 bool FuseMount::leaves_leases() const {
   return session_->leaves_leases();
+}
+
+bool FuseMount::may_use_io_uring() const {
+  return session_->may_use_io_uring();
 }
 
 void FuseMount::lend(bool lends) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "fuse/kernel_mount.h"
 #include "grantfs/result.h"
 #include "lease/recall/kernel.h"
 #include "tree/tree.h"
@@ -37,13 +38,8 @@ inline constexpr std::array kUpcallNames{"lookup",  "getattr", "readlink", "open
                                          "release", "opendir", "readdir",  "releasedir"};
 
 struct FuseOptions {
-  std::string mountpoint;  ///< absolute
   /// The mount of a daemon that is gone is there, and is taken away once this one is beneath it.
   bool over_dead_mount = false;
-  std::string source;  ///< as /proc/self/mounts shows it
-  /// Passed to the kernel besides what is implied (ro, nosuid, nodev, noexec, allow_other,
-  /// default_permissions): security labels such as context=.
-  std::vector<std::string> kernel_options;
   unsigned threads = 0;  ///< most that answer requests; 0: libfuse's choice
   /// Whether the kernel asks at every open(2). If not, the first OPEN is answered so that the
   /// kernel never asks again (FUSE_NO_OPEN_SUPPORT), and files are read by node.
@@ -56,8 +52,10 @@ struct FuseOptions {
 /// (SIGTERM, SIGINT, SIGHUP) ends it.
 class FuseMount final : public Kernel {
  public:
-  /// Mounts. Nothing is answered before run(). kSystem if libfuse or the kernel refuses.
-  static Result<std::unique_ptr<FuseMount>> mount(Tree& tree, const FuseOptions& options);
+  /// Has `helper` attach the mount to its mount point. Nothing is answered before run(). kSystem if
+  /// libfuse or the kernel refuses. `helper` outlives this.
+  static Result<std::unique_ptr<FuseMount>> mount(Tree& tree, KernelMount kernel_mount,
+                                                  MountHelper& helper, const FuseOptions& options);
   /// Unmounts if need be.
   ~FuseMount() override;
   FuseMount(const FuseMount&) = delete;
@@ -73,6 +71,10 @@ class FuseMount final : public Kernel {
   /// process holds open, until the lease is over. True where the kernel could not be told to forget
   /// (Linux before 6.16, libfuse before 3.18).
   bool leaves_leases() const;
+
+  /// Whether requests may come over io_uring; known before run(). uses_io_uring() says whether
+  /// they do.
+  bool may_use_io_uring() const;
 
   /// Sets whether the kernel is lent anything from now on; at first it is. A caller that stops the
   /// lending recalls what was lent. Any thread.

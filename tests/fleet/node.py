@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 
-from harness import GRANTCTL, Timeout, end_with_parent, wait_for
+from harness import GRANTCTL, Timeout, end_with_parent, refused_calls, wait_for
 
 FOLLOW = pathlib.Path(GRANTCTL).with_name("grantfs-follow")
 TABLES = {"owners": "path, principal, created", "grants": "id, principal, path, rights, expires, created",
@@ -114,12 +114,14 @@ class Node:
                                  + (" AND active" if active else ""))
 
     def remove(self):
-        """Ends the follower and drops its slot."""
+        """Ends the follower and drops its slot. Raises, after that, if it made a system call that it had given up."""
         self.stop()
         with contextlib.suppress(Timeout, AssertionError):
             self.wait_until_idle()
         self.upstream.sql(f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{self.slot}'",
                           check=False)
+        if found := refused_calls(self.said()):
+            raise AssertionError(found)
 
     # What is waited for.
 

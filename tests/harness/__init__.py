@@ -22,12 +22,12 @@ from .killing import end_process, killed_at_each
 from .machine import has_io_uring, hold_machine, unused_ids, when_over, with_io_uring
 from .namespaces import APART, CONTAINER, mounts, mounts_beneath
 from .programs import BUILD, GRANTCTL, GRANTFS, MOUNT_HELPER, PATIENCE_SECONDS, REPOSITORY, SANITIZED
-from .site import DEFAULT_OPTIONS, LENDS_BY_DEFAULT, Site, close_all_sites, decided_anew, token_id
+from .site import DEFAULT_OPTIONS, LENDS_BY_DEFAULT, Site, close_all_sites, decided_anew, refused_calls, token_id
 from .waiting import Timeout, wait_for
 
 __all__ = [
     "APART", "Actor", "BUILD", "CONTAINER", "DEFAULT_OPTIONS", "GRANTCTL", "GRANTFS", "LENDS_BY_DEFAULT", "MOUNT_HELPER",
     "MountTest", "PATIENCE_SECONDS", "REPOSITORY", "SANITIZED", "Site", "Timeout", "as_user", "become", "close_all_sites",
-    "decided_anew", "end_process", "end_with_parent", "has_io_uring", "hold_machine", "killed_at_each", "module_of_debian", "mounts", "mounts_beneath", "outcome", "token_id", "unused_ids",
+    "decided_anew", "end_process", "end_with_parent", "has_io_uring", "hold_machine", "killed_at_each", "module_of_debian", "mounts", "mounts_beneath", "outcome", "refused_calls", "token_id", "unused_ids",
     "wait_for", "when_over", "with_io_uring",
 ]

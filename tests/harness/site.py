@@ -30,13 +30,24 @@ _PR_SET_PDEATHSIG = 1
 
 _open_sites = set()
 
+#: What src/sandbox/call_filter.cc says of each.
+_REFUSED_CALL = "was refused: it is not one that this program makes"
+
 #: Options of every mount that does not say otherwise. Most cases are about decisions, and want each
 #: to be made anew; tests/run.py runs them once more with leases, as a mount has them by default.
 DEFAULT_OPTIONS = os.environ.get("GRANTFS_TEST_OPTIONS", "enforce=open,lease=0")
 LENDS_BY_DEFAULT = "enforce=lease" in DEFAULT_OPTIONS
 
+#: What a daemon's process for mounting is called (src/privileged/mount_helper.h).
+_MOUNT_HELPER = "grantfs mounts\n"
+
 #: For cases that want each open to be asked for, or each change of the store to show at once.
 decided_anew = unittest.skipIf(LENDS_BY_DEFAULT, "with a lease that takes until it is over")
+
+
+def refused_calls(log):
+    """What a log says of system calls that a program made and had given up: each is missing in a list. None if there is none."""
+    return "\n".join(line for line in log.splitlines() if _REFUSED_CALL in line) or None
 
 
 class Site:
@@ -51,13 +62,15 @@ class Site:
         self._popen = None        # a daemon in the foreground
         self._background_pids = set()
         self._clean_exit_expected = True
+        self._refused_calls_expected = False
         self._closed = False
         try:
             self.root.chmod(0o711)
             self.store = of.store if of else self._folder("store", 0o700)
             self.mountpoint = self._folder("mnt", 0o755)
             self.db = of.db if of else self._folder("policy", 0o700) / "policy.db"
-            self.control = self.root / "control.sock"
+            # A folder of its own: a daemon may remove what lies below that of its control socket.
+            self.control = self._folder("run", 0o755) / "control.sock"
             self.log_file = self.root / "daemon.log"
             if init and not of:
                 self.grantctl("init")
@@ -287,7 +300,7 @@ class Site:
             tracer.wait()
 
     def _find_daemons(self):
-        """Running processes of our grantfs binary that name this site's mount point."""
+        """Running processes of our grantfs binary that name this site's mount point, without those that mount for one."""
         found = []
         for entry in os.listdir("/proc"):
             if not entry.isdigit():
@@ -296,8 +309,10 @@ class Site:
                 if os.stat(f"/proc/{entry}/exe").st_ino != os.stat(GRANTFS).st_ino:
                     continue
                 with open(f"/proc/{entry}/cmdline", "rb") as cmdline:
-                    if os.fsencode(self.mountpoint) in cmdline.read().split(b"\0"):
-                        found.append(int(entry))
+                    names = cmdline.read().split(b"\0")
+                helper = pathlib.Path(f"/proc/{entry}/comm").read_text() == _MOUNT_HELPER
+                if os.fsencode(self.mountpoint) in names and not helper:
+                    found.append(int(entry))
             except OSError:
                 continue
         return found
@@ -344,6 +359,10 @@ class Site:
         """That the daemon ends with an error is what is tested."""
         self._clean_exit_expected = False
 
+    def expect_refused_calls(self):
+        """That the daemon makes system calls that it gave up is what is tested."""
+        self._refused_calls_expected = True
+
     def wait_for_exit(self, pid, timeout=PATIENCE_SECONDS):
         if self._popen is not None and self._popen.pid == pid:
             try:
@@ -369,7 +388,8 @@ class Site:
         """Unmounts, ends the daemon, deletes the folder. May be called twice, at any moment.
 
         Raises, after all of that, if the daemon had died or failed (a sanitizer's finding makes
-        it exit with an error) although nothing killed it.
+        it exit with an error) although nothing killed it, or made a system call that is not on
+        its list (sandbox=).
         """
         if self._closed:
             return
@@ -377,7 +397,7 @@ class Site:
         trouble = None
         try:
             self._unmount_all()
-            trouble = self._end_daemons()
+            trouble = self._end_daemons() or self._refused_calls()
         finally:
             self._unmount_all()
             shutil.rmtree(self.root, ignore_errors=True)
@@ -410,6 +430,9 @@ class Site:
         if code != 0 and self._clean_exit_expected:
             return f"the daemon exited {code}; its log: {self.log()[-8000:]}"
         return None
+
+    def _refused_calls(self):
+        return None if self._refused_calls_expected else refused_calls(self.log())
 
     @staticmethod
     def _end(pid):

@@ -396,7 +396,7 @@ class Background(TwoUsersTest):
 
     def test_relative_paths_are_those_of_the_caller(self):
         """Store, mount point, database and control socket, though the daemon's cwd is another."""
-        command = [str(GRANTFS), "store", "mnt", "-o", "db=policy/policy.db,control=control.sock"]
+        command = [str(GRANTFS), "store", "mnt", "-o", "db=policy/policy.db,control=run/control.sock"]
         done = subprocess.run(command, cwd=self.site.root, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         pid = self.site.status()["pid"]

@@ -8,7 +8,7 @@ LIBFUSE_PREFIX=$PWD/.deps/libfuse         # where ours goes when the packaged on
 
 build_packages=(g++ meson ninja-build pkg-config dpkg-dev util-linux python3
   fuse3 libfuse3-dev liburing-dev libnuma-dev libudev-dev
-  libsqlite3-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libsodium-dev libssl-dev libcap-dev libsystemd-dev
+  libsqlite3-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libsodium-dev libssl-dev libcap-dev libseccomp-dev libsystemd-dev
   libpq-dev libgtest-dev)
 
 scratch=()  # what to delete when the script ends, however it ends

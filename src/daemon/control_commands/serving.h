@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "daemon/confinement.h"
 #include "daemon/options.h"
 #include "daemon/preflight.h"
 #include "daemon/store_follower.h"
@@ -32,6 +33,7 @@ struct Serving {
   const std::optional<StoreFollower>& store_follower;  ///< none if the store is not followed
   Troubles& troubles;
   Freshness& freshness;
+  const Confinement& confinement;
 
   const char* enforcement_name() const {
     return enforcement == Enforcement::kOpen ? "open" : "lease";

@@ -11,6 +11,7 @@
 
 #include "base/quote.h"
 #include "control/document.h"
+#include "sandbox/call_filter.h"
 #include "version.h"
 
 namespace grantfs {
@@ -75,6 +76,7 @@ void write_counters(const Serving& serving, nlohmann::json& counted) {
   counted["recalls"] = serving.recaller.counters().recalls.load();
   counted["recalls_of_everything"] = serving.recaller.counters().all_of_everything();
   counted["recalled_entries"] = serving.recaller.counters().entries.load();
+  counted["refused_calls"] = refused_calls();
   counted["nodes"] = serving.tree.node_count();
   counted["steady_files"] = serving.tree.lender().steady_files().size();
   counted["open_files"] = serving.mount.open_handles();
@@ -134,6 +136,8 @@ void write_status(const Serving& serving, nlohmann::json& status) {
   status["passthrough"] = serving.mount.uses_passthrough();
   status["handles_refused"] = serving.mount.refuses_handles();
   status["stacking_refused"] = serving.mount.refuses_stacking();
+  status["system_calls"] = serving.confinement.calls();
+  status["writes"] = serving.confinement.writes();
   status["libfuse"] = libfuse_version();
   status["started"] = serving.started.time_since_epoch().count();
   status["uptime_seconds"] = (now - serving.started).count();

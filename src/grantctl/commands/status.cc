@@ -1,4 +1,4 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -52,6 +52,8 @@ Json daemon_json(const DaemonStatus& daemon) {
   if (daemon.handles_refused) object["handles_refused"] = *daemon.handles_refused;
   object["stacking_refused"] = nullptr;
   if (daemon.stacking_refused) object["stacking_refused"] = *daemon.stacking_refused;
+  if (!daemon.system_calls.empty()) object["system_calls"] = daemon.system_calls;
+  if (!daemon.writes.empty()) object["writes"] = daemon.writes;
   object["started"] = daemon.started;
   object["uptime_seconds"] = daemon.uptime_seconds;
   object["counters"] = Json::object();
@@ -131,6 +133,8 @@ void print_status(const DaemonStatus& daemon) {
                      : by_us                  ? "refused to all but root"
                                               : "not refused by this kernel");
   }
+  if (!daemon.system_calls.empty()) line("system_calls", printable(daemon.system_calls));
+  if (!daemon.writes.empty()) line("writes", printable(daemon.writes));
   line("started", fmt::format("{} ({} ago)",
                               grantfs::format_timestamp(
                                   grantfs::Timestamp{std::chrono::seconds{daemon.started}}),

@@ -7,38 +7,12 @@
 namespace grantfs {
 namespace {
 
-/// Length of the well-formed UTF-8 sequence at the front (Unicode 15, table 3-7), 0 if there is
-/// none. Refuses overlong forms, surrogates, and C1 control characters, which terminals obey.
-std::size_t utf8_sequence(std::string_view text) {
-  const auto byte = [&](std::size_t i) -> unsigned {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
-  };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return lead >= 0x20 && lead != 0x7F ? 1 : 0;
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    const bool c1_control = lead == 0xC2 && byte(1) < 0xA0;
-    return continues(1) && !c1_control ? 2 : 0;
-  }
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const bool overlong = lead == 0xE0 && byte(1) < 0xA0;
-    const bool surrogate = lead == 0xED && byte(1) > 0x9F;
-    return continues(1) && continues(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const bool overlong = lead == 0xF0 && byte(1) < 0x90;
-    const bool beyond = lead == 0xF4 && byte(1) > 0x8F;
-    return continues(1) && continues(2) && continues(3) && !overlong && !beyond ? 4 : 0;
-  }
-  return 0;
-}
-
 /// The text with what is no printable UTF-8 escaped, and the characters of `besides`.
 std::string with_escapes(std::string_view text, std::string_view besides) {
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {
-    const auto length = utf8_sequence(text);
+    const auto length = printable_sequence(text);
     if (length == 0 || besides.find(text.front()) != std::string_view::npos) {
       result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
       text.remove_prefix(1);
@@ -62,6 +36,30 @@ std::pair<std::string_view, std::string_view> ends_of(std::string_view text) {
 }
 
 }  // namespace
+
+std::size_t printable_sequence(std::string_view text) {
+  const auto byte = [&](std::size_t i) -> unsigned {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+  };
+  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return lead >= 0x20 && lead != 0x7F ? 1 : 0;
+  if (lead >= 0xC2 && lead <= 0xDF) {
+    const bool c1_control = lead == 0xC2 && byte(1) < 0xA0;
+    return continues(1) && !c1_control ? 2 : 0;
+  }
+  if (lead >= 0xE0 && lead <= 0xEF) {
+    const bool overlong = lead == 0xE0 && byte(1) < 0xA0;
+    const bool surrogate = lead == 0xED && byte(1) > 0x9F;
+    return continues(1) && continues(2) && !overlong && !surrogate ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead <= 0xF4) {
+    const bool overlong = lead == 0xF0 && byte(1) < 0x90;
+    const bool beyond = lead == 0xF4 && byte(1) > 0x8F;
+    return continues(1) && continues(2) && continues(3) && !overlong && !beyond ? 4 : 0;
+  }
+  return 0;
+}
 
 std::string escaped(std::string_view text) {
   return with_escapes(text, "\\");

@@ -26,6 +26,10 @@ inline constexpr std::size_t kMostMessageBytes = 4000;
 /// kMostShownBytes is shortened likewise, and the message in its middle if it is still too long.
 std::string shortened(std::string_view message);
 
+/// Length of the printable character in UTF-8 at the front (Unicode 15, table 3-7), 0 if there is
+/// none: of overlong forms, surrogates, and control characters, which terminals obey.
+std::size_t printable_sequence(std::string_view text);
+
 /// One value without quotes around it, all of it, as in a table or in front of a colon: as in
 /// quoted(), but an apostrophe, which ends nothing there, stays what it is.
 std::string escaped(std::string_view text);

@@ -15,7 +15,7 @@ class Refusals {
   /// The policy says no.
   Errno deny(int error) {
     denials_.fetch_add(1, std::memory_order_relaxed);
-    return Errno{error};
+    return Errno{error, /*is_denial=*/true};
   }
   /// Deciding or looking failed. What is missing, or must be waited for, is not counted.
   Errno fail(int error) {

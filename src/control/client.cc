@@ -128,6 +128,15 @@ std::optional<FollowStatus> follow_field(const json& answer) {
   return status;
 }
 
+std::optional<AuditStatus> audit_field(const json& answer) {
+  const auto audit = answer.find("audit");
+  if (audit == answer.end() || !audit->is_object()) return std::nullopt;
+  const auto required = audit->find("required");
+  return AuditStatus{.place = text_field(*audit, "place"),
+                     .required = required != audit->end() && *required == true,
+                     .trouble = text_field(*audit, "trouble")};
+}
+
 }  // namespace
 
 Result<json> ask_daemon(const std::filesystem::path& socket, const json& request,
@@ -192,6 +201,7 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string
   const auto lease = answer->find("lease_seconds");
   if (lease != answer->end() && lease->is_number()) status.lease_seconds = lease->get<double>();
   status.follow = follow_field(*answer);
+  status.audit = audit_field(*answer);
   status.transport = text_field(*answer, "transport");
   const auto passthrough = answer->find("passthrough");
   status.passthrough = passthrough != answer->end() && *passthrough == true;

@@ -23,6 +23,13 @@ struct FollowStatus {
   std::int64_t behind_bytes = 0;       ///< of the upstream's log, when it was last told
 };
 
+/// The record of accesses of a daemon.
+struct AuditStatus {
+  std::string place;  ///< the path of a file, or "journal"
+  bool required = false;
+  std::string trouble;  ///< why it could not be written last; empty: it was
+};
+
 /// The status of a daemon, by its own answer.
 struct DaemonStatus {
   /// Whether it serves what it should, as far as it knows. True from a daemon too old to say.
@@ -43,6 +50,7 @@ struct DaemonStatus {
   /// How long the kernel may be lent a decision; none from a daemon too old to say.
   std::optional<double> lease_seconds;
   std::optional<FollowStatus> follow;  ///< none: its database is no copy
+  std::optional<AuditStatus> audit;    ///< none: it keeps no record
   std::string transport;               ///< of the kernel's requests: "/dev/fuse" or "io_uring"
   bool passthrough = false;            ///< the kernel reads files of the store by itself
   /// Whether the kernel refuses file handles of the mount; none from a daemon too old to say.

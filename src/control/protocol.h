@@ -18,11 +18,13 @@ namespace grantfs::control {
 ///     {"ok":true,"bindings":[{"session":4711,"id":"..."}]}
 ///     {"command":"current","as_of":81234567890,"follow_at_most":10,"behind_bytes":0,"upstream":"..."}
 ///     {"ok":true,"follow_seconds":10}
+///     {"command":"change","arguments":["grant","user:alice","up"],"by":"carol","note":"ticket 7"}
+///     {"ok":true}
 ///
 /// Fields of the answer to "status": version, store, mountpoint, database (canonical paths),
-/// enforce, enforce_because (why not as asked for; empty: it is), lease_seconds (0: nothing is
-/// lent), transport, passthrough, pid, started (Unix seconds), uptime_seconds, counters (an object
-/// of numbers).
+/// audit (null, or an object: place, required, trouble), enforce, enforce_because (why not as asked
+/// for; empty: it is), lease_seconds (0: nothing is lent), transport, passthrough, pid, started
+/// (Unix seconds), uptime_seconds, counters (an object of numbers).
 ///
 /// "recall" is answered once the kernel has forgotten all that it was lent and that commits made
 /// before the request have taken away. A daemon that does not answer it is bounded by its lease,
@@ -40,6 +42,11 @@ namespace grantfs::control {
 /// root, the daemon's own user and the owner of the database may say so. It is refused if the
 /// daemon's follow= is longer than "follow_at_most", which is what the upstream was told. It is
 /// answered as "recall" is.
+///
+/// "change" has the daemon's record of accesses (audit=) tell of a change that grantctl has made,
+/// with the uid and the process of the client as the kernel knows them. "arguments" are those of
+/// grantctl; "by", "note" and "made" (the id of a new session or link) may be left out. It is
+/// refused if the daemon keeps no record, or there is no room.
 
 /// Where daemons put their sockets unless told otherwise, each as NAME.sock.
 inline constexpr const char* kDefaultDirectory = "/run/grantfs";

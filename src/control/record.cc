@@ -79,7 +79,8 @@ std::string to_text(const DaemonRecord& record) {
   const json document{{"mountpoint", record.mountpoint.native()},
                       {"control", record.control.native()},
                       {"pid", record.pid},
-                      {"lease_seconds", record.lease_seconds}};
+                      {"lease_seconds", record.lease_seconds},
+                      {"keeps_record", record.keeps_record}};
   // The document's paths are for people to read: JSON holds only Unicode, so other bytes are
   // replaced.
   return document.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
@@ -96,8 +97,10 @@ std::optional<DaemonRecord> from_text(const std::string& text) {
   const auto lease = document.find("lease_seconds");
   if (lease == document.end() || !lease->is_number()) return std::nullopt;
   const auto pid = document.find("pid");
-  DaemonRecord record{text_at("mountpoint"), text_at("control"), 0, lease->get<double>()};
+  DaemonRecord record{text_at("mountpoint"), text_at("control"), 0, lease->get<double>(), false};
   if (pid != document.end() && pid->is_number_integer()) record.pid = pid->get<std::int64_t>();
+  const auto keeps = document.find("keeps_record");
+  record.keeps_record = keeps != document.end() && *keeps == true;
   if (!std::isfinite(record.lease_seconds) || record.lease_seconds < 0) return std::nullopt;
   return record;
 }

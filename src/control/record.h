@@ -21,6 +21,7 @@ struct DaemonRecord {
   std::filesystem::path control;  ///< the socket of control=, as the daemon sees it
   std::int64_t pid = 0;           ///< as the daemon sees it
   double lease_seconds = 0;       ///< how long the kernel may be lent a decision; 0: not at all
+  bool keeps_record = false;      ///< of accesses; it is to be told of changes too
 };
 
 namespace control {

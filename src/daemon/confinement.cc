@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,8 +44,8 @@ Result<void> Confinement::settle(const Error& error, const char* what, std::stri
   return {};
 }
 
-Result<void> Confinement::limit_writes(const MountPlan& plan,
-                                       const std::filesystem::path& control) {
+Result<void> Confinement::limit_writes(const MountPlan& plan, const std::filesystem::path& control,
+                                       const std::optional<AuditPlace>& audit) {
   if (asked_ == Use::kNo) {
     writes_ = kSwitchedOff;
     return {};
@@ -58,6 +59,9 @@ Result<void> Confinement::limit_writes(const MountPlan& plan,
   if (plan.source) {
     const auto database = std::filesystem::weakly_canonical(plan.source->database);
     places.push_back({database.parent_path(), Writable::What::kDatabase});
+  }
+  if (audit && !audit->is_journal()) {
+    places.push_back({audit->file.parent_path(), Writable::What::kDatabase});
   }
   auto version = grantfs::limit_writes(places);
   if (version) {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <filesystem>
+#include <optional>
 #include <string>
 
+#include "daemon/options.h"
 #include "daemon/preflight.h"
 #include "fuse/mount.h"
 #include "grantfs/result.h"
@@ -15,10 +18,12 @@ class Confinement {
  public:
   explicit Confinement(Use asked) : asked_(asked) {}
 
-  /// Limits writing to the policy's folder, that of a source's database, and the names in the
-  /// folder of the control socket (write_limits.h). Call it before threads start, and when the
-  /// socket is there. kSystem where it fails, or with `on` where there is no such thing.
-  Result<void> limit_writes(const MountPlan& plan, const std::filesystem::path& control);
+  /// Limits writing to the folders of the policy, of a source's database and of the record of
+  /// accesses, and to the names in the folder of the control socket (write_limits.h). Call it
+  /// before threads start, and when the socket is there. kSystem where it fails, or with `on` where
+  /// there is no such thing.
+  Result<void> limit_writes(const MountPlan& plan, const std::filesystem::path& control,
+                            const std::optional<AuditPlace>& audit);
 
   /// Limits system calls to those that a daemon makes once it is mounted (call_filter.h), for all
   /// threads. kSystem with `on` alone.

@@ -13,6 +13,7 @@
 #include "base/quote.h"
 #include "control/listener.h"
 #include "control/server.h"
+#include "daemon/auditing.h"
 #include "daemon/blocked_signals.h"
 #include "daemon/confinement.h"
 #include "daemon/control_commands/control_answers.h"
@@ -93,7 +94,8 @@ Result<Prepared> prepare(const MountPlan& plan, const MountOptions& options, con
     if (auto given_up = give_up_mounting(); !given_up) return given_up.error();
   }
   Confinement confinement(options.sandbox);
-  if (auto limited = confinement.limit_writes(plan, socket); !limited) return limited.error();
+  if (auto limited = confinement.limit_writes(plan, socket, options.audit); !limited)
+    return limited.error();
   return Prepared{enforced, std::move(*mount), std::move(*control), std::move(confinement)};
 }
 
@@ -102,11 +104,12 @@ class Daemon {
  public:
   Daemon(const MountPlan& plan, const MountOptions& options, std::unique_ptr<Policy> policy,
          Store store, Prepared prepared, MountHelper& helper, TreeOptions tree_options,
-         Troubles& troubles, Freshness& freshness)
+         Troubles& troubles, Freshness& freshness, Auditing& auditing)
       : plan_(plan),
         options_(options),
         troubles_(troubles),
         freshness_(freshness),
+        auditing_(auditing),
         policy_(std::move(policy)),
         store_(std::move(store)),
         enforcement_(prepared.enforcement),
@@ -142,6 +145,7 @@ class Daemon {
     }
     answers_.begin(serving_.emplace(serving()));
     record_keeper_->watch(*lending_);
+    auditing_.serves(serving_->enforcement_name());
 
     std::optional<Readiness> readiness(std::in_place, *serving_, background);
     auto ended = mount_->run([&] { blocked.reset(); });
@@ -159,7 +163,8 @@ class Daemon {
   void publish_record(const ControlHandler& handler) {
     record_keeper_ = std::make_unique<RecordKeeper>(RecordKeeper::Options{
         plan_.database,
-        {plan_.mountpoint, control_path_, ::getpid(), static_cast<double>(options_.lease.count())},
+        {plan_.mountpoint, control_path_, ::getpid(), static_cast<double>(options_.lease.count()),
+         auditing_.trail() != nullptr},
         handler});
     troubles_.set_unknown(record_keeper_->publish());
   }
@@ -198,13 +203,21 @@ class Daemon {
   }
 
   Serving serving() {
-    return {plan_,           options_,
-            control_path_,   enforcement_,
-            started_,        *policy_,
-            store_,          tree_,
-            *mount_,         *recaller_,
-            store_follower_, troubles_,
-            freshness_,      prepared_.confinement};
+    return {plan_,
+            options_,
+            control_path_,
+            enforcement_,
+            started_,
+            *policy_,
+            store_,
+            tree_,
+            *mount_,
+            *recaller_,
+            store_follower_,
+            troubles_,
+            freshness_,
+            prepared_.confinement,
+            auditing_.trail()};
   }
 
   /// Ends the threads that notify the kernel, first those that wait for another such thread. The
@@ -232,6 +245,7 @@ class Daemon {
   const std::filesystem::path control_path_ = control_path(plan_, options_);
   Troubles& troubles_;
   Freshness& freshness_;
+  Auditing& auditing_;
   const Timestamp started_ = system_now();
   std::unique_ptr<Policy> policy_;
   Store store_;
@@ -282,6 +296,10 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
   auto prepared = prepare(plan, options, *store);
   if (!prepared) return prepared.error();
 
+  EndWatch end_watch;  // lives until all that may wait for a disk has gone
+  auto auditing = Auditing::start(plan, options);
+  if (!auditing) return auditing.error();
+
   Troubles troubles;
   TreeOptions tree_options{
       .denial = options.denial,
@@ -291,11 +309,11 @@ Result<void> serve(const MountPlan& plan, const MountOptions& options, Backgroun
       .key = *key,
       .spare_descriptors =
           std::min(TreeOptions().spare_descriptors, descriptors / kDescriptorsForEachSpare),
+      .audit = (*auditing)->trail(),
       .on_policy_error = [&troubles](const Error& error) { troubles.decision_failed(error); }};
   ::clock_gettime(CLOCK_REALTIME, &tree_options.mounted);
-  EndWatch end_watch;  // lives until the daemon has gone
   Daemon daemon(plan, options, std::move(*policy), std::move(*store), std::move(*prepared), helper,
-                tree_options, troubles, freshness);
+                tree_options, troubles, freshness, **auditing);
   return daemon.serve(background, end_watch);
 }
 

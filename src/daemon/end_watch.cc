@@ -26,7 +26,9 @@ void EndWatch::begin() {
   try {
     thread_ = start_quiet_thread("grantfs end", [this] {
       if (ended_.get_future().wait_for(kLongestEnd) == std::future_status::ready) return;
-      spdlog::critical("the store does not answer: the daemon ends without waiting for it");
+      spdlog::critical(
+          "a disk, of the store or of the record of accesses, does not answer: the daemon ends "
+          "without waiting for it");
       spdlog::shutdown();
       ::_exit(EXIT_FAILURE);
     });

@@ -6,7 +6,8 @@
 namespace grantfs {
 
 /// Ends the program 5 s after begin(), if it has not ended by itself by then: the mount has gone,
-/// but a thread may wait for a store that hangs. The destructor calls that off.
+/// but a thread may wait for a store that hangs, or for the disk of the record of accesses. The
+/// destructor calls that off.
 class EndWatch {
  public:
   EndWatch() = default;

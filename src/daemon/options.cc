@@ -86,6 +86,9 @@ Result<void> check_together(const MountOptions& options) {
         "option views=: by-user is there with by_user=GROUP alone, which names the group trusted "
         "to have authenticated the user");
   }
+  if (options.audit_required && !options.audit) {
+    return invalid("option audit_required: say by audit=PATH or audit=journal where the record is");
+  }
   return {};
 }
 
@@ -196,6 +199,19 @@ const std::vector<KnownOption>& known_options() {
          options.control = std::filesystem::absolute(value);
          return {};
        }},
+      {"audit", "PATH|journal",
+       "record who opened what and who was refused, in a file or the journal",
+       [](std::string_view value, MountOptions& options) -> Result<void> {
+         if (value.empty()) return bad_value("audit", value, "the path of a file, or journal");
+         options.audit.emplace();
+         if (value != "journal") options.audit->file = std::filesystem::absolute(value);
+         return {};
+       }},
+      {"audit_required", "", "refuse what cannot be recorded",
+       [](std::string_view, MountOptions& options) -> Result<void> {
+         options.audit_required = true;
+         return {};
+       }},
       {"log", "stderr|syslog|journal", "where log lines go; default: stderr with -f, else syslog",
        [](std::string_view value, MountOptions& options) -> Result<void> {
          if (value == "stderr") {
@@ -304,7 +320,9 @@ Result<MountOptions> parse_mount_options(std::string_view list) {
 
     const auto known = std::ranges::find(known_options(), name, &KnownOption::name);
     if (known != known_options().end()) {
-      if (!has_value)
+      if (known->value.empty() && has_value)
+        return invalid(fmt::format("option {} takes no value", name));
+      if (!known->value.empty() && !has_value)
         return invalid(fmt::format("option {0} needs a value: {0}={1}", name, known->value));
       if (auto taken = known->take(value, options); !taken) return taken.error();
     } else if (contains(kSecurityLabels, name) && has_value) {
@@ -323,7 +341,9 @@ Result<MountOptions> parse_mount_options(std::string_view list) {
 std::string describe_mount_options() {
   std::string text;
   for (const KnownOption& option : known_options()) {
-    text += fmt::format("  {:<30} {}\n", fmt::format("{}={}", option.name, option.value),
+    text += fmt::format("  {:<30} {}\n",
+                        option.value.empty() ? std::string(option.name)
+                                             : fmt::format("{}={}", option.name, option.value),
                         option.meaning);
   }
   return text;

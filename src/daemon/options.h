@@ -22,6 +22,12 @@ enum class Enforcement {
   kOpen,   ///< at every open and opendir besides
 };
 
+/// The place of the record of accesses.
+struct AuditPlace {
+  std::filesystem::path file;  ///< empty: the journal
+  bool is_journal() const { return file.empty(); }
+};
+
 /// The options of `-o`. Paths are absolute.
 struct MountOptions {
   std::optional<std::filesystem::path> database;
@@ -39,6 +45,8 @@ struct MountOptions {
   std::optional<gid_t> by_user;  ///< the group that may pass by-user; none: no by-user
   std::optional<std::vector<std::string>> views;  ///< at the root, besides by-user; none: all
   bool follows_store = true;  ///< whether the store is what its path leads to, or led to at first
+  std::optional<AuditPlace> audit;  ///< none: there is no record of accesses
+  bool audit_required = false;      ///< whether what cannot be recorded is refused
   std::optional<LogSink> log;
   spdlog::level::level_enum log_level = spdlog::level::info;
   unsigned threads = 0;                     ///< 0: libfuse's choice

@@ -34,6 +34,9 @@ class Context {
   std::string database_option;       ///< --db; empty: not given
   std::string control_option;        ///< --control; empty: not given
   std::string source_option;         ///< --source; empty: not given
+  std::string by;                    ///< --by; empty: not given
+  std::string note;                  ///< --note; empty: not given
+  std::string made;                  ///< the id of what the command has made; empty: nothing
   bool json = false;                 ///< --json
   bool dry_run = false;              ///< --dry-run: changes are made, looked at, and undone
   std::vector<std::string> program;  ///< of `run`: the program to run, the words behind --

@@ -8,6 +8,7 @@
 
 #include "base/quote.h"
 #include "base/standard_descriptors.h"
+#include "grantctl/change_record.h"
 #include "grantctl/commands/commands.h"
 #include "grantctl/help.h"
 #include "grantctl/output.h"
@@ -39,7 +40,7 @@ const std::vector<Group> kGroups{
     {"Setting up", {add_init, add_status, add_metrics, add_help}},
     {"Rules",
      {add_own, add_grant, add_revoke, add_mv, add_drop, add_transfer, add_forget, add_prune}},
-    {"Asking", {add_ls, add_who, add_check, add_usage, add_node}},
+    {"Asking", {add_ls, add_who, add_check, add_usage, add_audit, add_node}},
     {"In bulk", {add_import, add_source, add_export, add_backup, add_restore, add_scan}},
     {"Groups", {add_group}},
     {"Sessions", {add_session, add_run}},
@@ -63,6 +64,10 @@ void declare(CLI::App& app, Context& context) {
                  "$GRANTFS_CONTROL, else every daemon on the database")
       ->type_name("PATH");
   app.add_flag("--json", context.json, "Print the result as JSON");
+  app.add_option("--by", context.by,
+                 "Who wants the change, for the record of a mount with audit=; default: $SUDO_USER")
+      ->type_name("NAME");
+  app.add_option("--note", context.note, "Why, for that record")->type_name("TEXT");
   app.footer(kFooter);
   for (const Group& group : kGroups) {
     for (const auto add : group.commands) {
@@ -125,15 +130,22 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
              : fmt::format("'{}' is an argument too many", first);
 }
 
-/// The command typed so far, which the hint names.
-std::string typed_command(const CLI::App& app) {
-  std::string name = app.get_name();
+/// The command typed: "link create".
+std::string command_name(const CLI::App& app) {
+  std::string name;
   const CLI::App* command = &app;
   while (!command->get_subcommands().empty()) {
     command = command->get_subcommands().front();
-    name += ' ' + command->get_name();
+    if (!name.empty()) name += ' ';
+    name += command->get_name();
   }
   return name;
+}
+
+/// The command typed so far, which the hint names.
+std::string typed_command(const CLI::App& app) {
+  const std::string name = command_name(app);
+  return name.empty() ? app.get_name() : app.get_name() + ' ' + name;
 }
 
 /// The first option or argument that was given an empty value, by its name in the help. Commands
@@ -194,7 +206,8 @@ bool wants_json(const std::vector<std::string>& arguments) {
 std::vector<std::string>::iterator find_command(std::vector<std::string>& arguments) {
   auto word = arguments.begin();
   while (word != arguments.end() && word->starts_with('-') && *word != "--") {
-    const bool has_value = *word == "--db" || *word == "--control";
+    const bool has_value =
+        *word == "--db" || *word == "--control" || *word == "--by" || *word == "--note";
     word += std::min<std::ptrdiff_t>(has_value ? 2 : 1, arguments.end() - word);
   }
   return word;
@@ -277,6 +290,7 @@ int run(int argc, char** argv) {
   if (auto fit = rewrite_help(app, arguments); !fit) {
     return fail(usage(fit.error().message + "; see: grantctl --help"), json);
   }
+  const std::vector<std::string> typed = arguments;
   try {
     app.parse(to_parse(std::move(arguments)));
   } catch (const CLI::ParseError& error) {
@@ -289,6 +303,7 @@ int run(int argc, char** argv) {
   if (auto name = given_empty(app)) return fail(empty_value(*name, app), json);
   auto status = context.run(context);
   if (!status) return fail(status.error(), context.json);
+  if (*status == kDone) record_change(context, command_name(app), typed);
   return end_output(*status == kDone && context.recall_failed ? kTrouble : *status);
 }
 

@@ -162,6 +162,7 @@ void allow_threads(Filter& filter) {
   filter.allow("sched_setscheduler", {equal(0, 0)});
   filter.allow("setpriority", {equal(0, PRIO_PROCESS)});
   filter.allow("prctl", {equal(0, PR_SET_NAME)});
+  filter.allow("prctl", {equal(0, PR_GET_NAME)});
   constexpr scmp_datum_t kNameMemory = 0x53564d41;  // PR_SET_VMA; the C library names its arenas
   filter.allow("prctl", {equal(0, kNameMemory)});
   // To be read, and not set.

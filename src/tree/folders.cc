@@ -57,19 +57,25 @@ Result<std::unique_ptr<OpenFolder>, Errno> Folders::open(NodeId node, const Call
   const bool is_folder =
       place && (place->kind == NodeKind::kDoor || place->kind == NodeKind::kFolder);
   if (!is_folder) return parts_.refusals.fail(ESTALE);
-  if (place->kind == NodeKind::kDoor) {
-    if (node == kRootNode) return open_root();
-    // Nobody learns which views there are, not even root.
-    return parts_.refusals.deny(EACCES);
-  }
-  if (!place->view->admits(caller)) return parts_.refusals.deny(EACCES);
-  if (place->view->traits.is_of_uris) return open_empty(*place, caller);
+  if (node == kRootNode) return open_root();
+  auto folder = open_at(*place, caller, waiting);
+  if (!folder) parts_.notes.refused(*place, {}, caller, folder.error());
+  return folder;
+}
 
-  auto now = look(*place->view, place->path, caller, waiting);
+Result<std::unique_ptr<OpenFolder>, Errno> Folders::open_at(const Place& place,
+                                                            const Caller& caller, Waiting waiting) {
+  // Nobody learns which views there are, not even root.
+  if (place.kind == NodeKind::kDoor) return parts_.refusals.deny(EACCES);
+  if (!place.view->admits(caller)) return parts_.refusals.deny(EACCES);
+  if (place.view->traits.is_of_uris) return open_empty(place, caller);
+
+  auto now = look(*place.view, place.path, caller, waiting);
   if (!now) return now.error();
+  if (!parts_.notes.listed(*place.view, place.path, caller)) return parts_.refuse_unrecorded();
   return std::unique_ptr<OpenFolder>(std::make_unique<StoreFolder>(
-      FolderOfView{parts_.store, streams_, place->view, place->path, parts_.numbers,
-                   std::make_unique<Decisions>(*this, place->view, place->path)}));
+      FolderOfView{parts_.store, streams_, place.view, place.path, parts_.numbers,
+                   std::make_unique<Decisions>(*this, place.view, place.path)}));
 }
 
 std::unique_ptr<OpenFolder> Folders::open_root() const {

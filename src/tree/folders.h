@@ -23,6 +23,8 @@ class Folders {
   class Decisions;
 
   std::unique_ptr<OpenFolder> open_root() const;
+  Result<std::unique_ptr<OpenFolder>, Errno> open_at(const Place& folder, const Caller& caller,
+                                                     Waiting waiting);
   Result<std::unique_ptr<OpenFolder>, Errno> open_empty(const Place& folder, const Caller& caller);
   /// Whether the caller may list a folder now, and where it is.
   Result<FolderSight, Errno> look(const View& view, const StorePath& path, const Caller& caller,

@@ -13,16 +13,21 @@ Result<Entry, Errno> Lookups::lookup(NodeId parent, std::string_view name, const
                                      Waiting waiting) {
   const auto place = parts_.nodes.find(parent);
   if (!place) return parts_.refusals.fail(ESTALE);
-  const LookedUp what{parent, name};
-  if (place->kind == NodeKind::kDoor) return lookup_at_door(*place, what, caller, waiting);
-  if (place->kind != NodeKind::kFolder) return Errno{ENOTDIR};
-  if (!place->view->admits(caller)) return parts_.refusals.deny(EACCES);
-  return lookup_in_view(*place, what, waiting);
+  auto entry = lookup_at(*place, {parent, name, caller}, waiting);
+  if (!entry) parts_.notes.refused(*place, name, caller, entry.error());
+  return entry;
+}
+
+Result<Entry, Errno> Lookups::lookup_at(const Place& place, const LookedUp& what, Waiting waiting) {
+  if (place.kind == NodeKind::kDoor) return lookup_at_door(place, what, waiting);
+  if (place.kind != NodeKind::kFolder) return Errno{ENOTDIR};
+  if (!place.view->admits(what.caller)) return parts_.refusals.deny(EACCES);
+  return lookup_in_view(place, what, waiting);
 }
 
 Result<Entry, Errno> Lookups::lookup_at_door(const Place& place, const LookedUp& what,
-                                             const Caller& caller, Waiting waiting) {
-  const Visit visit{what.name, caller, place.way};
+                                             Waiting waiting) {
+  const Visit visit{what.name, what.caller, place.way};
   auto opening = parts_.doors[place.door].open(visit);
   if (!opening) return opening.error();
   if (const auto* const door = std::get_if<const Door*>(&*opening)) {
@@ -149,9 +154,9 @@ Entry Lookups::answer_folder(const NodeTable::Remembered& node, struct stat show
   return answer(node, shown, view, decision, begun, parts_.lender.folder_lease(node.holds_steady));
 }
 
-Entry Lookups::answer_file(const LookedUp& what, Sight sight, const View& view,
-                           const std::optional<Loan>& lent, const NodeTable::Remembered& node,
-                           SteadyTime begun) {
+Result<Entry, Errno> Lookups::answer_file(const LookedUp& what, Sight sight, const View& view,
+                                          const std::optional<Loan>& lent,
+                                          const NodeTable::Remembered& node, SteadyTime begun) {
   Lender& lender = parts_.lender;
   const Found found = sight.located->found;
   const bool is_steady = lender.lends_steadily() && node.is_steady && node.lent &&
@@ -163,7 +168,12 @@ Entry Lookups::answer_file(const LookedUp& what, Sight sight, const View& view,
   Entry entry = answer(node, parts_.shown.of_file(view.shown_owner, found), view, sight.decision,
                        begun, std::min(longest, node.fresh_for));
   entry.attributes_lent_for = lender.steadily_left(node.node);
-  return entry;
+  const bool asks_at_open = !parts_.options.reads_by_node;
+  if (asks_at_open || parts_.notes.lent(view, sight.path, what.caller, entry.lent_for)) {
+    return entry;
+  }
+  parts_.nodes.forget(node.node, 1);
+  return parts_.refuse_unrecorded();
 }
 
 }  // namespace grantfs

@@ -27,10 +27,11 @@ class Lookups {
   struct LookedUp {
     NodeId parent;
     std::string_view name;
+    const Caller& caller;
   };
 
-  Result<Entry, Errno> lookup_at_door(const Place& place, const LookedUp& what,
-                                      const Caller& caller, Waiting waiting);
+  Result<Entry, Errno> lookup_at(const Place& place, const LookedUp& what, Waiting waiting);
+  Result<Entry, Errno> lookup_at_door(const Place& place, const LookedUp& what, Waiting waiting);
   Result<Entry, Errno> lookup_in_view(const Place& folder, const LookedUp& what, Waiting waiting);
   Result<Entry, Errno> enter_door(const LookedUp& what, const Door& door,
                                   const std::optional<Address>& from);
@@ -57,10 +58,11 @@ class Lookups {
                const Decision& decision, SteadyTime begun, std::chrono::nanoseconds longest) const;
   Entry answer_folder(const NodeTable::Remembered& node, struct stat shown, const View& view,
                       const Decision& decision, SteadyTime begun) const;
-  /// The answer to a lookup of a file. If it is in steady use, it is lent for longer.
-  Entry answer_file(const LookedUp& what, Sight sight, const View& view,
-                    const std::optional<Loan>& lent, const NodeTable::Remembered& node,
-                    SteadyTime begun);
+  /// The answer to a lookup of a file. If it is in steady use, it is lent for longer. EACCES if it
+  /// must be recorded and cannot be.
+  Result<Entry, Errno> answer_file(const LookedUp& what, Sight sight, const View& view,
+                                   const std::optional<Loan>& lent,
+                                   const NodeTable::Remembered& node, SteadyTime begun);
 
   TreeParts& parts_;
   AttributesReader& attributes_;

@@ -63,25 +63,37 @@ bool Tree::is_marker(NodeId node) {
 }
 
 Result<Located, Errno> Tree::admit(NodeId node, const Caller& caller, Waiting waiting) {
-  auto admitted = admit_by_name(node, caller, waiting);
+  const auto place = parts_.nodes.find(node);
+  Result<Located, Errno> admitted = Errno{ESTALE};
+  if (!place || place->kind != NodeKind::kFile || place->view == nullptr) {
+    admitted = parts_.refusals.fail(ESTALE);
+  } else {
+    admitted = admit_at(*place, caller, waiting);
+    if (!admitted) parts_.notes.refused(*place, {}, caller, admitted.error());
+  }
   count(counters_.opens, admitted);
   return admitted;
 }
 
-Result<Located, Errno> Tree::admit_by_name(NodeId node, const Caller& caller, Waiting waiting) {
-  const auto place = parts_.nodes.find(node);
-  if (!place || place->kind != NodeKind::kFile || place->view == nullptr) {
-    return parts_.refusals.fail(ESTALE);
-  }
-  if (!place->view->admits(caller)) return parts_.refusals.deny(EACCES);
-  auto decision = parts_.doors.of(*place->view).decide(*place->view, place->path);
+Result<Located, Errno> Tree::admit_at(const Place& place, const Caller& caller, Waiting waiting) {
+  if (!place.view->admits(caller)) return parts_.refusals.deny(EACCES);
+  auto decision = parts_.doors.of(*place.view).decide(*place.view, place.path);
   if (!decision) return decision.error();
   if (decision->access != Access::kRead) return parts_.refusals.deny(ENOENT);
-  auto located = parts_.store.locate(decision->file.value_or(place->path), waiting);
+  const StorePath& path = decision->file ? *decision->file : place.path;
+  auto located = parts_.store.locate(path, waiting);
   if (!located) return parts_.refusals.fail(located.error().value);
+  auto current = as_looked_up(place, std::move(*located));
+  if (current && !parts_.notes.opened(*place.view, path, caller)) {
+    return parts_.refuse_unrecorded();
+  }
+  return current;
+}
+
+Result<Located, Errno> Tree::as_looked_up(const Place& place, Located located) {
   RecentLookups& recent = parts_.files.recent();
-  if (located->found.id != place->last.id) {
-    auto looked_up = recent.take(node);
+  if (located.found.id != place.last.id) {
+    auto looked_up = recent.take(place.id);
     if (!looked_up) {
       recent.missed();
       return Errno{ESTALE};  // the kernel walks the path again, and finds what is there now
@@ -89,11 +101,11 @@ Result<Located, Errno> Tree::admit_by_name(NodeId node, const Caller& caller, Wa
     return std::move(*looked_up);
   }
   // The next open may come without a lookup of its own, if this one is lent.
-  if (parts_.lender.lease().count() > 0) (void)recent.take(node);
+  if (parts_.lender.lease().count() > 0) (void)recent.take(place.id);
   // The kernel may still believe the size and time of its last lookup. Another lookup corrects
   // that, but it is asked for only once, because a file that is always growing must open too.
-  const bool changed = located->found != place->last;
-  if (parts_.nodes.look_again(node, changed)) return Errno{ESTALE};
+  const bool changed = located.found != place.last;
+  if (parts_.nodes.look_again(place.id, changed)) return Errno{ESTALE};
   return located;
 }
 

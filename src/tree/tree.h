@@ -131,7 +131,9 @@ class Tree {
   std::size_t node_count() { return parts_.nodes.size(); }
 
  private:
-  Result<Located, Errno> admit_by_name(NodeId node, const Caller& caller, Waiting waiting);
+  Result<Located, Errno> admit_at(const Place& file, const Caller& caller, Waiting waiting);
+  /// The file that a place leads to now, if the kernel has looked it up as it is; else ESTALE.
+  Result<Located, Errno> as_looked_up(const Place& file, Located located);
 
   TreeParts parts_;
   AttributesReader attributes_{parts_};

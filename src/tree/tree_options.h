@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "audit/audit_trail.h"
 #include "grantfs/result.h"
 #include "lease/lender.h"
 #include "nodes/node_ids.h"
@@ -39,6 +40,8 @@ struct TreeOptions {
   bool reads_by_node = false;
   /// How many files may be kept open, a descriptor each, in case they are asked for again.
   std::size_t spare_descriptors = 640;
+  /// The record of accesses; none: there is no record.
+  AuditTrail* audit = nullptr;
   /// Called for every failed decision, often, from any thread. It must be quick.
   std::function<void(const Error&)> on_policy_error{};
 };

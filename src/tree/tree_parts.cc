@@ -1,5 +1,6 @@
 #include "tree/tree_parts.h"
 
+#include <cerrno>
 #include <utility>
 
 namespace grantfs {
@@ -22,6 +23,12 @@ TreeParts::TreeParts(Policy& policy_to_ask, const Store& store_to_show, TreeOpti
             spans::kLeasesBetweenUses * options.lending.lease, options.lending.lease),
       lender(nodes, store, options.lending),
       files(store, nodes, refusals, options.spare_descriptors),
-      shown(doors.context(), numbers, options.mounted) {}
+      shown(doors.context(), numbers, options.mounted),
+      notes(options.audit, doors) {}
+
+Errno TreeParts::refuse_unrecorded() {
+  judge.report({ErrorKind::kSystem, "the access could not be recorded (audit_required)"});
+  return refusals.fail(EACCES);
+}
 
 }  // namespace grantfs

@@ -9,6 +9,7 @@
 #include "nodes/node_table.h"
 #include "policy/decisions/judge.h"
 #include "store/store.h"
+#include "tree/access_notes.h"
 #include "tree/attributes/shown_attributes.h"
 #include "tree/open_files.h"
 #include "tree/tree_options.h"
@@ -30,6 +31,9 @@ struct TreeParts {
   /// Comes before anything that the answer rests on is looked at.
   Beginning begin() const { return {.mark = nodes.lent().mark()}; }
 
+  /// Refuses what is permitted and must be recorded, and cannot be.
+  Errno refuse_unrecorded();
+
   const Store& store;
   const TreeOptions options;
   const InodeNumbers numbers;
@@ -41,6 +45,7 @@ struct TreeParts {
   Lender lender;
   OpenFiles files;
   const ShownAttributes shown;
+  const AccessNotes notes;
 };
 
 }  // namespace grantfs

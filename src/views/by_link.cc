@@ -20,9 +20,10 @@ class ByLink final : public Door {
 
   Result<Opening, Errno> open(const Visit& visit) const override {
     if (!StorePath::is_name(visit.name)) return deny(EACCES);
-    const TokenHash hash = TokenHash::of(visit.name);
-    const auto from = visit.from();
-    return Opening(entrance(LinkBearer{hash, from}, "link:" + hash.hex() + at(from)));
+    return Opening(entrance(LinkBearer{TokenHash::of(visit.name), visit.from()}, label_of(visit)));
+  }
+  std::string label_of(const Visit& visit) const override {
+    return "link:" + TokenHash::of(visit.name).hex() + at(visit.from());
   }
 };
 

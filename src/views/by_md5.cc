@@ -34,10 +34,14 @@ class Urls : public Door {
     const auto md5 = Md5Mark::parse_md5(visit.name);
     const auto expires = visit.way.empty() ? std::nullopt : Md5Expires::parse(visit.way.back());
     if (!md5 || !expires) return deny(EACCES);
-    const auto from = visit.from();
-    return Opening(entrance(Md5Bearer{{*expires, *md5}, from},
-                            label_ + expires->text() + ':' +
-                                TokenHash::of(Md5Mark::spell(*md5).view()).hex() + at(from)));
+    return Opening(entrance(Md5Bearer{{*expires, *md5}, visit.from()}, label_of(visit)));
+  }
+  std::string label_of(const Visit& visit) const override {
+    const auto md5 = Md5Mark::parse_md5(visit.name);
+    const auto expires = visit.way.empty() ? std::nullopt : Md5Expires::parse(visit.way.back());
+    if (!md5 || !expires) return {};
+    return label_ + expires->text() + ':' + TokenHash::of(Md5Mark::spell(*md5).view()).hex() +
+           at(visit.from());
   }
 
  private:

@@ -21,10 +21,12 @@ class BySession final : public Door {
   Result<Opening, Errno> open(const Visit& visit) const override {
     // A token is never longer than a name can be (NAME_MAX).
     if (!StorePath::is_name(visit.name)) return deny(EACCES);
-    const TokenHash hash = TokenHash::of(visit.name);
-    const auto from = visit.from();
-    return Opening(entrance(SessionBearer{hash, SharedSecret(visit.name), from},
-                            "session:" + hash.hex() + at(from)));
+    return Opening(
+        entrance(SessionBearer{TokenHash::of(visit.name), SharedSecret(visit.name), visit.from()},
+                 label_of(visit)));
+  }
+  std::string label_of(const Visit& visit) const override {
+    return "session:" + TokenHash::of(visit.name).hex() + at(visit.from());
   }
 };
 

@@ -23,9 +23,10 @@ class BySignature final : public Door {
     if (!StorePath::is_name(visit.name)) return deny(EACCES);
     auto signature = Signature::parse(visit.name);
     if (!signature) return deny(EACCES);
-    const auto from = visit.from();
-    const std::string label = "signature:" + signature->id().hex() + at(from);
-    return Opening(entrance(SignatureBearer{std::move(*signature), from}, label));
+    return Opening(entrance(SignatureBearer{std::move(*signature), visit.from()}, label_of(visit)));
+  }
+  std::string label_of(const Visit& visit) const override {
+    return "signature:" + TokenHash::of(visit.name).hex() + at(visit.from());
   }
 };
 

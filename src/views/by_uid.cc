@@ -30,11 +30,15 @@ class ByUid final : public Door {
     const auto uid = parse_uid(visit.name);
     if (!uid) return Errno{ENOENT};
     // The view is there even where there is nothing in it: `me` must not dangle.
-    Entrance own = entrance(SystemUser{*uid}, "uid:" + std::to_string(*uid));
+    Entrance own = entrance(SystemUser{*uid}, label_of(visit));
     own.stands_open = true;
     own.view.shown_owner = *uid;
     if (!own.view.admits(visit.caller)) return deny(EACCES);
     return Opening(std::move(own));
+  }
+  std::string label_of(const Visit& visit) const override {
+    const auto uid = parse_uid(visit.name);
+    return uid ? "uid:" + std::to_string(*uid) : std::string();
   }
 };
 

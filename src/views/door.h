@@ -133,6 +133,10 @@ class Door {
   /// to no view of the caller's.
   virtual Result<Opening, Errno> open(const Visit& visit) const = 0;
 
+  /// The label of the view that a name in this folder would lead to, for the record of a refusal.
+  /// It holds a hash where the name may be a token. Empty if the name is not to be recorded.
+  virtual std::string label_of(const Visit& /*visit*/) const { return {}; }
+
   /// What the door's own name leads to: as a rule, the door itself.
   virtual Opening at_its_name() const { return this; }
   /// Whether the door is a symbolic link, and no folder.

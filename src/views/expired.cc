@@ -31,7 +31,7 @@ class Expired final : public Door {
       context().judge.report(expired.error());
       return fail(EACCES);
     }
-    if (!*expired) return deny(ENOENT);
+    if (!*expired) return fail(ENOENT);
     return Opening(Marker{});
   }
 

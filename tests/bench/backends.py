@@ -89,7 +89,11 @@ class Servers:
         try:
             if row.follows:
                 self._follow(site)
-            done = site.mount(f"{row.options},server_group=www-data".lstrip(","), check=False)
+            options = f"{row.options},server_group=www-data".lstrip(",")
+            if row.audits:
+                (site.root / "audit").mkdir(mode=0o700)
+                options += f",audit={site.root}/audit/record.jsonl"
+            done = site.mount(options, check=False)
             if done.returncode != 0:
                 lines = done.stdout.strip().splitlines() + done.stderr.strip().splitlines()
                 raise Unavailable(lines[-1] if lines else f"grantfs ended with status {done.returncode}")

@@ -28,7 +28,8 @@ def arguments():
         epilog="Rows: " + " ".join(row.name for row in ROWS) + ". Exit status 1 if a row answered wrongly or a measured "
                "floor was missed; what cannot run here is said to be not available.")
     parser.add_argument("--quick", action="store_true", help="the main table, in under 3 minutes: hot up to 1 MiB, and cold")
-    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=f"one of: {' '.join(PARTS)}; repeatable")
+    parser.add_argument("--only", action="append", choices=(*PARTS, "audit"), metavar="PART",
+                        help=f"one of: {' '.join(PARTS)}; repeatable; or audit: what a record of accesses costs, of 1 KiB, hot and cold")
     parser.add_argument("--rows", metavar="NAME,...", help="these rows; raw, twice, is always among them")
     parser.add_argument("--mount", action="append", default=[], metavar="NAME=OPTIONS", help="one more row: grantfs so mounted")
     parser.add_argument("--sizes", metavar="SIZE,...", help=f"of {' '.join(SIZES)}")
@@ -41,6 +42,11 @@ def arguments():
     quick = given.quick
     given.rounds = given.rounds or (2 if quick else 5)
     given.seconds = given.seconds or (1 if quick else 3)
+    audits = given.only == ["audit"]
+    if "audit" in (given.only or ()) and not audits:
+        parser.error("--only audit goes with no other part")
+    if audits:
+        given.only, given.sizes = rows_module.AUDIT_PARTS, given.sizes or "1k"
     given.parts = given.only or (QUICK_PARTS if quick else PARTS)
     chosen = (given.sizes or ("1k,64k,1m" if quick else ",".join(SIZES))).split(",")
     if unknown := [size for size in chosen if size not in SIZES]:
@@ -50,7 +56,8 @@ def arguments():
         extra = [rows_module.custom(text) for text in given.mount]
     except ValueError as error:
         parser.error(str(error))
-    names = given.rows.split(",") if given.rows else [row.name for row in ROWS if row.quick or not quick]
+    default = rows_module.AUDIT_ROWS if audits else [row.name for row in ROWS if (row.quick or not quick) and not row.audits]
+    names = given.rows.split(",") if given.rows else default
     if unknown := [name for name in names if name not in [row.name for row in ROWS]]:
         parser.error(f"no row {unknown[0]}; there are: {' '.join(row.name for row in ROWS)}")
     given.rows = [row for row in ROWS if row.name in (*names, "raw", rows_module.AGAIN)] + extra

@@ -14,6 +14,7 @@ class Row:
     uring: bool = False   # needs /sys/module/fuse/parameters/enable_uring
     quick: bool = True    # part of --quick
     follows: bool = False  # its database is a copy of one in PostgreSQL
+    audits: bool = False  # keeps a record of accesses, and is there with --only audit alone, or named
     custom: bool = False  # named on the command line
 
     @property
@@ -70,6 +71,11 @@ ROWS = (
     Row("open", "grantfs open", "grantfs", "decided by SQLite at every open; io_uring, kernel passthrough",
         options="enforce=open,lease=1,io=uring,passthrough=on",
         expects={"enforce": "open", "transport": "uring", "passthrough": True}, uring=True),
+    Row("lease_audit", "grantfs lease, with a record", "grantfs", "the same as lease, and each lookup of a file is recorded (audit=)",
+        options="enforce=lease,lease=1,io=auto,passthrough=auto", expects={"enforce": "lease"}, uring=True, quick=False, audits=True),
+    Row("open_audit", "grantfs open, with a record", "grantfs", "the same as open, and each open is recorded (audit=)",
+        options="enforce=open,lease=1,io=uring,passthrough=on",
+        expects={"enforce": "open", "transport": "uring", "passthrough": True}, uring=True, quick=False, audits=True),
     Row("open_dev", "grantfs open, /dev/fuse", "grantfs", "the same over /dev/fuse",
         options="enforce=open,lease=1,io=dev,passthrough=on",
         expects={"enforce": "open", "transport": "dev", "passthrough": True}),
@@ -87,6 +93,10 @@ def custom(text):
     return Row(name, f"grantfs {name}", "grantfs", f"grantfs mounted with {options or 'its defaults'}", options=options,
                uring=True, custom=True)
 
+
+#: What `--only audit` compares, hot and cold.
+AUDIT_ROWS = ("lease", "lease_audit", "open", "open_audit")
+AUDIT_PARTS = ("hot", "cold")
 
 SIZES = {"1k": 1 << 10, "4k": 4 << 10, "64k": 64 << 10, "1m": 1 << 20, "256m": 256 << 20}
 SIZE_NAMES = {"1k": "1 KiB", "4k": "4 KiB", "64k": "64 KiB", "1m": "1 MiB", "256m": "256 MiB"}

@@ -152,7 +152,8 @@ class Fields(Case):
                   "store": "/srv/store", "mountpoint": "/srv/files", "database": str(self.database), "enforce": "lease", "lease_seconds": 1.0,
                   "follow": {"seconds": 10, "current": True, "upstream": "db", "age_milliseconds": 5, "left_milliseconds": 5, "behind_bytes": 0},
                   "transport": "/dev/fuse", "passthrough": False, "handles_refused": True, "stacking_refused": True, "started": 5,
-                  "uptime_seconds": 5, "counters": {"lookups": 5}}
+                  "uptime_seconds": 5, "system_calls": "limited", "writes": "limited", "audit": {"place": "/var/log/x", "required": True, "trouble": "full"},
+                  "counters": {"lookups": 5}}
         daemon = FakeDaemon(self.database, answer=answer)
         self.addCleanup(daemon.close)
         self.print("status")

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import mmap
 import os
 import pathlib
@@ -153,6 +154,15 @@ class ShortOfMemory(TwoUsersTest):
 
     def test_the_thread_that_keeps_the_record(self):
         self.assert_all_survived(b"grantfs record", often=(1,))
+
+    def test_the_thread_that_writes_the_record_of_accesses(self):
+        """Each line of it is whole."""
+        record = self.site.root / "audit/record.jsonl"
+        record.parent.mkdir(mode=0o700)
+        self.OPTIONS = f"{type(self).OPTIONS},audit={record}"
+        self.assert_all_survived(b"grantfs audit", often=(1, 3))
+        events = [json.loads(line)["event"] for line in record.read_bytes().splitlines()]
+        self.assertLessEqual({"lease", "gap"}, set(events))
 
     def test_the_threads_that_read(self):
         self.assert_all_survived(b"grantfs store")

@@ -8,11 +8,13 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "audit/record_text.h"
 #include "base/quote.h"
 #include "control/document.h"
 #include "daemon/status/status.h"
@@ -52,6 +54,48 @@ nlohmann::json bindings(Tree& tree) {
   nlohmann::json answer = nlohmann::json::object();
   answer["bindings"] = std::move(bound);
   return answer;
+}
+
+/// A text of a request; empty if there is none.
+std::string_view text(const nlohmann::json& request, const char* key) {
+  const auto found = request.find(key);
+  return found != request.end() && found->is_string()
+             ? std::string_view(found->get_ref<const std::string&>())
+             : std::string_view();
+}
+
+/// The uid that a process had when its user logged in (proc_pid_loginuid(5)); none if it is not
+/// known.
+std::optional<uid_t> login_uid(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/loginuid", pid));
+  uid_t uid = kNobodyAtAll;
+  if (!(file >> uid) || uid == kNobodyAtAll) return std::nullopt;
+  return uid;
+}
+
+nlohmann::json change(const Serving& serving, const nlohmann::json& request,
+                      const ControlPeer& peer) {
+  if (serving.audit == nullptr) return control_error("this daemon keeps no record (audit=)");
+  const auto arguments = request.find("arguments");
+  if (arguments == request.end() || !arguments->is_array()) {
+    return control_error(R"(the request has no "arguments")");
+  }
+  AuditEvent event{.what = AuditEvent::What::kChange, .time = audit_now()};
+  if (const auto uid = peer.uid()) event.uid = *uid;
+  std::string details = R"("command":)" + arguments->dump(-1, ' ', /*ensure_ascii=*/true,
+                                                          nlohmann::json::error_handler_t::replace);
+  for (const char* key : {"by", "note", "made"}) {
+    if (const auto value = text(request, key); !value.empty()) append_member(details, key, value);
+  }
+  if (const auto process = peer.process()) {
+    event.pid = process->pid;
+    if (const auto uid = login_uid(process->pid)) {
+      details += fmt::format(R"(,"login_uid":{})", *uid);
+    }
+  }
+  event.details = details;
+  if (!serving.audit->note(event)) return control_error("the record cannot be written");
+  return nlohmann::json::object();
 }
 
 /// Whether the peer may say that the database is current: whoever may change the database's file
@@ -119,8 +163,8 @@ void ControlAnswers::answer(const nlohmann::json& request, const ControlPeer& pe
                             const ControlReply& reply) const {
   const Serving* const serving = serving_;
   const std::string command = request["command"];
-  constexpr std::array<std::string_view, 5> kCommands{"bind", "bindings", "current", "recall",
-                                                      "status"};
+  constexpr std::array<std::string_view, 6> kCommands{"bind",    "bindings", "change",
+                                                      "current", "recall",   "status"};
   if (std::ranges::find(kCommands, command) == kCommands.end()) {
     reply(control_error(
         fmt::format("unknown command; this daemon knows: {}", fmt::join(kCommands, ", "))));
@@ -135,6 +179,8 @@ void ControlAnswers::answer(const nlohmann::json& request, const ControlPeer& pe
     reply(std::move(told));
   } else if (command == "bind") {
     reply(bind(serving->tree, request, peer));
+  } else if (command == "change") {
+    reply(change(*serving, request, peer));
   } else if (command == "bindings") {
     reply(bindings(serving->tree));
   } else if (command == "current") {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "audit/audit_trail.h"
 #include "daemon/confinement.h"
 #include "daemon/options.h"
 #include "daemon/preflight.h"
@@ -34,6 +35,7 @@ struct Serving {
   Troubles& troubles;
   Freshness& freshness;
   const Confinement& confinement;
+  AuditTrail* audit;  ///< null: there is no record of accesses
 
   const char* enforcement_name() const {
     return enforcement == Enforcement::kOpen ? "open" : "lease";

@@ -40,6 +40,11 @@ std::vector<std::string> current_troubles(const Serving& serving) {
         fmt::format("the store {} does not answer; whoever needs it waits or is refused",
                     quoted(serving.plan.store.native())));
   }
+  if (serving.audit != nullptr) {
+    if (std::string unwritten = serving.audit->report().trouble; !unwritten.empty()) {
+      found.push_back(std::move(unwritten));
+    }
+  }
   if (auto decision = serving.policy.decide(Anyone{}, StorePath()); !decision) {
     found.push_back(decision.error().message);
   } else if (const Troubles::FailedDecision last = serving.troubles.last_failed_decision();
@@ -65,6 +70,16 @@ void write_follow(const Freshness& freshness, nlohmann::json& follow) {
   follow["behind_bytes"] = last.behind_bytes;
 }
 
+/// Writes what is known of the record of accesses into an empty object, which the caller empties
+/// again.
+void write_audit(const Serving& serving, nlohmann::json& audit) {
+  const AuditTrail::Report report = serving.audit->report();
+  audit["place"] = serving.options.audit->is_journal() ? std::string("journal")
+                                                       : serving.options.audit->file.native();
+  audit["required"] = serving.options.audit_required;
+  audit["trouble"] = report.trouble;
+}
+
 /// Writes the counters into an empty object. The caller empties the object again.
 void write_counters(const Serving& serving, nlohmann::json& counted) {
   const TreeCounters& counters = serving.tree.counters();
@@ -80,6 +95,12 @@ void write_counters(const Serving& serving, nlohmann::json& counted) {
   counted["nodes"] = serving.tree.node_count();
   counted["steady_files"] = serving.tree.lender().steady_files().size();
   counted["open_files"] = serving.mount.open_handles();
+  if (serving.audit != nullptr) {
+    const AuditTrail::Report report = serving.audit->report();
+    counted["audit_records"] = report.records;
+    counted["audit_lost"] = report.lost;
+    counted["audit_refusals_left_out"] = report.refusals;
+  }
   const RecallCounters& recalls = serving.recaller.counters();
   for (std::size_t i = 0; i < recalls.everything.size(); ++i) {
     counted[fmt::format("recalls_of_everything_{}", kRecallOfEverythingNames[i])] =
@@ -110,6 +131,12 @@ void write_status(const Serving& serving, nlohmann::json& status) {
     last["message"] = trouble.message;
     last["at"] = trouble.at.time_since_epoch().count();
   }
+  nlohmann::json audit = nullptr;
+  const control::Emptied audit_emptied(audit);
+  if (serving.audit != nullptr) {
+    audit = nlohmann::json::object();
+    write_audit(serving, audit);
+  }
   nlohmann::json follow = nullptr;
   const control::Emptied follow_emptied(follow);
   if (serving.freshness.is_bounded()) {
@@ -132,6 +159,7 @@ void write_status(const Serving& serving, nlohmann::json& status) {
   status["enforce_because"] = why_not_by_lease(serving);
   status["lease_seconds"] = lends_nothing.empty() ? serving.options.lease.count() : 0;
   status["follow"] = std::move(follow);
+  status["audit"] = std::move(audit);
   status["transport"] = serving.transport_name();
   status["passthrough"] = serving.mount.uses_passthrough();
   status["handles_refused"] = serving.mount.refuses_handles();

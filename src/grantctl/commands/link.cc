@@ -133,6 +133,7 @@ Result<int> run_link_create(Context& context, const LinkArguments& arguments) {
   survive_broken_pipe();
   auto id = (*admin)->create_link(*principal, *path, token.view(), *terms);
   if (!id) return id.error();
+  context.made = id->hex();
   if (context.json) {
     Json document = link_json(
         {*id, *principal, *path, terms->expires, terms->address ? terms->address->text() : "",

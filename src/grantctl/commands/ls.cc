@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/quote.h"
 #include "grantctl/arguments.h"

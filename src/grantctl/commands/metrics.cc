@@ -60,6 +60,12 @@ constexpr std::array kCounterNames{
     CounterName{"nodes", "grantfs_nodes", "gauge", "Files and folders that the kernel knows of."},
     CounterName{"steady_files", "grantfs_steady_files", "gauge",
                 "Files that are lent for longer than a lease, and looked at in the store."},
+    CounterName{"audit_records", "grantfs_audit_records_total", "counter",
+                "Lines that were written to the record of accesses."},
+    CounterName{"audit_lost", "grantfs_audit_lost_total", "counter",
+                "Events that the record of accesses lacks, since they found no room."},
+    CounterName{"audit_refusals_left_out", "grantfs_audit_refusals_left_out_total", "counter",
+                "Refusals that the record of accesses counts and does not tell."},
     CounterName{"open_files", "grantfs_open_files", "gauge",
                 "Files and folders that are held open and that the daemon was told of."}};
 

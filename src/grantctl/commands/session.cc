@@ -90,6 +90,7 @@ Result<int> run_session_create(Context& context, const CreateArguments& argument
   survive_broken_pipe();
   auto id = (*admin)->create_session(*principal, token.view(), *expires, *address);
   if (!id) return id.error();
+  context.made = id->hex();
 
   if (context.json) {
     Json document;

@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -45,6 +45,12 @@ Json daemon_json(const DaemonStatus& daemon) {
                         {"age_milliseconds", daemon.follow->age_milliseconds},
                         {"left_milliseconds", daemon.follow->left_milliseconds},
                         {"behind_bytes", daemon.follow->behind_bytes}};
+  }
+  object["audit"] = nullptr;
+  if (daemon.audit) {
+    put_bytes(object["audit"], "place", daemon.audit->place);
+    object["audit"]["required"] = daemon.audit->required;
+    object["audit"]["trouble"] = daemon.audit->trouble;
   }
   object["transport"] = daemon.transport;
   object["passthrough"] = daemon.passthrough;
@@ -122,6 +128,10 @@ void print_status(const DaemonStatus& daemon) {
     line("lease", fmt::format("{:g} s", *daemon.lease_seconds));
   }
   if (daemon.follow) line("follow", shown_follow(*daemon.follow));
+  if (daemon.audit) {
+    line("audit", fmt::format("{}{}", escaped(daemon.audit->place),
+                              daemon.audit->required ? " (required)" : ""));
+  }
   line("transport", printable(daemon.transport));
   line("passthrough", daemon.passthrough ? "yes" : "no");
   if (daemon.handles_refused) {

@@ -37,7 +37,8 @@ class LookupCostTest : public PolicyTest {
         TreeOptions{.server_group = 0,
                     .key = FileIdKey{7},
                     .lending = {.lease = 60s, .clock = [this] { return now_; }},
-                    .reads_by_node = true});
+                    .reads_by_node = true,
+                    .audit = trail_.get()});
   }
 
   NodeId at(std::initializer_list<const char*> names) {
@@ -46,6 +47,16 @@ class LookupCostTest : public PolicyTest {
     return node;
   }
 
+  /// A destination that keeps nothing.
+  class Nowhere final : public AuditDestination {
+    Result<void> write(std::string& lines) override {
+      lines.clear();
+      return {};
+    }
+  };
+  /// All costs are with a record of accesses.
+  std::unique_ptr<AuditTrail> trail_ =
+      std::move(*AuditTrail::start(std::make_unique<Nowhere>(), {}));
   std::unique_ptr<Store> store_;
   std::unique_ptr<Tree> tree_;
 };

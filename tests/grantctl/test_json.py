@@ -1,5 +1,6 @@
 """docs/json.md: each field that it lists is there, and no other."""
 
+import json
 import re
 
 from fake_daemon import FakeDaemon
@@ -151,13 +152,23 @@ class Fields(Case):
         answer = {"ok": True, "state": "healthy", "troubles": ["x"], "last_trouble": {"message": "x", "at": 90}, "version": "9.9", "pid": 7,
                   "store": "/srv/store", "mountpoint": "/srv/files", "database": str(self.database), "enforce": "lease", "lease_seconds": 1.0,
                   "follow": {"seconds": 10, "current": True, "upstream": "db", "age_milliseconds": 5, "left_milliseconds": 5, "behind_bytes": 0},
-                  "transport": "/dev/fuse", "passthrough": False, "handles_refused": True, "stacking_refused": True, "started": 5,
-                  "uptime_seconds": 5, "system_calls": "limited", "writes": "limited", "audit": {"place": "/var/log/x", "required": True, "trouble": "full"},
-                  "counters": {"lookups": 5}}
+                  "audit": {"place": "journal", "required": True, "trouble": ""}, "transport": "/dev/fuse", "passthrough": False, "handles_refused": True, "stacking_refused": True, "started": 5,
+                  "uptime_seconds": 5, "system_calls": "limited", "writes": "limited", "counters": {"lookups": 5}}
         daemon = FakeDaemon(self.database, answer=answer)
         self.addCleanup(daemon.close)
         self.print("status")
         self.assert_all_seen("status")
+
+    def test_records_of_accesses(self):
+        """With every field; tests/mount/test_audit.py has those that a daemon writes."""
+        record = self.top / "record.jsonl"
+        texts = ("time event view principal session link signature md5 key process path path_hex address lease_until why errno by note made "
+                 "mountpoint store database version enforce")
+        numbers = "uid pid login_uid lost refusals lease_seconds"
+        record.write_text(json.dumps({name: "61" for name in texts.split()} | {name: 5 for name in numbers.split()}
+                                     | {"command": ["grant"], "required": True}) + "\n")
+        self.print("audit", "--file", record)
+        self.assert_all_seen("audit")
 
     def test_nodes(self):
         if not self.environment["GRANTFS_DB"].startswith("postgresql:"):

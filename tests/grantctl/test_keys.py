@@ -49,6 +49,11 @@ class Keys(Case):
         self.exits(USAGE, "key", "create", "--format", "md5", "--uri-prefix", "s/")
         for unsafe in ("$uri $secret", "$secure_link_expires $secret", "$secure_link_expires$uri", "$secure_link_expires$uri$arg_x $secret"):
             self.exits(USAGE, "key", "create", "--format", "md5", "--uri-prefix", "/s/", "--expression", unsafe)
+        long = self.exits(USAGE, "key", "create", "--format", "md5", "--uri-prefix", "/" + "x" * 4096, input="secret").stderr
+        self.assertIn("4096 bytes at most", long)
+        long = self.exits(USAGE, "key", "create", "--format", "md5", "--uri-prefix", "/s/", "--expression",
+                          "$secure_link_expires$uri $secret" + " " * 4096, input="secret").stderr
+        self.assertIn("longer than 4092 bytes", long)
         self.assertEqual(self.json("key", "ls")["keys"], [])
         self.key("--id", "k1")
         self.assertIn("key rm k1", self.exits(DENIED, "key", "create", "--id", "k1").stderr)

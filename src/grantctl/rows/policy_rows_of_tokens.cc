@@ -7,6 +7,7 @@
 #include "grantctl/rows/policy_rows.h"
 #include "grantfs/address.h"
 #include "grantfs/admin.h"
+#include "grantfs/uri_prefix.h"
 
 namespace grantctl {
 
@@ -91,8 +92,10 @@ Result<std::string> RowReader::read_uri_prefix(bool must_be) const {
   }
   if (!text) return text.error();
   if (!*text) return std::string();
-  if ((*text)->starts_with('/')) return std::string(**text);
-  return at_row(fmt::format("uri_prefix {}: begin it with a slash", quoted(**text)));
+  if (auto fit = grantfs::check_uri_prefix(**text); !fit) {
+    return at_row("uri_prefix: " + fit.error().message);
+  }
+  return std::string(**text);
 }
 
 Result<Secret> RowReader::read_secret(std::size_t least) const {

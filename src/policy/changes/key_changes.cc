@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/quote.h"
+#include "grantfs/uri_prefix.h"
 #include "policy/decisions/signatures/key_ring.h"
 #include "values/expiry.h"
 
@@ -34,14 +35,14 @@ Result<void> check_new_key(const NewSigningKey& key) {
                  fmt::format("the secret has {} bytes; it needs {} to {}", key.secret.size(), least,
                              kMaxSigningSecretBytes)};
   }
-  if (key.expression.has_value() != key.uri_prefix.starts_with('/')) {
+  if (key.expression && key.uri_prefix.empty()) {
     return Error{ErrorKind::kInvalid,
-                 key.expression
-                     ? "a key of format md5 needs the prefix of the site's URIs that it signs, "
-                       "beginning with a slash"
-                     : "a key of format signature has no URI prefix"};
+                 "a key of format md5 needs the prefix of the site's URIs that it signs, beginning "
+                 "with a slash"};
   }
-  return {};
+  if (key.expression) return check_uri_prefix(key.uri_prefix);
+  if (key.uri_prefix.empty()) return {};
+  return Error{ErrorKind::kInvalid, "a key of format signature has no URI prefix"};
 }
 
 /// Refuses a key whose secret and prefix another key has for another place: the signatures of both

@@ -10,6 +10,9 @@
 namespace grantfs {
 namespace {
 
+/// What the schema keeps (signing_keys.format), with "md5:" before it.
+constexpr std::size_t kMaxExpressionBytes = 4092;
+
 constexpr std::string_view kExpires = "secure_link_expires";
 constexpr std::string_view kArgument = "arg_";
 constexpr std::string_view kUri = "uri";
@@ -75,6 +78,11 @@ struct FreeContext {
 }  // namespace
 
 Result<Md5Expression> Md5Expression::parse(std::string_view text) {
+  if (text.size() > kMaxExpressionBytes || text.find('\0') != std::string_view::npos) {
+    return Error{ErrorKind::kInvalid,
+                 fmt::format("{} is no expression: it is longer than {} bytes, or has a zero byte",
+                             quoted(text), kMaxExpressionBytes)};
+  }
   Md5Expression expression(text);
   std::string_view expiry;
   for (std::string_view rest = text; !rest.empty();) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "grantfs/signature.h"
+#include "grantfs/uri_prefix.h"
 #include "support/at.h"
 
 namespace grantfs {
@@ -60,6 +61,32 @@ TEST(Md5Expression, WithoutWhatMakesItSafeIsRefused) {
     auto parsed = Md5Expression::parse(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().kind, ErrorKind::kInvalid);
+  }
+}
+
+TEST(Md5Expression, OneThatNoDatabaseKeepsIsRefused) {
+  constexpr std::size_t kMaxExpressionBytes = 4092;
+  const std::string expression(Md5Expression::kDocumented);
+  const std::string longest =
+      expression + std::string(kMaxExpressionBytes - expression.size(), ' ');
+  EXPECT_TRUE(Md5Expression::parse(longest));
+  for (const std::string& text : {longest + ' ', expression + '\0'}) {
+    auto parsed = Md5Expression::parse(text);
+    ASSERT_FALSE(parsed);
+    EXPECT_EQ(parsed.error().kind, ErrorKind::kInvalid);
+  }
+}
+
+TEST(UriPrefix, IsAbsoluteAndOneThatDatabasesKeep) {
+  const std::string longest = '/' + std::string(kMaxUriPrefixBytes - 1, 'x');
+  for (const std::string& text : {std::string("/"), std::string("/s/"), longest}) {
+    EXPECT_TRUE(check_uri_prefix(text)) << text;
+  }
+  for (const std::string& text :
+       {std::string(), std::string("s/"), longest + 'x', std::string("/s\0/", 4)}) {
+    auto checked = check_uri_prefix(text);
+    ASSERT_FALSE(checked) << text;
+    EXPECT_EQ(checked.error().kind, ErrorKind::kInvalid);
   }
 }
 

@@ -23,7 +23,7 @@ TreeParts::TreeParts(Policy& policy_to_ask, const Store& store_to_show, TreeOpti
             spans::kLeasesBetweenUses * options.lending.lease, options.lending.lease),
       lender(nodes, store, options.lending),
       files(store, nodes, refusals, options.spare_descriptors),
-      shown(doors.context(), numbers, options.mounted),
+      shown(numbers, options.mounted),
       notes(options.audit, doors) {}
 
 Errno TreeParts::refuse_unrecorded() {

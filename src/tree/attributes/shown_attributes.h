@@ -16,10 +16,10 @@ namespace grantfs {
 /// The attributes that stat(2) shows of everything in the mount. Thread-safe.
 class ShownAttributes {
  public:
-  /// `mounted`: the time that is shown of things that have no time of their own. `context` must
+  /// `mounted`: the time that is shown of things that have no time of their own. `numbers` must
   /// outlive this object.
-  ShownAttributes(const DoorContext& context, const InodeNumbers& numbers, timespec mounted)
-      : context_(context), numbers_(numbers), mounted_(mounted) {}
+  ShownAttributes(const InodeNumbers& numbers, timespec mounted)
+      : numbers_(numbers), mounted_(mounted) {}
 
   struct stat of_file(uid_t owner, const Found& found) const;
   /// `found` only if the view may read the folder as a whole: the time and size of a folder that is
@@ -32,7 +32,6 @@ class ShownAttributes {
  private:
   struct stat fixed(mode_t mode, std::uint64_t inode) const;
 
-  const DoorContext& context_;
   const InodeNumbers& numbers_;
   const timespec mounted_;
 };

@@ -135,7 +135,7 @@ class Daemon {
     if (!control) return control.error();
     // The record is published before the mount. So a command that finds no record has committed
     // before anything is lent.
-    publish_record(handler);
+    if (auto published = publish_record(handler); !published) return published;
     if (auto mounted = mount(); !mounted) return mounted;
     // Recalls begin before the mount answers: nothing is lent that could not be recalled.
     if (auto begun = begin_recalling(); !begun) return begun;
@@ -160,13 +160,16 @@ class Daemon {
   }
 
  private:
-  void publish_record(const ControlHandler& handler) {
-    record_keeper_ = std::make_unique<RecordKeeper>(RecordKeeper::Options{
-        plan_.database,
-        {plan_.mountpoint, control_path_, ::getpid(), static_cast<double>(options_.lease.count()),
-         auditing_.trail() != nullptr},
-        handler});
+  Result<void> publish_record(const ControlHandler& handler) {
+    auto keeper = RecordKeeper::make(
+        {plan_.database,
+         {plan_.mountpoint, control_path_, ::getpid(), static_cast<double>(options_.lease.count()),
+          auditing_.trail() != nullptr},
+         handler});
+    if (!keeper) return keeper.error();
+    record_keeper_ = std::move(*keeper);
     troubles_.set_unknown(record_keeper_->publish());
+    return {};
   }
 
   Result<void> mount() {

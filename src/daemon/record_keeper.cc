@@ -1,5 +1,6 @@
 #include "daemon/record_keeper.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -7,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/quiet_thread.h"
@@ -20,10 +22,20 @@ constexpr std::chrono::milliseconds kCheckEvery{1000};
 
 }  // namespace
 
-RecordKeeper::RecordKeeper(Options options)
+Result<std::unique_ptr<RecordKeeper>> RecordKeeper::make(Options options) {
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) {
+    return Error{ErrorKind::kSystem,
+                 fmt::format("cannot make an eventfd for the record at the database: {}",
+                             std::strerror(errno))};
+  }
+  return std::unique_ptr<RecordKeeper>(new RecordKeeper(std::move(options), std::move(wake)));
+}
+
+RecordKeeper::RecordKeeper(Options options, UniqueFd wake)
     : options_(std::move(options)),
       events_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      wake_(std::move(wake)) {}
 
 RecordKeeper::~RecordKeeper() {
   stop();

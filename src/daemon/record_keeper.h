@@ -8,6 +8,7 @@
 #include "base/unique_fd.h"
 #include "control/publication.h"
 #include "daemon/lending.h"
+#include "grantfs/result.h"
 
 namespace grantfs {
 
@@ -24,7 +25,8 @@ class RecordKeeper {
     ControlHandler handler;  ///< answers those who found the record
   };
 
-  explicit RecordKeeper(Options options);
+  /// kSystem if there is no descriptor for what wakes its thread.
+  static Result<std::unique_ptr<RecordKeeper>> make(Options options);
   ~RecordKeeper();
   RecordKeeper(const RecordKeeper&) = delete;
   RecordKeeper& operator=(const RecordKeeper&) = delete;
@@ -42,6 +44,7 @@ class RecordKeeper {
   void leave_behind();
 
  private:
+  RecordKeeper(Options options, UniqueFd wake);
   /// Returns why it failed; empty if it did not.
   std::string try_to_publish();
   void run(Lending& lending);
@@ -54,7 +57,7 @@ class RecordKeeper {
   std::unique_ptr<Publication> publication_;
   std::string trouble_;  ///< why it is not known, as `lending` was told last
   UniqueFd events_;
-  UniqueFd wake_;
+  const UniqueFd wake_;  ///< an eventfd, by which stop() wakes the thread
   std::thread thread_;
 };
 

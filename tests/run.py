@@ -21,7 +21,7 @@ import time
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SUITES = {"docs": 120, "unit": 300, "nobody": 300, "grantctl": 300, "mount": 900, "lease": 900, "web": 400, "fleet": 900}  # seconds at most
+SUITES = {"docs": 120, "unit": 300, "nobody": 300, "grantctl": 300, "mount": 900, "lease": 900, "web": 400, "fleet": 900, "faults": 300}  # seconds at most
 BESIDE = {"lint": 3000}  # only if named; it is none of the three at a time, and gets what they leave of the processors
 NOBODY = 65534  # who runs "nobody": the unit tests once more, as whoever builds a package does
 FOLDERS = {"lease": "mount"}  # the same cases once more, as a mount is by default

@@ -111,7 +111,7 @@ class Backup(Case):
                          ({**key, "principal": "user:1"}, "a signing key has none"), ({**key, "secret": "61" * 31}, "needs 32 to 1024"),
                          ({**key, "secret": "6"}, "hexadecimal"), ({**key, "secret": "6G" * 32}, "hexadecimal"), ({**key, "format": "sha1"}, "format 'sha1'"),
                          ({**key, "id": "k_1"}, "id 'k_1'"), ({**key, "expires": "5"}, "only"), ({**key, "uses": "5"}, "only a link has"),
-                         ({**md5, "uri_prefix": ""}, "there is no uri_prefix"), ({**md5, "uri_prefix": "s"}, "uri_prefix 's'"),
+                         ({**md5, "uri_prefix": ""}, "there is no uri_prefix"), ({**md5, "uri_prefix": "s"}, "uri_prefix: 's'"),
                          ({**md5, "format": "md5:$uri"}, "lacks $secret"), ({**key, "retired": "-5"}, "retired '-5'"),
                          ({"kind": "own", "principal": "user:1", "path": "p", "id": "x"}, "only a link or a signing key has")):
             with self.subTest(row):

@@ -31,7 +31,7 @@ mount -t proc -o hidepid=invisible proc /proc
 rm -rf /var/lib/grantfs /etc/grantfs
 meson install -C "$build" --no-rebuild >/dev/null
 echo "$address db1" >>/etc/hosts
-mkdir /etc/grantfs
+mkdir -p /etc/grantfs
 mkdir /srv/private
 mount -t tmpfs -o mode=700 tmpfs /srv/private  # an overlay gives no file handles
 mkdir /srv/private/shared
@@ -56,7 +56,7 @@ start() {
   until [[ -S /run/$1 ]]; do sleep 0.01; done
   (
     umask "$mask"
-    set -a; . "$environment"; set +a
+    set -a; eval "$(said Environment | tr ' ' '\n')"; . "$environment"; set +a
     export NOTIFY_SOCKET=/run/$1 HOME=/nonexistent
     eval exec setpriv --pdeathsig=TERM ${user:+--reuid=$user --regid=$user --init-groups} $command
   ) &

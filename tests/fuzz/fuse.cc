@@ -102,10 +102,7 @@ class Kernel {
                .key = FileIdKey{7},
                .lending = {.lease = std::chrono::seconds{1}},
                .reads_by_node = !asks_at_open}),
-        options_{.mountpoint = "/",
-                 .asks_at_open = asks_at_open,
-                 .passthrough = Use::kNo,
-                 .io_uring = Use::kNo},
+        options_{.asks_at_open = asks_at_open, .passthrough = Use::kNo, .io_uring = Use::kNo},
         context_(tree_, options_) {
     std::array<int, 2> ends{};
     require(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) == 0,

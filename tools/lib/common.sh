@@ -219,12 +219,10 @@ build_dir() {
     [[ $word != -- ]] || { targets=("$@"); break; }
     options+=("$word")
   done
-  if [[ ! -e $dir/meson-private/coredata.dat ]]; then
+  if [[ ! -e $dir/meson-private/coredata.dat || $(cat "$stamp" 2>/dev/null) != "${options[*]}" ]]; then
     say "building $dir"
+    rm -rf -- "$dir"  # not meson's --wipe, which keeps the options of before
     quietly meson setup "$dir" "${options[@]}" || die "meson setup $dir failed (above)"
-  elif [[ $(cat "$stamp" 2>/dev/null) != "${options[*]}" ]]; then
-    say "building $dir"
-    quietly meson setup --wipe "$dir" "${options[@]}" || die "meson setup --wipe $dir failed (above)"
   fi
   printf '%s\n' "${options[*]}" >"$stamp"
   quietly ninja -C "$dir" "${targets[@]}" || die "the build in $dir failed (above)"
@@ -233,11 +231,13 @@ build_dir() {
 # build_in_lumps DIR OPTION... [-- TARGET...]: build_dir with up to eight sources compiled as one, by a third of the
 # processor's time; one by one where names of theirs collide. For a build that is made once, and tested.
 build_in_lumps() {
-  local dir=$1
+  local dir=$1 log
   shift
+  log=$(mktemp)
+  scratch+=("$log")
   # The compiler takes a lump for one source: a name of one file then shadows another's, and what is in an anonymous
   # namespace of a source seems to be in a header's.
-  (build_dir "$dir" -Dunity=on -Dunity_size=8 '-Dcpp_args=-Wno-shadow -Wno-subobject-linkage' "$@") >/dev/null 2>&1 && return
-  say "the sources of $dir cannot be compiled as one (names of theirs collide, maybe): one by one"
+  (build_dir "$dir" -Dunity=on -Dunity_size=8 '-Dcpp_args=-Wno-shadow -Wno-subobject-linkage' "$@") >"$log" 2>&1 && return
+  say "the sources of $dir cannot be compiled as one, and are compiled one by one: $(grep -m 1 'error:' "$log" || tail -n 1 "$log")"
   build_dir "$dir" "$@"
 }

@@ -23,28 +23,14 @@
 #include <thread>
 #include <vector>
 
+#include "sandbox/confined_child.h"
+
 namespace grantfs {
 namespace {
 
-constexpr int kWorked = 0;
-constexpr int kNoFilter = 250;
-
 /// The exit status of a child in which the filter is in force, and which then calls `body`.
 int filtered(Filtered who, const std::function<int()>& body) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const bool ready =
-        ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && bool{filter_system_calls(who)};
-    ::_exit(ready ? body() : kNoFilter);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-/// The error number of a call that returns a negative number if it fails; zero if it works.
-int outcome(long result) {
-  return result < 0 ? errno : kWorked;
+  return confined([who] { return bool{filter_system_calls(who)}; }, body);
 }
 
 struct Attempt {
@@ -154,7 +140,7 @@ std::vector<Attempt> everyday_calls() {
 class CallFilterTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (filtered(Filtered::kDaemon, [] { return kWorked; }) == kNoFilter) {
+    if (filtered(Filtered::kDaemon, [] { return kWorked; }) == kNotConfined) {
       GTEST_SKIP() << "no filter is to be had in this build, or on this kernel";
     }
   }
@@ -193,7 +179,7 @@ TEST_F(CallFilterTest, IsInForceOnThreadsThatWereThereBefore) {
       got = outcome(::socket(AF_INET, SOCK_STREAM, 0));
     });
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (!filter_system_calls(Filtered::kDaemon)) ::_exit(kNoFilter);
+    if (!filter_system_calls(Filtered::kDaemon)) ::_exit(kNotConfined);
     filtered = true;
     before.join();
     ::_exit(got);

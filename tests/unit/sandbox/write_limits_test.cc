@@ -18,19 +18,13 @@
 #include <functional>
 #include <string>
 
+#include "sandbox/confined_child.h"
 #include "support/temporary_directory.h"
 
 namespace grantfs {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kWorked = 0;
-constexpr int kNoLimit = 250;
-
-int outcome(long result) {
-  return result < 0 ? errno : kWorked;
-}
 
 int open_with(const fs::path& path, int flags) {
   return outcome(::open(path.c_str(), flags | O_CLOEXEC, 0600));
@@ -51,22 +45,19 @@ class WriteLimitsTest : public ::testing::Test {
       fs::create_directory(top_.path() / folder);
       std::ofstream(top_.path() / folder / "file") << "before\n";
     }
-    if (limited([] { return kWorked; }) == kNoLimit) GTEST_SKIP() << "this kernel has no Landlock";
+    if (limited([] { return kWorked; }) == kNotConfined)
+      GTEST_SKIP() << "this kernel has no Landlock";
   }
 
   /// The exit status of a child that writes to the places alone and then calls `body`.
   int limited(const std::function<int()>& body) const {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      const bool ready = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-                         bool{limit_writes({{top_.path() / "policy", Writable::What::kDatabase},
-                                            {top_.path() / "run", Writable::What::kSockets},
-                                            {"/dev/null", Writable::What::kFile}})};
-      ::_exit(ready ? body() : kNoLimit);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+    return confined(
+        [&] {
+          return bool{limit_writes({{top_.path() / "policy", Writable::What::kDatabase},
+                                    {top_.path() / "run", Writable::What::kSockets},
+                                    {"/dev/null", Writable::What::kFile}})};
+        },
+        body);
   }
 
   fs::path in(const char* folder, const char* name) const { return top_.path() / folder / name; }

@@ -31,6 +31,7 @@ SET_THEIR_OWN = {"test_held_back", "test_lease", "test_steady", "test_model", "t
 SANITIZED = {"address": ("unit", "mount"), "thread": ("unit", "mount", "lease")}  # mount has the cases of leases too
 SLOWER = 5  # how many times longer a sanitized suite may take
 PR_SET_CHILD_SUBREAPER = 36
+NOWHERE = "/nonexistent"  #: the home of users that have none: what runs as one must not find it
 
 Counts = collections.namedtuple("Counts", "passed failed skipped")
 
@@ -54,6 +55,8 @@ def main():
     if arguments.one:
         return run_python_suite(arguments.suites[0], arguments.one)
 
+    if os.path.lexists(NOWHERE):
+        sys.exit(f"{NOWHERE} exists on this machine, and the tests need a path that does not: remove it")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
 
@@ -237,6 +240,8 @@ class Run:
     def left_behind(self):
         """What the suite should have cleaned: ended here, and told."""
         troubles = [f"left a mount on {place}" for place in clear_mounts(self.root)]
+        if os.path.lexists(NOWHERE):
+            troubles.append(f"{NOWHERE} was made")
         deadline = time.monotonic() + 10
         while children() and time.monotonic() < deadline:
             reap(0.02)

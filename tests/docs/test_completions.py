@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -32,7 +33,8 @@ source $1
 
 
 def run(*words):
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, env={**os.environ, "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"})
+    with tempfile.TemporaryDirectory() as home:  # fish writes there
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30, env={**os.environ, "LC_ALL": "C.UTF-8", "HOME": home})
     return done.stdout.splitlines(), done.stderr
 
 

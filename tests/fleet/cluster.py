@@ -26,7 +26,7 @@ import tempfile
 import unittest
 import urllib.parse
 
-from harness import Timeout, wait_for
+from harness import Timeout, runs, wait_for
 
 START_SECONDS = 60
 PORT = 5432  # where nobody else has any
@@ -187,10 +187,8 @@ class Cluster:
         found = []
         for entry in os.listdir("/proc"):
             with contextlib.suppress(OSError):
-                if entry.isdigit() and os.readlink(f"/proc/{entry}/cwd") == str(self.data):
-                    with open(f"/proc/{entry}/stat", "rb") as stat:
-                        if stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X"):
-                            found.append(int(entry))
+                if entry.isdigit() and os.readlink(f"/proc/{entry}/cwd") == str(self.data) and runs(entry):
+                    found.append(int(entry))
         return found
 
     def close(self):

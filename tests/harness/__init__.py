@@ -18,7 +18,7 @@ What it holds, by module: programs, waiting, actors, debian, killing, namespaces
 from .actors import Actor, as_user, become, end_with_parent, outcome, serve
 from .case import MountTest
 from .debian import module_of_debian
-from .killing import end_process, killed_at_each
+from .killing import end_process, killed_at_each, runs
 from .machine import has_io_uring, hold_machine, unused_ids, when_over, with_io_uring
 from .namespaces import APART, CONTAINER, mounts, mounts_beneath
 from .programs import BUILD, GRANTCTL, GRANTFS, MOUNT_HELPER, PATIENCE_SECONDS, REPOSITORY, SANITIZED
@@ -28,6 +28,6 @@ from .waiting import Timeout, wait_for
 __all__ = [
     "APART", "Actor", "BUILD", "CONTAINER", "DEFAULT_OPTIONS", "GRANTCTL", "GRANTFS", "LENDS_BY_DEFAULT", "MOUNT_HELPER",
     "MountTest", "PATIENCE_SECONDS", "REPOSITORY", "SANITIZED", "Site", "Timeout", "as_user", "become", "close_all_sites",
-    "decided_anew", "end_process", "end_with_parent", "has_io_uring", "hold_machine", "killed_at_each", "module_of_debian", "mounts", "mounts_beneath", "outcome", "refused_calls", "token_id", "unused_ids",
-    "wait_for", "when_over", "with_io_uring",
+    "decided_anew", "end_process", "end_with_parent", "has_io_uring", "hold_machine", "killed_at_each", "module_of_debian", "mounts",
+    "mounts_beneath", "outcome", "refused_calls", "runs", "token_id", "unused_ids", "wait_for", "when_over", "with_io_uring",
 ]

@@ -3,6 +3,15 @@
 import subprocess
 
 
+def runs(pid):
+    """Whether there is such a process that has not ended; of one that has, its parent may not have taken note yet."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def end_process(process, seconds):
     """Ends it by SIGTERM; by SIGKILL if that takes longer. Nothing, if it has ended."""
     process.terminate()

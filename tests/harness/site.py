@@ -20,6 +20,7 @@ import threading
 import unittest
 
 from .actors import end_with_parent
+from .killing import runs
 from .namespaces import mounts
 from .programs import EMULATED, GRANTCTL, GRANTFS, PATIENCE_SECONDS
 from .waiting import Timeout, wait_for
@@ -319,7 +320,7 @@ class Site:
 
     def alive(self):
         pid = self.daemon_pid
-        return pid is not None and _runs(pid)
+        return pid is not None and runs(pid)
 
     def log(self):
         """All that daemons in the foreground have written so far."""
@@ -373,7 +374,7 @@ class Site:
             if self._clean_exit_expected and code != 0:
                 raise AssertionError(f"the daemon exited {code}; its log: {self.log()[-8000:]}")
             return code
-        wait_for(lambda: not _runs(pid), timeout, what=f"daemon {pid} to end")
+        wait_for(lambda: not runs(pid), timeout, what=f"daemon {pid} to end")
         return None
 
     def path(self, view, *parts):
@@ -440,21 +441,13 @@ class Site:
             with contextlib.suppress(Timeout):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
-                wait_for(lambda: not _runs(pid), patience)
+                wait_for(lambda: not runs(pid), patience)
                 return
 
 
 def token_id(token):
     """What the database knows a token by."""
     return hashlib.sha256(os.fsencode(token)).hexdigest()
-
-
-def _runs(pid):
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @atexit.register

@@ -8,7 +8,7 @@ import shutil
 import unittest
 
 from fixture import REPORT, TwoUsersTest, read
-from harness import BUILD, REPOSITORY, SANITIZED, MountTest, wait_for, with_io_uring
+from harness import BUILD, REPOSITORY, SANITIZED, MountTest, runs, wait_for, with_io_uring
 
 FILTER = "2"  # SECCOMP_MODE_FILTER
 SYS_ADMIN = 1 << 21
@@ -96,11 +96,11 @@ class Helper(TwoUsersTest):
         """However that ends."""
         helper, = helpers_of(self.site.daemon_pid)
         self.site.kill()
-        wait_for(lambda: not pathlib.Path(f"/proc/{helper}").exists(), what="the helper to end")
+        wait_for(lambda: not runs(helper), what="the helper to end")
         self.site.mount()
         helper, = helpers_of(self.site.daemon_pid)
         self.assertEqual(self.site.terminate(), 0)
-        self.assertFalse(pathlib.Path(f"/proc/{helper}").exists())
+        self.assertFalse(runs(helper))
 
     def test_signals_to_all_processes_of_a_service_do_not_end_it(self):
         """The daemon needs it to unmount."""

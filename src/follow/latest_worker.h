@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -17,7 +18,8 @@ namespace grantfs::follow {
 template <class Work>
 class LatestWorker {
  public:
-  /// `name` as start_quiet_thread() takes it. What `work` throws is forgotten.
+  /// `name` as start_quiet_thread() takes it. If `work` throws, for lack of memory, it is called
+  /// again with the same a moment later, unless something newer waits by then.
   LatestWorker(const char* name, std::function<void(const Work&)> work)
       : work_(std::move(work)), thread_(start_quiet_thread(name, [this] { run(); })) {}
   /// Waits for the work under way.
@@ -56,9 +58,19 @@ class LatestWorker {
       }
       try {
         work_(*work);
-      } catch (const std::exception&) {  // out of memory: the next may do better
+      } catch (const std::exception&) {
+        put_back(std::move(*work));
       }
     }
+  }
+
+  /// Leaves it to be done again, after a pause in which there may be memory again.
+  void put_back(Work work) {
+    constexpr std::chrono::milliseconds kPause{100};
+    auto state = state_.lock();
+    state.wait_until(state->arrived, std::chrono::steady_clock::now() + kPause,
+                     [&] { return state->ends || state->waiting; });
+    if (!state->waiting) state->waiting = std::move(work);
   }
 
   const std::function<void(const Work&)> work_;

@@ -137,6 +137,26 @@ std::optional<AuditStatus> audit_field(const json& answer) {
                      .trouble = text_field(*audit, "trouble")};
 }
 
+std::vector<std::int64_t> numbers_field(const json& object, const char* key) {
+  std::vector<std::int64_t> numbers;
+  const auto field = object.find(key);
+  if (field == object.end() || !field->is_array()) return numbers;
+  for (const json& number : *field) {
+    if (number.is_number_integer()) numbers.push_back(number.get<std::int64_t>());
+  }
+  return numbers;
+}
+
+std::optional<RecallTimesStatus> recall_times_field(const json& answer) {
+  const auto times = answer.find("recall_times");
+  if (times == answer.end() || !times->is_object()) return std::nullopt;
+  RecallTimesStatus status{numbers_field(*times, "bounds_microseconds"),
+                           numbers_field(*times, "counts"),
+                           number_field(*times, "total_microseconds")};
+  if (status.counts.size() != status.bounds_microseconds.size() + 1) return std::nullopt;
+  return status;
+}
+
 }  // namespace
 
 Result<json> ask_daemon(const std::filesystem::path& socket, const json& request,
@@ -202,6 +222,7 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string
   if (lease != answer->end() && lease->is_number()) status.lease_seconds = lease->get<double>();
   status.follow = follow_field(*answer);
   status.audit = audit_field(*answer);
+  status.recall_times = recall_times_field(*answer);
   status.transport = text_field(*answer, "transport");
   const auto passthrough = answer->find("passthrough");
   status.passthrough = passthrough != answer->end() && *passthrough == true;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,18 @@ struct AuditStatus {
   std::string trouble;  ///< why it could not be written last; empty: it was
 };
 
+/// How long those waited who asked a daemon for what was committed to be recalled: a histogram.
+struct RecallTimesStatus {
+  std::vector<std::int64_t> bounds_microseconds;  ///< of its classes but the last; they ascend
+  std::vector<std::int64_t> counts;               ///< of each class; one more than there are bounds
+  std::int64_t total_microseconds = 0;
+
+  /// How many there were in all.
+  std::int64_t count() const {
+    return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  }
+};
+
 /// The status of a daemon, by its own answer.
 struct DaemonStatus {
   /// Whether it serves what it should, as far as it knows. True from a daemon too old to say.
@@ -49,10 +62,11 @@ struct DaemonStatus {
   std::string enforce_because;  ///< why that is not what was asked for; empty: it is
   /// How long the kernel may be lent a decision; none from a daemon too old to say.
   std::optional<double> lease_seconds;
-  std::optional<FollowStatus> follow;  ///< none: its database is no copy
-  std::optional<AuditStatus> audit;    ///< none: it keeps no record
-  std::string transport;               ///< of the kernel's requests: "/dev/fuse" or "io_uring"
-  bool passthrough = false;            ///< the kernel reads files of the store by itself
+  std::optional<FollowStatus> follow;             ///< none: its database is no copy
+  std::optional<AuditStatus> audit;               ///< none: it keeps no record
+  std::optional<RecallTimesStatus> recall_times;  ///< none from a daemon too old to say
+  std::string transport;     ///< of the kernel's requests: "/dev/fuse" or "io_uring"
+  bool passthrough = false;  ///< the kernel reads files of the store by itself
   /// Whether the kernel refuses file handles of the mount; none from a daemon too old to say.
   std::optional<bool> handles_refused;
   /// Whether the kernel refuses file systems that are stacked on the mount; none from a daemon too

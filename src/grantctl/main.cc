@@ -37,7 +37,7 @@ struct Group {
   std::vector<void (*)(CLI::App&, Context&)> commands;
 };
 const std::vector<Group> kGroups{
-    {"Setting up", {add_init, add_status, add_metrics, add_help}},
+    {"Setting up", {add_init, add_status, add_top, add_metrics, add_help}},
     {"Rules",
      {add_own, add_grant, add_revoke, add_mv, add_drop, add_transfer, add_forget, add_prune}},
     {"Asking", {add_ls, add_who, add_check, add_usage, add_audit, add_node}},
@@ -60,7 +60,7 @@ void declare(CLI::App& app, Context& context) {
                  "else the only /var/lib/grantfs/*/policy.db")
       ->type_name("PATH|URI");
   app.add_option("--control", context.control_option,
-                 "The control socket of the one daemon that status and metrics ask; default: "
+                 "The control socket of the one daemon that status, top and metrics ask; default: "
                  "$GRANTFS_CONTROL, else every daemon on the database")
       ->type_name("PATH");
   app.add_flag("--json", context.json, "Print the result as JSON");

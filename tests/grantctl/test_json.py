@@ -3,7 +3,7 @@
 import json
 import re
 
-from fake_daemon import FakeDaemon
+from fake_daemon import FakeControl, FakeDaemon
 from grantctl_case import DENIED, DONE, TOP, TROUBLE, Case
 
 LEAVES = {"text": str, "number": (int, float), "bool": bool, "object": object}
@@ -153,11 +153,15 @@ class Fields(Case):
                   "store": "/srv/store", "mountpoint": "/srv/files", "database": str(self.database), "enforce": "lease", "lease_seconds": 1.0,
                   "follow": {"seconds": 10, "current": True, "upstream": "db", "age_milliseconds": 5, "left_milliseconds": 5, "behind_bytes": 0},
                   "audit": {"place": "journal", "required": True, "trouble": ""}, "transport": "/dev/fuse", "passthrough": False, "handles_refused": True, "stacking_refused": True, "started": 5,
-                  "uptime_seconds": 5, "system_calls": "limited", "writes": "limited", "counters": {"lookups": 5}}
+                  "recall_times": {"bounds_microseconds": [5], "counts": [0, 1], "total_microseconds": 6}, "uptime_seconds": 5, "system_calls": "limited", "writes": "limited", "counters": {"lookups": 5}}
         daemon = FakeDaemon(self.database, answer=answer)
         self.addCleanup(daemon.close)
         self.print("status")
-        self.assert_all_seen("status")
+        silent = FakeDaemon(self.database, "/srv/silent")
+        FakeControl.close(silent)
+        self.addCleanup(silent.close)
+        self.print("top", "--count", "1", "--interval", "0.1")
+        self.assert_all_seen("status", "top")
 
     def test_records_of_accesses(self):
         """With every field; tests/mount/test_audit.py has those that a daemon writes."""

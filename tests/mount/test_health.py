@@ -35,6 +35,21 @@ class Health(MountTest):
         self.assertRegex(self.site.grantctl("status").stdout, r"(?m)^state +healthy$")
         self.assertEqual((self.metric("grantfs_up"), self.metric("grantfs_healthy")), ([1], [1]))
 
+    def test_whoever_takes_access_away_is_counted_with_the_time_that_it_took(self):
+        before = self.metric("grantfs_recall_seconds_count")
+        self.site.grantctl("drop", "u")
+        self.assertEqual(outcome(read, self.path), "ENOENT")
+        self.assertEqual(self.metric("grantfs_recall_seconds_count"), [before[0] + 1])
+        self.assertEqual(sum(self.says(0)["recall_times"]["counts"]), before[0] + 1)
+
+    def test_its_memory(self):
+        self.assertGreater(self.metric("grantfs_resident_bytes")[0], 1 << 20)
+
+    def test_top(self):
+        done = self.site.grantctl("--json", "top", "--count", "1", "--interval", "0.1")
+        (daemon,) = json.loads(done.stdout)["daemons"]
+        self.assertEqual((daemon["mountpoint"], daemon["state"]), (str(self.site.mountpoint), "healthy"))
+
     def test_the_policys_folder_is_open_to_others(self):
         self.site.db.parent.chmod(0o755)
         self.site.end_leases()

@@ -1,15 +1,21 @@
 #include "daemon/status/status.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/quote.h"
+#include "base/unique_fd.h"
 #include "control/document.h"
 #include "sandbox/call_filter.h"
 #include "version.h"
@@ -80,6 +86,32 @@ void write_audit(const Serving& serving, nlohmann::json& audit) {
   audit["trouble"] = report.trouble;
 }
 
+/// Writes how long acknowledgements took into an empty object, which the caller empties again.
+void write_recall_times(const RecallTimes& times, nlohmann::json& written) {
+  nlohmann::json& bounds = written["bounds_microseconds"] = nlohmann::json::array();
+  nlohmann::json& counts = written["counts"] = nlohmann::json::array();
+  for (std::size_t i = 0; i < RecallTimes::kBounds.size(); ++i) {
+    bounds.push_back(RecallTimes::kBounds.at(i).count());
+    counts.push_back(times.count(i));
+  }
+  counts.push_back(times.count(RecallTimes::kBounds.size()));
+  written["total_microseconds"] = times.total().count();
+}
+
+/// The memory of this process that is in RAM, in bytes (proc_pid_statm(5)); zero if /proc does not
+/// say.
+std::int64_t resident_bytes() {
+  const UniqueFd statm(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  std::array<char, 128> text{};
+  const ssize_t size = statm ? ::read(statm.get(), text.data(), text.size() - 1) : 0;
+  const char* const begin = text.data();
+  const char* const end = begin + std::max<ssize_t>(size, 0);
+  const char* const pages = std::find(begin, end, ' ');
+  std::int64_t resident = 0;
+  if (pages != end) std::from_chars(pages + 1, end, resident);
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
 /// Writes the counters into an empty object. The caller empties the object again.
 void write_counters(const Serving& serving, nlohmann::json& counted) {
   const TreeCounters& counters = serving.tree.counters();
@@ -95,6 +127,7 @@ void write_counters(const Serving& serving, nlohmann::json& counted) {
   counted["nodes"] = serving.tree.node_count();
   counted["steady_files"] = serving.tree.lender().steady_files().size();
   counted["open_files"] = serving.mount.open_handles();
+  counted["resident_bytes"] = resident_bytes();
   if (serving.audit != nullptr) {
     const AuditTrail::Report report = serving.audit->report();
     counted["audit_records"] = report.records;
@@ -131,6 +164,9 @@ void write_status(const Serving& serving, nlohmann::json& status) {
     last["message"] = trouble.message;
     last["at"] = trouble.at.time_since_epoch().count();
   }
+  nlohmann::json recall_times = nlohmann::json::object();
+  const control::Emptied recall_times_emptied(recall_times);
+  write_recall_times(serving.recaller.counters().times, recall_times);
   nlohmann::json audit = nullptr;
   const control::Emptied audit_emptied(audit);
   if (serving.audit != nullptr) {
@@ -169,6 +205,7 @@ void write_status(const Serving& serving, nlohmann::json& status) {
   status["libfuse"] = libfuse_version();
   status["started"] = serving.started.time_since_epoch().count();
   status["uptime_seconds"] = (now - serving.started).count();
+  status["recall_times"] = std::move(recall_times);
   status["counters"] = std::move(counted);
 }
 

@@ -35,6 +35,7 @@ void add_run(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_node(CLI::App& app, Context& context);
 void add_audit(CLI::App& app, Context& context);
+void add_top(CLI::App& app, Context& context);
 void add_metrics(CLI::App& app, Context& context);
 void add_webconf(CLI::App& app, Context& context);
 

@@ -67,7 +67,9 @@ constexpr std::array kCounterNames{
     CounterName{"audit_refusals_left_out", "grantfs_audit_refusals_left_out_total", "counter",
                 "Refusals that the record of accesses counts and does not tell."},
     CounterName{"open_files", "grantfs_open_files", "gauge",
-                "Files and folders that are held open and that the daemon was told of."}};
+                "Files and folders that are held open and that the daemon was told of."},
+    CounterName{"resident_bytes", "grantfs_resident_bytes", "gauge",
+                "Memory of the daemon that is in RAM."}};
 
 void add_sample(Metrics& metrics, const std::string& name, const char* type, std::string_view help,
                 const std::string& labels, std::int64_t value) {
@@ -125,6 +127,33 @@ void add_follow(Metrics& metrics, const grantfs::FollowStatus& follow, const std
              labels, follow.behind_bytes);
 }
 
+/// The histogram of acknowledgements; buckets add up, as Prometheus wants them.
+void add_recall_times(Metrics& metrics, const grantfs::RecallTimesStatus& times,
+                      const std::string& labels) {
+  constexpr double kPerSecond = 1e6;
+  const std::string name = "grantfs_recall_seconds";
+  Metric& metric =
+      metrics
+          .try_emplace(name, Metric{"histogram",
+                                    "How long a command that takes access away waited for the "
+                                    "kernel to have forgotten.",
+                                    {}})
+          .first->second;
+  std::int64_t so_far = 0;
+  for (std::size_t i = 0; i < times.counts.size(); ++i) {
+    so_far += times.counts[i];
+    const std::string bound =
+        i < times.bounds_microseconds.size()
+            ? fmt::format("{:g}", static_cast<double>(times.bounds_microseconds[i]) / kPerSecond)
+            : "+Inf";
+    metric.samples.push_back(
+        fmt::format("{}_bucket{{{},le=\"{}\"}} {}", name, labels, bound, so_far));
+  }
+  metric.samples.push_back(fmt::format("{}_sum{{{}}} {:.6f}", name, labels,
+                                       static_cast<double>(times.total_microseconds) / kPerSecond));
+  metric.samples.push_back(fmt::format("{}_count{{{}}} {}", name, labels, so_far));
+}
+
 void add_daemon(Metrics& metrics, const DaemonStatus& daemon) {
   const std::string labels = label("mountpoint", daemon.mountpoint.native());
   add_sample(metrics, "grantfs_info", "gauge", "What the daemon is; always 1.",
@@ -137,7 +166,11 @@ void add_daemon(Metrics& metrics, const DaemonStatus& daemon) {
              daemon.healthy ? 1 : 0);
   add_sample(metrics, "grantfs_start_time_seconds", "gauge",
              "When the daemon started, in Unix seconds.", labels, daemon.started);
+  add_sample(metrics, "grantfs_lends_nothing", "gauge",
+             "Whether trouble keeps the daemon from lending decisions to the kernel.", labels,
+             daemon.lends_nothing_because.empty() ? 0 : 1);
   if (daemon.follow) add_follow(metrics, *daemon.follow, labels);
+  if (daemon.recall_times) add_recall_times(metrics, *daemon.recall_times, labels);
   for (const auto& [counter, value] : daemon.counters) add_counter(metrics, counter, labels, value);
 }
 

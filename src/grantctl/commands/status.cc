@@ -1,4 +1,4 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -51,6 +51,12 @@ Json daemon_json(const DaemonStatus& daemon) {
     put_bytes(object["audit"], "place", daemon.audit->place);
     object["audit"]["required"] = daemon.audit->required;
     object["audit"]["trouble"] = daemon.audit->trouble;
+  }
+  object["recall_times"] = nullptr;
+  if (daemon.recall_times) {
+    object["recall_times"] = {{"bounds_microseconds", daemon.recall_times->bounds_microseconds},
+                              {"counts", daemon.recall_times->counts},
+                              {"total_microseconds", daemon.recall_times->total_microseconds}};
   }
   object["transport"] = daemon.transport;
   object["passthrough"] = daemon.passthrough;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <numeric>
 
+#include "lease/recall/recall_times.h"
+
 namespace grantfs {
 
 /// The reasons for recalling everything that was lent.
@@ -33,6 +35,7 @@ struct RecallCounters {
   std::array<std::atomic<std::uint64_t>, kRecallOfEverythingNames.size()> everything{};
   /// Times that what was lent was decided anew, in the order of kReviewNames.
   std::array<std::atomic<std::uint64_t>, kReviewNames.size()> reviews{};
+  RecallTimes times;
 
   std::uint64_t all_of_everything() const {
     return std::accumulate(everything.begin(), everything.end(), std::uint64_t{0},

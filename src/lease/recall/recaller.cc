@@ -122,7 +122,8 @@ void Recaller::forget(std::vector<KernelEntry> entries, std::function<void()> do
 }
 
 void Recaller::forget_late(std::vector<KernelEntry> entries, NodeId folder) {
-  waiting_.lock()->push_back({std::move(entries), [] {}, Waiting::For::kEntries, folder});
+  waiting_.lock()->push_back(
+      {std::move(entries), [] {}, Waiting::For::kEntries, SteadyClock::now(), folder});
   wake();
 }
 
@@ -177,10 +178,12 @@ void Recaller::keep_up(std::vector<Waiting>& served) {
     recall(withdrawal_.of_expired(now));
   }
   while (!served.empty()) {
-    forget_attributes(served.front().folder);
-    recall(served.front().entries);
-    const bool waits = served.front().what == Waiting::For::kCommits;
-    waiting_for_reviews_.emplace_back(waits ? last_review_that_matters() : 0, served.front().done);
+    const Waiting& next = served.front();
+    forget_attributes(next.folder);
+    recall(next.entries);
+    const bool waits = next.what == Waiting::For::kCommits;
+    waiting_for_reviews_.push_back(
+        {waits ? last_review_that_matters() : 0, next.done, next.what, next.since});
     served.erase(served.begin());
   }
   go_on_reviewing(looked);
@@ -219,11 +222,14 @@ std::uint64_t Recaller::last_review_that_matters() const {
 void Recaller::answer_waiting() {
   const std::uint64_t ended = review_ ? reviews_begun_ - 1 : reviews_begun_;
   for (auto waiting = waiting_for_reviews_.begin(); waiting != waiting_for_reviews_.end();) {
-    if (waiting->first > ended) {
+    if (waiting->review > ended) {
       ++waiting;
       continue;
     }
-    const auto done = std::move(waiting->second);  // asked once, whatever comes of it
+    const auto done = std::move(waiting->done);  // asked once, whatever comes of it
+    if (waiting->what == Waiting::For::kCommits) {
+      counters_.times.add(SteadyClock::now() - waiting->since);
+    }
     waiting = waiting_for_reviews_.erase(waiting);
     done();
   }

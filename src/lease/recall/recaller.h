@@ -125,6 +125,7 @@ class Recaller {
     /// What the kernel must forget before: these entries, everything, or what commits took away.
     enum class For : std::uint8_t { kEntries, kEverything, kCommits };
     For what;
+    SteadyClock::time_point since = SteadyClock::now();
     NodeId folder = 0;  ///< whose attributes the kernel must forget besides; 0: none
   };
   void run();
@@ -201,8 +202,13 @@ class Recaller {
   std::optional<Reviewing> review_;
   std::uint64_t reviews_begun_ = 0;
   SteadyClock::time_point next_review_;  ///< lest reviews take all of a processor
-  /// Whom a review is waited for by, and the number of the last one that matters.
-  std::vector<std::pair<std::uint64_t, std::function<void()>>> waiting_for_reviews_;
+  struct WaitingForReview {
+    std::uint64_t review;  ///< the number of the last one that matters
+    std::function<void()> done;
+    Waiting::For what;
+    SteadyClock::time_point since;
+  };
+  std::vector<WaitingForReview> waiting_for_reviews_;
   std::thread thread_;
 };
 

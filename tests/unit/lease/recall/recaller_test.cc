@@ -248,6 +248,39 @@ TEST_F(RecallerTest, ARevocationBySqlIsRecalledWithoutBeingAskedFor) {
   EXPECT_EQ(kernel_->everything(), 0);
 }
 
+TEST_F(RecallerTest, HowLongAcknowledgementsTookIsCounted) {
+  start();
+  const auto counted = [&] {
+    std::uint64_t sum = 0;
+    const RecallTimes& times = recaller_->counters().times;
+    for (std::size_t i = 0; i <= RecallTimes::kBounds.size(); ++i) sum += times.count(i);
+    return sum;
+  };
+  catch_up();
+  catch_up();
+  EXPECT_EQ(counted(), 2U);
+  std::promise<void> done;
+  recaller_->forget_everything([&] { done.set_value(); });
+  done.get_future().wait();
+  EXPECT_EQ(counted(), 2U) << "nobody took access away";
+}
+
+TEST(RecallTimesTest, ATimeFallsIntoTheFirstClassThatHoldsIt) {
+  using namespace std::chrono_literals;
+  RecallTimes times;
+  times.add(1ns);
+  times.add(250us);
+  times.add(250us + 1ns);
+  times.add(5s);
+  times.add(5s + 1ns);
+  const std::size_t last = RecallTimes::kBounds.size();
+  EXPECT_EQ(times.count(0), 2U);
+  EXPECT_EQ(times.count(1), 1U);
+  EXPECT_EQ(times.count(last - 1), 1U);
+  EXPECT_EQ(times.count(last), 1U);
+  EXPECT_EQ(times.total(), 10s + 500us);
+}
+
 TEST_F(RecallerTest, ASessionThatEndsGoesFromItsDoorDown) {
   start();
   const auto lent = walk(kAlice, {"a", "b", "file"});

@@ -1,12 +1,14 @@
 """What packages are made of: one version everywhere, and lists of files that are those that meson installs."""
 
 import fnmatch
+import hashlib
 import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -74,6 +76,60 @@ class Files(unittest.TestCase):
         done = subprocess.run(["rpmspec", "--parse", str(TOP / "packaging/grantfs.spec")], capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("Name:           grantfs", done.stdout)
+
+
+@unittest.skipUnless(shutil.which("dpkg-deb"), "dpkg-deb is not installed")
+class Sbom(unittest.TestCase):
+    """tools/lib/sbom.py, of a small package and what stands in its .buildinfo."""
+
+    BUILDINFO = """Source: grantfs
+Installed-Build-Depends:
+ libc6 (= 2.36-9),
+ libcli11-dev (= 2.3),
+ libsqlite3-0 (= 3.40.1-2),
+ libsqlite3-dev (= 3.40.1-2),
+ meson (= 1.0.1-5),
+ unrelated (= 1)
+"""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        for package, depends in (("grantfs", "libc6 (>= 2.34), libsqlite3-0 (>= 3.39) | other"), ("grantfs-postgresql", "grantfs (= 0.2.0)")):
+            control = self.folder / package / "DEBIAN/control"
+            control.parent.mkdir(parents=True)
+            control.write_text(f"Package: {package}\nVersion: 0.2.0\nArchitecture: all\nMaintainer: a <a@b.invalid>\nDepends: {depends}\n"
+                               "Description: a package\n")
+            subprocess.run(["dpkg-deb", "--root-owner-group", "--build", control.parents[1], self.folder / f"{package}_0.2.0_all.deb"],
+                           check=True, stdout=subprocess.DEVNULL)
+        (self.folder / "grantfs_0.2.0_all.buildinfo").write_text(self.BUILDINFO)
+
+    def made(self):
+        subprocess.run([TOP / "tools/lib/sbom.py", self.folder], check=True)
+        return (self.folder / "grantfs_0.2.0_all.spdx.json").read_text()
+
+    def test_it_names_what_is_linked_what_is_compiled_in_and_what_built_it(self):
+        sbom = json.loads(self.made())
+        self.assertEqual(sbom["spdxVersion"], "SPDX-2.3")
+        versions = {package["name"]: package["versionInfo"] for package in sbom["packages"]}
+        self.assertEqual(versions, {"grantfs": "0.2.0", "grantfs-postgresql": "0.2.0", "libc6": "2.36-9", "libcli11-dev": "2.3",
+                                    "libsqlite3-0": "3.40.1-2", "libsqlite3-dev": "3.40.1-2", "meson": "1.0.1-5"})
+        relations = {tuple(relation.values()) for relation in sbom["relationships"]}
+        for one, kind, other in (("DOCUMENT", "DESCRIBES", "grantfs"), ("grantfs", "DEPENDS_ON", "libsqlite3-0"),
+                                 ("grantfs-postgresql", "DEPENDS_ON", "grantfs"), ("grantfs", "STATIC_LINK", "libcli11-dev"),
+                                 ("meson", "BUILD_DEPENDENCY_OF", "grantfs")):
+            self.assertIn((f"SPDXRef-{one}", kind, f"SPDXRef-{other}"), relations)
+        ids = {package["SPDXID"] for package in sbom["packages"]} | {"SPDXRef-DOCUMENT"}
+        self.assertEqual({end for relation in relations for end in (relation[0], relation[2])} - ids, set())
+
+    def test_the_hash_is_of_the_package(self):
+        grantfs = next(package for package in json.loads(self.made())["packages"] if package["name"] == "grantfs")
+        digest = hashlib.sha256((self.folder / grantfs["packageFileName"]).read_bytes()).hexdigest()
+        self.assertEqual(grantfs["checksums"], [{"algorithm": "SHA256", "checksumValue": digest}])
+
+    def test_the_same_packages_give_the_same_bytes(self):
+        self.assertEqual(self.made(), self.made())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-#include "control/recall.h"
+#include "grantfs/recall.h"
 
 #include <algorithm>
 #include <system_error>
@@ -166,6 +166,13 @@ RecallOutcome recall(const std::filesystem::path& database, SteadyTime committed
     }
   }
   wait_for_killed(known, committed, outcome);
+  return outcome;
+}
+
+RecallOutcome recall_and_wait(const std::filesystem::path& database) {
+  const auto committed = std::chrono::steady_clock::now();
+  RecallOutcome outcome = recall(database, committed);
+  std::this_thread::sleep_until(outcome.leases_end(committed));
   return outcome;
 }
 

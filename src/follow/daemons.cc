@@ -14,8 +14,8 @@
 
 #include "base/quote.h"
 #include "control/client.h"
-#include "control/recall.h"
 #include "control/search.h"
+#include "grantfs/recall.h"
 
 namespace grantfs::follow {
 namespace {

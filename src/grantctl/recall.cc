@@ -1,6 +1,6 @@
 #include "grantctl/recall.h"
 
-#include "control/recall.h"
+#include "grantfs/recall.h"
 
 #include <fmt/core.h>
 

@@ -21,9 +21,10 @@ need_packages iproute2
 # prepare FOLDER RELEASE LOWER: an overlay over a root, with the packages and the checkout in it.
 prepare() {
   local dir=$1
-  mkdir -p "$dir/upper/packages" "$dir/upper/source" "$dir/upper/etc/apt/apt.conf.d" "$dir/work" "$dir/root"
+  mkdir -p "$dir/upper/packages" "$dir/upper/source/examples" "$dir/upper/etc/apt/apt.conf.d" "$dir/work" "$dir/root"
   cp "dist/$2"/*.deb "$dir/upper/packages/"
   cp -a README.md debian "$dir/upper/source/"
+  cp -a examples/cpp "$dir/upper/source/examples/"
   cp tests/packages/life.sh "$dir/upper/source/"
   connect_root "$dir/upper"
   mkdir -p ".deps/apt/$2"

@@ -1,4 +1,4 @@
-#include "control/recall.h"
+#include "grantfs/recall.h"
 
 #include <sys/stat.h>
 

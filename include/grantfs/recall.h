@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "control/protocol.h"
-
 namespace grantfs {
 
 /// A daemon that may still have lent what a commit took away.
@@ -35,14 +33,20 @@ struct RecallOutcome {
 
 /// Asks the daemons that decide by `database`, by whatever path that is named, to recall what they
 /// have lent and commits up to now have taken away. Those are the daemons that have a record at the
-/// database (record.h), wherever their sockets and namespaces are. All are asked at the same time;
+/// database, wherever their sockets and namespaces are. All are asked at the same time;
 /// each is waited for until its own lease has run out since `committed`, when no answer matters any
-/// more, and for kAnswerTime at most. What a daemon that was killed has lent stands until its lease
+/// more, and for two seconds at most. What a daemon that was killed has lent stands until its lease
 /// is over: that is waited for in here, and its record is removed then.
 ///
 /// With one daemon, this costs a look into the folder of records, a small file read, and one
 /// exchange over its socket. Safe to call from any thread.
 RecallOutcome recall(const std::filesystem::path& database,
                      std::chrono::steady_clock::time_point committed);
+
+/// recall(), and then waits until nothing stands any more of what daemons that did not acknowledge
+/// have lent. When it returns, all that was committed before the call counts everywhere, as when
+/// `grantctl revoke` returns. Call it without a transaction of one's own open on the database: the
+/// daemons see what is committed. For a policy in PostgreSQL there is await_node_recall().
+RecallOutcome recall_and_wait(const std::filesystem::path& database);
 
 }  // namespace grantfs

@@ -60,10 +60,6 @@ bool is_token(const std::string& text) {
   return text.size() >= kShortest;
 }
 
-bool has(const Sources& sources, Origin origin) {
-  return std::ranges::any_of(sources, [&](const Source& source) { return source.first == origin; });
-}
-
 /// The texts that a piece may be once `access` has let the visitor in. If a file of plain names
 /// lets visitors in, a user's name is plain.
 Language language_in(const Piece& piece, const Access& access) {

@@ -17,10 +17,6 @@ std::string shown(const Directive& block) {
   return fmt::format("location {} (line {})", key_of(block), block.place.line);
 }
 
-bool has(const Sources& sources, Origin origin) {
-  return std::ranges::any_of(sources, [&](const Source& source) { return source.first == origin; });
-}
-
 /// Whether a variable from `source` holds the text that came in by `token`.
 bool shows(const Source& source, const Source& token) {
   static const std::set<std::string> kWhole = {"request", "request_uri", "args", "query_string",

@@ -197,6 +197,10 @@ Language language_of(const Value& value) {
   return language;
 }
 
+bool has(const Sources& sources, Origin origin) {
+  return std::ranges::any_of(sources, [&](const Source& source) { return source.first == origin; });
+}
+
 Sources sources_of(const Value& value) {
   Sources all;
   for (const Alternative& alternative : value) {

@@ -30,6 +30,8 @@ enum class Origin {
 /// An origin, and the variable through which the value came in, without '$'.
 using Source = std::pair<Origin, std::string>;
 using Sources = std::set<Source>;
+/// Whether one of them is of that origin.
+bool has(const Sources& sources, Origin origin);
 
 /// A constant text, or a text that depends on the request.
 struct Piece {

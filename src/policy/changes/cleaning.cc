@@ -8,18 +8,18 @@ namespace grantfs {
 namespace {
 
 /// A DELETE, and the counter for its rows.
-struct Step {
+struct Deletion {
   std::int64_t RowCounts::*count;
   const char* sql;
 };
 
-/// Runs every step with the same argument. The caller must be in a transaction.
+/// Runs every deletion with the same argument. The caller must be in a transaction.
 template <class Argument>
-Result<RowCounts> change_each(ChangeConnection& connection, std::initializer_list<Step> steps,
-                              const Argument& argument) {
+Result<RowCounts> change_each(ChangeConnection& connection,
+                              std::initializer_list<Deletion> deletions, const Argument& argument) {
   RowCounts counts;
-  for (const Step& step : steps) {
-    auto done = connection.count_change(counts.*step.count, step.sql, argument);
+  for (const Deletion& deletion : deletions) {
+    auto done = connection.count_change(counts.*deletion.count, deletion.sql, argument);
     if (!done) return done.error();
   }
   return counts;

@@ -61,7 +61,8 @@ constexpr std::array kSteps{
     Step{&RowCounts::members, "UPDATE members SET parent = ?2 WHERE parent = ?1"},
 };
 
-constexpr Step kLinks{&RowCounts::links, "UPDATE links SET principal = ?2 WHERE principal = ?1"};
+constexpr Step kTransferOfLinks{&RowCounts::links,
+                                "UPDATE links SET principal = ?2 WHERE principal = ?1"};
 
 }  // namespace
 
@@ -101,7 +102,7 @@ Result<RowCounts> Transfer::run(const Principal& from, const Principal& to, Tran
       if (auto done = run(step); !done) return done.error();
     }
     if (links == TransferLinks::kYes) {
-      if (auto done = run(kLinks); !done) return done.error();
+      if (auto done = run(kTransferOfLinks); !done) return done.error();
     }
     return counts;
   });

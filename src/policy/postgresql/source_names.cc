@@ -9,19 +9,19 @@
 namespace grantfs {
 namespace {
 
-using Kind = TableSource::Kind;
+using SourceKind = TableSource::Kind;
 
 constexpr std::string_view kTruncate = ".truncate";
 
-SourceTarget target_of(Kind kind) {
+SourceTarget target_of(SourceKind kind) {
   switch (kind) {
-    case Kind::kOwn:
+    case SourceKind::kOwn:
       return {"own", "owners", "ownership of a path", {"path"}, "principal", false};
-    case Kind::kGrant:
+    case SourceKind::kGrant:
       return {"grant", "grants", "a grant", {"principal", "path"}, "principal", true};
-    case Kind::kMember:
+    case SourceKind::kMember:
       return {"member", "members", "a membership", {"member", "parent"}, "member", true};
-    case Kind::kSession:
+    case SourceKind::kSession:
       break;
   }
   return {"session", "sessions", "a session", {"id"}, "principal", true};
@@ -29,8 +29,8 @@ SourceTarget target_of(Kind kind) {
 
 /// The column that says more than who it is.
 const std::string& other_column(const TableSource& source) {
-  if (source.kind == Kind::kMember) return source.group_column;
-  return source.kind == Kind::kSession ? source.token_column : source.path_column;
+  if (source.kind == SourceKind::kMember) return source.group_column;
+  return source.kind == SourceKind::kSession ? source.token_column : source.path_column;
 }
 
 /// Not the same for two sources: a name with a dot in it, or too long a one, is hashed.
@@ -134,7 +134,7 @@ std::string SourceNames::raise_conflict(std::string_view key, std::string_view o
       "RAISE EXCEPTION 'two rows of % give % to both % and %', {}, {}, {}, {}\n"
       "        USING ERRCODE = 'unique_violation'{};",
       shown_table(), key, one, other,
-      source_.kind == Kind::kOwn
+      source_.kind == SourceKind::kOwn
           ? ", HINT = 'A path has one owner. Where several may have it: --kind grant'"
           : "");
 }

@@ -13,7 +13,7 @@ namespace grantfs {
 namespace {
 
 /// A query that takes longer than this would hold up whoever asks after it.
-constexpr std::chrono::milliseconds kTimeLimit{1000};
+constexpr std::chrono::milliseconds kSourceTimeLimit{1000};
 
 }  // namespace
 
@@ -88,7 +88,7 @@ Result<void> Source::prepare(Query& query) {
 }
 
 Result<db::Rows> Source::snapshot() {
-  connection_.limit_time(kTimeLimit);
+  connection_.limit_time(kSourceTimeLimit);
   db::Rows version = version_.run();  // under way, it holds the read transaction
   auto row = version.next();
   if (!row) return row.error();

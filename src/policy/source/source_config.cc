@@ -17,8 +17,8 @@
 namespace grantfs {
 namespace {
 
-constexpr std::array<std::string_view, 6> kMembers{"database", "who",         "allow",
-                                                   "list",     "path_prefix", "principal_prefix"};
+constexpr std::array<std::string_view, 6> kMembersOfConfig{
+    "database", "who", "allow", "list", "path_prefix", "principal_prefix"};
 
 Error wrong(const std::filesystem::path& file, std::string_view what) {
   return {ErrorKind::kInvalid, fmt::format("{}: {}", file.string(), what)};
@@ -66,13 +66,13 @@ Result<SourceConfig> read_source_config(const std::filesystem::path& file) {
   const auto document = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false,
                                               /*ignore_comments=*/true);
   if (!document.is_object()) {
-    return wrong(file,
-                 fmt::format("write a JSON object with the members {}", fmt::join(kMembers, ", ")));
+    return wrong(file, fmt::format("write a JSON object with the members {}",
+                                   fmt::join(kMembersOfConfig, ", ")));
   }
   for (const auto& [name, value] : document.items()) {
-    if (std::ranges::find(kMembers, name) == kMembers.end()) {
+    if (std::ranges::find(kMembersOfConfig, name) == kMembersOfConfig.end()) {
       return wrong(file, fmt::format("no member {} is known; there are: {}", grantfs::quoted(name),
-                                     fmt::join(kMembers, ", ")));
+                                     fmt::join(kMembersOfConfig, ", ")));
     }
     if (!text_of(value)) {
       return wrong(file, fmt::format("member {} must be a text, or a list of lines", name));

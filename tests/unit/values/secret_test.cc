@@ -19,7 +19,7 @@ namespace {
 
 using test::FreedMemory;
 
-constexpr std::string_view kToken = "abcdefghijklmnopqrstuvwxyz234567";
+constexpr std::string_view kTokenText = "abcdefghijklmnopqrstuvwxyz234567";
 
 static_assert(!std::is_copy_constructible_v<Secret> && !std::is_copy_assignable_v<Secret>);
 static_assert(std::is_nothrow_move_constructible_v<Secret> &&
@@ -46,24 +46,24 @@ bool leaves_behind(std::string_view text, const Function& function) {
 }
 
 TEST(FreedMemory, AStringIsLeftBehind) {
-  EXPECT_TRUE(leaves_behind(kToken, [] { const std::string token(kToken); }));
-  EXPECT_TRUE(leaves_behind(kToken, [] {
-    std::string token(kToken);
+  EXPECT_TRUE(leaves_behind(kTokenText, [] { const std::string token(kTokenText); }));
+  EXPECT_TRUE(leaves_behind(kTokenText, [] {
+    std::string token(kTokenText);
     token.reserve(1000);
     std::fill(token.begin(), token.end(), '\0');
   }));
 }
 
 TEST(Secret, IsWipedWhenItIsDropped) {
-  EXPECT_FALSE(leaves_behind(kToken, [] {
-    const Secret token(kToken);
-    EXPECT_EQ(token.view(), kToken);
+  EXPECT_FALSE(leaves_behind(kTokenText, [] {
+    const Secret token(kTokenText);
+    EXPECT_EQ(token.view(), kTokenText);
   }));
 }
 
 TEST(Secret, IsWipedWhenAnotherTakesItsPlace) {
-  EXPECT_FALSE(leaves_behind(kToken, [] {
-    Secret token(kToken);
+  EXPECT_FALSE(leaves_behind(kTokenText, [] {
+    Secret token(kTokenText);
     token = Secret("another");
     EXPECT_EQ(token.view(), "another");
     Secret& same = token;
@@ -73,7 +73,7 @@ TEST(Secret, IsWipedWhenAnotherTakesItsPlace) {
 }
 
 TEST(Secret, LeavesNothingBehindWhereItWasMovedFrom) {
-  for (const std::string_view text : {kToken, std::string_view("short")}) {
+  for (const std::string_view text : {kTokenText, std::string_view("short")}) {
     Secret first(text);
     const char* const bytes = first.view().data();
     Secret second(std::move(first));
@@ -84,38 +84,38 @@ TEST(Secret, LeavesNothingBehindWhereItWasMovedFrom) {
     EXPECT_EQ(first.view().data(), bytes);
     EXPECT_TRUE(second.view().empty());  // NOLINT(bugprone-use-after-move)
   }
-  EXPECT_FALSE(leaves_behind(kToken, [] {
+  EXPECT_FALSE(leaves_behind(kTokenText, [] {
     std::vector<Secret> several;
-    for (int i = 0; i < 10; ++i) several.emplace_back(kToken);
+    for (int i = 0; i < 10; ++i) several.emplace_back(kTokenText);
   }));
 }
 
 TEST(Secret, IsWipedWhereItGrewOutOf) {
-  EXPECT_FALSE(leaves_behind(kToken, [] {
+  EXPECT_FALSE(leaves_behind(kTokenText, [] {
     Secret url;
-    for (const char c : kToken) url.append(c);
+    for (const char c : kTokenText) url.append(c);
     url.append("/and what follows, which is long enough that it has to move");
-    EXPECT_TRUE(url.view().starts_with(kToken));
+    EXPECT_TRUE(url.view().starts_with(kTokenText));
     EXPECT_TRUE(url.view().ends_with("to move"));
   }));
 }
 
 TEST(Secret, IsWipedWhereItIsCutOff) {
   for (const std::size_t left : {0, 1, 20}) {
-    EXPECT_FALSE(leaves_behind(kToken.substr(left + 1), [&] {
-      Secret token(kToken);
+    EXPECT_FALSE(leaves_behind(kTokenText.substr(left + 1), [&] {
+      Secret token(kTokenText);
       token.resize(left);
-      EXPECT_EQ(token.view(), kToken.substr(0, left));
+      EXPECT_EQ(token.view(), kTokenText.substr(0, left));
       token.append("x");  // one byte of what was cut off is overwritten
     }));
   }
 }
 
 TEST(Secret, WhatItGrowsByIsZero) {
-  Secret token(kToken);
+  Secret token(kTokenText);
   token.resize(4);
-  token.resize(kToken.size());
-  EXPECT_EQ(token.view(), std::string("abcd") + std::string(kToken.size() - 4, '\0'));
+  token.resize(kTokenText.size());
+  EXPECT_EQ(token.view(), std::string("abcd") + std::string(kTokenText.size() - 4, '\0'));
 }
 
 TEST(Secret, AnEmptyOneIsNoNullPointerToWhoReadsOrWritesIt) {
@@ -127,36 +127,36 @@ TEST(Secret, AnEmptyOneIsNoNullPointerToWhoReadsOrWritesIt) {
 }
 
 TEST(Secret, IsJoinedOfPieces) {
-  EXPECT_EQ(Secret::joined({"https://example.org/", kToken, "", "/"}).view(),
+  EXPECT_EQ(Secret::joined({"https://example.org/", kTokenText, "", "/"}).view(),
             "https://example.org/abcdefghijklmnopqrstuvwxyz234567/");
   EXPECT_EQ(Secret::joined({}).view(), "");
-  EXPECT_FALSE(leaves_behind(kToken, [] { (void)Secret::joined({"a", kToken, "b"}); }));
+  EXPECT_FALSE(leaves_behind(kTokenText, [] { (void)Secret::joined({"a", kTokenText, "b"}); }));
 }
 
 TEST(SharedSecret, IsWipedWhenTheLastHolderDropsIt) {
-  EXPECT_FALSE(leaves_behind(kToken, [] {
+  EXPECT_FALSE(leaves_behind(kTokenText, [] {
     std::vector<Identity> views;
     {
-      const SessionBearer bearer{TokenHash::of(kToken), SharedSecret(kToken), {}};
+      const SessionBearer bearer{TokenHash::of(kTokenText), SharedSecret(kTokenText), {}};
       for (int i = 0; i < 10; ++i) views.emplace_back(bearer);
     }
     for (const Identity& identity : views) {
-      EXPECT_EQ(std::get<SessionBearer>(identity).token.view(), kToken);
+      EXPECT_EQ(std::get<SessionBearer>(identity).token.view(), kTokenText);
     }
   }));
 }
 
 TEST(SharedSecret, WipesTheStringThatItTakesOver) {
   // The first byte is overwritten even where a string is only emptied.
-  EXPECT_FALSE(leaves_behind(kToken.substr(1), [] {
-    const SessionBearer bearer{TokenHash::of(kToken), std::string(kToken), {}};
-    EXPECT_EQ(bearer.token.view(), kToken);
+  EXPECT_FALSE(leaves_behind(kTokenText.substr(1), [] {
+    const SessionBearer bearer{TokenHash::of(kTokenText), std::string(kTokenText), {}};
+    EXPECT_EQ(bearer.token.view(), kTokenText);
   }));
 }
 
 TEST(SharedSecret, IsTheSameIfItsBytesAre) {
-  const SharedSecret token(kToken);
-  EXPECT_TRUE(token == SharedSecret(kToken));
+  const SharedSecret token(kTokenText);
+  EXPECT_TRUE(token == SharedSecret(kTokenText));
   EXPECT_TRUE(token != SharedSecret());
   EXPECT_TRUE(SharedSecret() == SharedSecret(Secret()));
   EXPECT_TRUE(SharedSecret() < token);

@@ -17,13 +17,13 @@
 namespace grantfs {
 namespace {
 
-using Signature = GroupSources::Signature;
+using StateOfFiles = GroupSources::Signature;
 using SteadyTime = GroupSources::SteadyTime;
 
 constexpr std::size_t kMostUidsRemembered = 4096;
 
-Signature signature_of_local_database() {
-  Signature signature{};
+StateOfFiles signature_of_local_database() {
+  StateOfFiles signature{};
   std::size_t i = 0;
   for (const char* file : {"/etc/passwd", "/etc/group"}) {
     struct stat status = {};
@@ -65,7 +65,7 @@ class GroupMemory {
   explicit GroupMemory(GroupSources sources) : sources_(std::move(sources)) {}
 
   std::vector<gid_t> groups(uid_t uid) {
-    const Signature signature = sources_.signature();
+    const StateOfFiles signature = sources_.signature();
     const SteadyTime arrived = sources_.now();
     auto state = state_.lock();
     std::optional<std::vector<gid_t>> known;
@@ -83,7 +83,7 @@ class GroupMemory {
   struct Entry {
     bool asking = false;
     bool known = false;  ///< the rest is set
-    Signature signature{};
+    StateOfFiles signature{};
     SteadyTime answered;
     std::vector<gid_t> groups;
   };
@@ -93,7 +93,8 @@ class GroupMemory {
     std::condition_variable changed;
   };
 
-  std::optional<std::vector<gid_t>> remembered(State& state, uid_t uid, const Signature& signature,
+  std::optional<std::vector<gid_t>> remembered(State& state, uid_t uid,
+                                               const StateOfFiles& signature,
                                                SteadyTime arrived) const {
     const Entry& entry = state.entries[uid];
     if (!entry.known || entry.signature != signature) return std::nullopt;
@@ -127,7 +128,7 @@ class GroupMemory {
 
   /// `signature` was taken before asking: should the files have changed since, nobody who saw the
   /// change takes this answer.
-  std::vector<gid_t> ask(Sync<State>::Lock& state, uid_t uid, const Signature& signature) {
+  std::vector<gid_t> ask(Sync<State>::Lock& state, uid_t uid, const StateOfFiles& signature) {
     const Question question(*state, uid);
     std::vector<gid_t> groups = state.unlocked([&] { return sources_.look_up(uid); });
     Entry& entry = state->entries[uid];

@@ -5,13 +5,16 @@
 namespace grantfs {
 namespace {
 
-DatabaseFiles::File file(std::uint64_t inode) {
+DatabaseFiles::File with_inode(std::uint64_t inode) {
   return {.inode = inode};
 }
 
 /// A database whose journal has something in it.
 DatabaseFiles files(std::uint64_t database, std::uint64_t wal, std::uint64_t shm) {
-  return {.database = file(database), .wal = file(wal), .wal_empty = false, .shm = file(shm)};
+  return {.database = with_inode(database),
+          .wal = with_inode(wal),
+          .wal_empty = false,
+          .shm = with_inode(shm)};
 }
 
 struct FakeConnection {
@@ -30,7 +33,7 @@ TEST_F(FileHistoryTest, TheFirstFilesAreNoReplacement) {
   EXPECT_FALSE(history_.is_replaced(look));
   EXPECT_TRUE(history_.follow(look));
   EXPECT_FALSE(history_.is_torn());
-  EXPECT_TRUE(history_.is_current(FakeConnection{file(1)}));
+  EXPECT_TRUE(history_.is_current(FakeConnection{with_inode(1)}));
 }
 
 TEST_F(FileHistoryTest, AReplacedDatabaseIsNotTorn) {
@@ -39,7 +42,7 @@ TEST_F(FileHistoryTest, AReplacedDatabaseIsNotTorn) {
   EXPECT_TRUE(history_.is_replaced(other));
   EXPECT_TRUE(history_.follow(other));
   EXPECT_FALSE(history_.is_torn());
-  EXPECT_FALSE(history_.is_current(FakeConnection{file(1)}));
+  EXPECT_FALSE(history_.is_current(FakeConnection{with_inode(1)}));
 }
 
 TEST_F(FileHistoryTest, ADatabaseWithTheJournalOfTheOldOneIsRefused) {
@@ -65,30 +68,30 @@ TEST_F(FileHistoryTest, AnotherJournalOfTheSameDatabaseIsTornUntilMended) {
 }
 
 TEST_F(FileHistoryTest, AJournalThatAppearsIsTheDatabasesOwn) {
-  DatabaseFiles bare{.database = file(1)};
+  DatabaseFiles bare{.database = with_inode(1)};
   EXPECT_TRUE(history_.follow({bare, {}}));
   EXPECT_TRUE(history_.follow({files(1, 2, 3), {}}));
   EXPECT_FALSE(history_.is_torn());
 }
 
 TEST_F(FileHistoryTest, AJournalMadeInOpeningIsKnownForTheOldOnesAfterAReplacement) {
-  const Look opened{DatabaseFiles{.database = file(1)}, {}};
+  const Look opened{DatabaseFiles{.database = with_inode(1)}, {}};
   EXPECT_TRUE(history_.follow(opened));
   history_.note_database(opened, files(1, 2, 3));
   EXPECT_FALSE(history_.follow({files(11, 2, 3), {}}));
 }
 
 TEST_F(FileHistoryTest, ANoteOfADatabaseThatIsReplacedChangesNothing) {
-  const Look opened{DatabaseFiles{.database = file(1)}, {}};
+  const Look opened{DatabaseFiles{.database = with_inode(1)}, {}};
   EXPECT_TRUE(history_.follow(opened));
   EXPECT_TRUE(history_.follow({files(11, 12, 13), {}}));
   history_.note_database(opened, files(1, 2, 3));
-  EXPECT_TRUE(history_.is_current(FakeConnection{file(11)}));
+  EXPECT_TRUE(history_.is_current(FakeConnection{with_inode(11)}));
 }
 
 TEST_F(FileHistoryTest, AnotherSourceIsTorn) {
-  EXPECT_TRUE(history_.follow({files(1, 2, 3), DatabaseFiles{.database = file(21)}}));
-  const Look other{files(1, 2, 3), DatabaseFiles{.database = file(31)}};
+  EXPECT_TRUE(history_.follow({files(1, 2, 3), DatabaseFiles{.database = with_inode(21)}}));
+  const Look other{files(1, 2, 3), DatabaseFiles{.database = with_inode(31)}};
   EXPECT_FALSE(history_.is_replaced(other));
   EXPECT_TRUE(history_.follow(other));
   EXPECT_TRUE(history_.is_torn());

@@ -88,7 +88,7 @@ class Service {
   bool fails_ = false;
 };
 
-constexpr std::chrono::milliseconds kPatience{10'000};
+constexpr std::chrono::milliseconds kGroupPatience{10'000};
 /// How long to look for what must not happen.
 constexpr std::chrono::milliseconds kGlance{200};
 
@@ -100,7 +100,7 @@ TEST(SystemGroupsTest, AUidIsAskedAboutOnceHoweverManyWantToKnow) {
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] { EXPECT_EQ(groups(7), std::vector<gid_t>{7}); });
   }
-  EXPECT_TRUE(service.wait_for_inside(1, kPatience));
+  EXPECT_TRUE(service.wait_for_inside(1, kGroupPatience));
   EXPECT_FALSE(service.wait_for_inside(2, kGlance));
   service.release();
   threads.clear();
@@ -133,7 +133,7 @@ TEST(SystemGroupsTest, AQuestionBegunBeforeTheFilesChangedIsAskedAgain) {
   const SystemGroups groups = service.groups();
   service.hold();
   std::jthread before([&] { groups(7); });
-  EXPECT_TRUE(service.wait_for_inside(1, kPatience));
+  EXPECT_TRUE(service.wait_for_inside(1, kGroupPatience));
   service.change_files();
   std::jthread after([&] { groups(7); });
   service.release();
@@ -152,7 +152,7 @@ TEST(SystemGroupsTest, AFewAtMostAreStuckInASlowServiceAndKnownUidsAreNot) {
   for (uid_t uid = 100; uid < 100 + 3 * kMostGroupQuestions; ++uid) {
     threads.emplace_back([&groups, uid] { EXPECT_EQ(groups(uid), std::vector<gid_t>{uid}); });
   }
-  EXPECT_TRUE(service.wait_for_inside(kMostGroupQuestions, kPatience));
+  EXPECT_TRUE(service.wait_for_inside(kMostGroupQuestions, kGroupPatience));
   EXPECT_FALSE(service.wait_for_inside(kMostGroupQuestions + 1, kGlance));
 
   EXPECT_EQ(groups(1), std::vector<gid_t>{1});

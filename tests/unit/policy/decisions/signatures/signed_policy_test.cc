@@ -8,7 +8,7 @@
 namespace grantfs {
 namespace {
 
-constexpr std::string_view kSecret = "0123456789abcdefghijklmnopqrstuv";
+constexpr std::string_view kKeysSecret = "0123456789abcdefghijklmnopqrstuv";
 
 class SignedPolicyTest : public PolicyTest {
  protected:
@@ -22,7 +22,7 @@ class SignedPolicyTest : public PolicyTest {
 
   Identity signature(const std::string& of, std::int64_t expires = kNow + 100,
                      const std::string& address = "", const std::string& from = "",
-                     std::string_view secret = kSecret) {
+                     std::string_view secret = kKeysSecret) {
     auto token = sign({"k1", at(expires), address, path(of)}, secret);
     EXPECT_TRUE(token);
     SignatureBearer bearer{std::move(*Signature::parse(token->view()))};

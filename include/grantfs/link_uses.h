@@ -22,4 +22,7 @@ struct CountedUses {
 Result<std::map<std::string, CountedUses>> counted_uses(
     const std::filesystem::path& policy_database);
 
+/// The same of a policy in PostgreSQL, in which all nodes count. `where` is its URI.
+Result<std::map<std::string, CountedUses>> uses_counted_upstream(const std::string& where);
+
 }  // namespace grantfs

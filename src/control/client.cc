@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/quote.h"
+#include "control/document.h"
 #include "control/search.h"
 #include "control/socket.h"
 
@@ -181,6 +182,7 @@ Result<json> ask_daemon_by_line(const std::filesystem::path& socket, std::string
   if (!answer) return answer.error();
 
   json parsed = json::parse(*answer, nullptr, /*allow_exceptions=*/false);
+  const control::Emptied emptied(parsed);
   if (!parsed.is_object()) return trouble(name, "its answer is not a JSON object");
   const auto ok = parsed.find("ok");
   if (ok == parsed.end() || !ok->is_boolean() || !ok->get<bool>()) {

@@ -59,6 +59,11 @@ std::filesystem::path record_folder(const std::filesystem::path& database) {
   return database.native() + ".daemons";
 }
 
+gid_t administrators(const std::filesystem::path& database) {
+  struct stat status = {};
+  return ::stat(database.parent_path().c_str(), &status) == 0 ? status.st_gid : ::getegid();
+}
+
 std::string record_name(std::string_view id) {
   return fmt::format("{}.json", id);
 }

@@ -40,6 +40,10 @@ namespace control {
 /// policy can make a daemon up, or take one away; the daemon puts back what was taken.
 std::filesystem::path record_folder(const std::filesystem::path& database);
 
+/// The group of administrators, which may use the sockets: the present group of the directory that
+/// holds the database.
+gid_t administrators(const std::filesystem::path& database);
+
 /// The records of a database, for reading them.
 class RecordFolder {
  public:

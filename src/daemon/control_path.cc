@@ -1,8 +1,6 @@
 #include "daemon/control_path.h"
 
 #include <fmt/core.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -23,11 +21,6 @@ std::filesystem::path default_control_path(const std::filesystem::path& mountpoi
   if (name.size() > kLongestName) name.resize(kLongestName);
   return std::filesystem::path(control::kDefaultDirectory) /
          fmt::format("{}.{:08x}.sock", name, static_cast<std::uint32_t>(hash));
-}
-
-gid_t administrators(const std::filesystem::path& database) {
-  struct stat status = {};
-  return ::stat(database.parent_path().c_str(), &status) == 0 ? status.st_gid : ::getegid();
 }
 
 }  // namespace grantfs

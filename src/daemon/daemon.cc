@@ -12,9 +12,11 @@
 #include "base/lease_spans.h"
 #include "base/quote.h"
 #include "control/listener.h"
+#include "control/record.h"
 #include "control/server.h"
 #include "daemon/auditing.h"
 #include "daemon/blocked_signals.h"
+#include "daemon/claimed_uses.h"
 #include "daemon/confinement.h"
 #include "daemon/control_commands/control_answers.h"
 #include "daemon/control_commands/serving.h"
@@ -34,6 +36,7 @@
 #include "lease/recall/recaller.h"
 #include "lease/recall/store_watcher.h"
 #include "policy/decisions/link_uses/link_uses.h"
+#include "policy/decisions/link_uses/use_database.h"
 #include "store/store.h"
 #include "tree/tree.h"
 
@@ -80,10 +83,17 @@ std::filesystem::path control_path(const MountPlan& plan, const MountOptions& op
   return options.control.value_or(default_control_path(plan.mountpoint));
 }
 
+/// Uses of links are counted here, or upstream if the database is a copy.
+std::unique_ptr<UseCounter> make_use_counter(Policy& policy, const std::filesystem::path& database,
+                                             bool is_copy) {
+  if (is_copy) return std::make_unique<ClaimedUses>(database);
+  return std::make_unique<UseDatabase>(policy, UseDatabase::path_for(database));
+}
+
 /// Makes it, and gives up the privileges.
 Result<Prepared> prepare(const MountPlan& plan, const MountOptions& options, const Store& store) {
   const auto socket = control_path(plan, options);
-  auto control = control::Listener::bind(socket, administrators(plan.database));
+  auto control = control::Listener::bind(socket, control::administrators(plan.database));
   if (!control) return control.error();
   if (auto seen = look_at_mountpoint(plan); !seen) return seen.error();
   auto mount = KernelMount::make({plan.store, options.kernel_options});
@@ -115,7 +125,8 @@ class Daemon {
         enforcement_(prepared.enforcement),
         prepared_(std::move(prepared)),
         helper_(helper),
-        link_uses_(*policy_, LinkUses::database_for(plan.database), options.use_window),
+        link_uses_(make_use_counter(*policy_, plan.database, freshness.is_bounded()),
+                   options.use_window),
         tree_(*policy_, store_, complete(std::move(tree_options))) {}
   ~Daemon() { stop_notifying(); }
   Daemon(const Daemon&) = delete;

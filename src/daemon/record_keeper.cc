@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "base/quiet_thread.h"
-#include "daemon/control_path.h"
+#include "control/record.h"
 #include "sandbox/call_filter.h"
 
 namespace grantfs {
@@ -47,8 +47,9 @@ std::string RecordKeeper::publish() {
 }
 
 std::string RecordKeeper::try_to_publish() {
-  auto published = Publication::publish(options_.database, administrators(options_.database),
-                                        options_.record, options_.handler);
+  auto published =
+      Publication::publish(options_.database, control::administrators(options_.database),
+                           options_.record, options_.handler);
   renew_watches();
   if (!published) return published.error().message;
   publication_ = std::move(*published);

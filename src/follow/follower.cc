@@ -75,9 +75,11 @@ Result<bool> Follower::follow() {
   spdlog::info("following {} from {} as node {}", stream->name(),
                postgres::lsn_text(applier_->position()), options_.node);
   const postgres::Lsn before = applier_->position();
+  claims_.begin(upstream->started);
   Session session(options_, *applier_, daemons_, std::move(*upstream), std::move(*stream),
                   std::move(*ordinary), bound, stop_);
   auto ended = session.run();
+  claims_.end();
   if (session.was_current()) {
     failures_ = 0;
     said_.clear();

@@ -7,6 +7,7 @@
 #include "follow/daemons.h"
 #include "follow/options.h"
 #include "follow/upstream.h"
+#include "follow/use_claims.h"
 #include "grantfs/result.h"
 
 namespace grantfs::follow {
@@ -18,7 +19,7 @@ class Follower {
  public:
   /// `stop` is an eventfd: run() returns soon after it is readable.
   Follower(const Options& options, int stop)
-      : options_(options), stop_(stop), daemons_(options.database) {}
+      : options_(options), stop_(stop), daemons_(options.database), claims_(options) {}
 
   /// Runs until the stop. kInvalid if there is no use in trying again.
   Result<void> run();
@@ -41,6 +42,7 @@ class Follower {
   const Options& options_;
   const int stop_;
   Daemons daemons_;
+  UseClaims claims_;
   std::unique_ptr<Applier> applier_;
   std::string must_copy_because_;  ///< empty: the copy stands, as far as is known
   int failures_ = 0;               ///< since the copy was current for the last time

@@ -110,6 +110,7 @@ Result<UpstreamState> look_at_upstream(Connection& ordinary, Connection& replica
   UpstreamState state;
   state.system = identity->system;
   state.timeline = identity->timeline;
+  state.started = identity->started;
   state.publication = answer->text(0, 1);
   const auto end = postgres::parse_lsn(answer->text(0, kEnd));
   state.log.block = static_cast<std::uint64_t>(answer->integer(0, kBlock));

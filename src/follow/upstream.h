@@ -18,6 +18,7 @@ struct UpstreamState {
   std::string publication;
   postgres::LogSizes log;
   postgres::Lsn end = 0;  ///< of its log, at least
+  std::string started;    ///< as postgres::kServerStarted has it
 };
 
 /// What the upstream has of a slot.

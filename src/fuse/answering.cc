@@ -24,9 +24,9 @@ void refuse_for_memory(HandlerContext& context, fuse_req_t request) {
   context.tree.note_refusal("memory does not suffice for all requests");
 }
 
-void refuse_since_store_hangs(HandlerContext& context, fuse_req_t request) {
+void refuse_since_late(HandlerContext& context, fuse_req_t request, const char* why) {
   fuse_reply_err(request, EACCES);
-  context.tree.note_refusal("the store does not answer");
+  context.tree.note_refusal(why);
 }
 
 }  // namespace grantfs

@@ -40,8 +40,8 @@ inline void note_answer(HandlerContext& context, Waiting waiting) {
 bool refuse(fuse_req_t request, Errno error, Waiting waiting);
 /// Refuses a request for lack of memory.
 void refuse_for_memory(HandlerContext& context, fuse_req_t request);
-/// Refuses a request because the store hangs.
-void refuse_since_store_hangs(HandlerContext& context, fuse_req_t request);
+/// Refuses a request because what it waits for hangs.
+void refuse_since_late(HandlerContext& context, fuse_req_t request, const char* why);
 
 /// Runs a handler's body, and refuses the request if the body throws for lack of memory. Nothing
 /// may be thrown into libfuse, which is C.
@@ -57,13 +57,15 @@ void answer(fuse_req_t request, Upcall kind, Body body) {
   }
 }
 
-/// Runs a body on a worker, after the handler has returned; refuses if the store hangs.
+/// Runs a body on one of these workers, after the handler has returned. If they hang, the request
+/// is refused for the reason `late`, a literal.
 template <class Body>
-void answer_later(HandlerContext& context, fuse_req_t request, Body body) {
+void answer_by(StoreWorkers& workers, const char* late, HandlerContext& context, fuse_req_t request,
+               Body body) {
   const bool taken =
-      context.workers.submit([&context, request, body = std::move(body)](StoreWorkers::Turn turn) {
+      workers.submit([&context, request, late, body = std::move(body)](StoreWorkers::Turn turn) {
         if (turn == StoreWorkers::Turn::kNeverComes) {
-          refuse_since_store_hangs(context, request);
+          refuse_since_late(context, request, late);
           return;
         }
         try {
@@ -72,7 +74,13 @@ void answer_later(HandlerContext& context, fuse_req_t request, Body body) {
           refuse_for_memory(context, request);
         }
       });
-  if (!taken) refuse_since_store_hangs(context, request);
+  if (!taken) refuse_since_late(context, request, late);
+}
+
+/// Runs a body on a worker that may wait for the store.
+template <class Body>
+void answer_later(HandlerContext& context, fuse_req_t request, Body body) {
+  answer_by(context.workers, "the store does not answer", context, request, std::move(body));
 }
 
 /// Runs a handler's body with Waiting::kRefused. If the body returns false, it has not replied:

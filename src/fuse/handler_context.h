@@ -49,6 +49,9 @@ struct HandlerContext {
   HandleSet<OpenFolder> folders;
   Backings backings;
   StoreWorkers workers{kStoreWorkers, kMostWaiting};
+  /// For lookups that begin a use of a link (Tree::begin_use()), one after the other: each takes as
+  /// long as a commit.
+  StoreWorkers use_workers{1, kMostWaiting, StoreWorkers::kPatience, "grantfs uses"};
 
   /// With io_uring each processor has a fixed number of places for requests, and a request that
   /// waits for the store occupies its place. While the store hangs, no more requests wait than

@@ -232,7 +232,8 @@ class FuseMount::Session {
   /// any more fail, and notifications of files that are being read return. Its number leads
   /// nowhere from then on, and belongs to the session still.
   void end_connection() {
-    store_answers_ = context_.workers.finish();
+    const bool uses_are_counted = context_.use_workers.finish();  // they hand on to the others
+    store_answers_ = context_.workers.finish() && uses_are_counted;
     if (store_answers_) {
       context_.files.clear();
       context_.backings.clear();

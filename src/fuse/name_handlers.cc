@@ -22,12 +22,20 @@ void forget(HandlerContext& context, fuse_ino_t node, std::uint64_t count) {
   }
 }
 
-/// Looks a name up and replies. False, without a reply, if the lookup has to wait for the store.
-bool look_up(HandlerContext& context, fuse_req_t request, fuse_ino_t parent, std::string_view name,
-             Waiting waiting) {
+/// What a lookup has to wait for before it can be answered.
+enum class Awaited { kNothing, kStore, kUse };
+
+/// Looks a name up and replies, unless the lookup has to wait.
+Awaited look_up(HandlerContext& context, fuse_req_t request, fuse_ino_t parent,
+                std::string_view name, Waiting waiting) {
   auto entry = context.tree.lookup(parent, name, caller_of(request), waiting);
   note_answer(context, waiting);
-  if (!entry) return refuse(request, entry.error(), waiting);
+  if (!entry && waiting == Waiting::kRefused && entry.error().value == EINPROGRESS) {
+    return Awaited::kUse;
+  }
+  if (!entry) {
+    return refuse(request, entry.error(), waiting) ? Awaited::kNothing : Awaited::kStore;
+  }
   fuse_entry_param reply = {};
   reply.ino = entry->node;
   reply.attr = entry->attributes;
@@ -39,7 +47,28 @@ bool look_up(HandlerContext& context, fuse_req_t request, fuse_ino_t parent, std
     // It did not arrive (the caller was interrupted), and will not be forgotten either.
     forget(context, entry->node, 1);
   }
-  return true;
+  return Awaited::kNothing;
+}
+
+/// Looks a name up once the store has answered. A link that nobody has a use of is closed.
+void look_up_later(HandlerContext& context, fuse_req_t request, fuse_ino_t parent,
+                   const std::string& name) {
+  answer_later(context, request, [&context, request, parent, name] {
+    look_up(context, request, parent, name, Waiting::kAllowed);
+  });
+}
+
+/// Begins a use of a link, and then looks its door up.
+void look_up_with_use(HandlerContext& context, fuse_req_t request, fuse_ino_t parent,
+                      const std::string& name) {
+  answer_by(context.use_workers, "uses of links are not counted in time", context, request,
+            [&context, request, parent, name] {
+              context.tree.begin_use(parent, name, caller_of(request));
+              if (look_up(context, request, parent, name, Waiting::kRefused) == Awaited::kNothing) {
+                return;
+              }
+              look_up_later(context, request, parent, name);
+            });
 }
 
 /// The kernel resolves "." and ".." by itself. It asks for them only to find the node of a file
@@ -54,10 +83,14 @@ void on_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
       fuse_reply_err(request, ESTALE);
       return;
     }
-    if (look_up(context, request, parent, name, Waiting::kRefused)) return;
-    answer_later(context, request, [&context, request, parent, name = std::string(name)] {
-      look_up(context, request, parent, name, Waiting::kAllowed);
-    });
+    switch (look_up(context, request, parent, name, Waiting::kRefused)) {
+      case Awaited::kNothing:
+        return;
+      case Awaited::kStore:
+        return look_up_later(context, request, parent, name);
+      case Awaited::kUse:
+        return look_up_with_use(context, request, parent, name);
+    }
   });
 }
 

@@ -21,6 +21,8 @@ class StatementUnderWay {
 
   /// Sends a statement without parameters. No other may be under way.
   Result<void> send(const std::string& sql);
+  /// Connection::is_alive().
+  bool is_alive() const { return connection_.is_alive(); }
   /// Takes in what has arrived: the answer, once it is whole. None: not yet.
   Result<std::optional<Answer>> receive();
 

@@ -8,12 +8,13 @@
 
 namespace grantfs {
 
-StoreWorkers::StoreWorkers(unsigned threads, std::size_t most, std::chrono::milliseconds patience)
+StoreWorkers::StoreWorkers(unsigned threads, std::size_t most, std::chrono::milliseconds patience,
+                           const char* name)
     : patience_(patience), most_(most), thread_count_(threads) {
   threads_.reserve(threads);
   try {
     while (threads_.size() < threads) {
-      threads_.push_back(start_quiet_thread("grantfs store", [this] { run(); }));
+      threads_.push_back(start_quiet_thread(name, [this] { run(); }));
     }
     watcher_ = start_quiet_thread("grantfs late", [this] { watch(); });
   } catch (const std::exception&) {

@@ -13,8 +13,9 @@
 namespace grantfs {
 
 /// Threads for the requests that have to wait for the store: for a disk, or for another machine.
-/// The threads that the kernel's requests arrive on never wait for the store, so that a store that
-/// hangs stops only requests that need it.
+/// Those that wait for a use of a link to be counted have such a thread of their own. The threads
+/// that the kernel's requests arrive on never wait for the store, so that a store that hangs stops
+/// only requests that need it.
 ///
 /// A request for which there is no thread waits for its turn, as long as the store goes on
 /// answering. A store that has answered nothing for a while hangs: then only the requests that have
@@ -29,9 +30,11 @@ class StoreWorkers {
   /// Called once, on one of the threads.
   using Work = std::function<void(Turn)>;
 
+  static constexpr std::chrono::seconds kPatience{5};
   /// `most`: the most requests that wait; `patience`: the time without an answer after which the
-  /// store hangs.
-  StoreWorkers(unsigned threads, std::size_t most, std::chrono::milliseconds patience = kPatience);
+  /// store hangs; `name`: as start_quiet_thread() takes it.
+  StoreWorkers(unsigned threads, std::size_t most, std::chrono::milliseconds patience = kPatience,
+               const char* name = "grantfs store");
   ~StoreWorkers() { (void)finish(); }
   StoreWorkers(const StoreWorkers&) = delete;
   StoreWorkers& operator=(const StoreWorkers&) = delete;
@@ -51,7 +54,6 @@ class StoreWorkers {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::seconds kPatience{5};
 
   struct State {
     std::condition_variable arrived;

@@ -43,6 +43,16 @@ Result<Entry, Errno> Lookups::lookup_at_door(const Place& place, const LookedUp&
   return enter_marker(what);
 }
 
+void Lookups::begin_use(NodeId parent, std::string_view name, const Caller& caller) {
+  const auto place = parts_.nodes.find(parent);
+  if (!place || place->kind != NodeKind::kDoor) return;
+  const auto opening = parts_.doors[place->door].open({name, caller, place->way});
+  if (!opening) return;
+  const auto* const entrance = std::get_if<Entrance>(&*opening);
+  if (entrance == nullptr || entrance->stands_open) return;
+  parts_.judge.begin_use(entrance->view.identity);
+}
+
 Result<Entry, Errno> Lookups::lookup_in_view(const Place& folder, const LookedUp& what,
                                              Waiting waiting) {
   if (!StorePath::is_name(what.name)) return Errno{ENOENT};
@@ -88,7 +98,10 @@ Result<Entry, Errno> Lookups::enter_view(const LookedUp& what, View view, Waitin
   auto entered = parts_.judge.enter(view.identity);
   if (!entered) return parts_.refusals.fail(EACCES);
   const Decision& decision = entered->decision;
-  if (decision.access == Access::kClosed) return parts_.refusals.deny(EACCES);
+  if (decision.access == Access::kClosed) {
+    if (decision.uses && waiting == Waiting::kRefused) return Errno{EINPROGRESS};
+    return parts_.refusals.deny(EACCES);
+  }
   view.root = std::move(entered->root);
   view.principal = std::move(entered->principal);
   std::optional<Found> whole;

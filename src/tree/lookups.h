@@ -21,6 +21,8 @@ class Lookups {
   /// See Tree::lookup().
   Result<Entry, Errno> lookup(NodeId parent, std::string_view name, const Caller& caller,
                               Waiting waiting);
+  /// See Tree::begin_use().
+  void begin_use(NodeId parent, std::string_view name, const Caller& caller);
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;

@@ -43,6 +43,9 @@ struct TreeCounters {
 /// EWOULDBLOCK where it would have to wait: then nothing has happened, and the same call may be
 /// made on a thread that can wait. A refusal never waits, because the store is not asked.
 ///
+/// A link whose uses are limited is closed to a client who has no use under way. A lookup of its
+/// door that is told not to wait fails with EINPROGRESS then: begin_use() may open it.
+///
 /// Thread-safe. Each call costs one decision and one resolution in the store at most.
 class Tree {
  public:
@@ -58,6 +61,12 @@ class Tree {
   /// if the answer does not reach the kernel.
   Result<Entry, Errno> lookup(NodeId parent, std::string_view name, const Caller& caller,
                               Waiting waiting = Waiting::kAllowed);
+  /// Begins a use of the link whose door this name leads to, so that lookup() finds the door open;
+  /// does nothing if that cannot be, or if there is nothing to begin. May wait, for a disk or for
+  /// another machine, but not for the store.
+  void begin_use(NodeId parent, std::string_view name, const Caller& caller) {
+    lookups_.begin_use(parent, name, caller);
+  }
   /// Says that the answer to a lookup in `parent` has been sent, or the attributes of a node. If a
   /// thread stood still meanwhile, what the answer lends may be older than it says, and the kernel
   /// has to forget it again. A reply over io_uring is out a moment after its handler has returned.

@@ -91,6 +91,8 @@ class ShortOfMemory(TwoUsersTest):
             if thread == b"grantfs control":
                 self.ask(b'{"command":"status"}')
                 self.ask(b'{"command":"bind","token":"' + b"0123456789abcdef" * 2 + b'"}')
+            if thread == b"grantfs uses":
+                self.outcomes.add(outcome(read, self.site.path("from", f"10.0.{number // 250}.{number % 250}", "by-link", self.link, "report.txt")))
             if thread == b"grantfs watch":
                 self.site.replace("alice/report.txt", REPORT)
             elif number % 50 == 49:
@@ -166,6 +168,12 @@ class ShortOfMemory(TwoUsersTest):
 
     def test_the_threads_that_read(self):
         self.assert_all_survived(b"grantfs store")
+
+    def test_the_thread_that_has_uses_counted(self):
+        self.site.mount(self.OPTIONS)
+        self.link = self.site.grantctl("link", "create", "alice/report.txt", "--uses", "1").stdout.strip()
+        self.site.umount()
+        self.assert_all_survived(b"grantfs uses", often=(1, 3))
 
     def test_the_threads_that_answer_requests(self):
         self.assert_all_survived(HANDLERS, often=(1, 3))

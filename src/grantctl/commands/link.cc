@@ -139,9 +139,7 @@ Result<int> run_link_create(Context& context, const LinkArguments& arguments) {
         {*id, *principal, *path, terms->expires, terms->address ? terms->address->text() : "",
          terms->uses, grantfs::system_now(), terms->label},
         grantfs::system_now());
-    const auto uri = context.postgresql();
-    const bool counted_here = terms->uses && !(uri && *uri);
-    put_uses(document, counted_here ? std::optional(grantfs::CountedUses()) : std::nullopt);
+    put_uses(document, terms->uses ? std::optional(grantfs::CountedUses()) : std::nullopt);
     document["token"] = token.view();
     document["url"] = nullptr;
     if (has_url) document["url"] = url.view();
@@ -155,19 +153,26 @@ Result<int> run_link_create(Context& context, const LinkArguments& arguments) {
 
 using Uses = std::map<std::string, grantfs::CountedUses>;
 
+Result<Uses> count_uses(Context& context) {
+  const auto uri = context.postgresql();
+  if (!uri) return uri.error();
+  if (*uri) return grantfs::uses_counted_upstream(**uri);
+  const auto database = context.database();
+  if (!database) return database.error();
+  const auto policy = grantfs::Policy::open({.database = *database});
+  if (!policy) return policy.error();
+  const auto upstream = (*policy)->copy_of();
+  if (!upstream) return upstream.error();
+  if (upstream->empty()) return grantfs::counted_uses(*database);
+  return Error{ErrorKind::kConflict,
+               fmt::format("they are counted upstream: grantctl --db {} link ls", *upstream)};
+}
+
 /// The uses that were counted; none, with a note, if nobody knows.
 std::optional<Uses> uses_so_far(Context& context, const std::vector<grantfs::Link>& links) {
   const bool counted = std::ranges::any_of(links, [](const auto& link) { return !!link.uses; });
   if (!counted) return Uses();
-  const auto uri = context.postgresql();
-  if (uri && *uri) {
-    complain(
-        "note: each node counts the uses of links for itself: see link ls there, with --db "
-        "PATH of its copy");
-    return std::nullopt;
-  }
-  const auto database = context.database();
-  auto uses = database ? grantfs::counted_uses(*database) : database.error();
+  auto uses = count_uses(context);
   if (uses) return std::move(*uses);
   complain(fmt::format("note: cannot tell how often links were used: {}", uses.error().message));
   return std::nullopt;

@@ -7,9 +7,9 @@
 namespace grantfs {
 namespace {
 
-/// Whose uses of a link are counted together.
-std::string client_of(const LinkBearer& bearer) {
-  return bearer.from ? bearer.from->client() : std::string();
+LinkClient client_of(const Identity& identity) {
+  const auto& bearer = std::get<LinkBearer>(identity);
+  return {bearer.link, bearer.from ? bearer.from->client() : std::string()};
 }
 
 /// Has a decision end with a use; kClosed if there is none.
@@ -28,9 +28,8 @@ Result<Decision> Judge::decide(const Identity& identity, const StorePath& path) 
   auto decision = policy_.decide(identity, path);
   if (!decision) report(decision.error());
   if (!decision || !decision->uses) return decision;
-  const auto& bearer = std::get<LinkBearer>(identity);
   Expiry use;
-  if (uses_ != nullptr) use = uses_->current(bearer.link, client_of(bearer), *decision->uses);
+  if (uses_ != nullptr) use = uses_->current(client_of(identity), *decision->uses);
   end_with(use, *decision);
   return decision;
 }
@@ -38,19 +37,28 @@ Result<Decision> Judge::decide(const Identity& identity, const StorePath& path) 
 Result<ViewRoot> Judge::enter(const Identity& identity) const {
   auto door = policy_.view_root(identity);
   if (!door) report(door.error());
-  if (!door || door->decision.access == Access::kClosed || !door->decision.uses) return door;
-  const auto& bearer = std::get<LinkBearer>(identity);
-  Expiry use;
-  if (uses_ != nullptr) {
-    auto begun = uses_->enter(bearer.link, client_of(bearer), *door->decision.uses);
-    if (!begun) {
-      report(begun.error());
-      return begun.error();
-    }
-    use = *begun;
+  if (!door) return door;
+  Decision& decision = door->decision;
+  const auto uses = decision.uses;
+  if (decision.access == Access::kClosed) {
+    decision.uses.reset();
+  } else if (uses) {
+    Expiry use;
+    if (uses_ != nullptr) use = uses_->at_door(client_of(identity), *uses);
+    end_with(use, decision);
+    decision.uses = uses;
   }
-  end_with(use, door->decision);
   return door;
+}
+
+void Judge::begin_use(const Identity& identity) const {
+  if (uses_ == nullptr) return;
+  auto door = policy_.view_root(identity);
+  if (!door) return report(door.error());
+  const Decision& decision = door->decision;
+  if (decision.access == Access::kClosed || !decision.uses) return;
+  auto begun = uses_->begin(client_of(identity), *decision.uses);
+  if (!begun) report(begun.error());
 }
 
 }  // namespace grantfs

@@ -25,8 +25,12 @@ class Judge {
   /// The decision by the policy's newest commit and, for a link whose uses are limited, by whether
   /// a use is under way.
   Result<Decision> decide(const Identity& identity, const StorePath& path) const;
-  /// The decision on an identity's door. A use of a link begins here, if none is under way.
+  /// The decision on an identity's door. Closed, with `uses`, if a use of the link would have to
+  /// begin; closed without, whatever else is the reason.
   Result<ViewRoot> enter(const Identity& identity) const;
+  /// Begins a use of a link at its door, if its uses are limited and none is under way, so that
+  /// enter() finds one. May wait, for a disk or another machine.
+  void begin_use(const Identity& identity) const;
   void report(const Error& error) const {
     if (report_) report_(error);
   }

@@ -231,6 +231,79 @@ BEGIN
     ORDER BY known.name;
 END $$;
 
+-- How often each client has used each link whose uses are limited, and when the last use began. No
+-- node has a copy: a node claims a use here before it begins. The client is an address or a network;
+-- it is empty where clients are not told apart.
+CREATE TABLE IF NOT EXISTS grantfs.link_uses (
+  link   text COLLATE "C" NOT NULL,
+  client text COLLATE "C" NOT NULL,
+  used   bigint NOT NULL,
+  began  bigint NOT NULL,
+  PRIMARY KEY (link, client)
+);
+
+-- The uses so far, and the age of the last one, which is under way: it was before, or it begins now.
+-- No row: there are no more uses, or no such link. The time is taken once the row is locked: a claim
+-- that had waited with an earlier one would take the other's use for one of the future, and count
+-- another.
+CREATE OR REPLACE FUNCTION grantfs.claim_use(link text, client text, window_seconds integer)
+  RETURNS TABLE (used bigint, age_seconds bigint)
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  most     bigint;
+  uses     bigint;
+  began_at bigint;
+  present  bigint;
+BEGIN
+  IF (claim_use.client ~ '\A[0-9a-f.:/]{0,64}\Z'
+      AND claim_use.window_seconds BETWEEN 1 AND 86400) IS NOT TRUE THEN
+    RAISE EXCEPTION 'grantfs.claim_use() takes an address, and a window of 1 to 86400 seconds'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  SELECT known.uses INTO most FROM grantfs.links AS known
+    WHERE known.id = claim_use.link
+      AND (known.expires IS NULL OR known.expires > extract(epoch FROM clock_timestamp()));
+  IF most IS NULL THEN
+    RETURN;
+  END IF;
+  INSERT INTO grantfs.link_uses VALUES (claim_use.link, claim_use.client, 0, 0)
+    ON CONFLICT DO NOTHING;
+  SELECT counted.used, counted.began INTO STRICT uses, began_at FROM grantfs.link_uses AS counted
+    WHERE counted.link = claim_use.link AND counted.client = claim_use.client FOR UPDATE;
+  present := floor(extract(epoch FROM clock_timestamp()));
+  IF uses > most THEN
+    RETURN;
+  END IF;
+  IF NOT (began_at <= present AND present < began_at + claim_use.window_seconds) THEN
+    IF uses = most THEN
+      RETURN;
+    END IF;
+    uses := uses + 1;
+    began_at := present;
+    UPDATE grantfs.link_uses AS counted SET used = uses, began = began_at
+      WHERE counted.link = claim_use.link AND counted.client = claim_use.client;
+  END IF;
+  RETURN QUERY SELECT uses, present - began_at;
+END $$;
+
+CREATE OR REPLACE FUNCTION grantfs.forget_uses() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    DELETE FROM grantfs.link_uses;
+  ELSE
+    DELETE FROM grantfs.link_uses AS counted USING gone WHERE counted.link = gone.id;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER forget_uses AFTER DELETE ON grantfs.links
+  REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION grantfs.forget_uses();
+CREATE OR REPLACE TRIGGER forget_all_uses AFTER TRUNCATE ON grantfs.links
+  FOR EACH STATEMENT EXECUTE FUNCTION grantfs.forget_uses();
+
 -- What a node that is removed may still serve, it serves for no longer than its own bound: so its
 -- row, which await_recall() goes by, goes last. Without its slot it can learn nothing more. A node
 -- that has come back meanwhile has a slot again, since it makes that before it registers.
@@ -280,7 +353,9 @@ GRANT EXECUTE ON FUNCTION grantfs.unixepoch() TO grantfs_admin, grantfs_applicat
 GRANT EXECUTE ON FUNCTION grantfs.await_recall(pg_lsn, interval)
   TO grantfs_admin, grantfs_application;
 GRANT EXECUTE ON FUNCTION grantfs.remove_node(text) TO grantfs_admin;
-GRANT EXECUTE ON FUNCTION grantfs.register_node(text, integer) TO grantfs_follower;
+GRANT SELECT (link, used, began) ON grantfs.link_uses TO grantfs_admin, grantfs_application;
+GRANT EXECUTE ON FUNCTION grantfs.register_node(text, integer),
+  grantfs.claim_use(text, text, integer) TO grantfs_follower;
 
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = 'grantfs') THEN

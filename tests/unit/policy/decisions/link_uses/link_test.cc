@@ -12,6 +12,7 @@
 
 #include "db/rows.h"
 #include "policy/decisions/link_uses/link_uses.h"
+#include "policy/decisions/link_uses/use_database.h"
 #include "support/policy_fixture.h"
 
 namespace grantfs {
@@ -172,19 +173,22 @@ class LinkUsesTest : public LinkTest {
     link("a", "NULL, NULL, 2");
     restart();
   }
-  void restart() {
-    uses_ = std::make_unique<LinkUses>(*policy_, state_, std::chrono::minutes{10},
-                                       [this] { return now_; });
+  void restart() { uses_ = make(); }
+  std::unique_ptr<LinkUses> make() {
+    const Clock clock = [this] { return now_; };
+    return std::make_unique<LinkUses>(std::make_unique<UseDatabase>(*policy_, state_, clock),
+                                      kWindow, clock);
   }
   /// Seconds that the client may go on for; -1: refused; -2: an error.
   int enter(const std::string& client, std::int64_t uses = 2) {
-    auto until = uses_->enter(kLink, client, uses);
+    auto until = uses_->begin({kLink, client}, uses);
     if (!until) return -2;
     return *until ? static_cast<int>((**until - now_).count()) : -1;
   }
   void pass(int seconds) { now_ += std::chrono::seconds{seconds}; }
 
-  const std::filesystem::path state_ = LinkUses::database_for(database_);
+  static constexpr std::chrono::minutes kWindow{10};
+  const std::filesystem::path state_ = UseDatabase::path_for(database_);
   std::unique_ptr<LinkUses> uses_;
 };
 
@@ -222,32 +226,32 @@ TEST_F(LinkUsesTest, AClockThatIsSetBackMakesNoUseLonger) {
 }
 
 TEST_F(LinkUsesTest, WhoeverIsInsideHasTheGraceAndNoMore) {
-  EXPECT_FALSE(uses_->current(kLink, "x", 2));
+  EXPECT_FALSE(uses_->current({kLink, "x"}, 2));
   EXPECT_EQ(enter("x"), 600);
   const Expiry end = now_ + std::chrono::seconds{600};
-  EXPECT_EQ(uses_->current(kLink, "x", 2), end);
-  EXPECT_FALSE(uses_->current(kLink, "y", 2));
+  EXPECT_EQ(uses_->current({kLink, "x"}, 2), end);
+  EXPECT_FALSE(uses_->current({kLink, "y"}, 2));
   pass(600);
-  EXPECT_EQ(uses_->current(kLink, "x", 2), end);
+  EXPECT_EQ(uses_->current({kLink, "x"}, 2), end);
   pass(1);
-  EXPECT_FALSE(uses_->current(kLink, "x", 2));
+  EXPECT_FALSE(uses_->current({kLink, "x"}, 2));
   EXPECT_EQ(enter("x"), 600);
-  EXPECT_FALSE(uses_->current(kLink, "x", 1));  // fewer uses by now
+  EXPECT_FALSE(uses_->current({kLink, "x"}, 1));  // fewer uses by now
 }
 
 TEST_F(LinkUsesTest, TwoDaemonsCountTogether) {
-  LinkUses other(*policy_, state_, std::chrono::minutes{10}, [this] { return now_; });
+  const auto other = make();
   EXPECT_EQ(enter("x"), 600);
-  EXPECT_TRUE(*other.enter(kLink, "x", 2));
+  EXPECT_TRUE(*other->begin({kLink, "x"}, 2));
   pass(600);
-  EXPECT_TRUE(*other.enter(kLink, "x", 2));
+  EXPECT_TRUE(*other->begin({kLink, "x"}, 2));
   pass(600);
   EXPECT_EQ(enter("x"), -1);
 }
 
 TEST_F(LinkUsesTest, UsesOfLinksThatAreGoneAreForgottenAtTheNextStart) {
   EXPECT_EQ(enter("x"), 600);
-  ASSERT_TRUE(uses_->enter(TokenHash::of("gone"), "x", 1));
+  ASSERT_TRUE(uses_->begin({TokenHash::of("gone"), "x"}, 1));
   restart();
   EXPECT_EQ(enter("y"), 600);
   auto connection = db::Connection::open(state_, db::Mode::kRead);
@@ -287,8 +291,8 @@ TEST_F(LinkUsesTest, WhileOneWaitsForTheDiskWhatIsUnderWayIsAnswered) {
   int answered = 0;
   while (!done) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    EXPECT_TRUE(uses_->current(kLink, "x", 2));
-    EXPECT_FALSE(uses_->current(kLink, "y", 2));
+    EXPECT_TRUE(uses_->current({kLink, "x"}, 2));
+    EXPECT_FALSE(uses_->current({kLink, "y"}, 2));
     EXPECT_EQ(enter("x"), 600);
     if (!done) ++answered;
   }

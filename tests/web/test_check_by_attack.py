@@ -3,9 +3,11 @@
 The mount here is a plain folder, laid out as a mount is: what matters is which path nginx looks up.
 """
 
+import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import ssl
 import http.client
@@ -17,10 +19,12 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import generated_nginx  # noqa: E402
 from nginx_cases import LEAKS, SAFE, UNSAFE, basic  # noqa: E402
 from servers import GRANTCTL, free_port, wait_for_port  # noqa: E402
 
 SECRET = b"alice's own"
+CONFIGURATIONS = int(os.environ.get("GRANTFS_CONFIGURATIONS", 40))
 TOKEN = "Al1ce_token_0123456789"
 BOBS = "B0bs_token_9876543210"
 
@@ -103,6 +107,16 @@ class Running:
         self.process.wait()
         self.process.stderr.close()
 
+    def close(self):
+        self.__exit__()
+
+    def ask_anyhow(self, path, headers):
+        """The body of an answer; empty if there is none."""
+        try:
+            return self.ask(path, headers)
+        except (http.client.HTTPException, OSError):
+            return b""
+
     def ask(self, path, headers):
         """The body of an answer."""
         headers = {name: filled(value, self.values) for name, value in headers.items()}
@@ -145,6 +159,12 @@ ATTACKS = [(prefix + tail, headers)
            if "//" not in prefix or not headers]
 
 
+# What is tried on one by chance: without the credentials of alice in any of them.
+CHANCES = [(path + query, headers) for path in dict.fromkeys(path for path, _ in ATTACKS) for query in ("", "?u=alice&t=" + BOBS)
+           for headers in ({}, {**basic("bob", "bobs"), "Cookie": "u=alice; files=../by-user/alice", "X-User": "alice"},
+                           {**basic("alice"), "X-Tenant": "one", "Cookie": f"u=alice; files={BOBS}", "Host": "alice"})]
+
+
 class CheckByAttack(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -160,6 +180,26 @@ class CheckByAttack(unittest.TestCase):
                 bodies = [nginx.ask(path, headers) for path, headers in requests]
                 self.assertTrue(any(SECRET in body for body in bodies), f"the attack failed: {bodies}")
                 self.assertTrue([rule for rule, _ in nginx.check() if rule != "token-log"], nginx.text)
+
+    def test_what_comes_out_of_one_made_by_chance_was_said(self):
+        """GRANTFS_CONFIGURATIONS=5000 tries so many; GRANTFS_SEED repeats them."""
+        seed = int(os.environ.get("GRANTFS_SEED") or random.SystemRandom().randrange(1 << 32))
+        print(f"seed {seed} (repeat with GRANTFS_SEED={seed})", flush=True)
+        chance, tried, unsafe = random.Random(seed), 0, 0
+        while tried < CONFIGURATIONS:
+            text = generated_nginx.configuration(chance)
+            try:
+                nginx = Running(self.world, text).__enter__()
+            except AssertionError:
+                continue  # nginx does not take it
+            tried += 1
+            with self.subTest(seed=seed, number=tried), contextlib.closing(nginx):
+                attack = next(((path, headers) for path, headers in CHANCES if SECRET in nginx.ask_anyhow(path, headers)), None)
+                unsafe += attack is not None
+                if attack:
+                    self.assertTrue([rule for rule, _ in nginx.check() if rule != "token-log"], f"{attack} gives it out:\n{nginx.text}")
+        print(f"{tried} configurations, of which {unsafe} gave the secret out", flush=True)
+        self.assertGreater(unsafe, tried // 20, "hardly any was unsafe: nothing was tested")
 
     def test_a_token_that_gets_into_a_log_was_said(self):
         for name, (text, (path, headers)) in LEAKS.items():
@@ -181,10 +221,7 @@ class CheckByAttack(unittest.TestCase):
                 (self.world.work / log).unlink(missing_ok=True)
             with self.subTest(name), Running(self.world, text) as nginx:
                 for path, headers in ATTACKS if not nginx.is_tls else [("/p/secret.txt", {"certificate": "alice"})]:
-                    try:
-                        self.assertNotIn(SECRET, nginx.ask(path, headers), (path, headers))
-                    except (http.client.HTTPException, ConnectionError, ssl.SSLError):
-                        pass
+                    self.assertNotIn(SECRET, nginx.ask_anyhow(path, headers), (path, headers))
                 self.assertEqual(nginx.check(), [], nginx.text)
 
 

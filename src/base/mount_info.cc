@@ -1,6 +1,10 @@
 #include "base/mount_info.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -56,6 +60,19 @@ std::vector<MountInfo> parse_mount_info(std::istream& lines) {
 std::vector<MountInfo> read_mount_info() {
   std::ifstream lines("/proc/self/mountinfo");
   return parse_mount_info(lines);
+}
+
+std::optional<std::uint64_t> lasting_mount_id(int folder, const char* path) {
+  constexpr unsigned kUnique = 0x00004000;  // STATX_MNT_ID_UNIQUE of linux/stat.h as of Linux 6.8
+  constexpr int kAskNobody =
+      AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
+  struct statx status = {};
+  if (::statx(folder, path, kAskNobody, STATX_MNT_ID | kUnique, &status) != 0) return std::nullopt;
+  if ((status.stx_mask & (STATX_MNT_ID | kUnique)) == 0) {
+    errno = ENOSYS;
+    return std::nullopt;
+  }
+  return status.stx_mnt_id;
 }
 
 }  // namespace grantfs

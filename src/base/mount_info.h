@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <istream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,13 @@ struct MountInfo {
 /// Empty where it cannot be read.
 std::vector<MountInfo> read_mount_info();
 
-/// The same of a text. A line that is none of the form is left out.
+/// The lasting number of the mount at `path` below the folder `folder`, or of `folder` itself if
+/// `path` is empty; asks no daemon. Linux gives it to no other mount (STATX_MNT_ID_UNIQUE); before
+/// 6.8 it is STATX_MNT_ID, which may be another's once the mount has gone. Empty, with errno, where
+/// it cannot be told (before Linux 5.8).
+std::optional<std::uint64_t> lasting_mount_id(int folder, const char* path);
+
+/// The mounts of a text of that form. A line that is none of the form is left out.
 std::vector<MountInfo> parse_mount_info(std::istream& lines);
 
 }  // namespace grantfs

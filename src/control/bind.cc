@@ -67,6 +67,12 @@ Result<std::size_t> bind_session(const std::filesystem::path& database, std::str
                            quoted(database.native()), quoted(database.native()))};
 }
 
+Result<std::vector<SessionBinding>> ask_bindings(const std::filesystem::path& socket) {
+  const auto answer = ask_daemon(socket, {{"command", "bindings"}});
+  if (!answer) return answer.error();
+  return to_bindings(*answer);
+}
+
 std::optional<std::vector<SessionBinding>> find_bindings(const std::filesystem::path& database) {
   bool answered = false;
   std::set<SessionBinding> bindings;

@@ -30,6 +30,9 @@ struct SessionBinding {
   friend auto operator<=>(const SessionBinding&, const SessionBinding&) = default;
 };
 
+/// The bound POSIX sessions of the daemon at `socket`; errors as ask_daemon().
+Result<std::vector<SessionBinding>> ask_bindings(const std::filesystem::path& socket);
+
 /// The bound POSIX sessions of all those daemons, each once, by number; none if none of the daemons
 /// answers.
 std::optional<std::vector<SessionBinding>> find_bindings(const std::filesystem::path& database);

@@ -199,6 +199,8 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string
   if (!answer) return answer.error();
   DaemonStatus status;
   status.control = text_field(*answer, "control");
+  if (auto stage = text_field(*answer, "stage"); !stage.empty()) status.stage = std::move(stage);
+  status.mount_id = static_cast<std::uint64_t>(number_field(*answer, "mount_id"));
   status.version = text_field(*answer, "version");
   status.pid = number_field(*answer, "pid");
   status.store = text_field(*answer, "store");

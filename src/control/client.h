@@ -52,6 +52,10 @@ struct DaemonStatus {
   std::int64_t last_trouble_at = 0;   ///< Unix seconds
   std::string lends_nothing_because;  ///< empty: it does as lease_seconds says
   std::filesystem::path control;      ///< its control socket, as it sees it
+  /// How far its mount is: "starting", "serving" or "leaving" (fuse/mount.h).
+  std::string stage = "serving";
+  bool is_leaving() const { return stage == "leaving"; }
+  std::uint64_t mount_id = 0;  ///< lasting_mount_id(); 0 from a daemon too old to hand over
   std::string version;
   std::int64_t pid = 0;
   std::filesystem::path store;

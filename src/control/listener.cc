@@ -8,6 +8,9 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
+#include <functional>
+#include <string>
 #include <thread>
 
 #include "base/quote.h"
@@ -109,6 +112,30 @@ Result<Listener> Listener::bind(const std::filesystem::path& socket, gid_t group
   if (!lock) return lock.error();
   if (auto clear = remove_stale(socket, *address); !clear) return clear.error();
   return bind_new(socket, group);
+}
+
+Result<Listener> Listener::bind_beside(const std::filesystem::path& socket, gid_t group) {
+  // The name says which socket is meant, and is short: see socket_address().
+  const auto hash =
+      static_cast<std::uint32_t>(std::hash<std::string>()(socket.filename().native()));
+  auto made = bind(socket.parent_path() / fmt::format(".{:08x}.next", hash), group);
+  if (made || made.error().kind != ErrorKind::kConflict) return made;
+  return Error{ErrorKind::kConflict,
+               fmt::format("another daemon is about to take over the control socket {}",
+                           quoted(socket.native()))};
+}
+
+Result<void> Listener::take_name(const std::filesystem::path& socket) {
+  struct stat status = {};
+  if (::lstat(socket.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode)) {
+    return Error{ErrorKind::kConflict,
+                 fmt::format("{} is no socket any more", quoted(socket.native()))};
+  }
+  if (::rename(name_.c_str(), socket.c_str()) != 0) {
+    return path_error("cannot give the control socket its name", socket);
+  }
+  name_ = socket;
+  return {};
 }
 
 Result<Listener> Listener::bind_new(const std::filesystem::path& socket, gid_t group) {

@@ -18,6 +18,13 @@ class Listener {
   static Result<Listener> bind(const std::filesystem::path& socket, gid_t group);
   /// The same of a name that nobody else makes a socket of; kSystem if it is there already.
   static Result<Listener> bind_new(const std::filesystem::path& socket, gid_t group);
+  /// The same for a daemon that is to take the place of the one that answers at `socket`: it
+  /// listens under another name in the same folder, and take_name() gives it that one. kConflict if
+  /// another daemon is about to do the same.
+  static Result<Listener> bind_beside(const std::filesystem::path& socket, gid_t group);
+  /// Renames the socket, over the one that has the name, in the same folder. kConflict if that is
+  /// no socket; kSystem on trouble. fd() may be in use.
+  Result<void> take_name(const std::filesystem::path& socket);
   ~Listener();
   Listener(Listener&&) noexcept = default;
   Listener& operator=(Listener&&) = delete;

@@ -21,10 +21,12 @@ namespace grantfs::control {
 ///     {"command":"change","arguments":["grant","user:alice","up"],"by":"carol","note":"ticket 7"}
 ///     {"ok":true}
 ///
-/// Fields of the answer to "status": version, store, mountpoint, database (canonical paths),
-/// audit (null, or an object: place, required, trouble), enforce, enforce_because (why not as asked
-/// for; empty: it is), lease_seconds (0: nothing is lent), transport, passthrough, pid, started
-/// (Unix seconds), uptime_seconds, counters (an object of numbers).
+/// Fields of the answer to "status": stage ("starting", "serving", or "leaving": the mount was
+/// taken away, and serves whoever is in it), mount_id (as the kernel numbers mounts), version,
+/// store, mountpoint, database (canonical paths), audit (null, or an object: place, required,
+/// trouble), enforce, enforce_because (why not as asked for; empty: it is), lease_seconds (0:
+/// nothing is lent), transport, passthrough, pid, started (Unix seconds), uptime_seconds, counters
+/// (an object of numbers).
 ///
 /// "recall" is answered once the kernel has forgotten all that it was lent and that commits made
 /// before the request have taken away. A daemon that does not answer it is bounded by its lease,

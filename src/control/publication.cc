@@ -21,10 +21,9 @@ Result<std::unique_ptr<Publication>> Publication::publish(const std::filesystem:
   if (!listener) return listener.error();
   auto server = ControlServer::start(std::move(*listener), std::move(handler));
   if (!server) return server.error();
-  std::unique_ptr<Publication> publication(
-      new Publication(database, std::move(id), std::move(*folder), std::move(*own)));
+  std::unique_ptr<Publication> publication(new Publication(database, record.control, std::move(id),
+                                                           std::move(*folder), std::move(*own)));
   publication->server_ = std::move(*server);
-  publication->link_from(record.control);
   return publication;
 }
 
@@ -32,8 +31,9 @@ std::filesystem::path Publication::record_path() const {
   return control::record_folder(database_) / control::record_name(id_);
 }
 
-void Publication::link_from(std::filesystem::path control) {
-  if (control.empty()) return;
+void Publication::link_from_control() {
+  if (control_.empty()) return;
+  std::filesystem::path control = control_;
   control.replace_extension(".json");
   const auto record = record_path();
   // Only a symbolic link is replaced: a killed daemon may have left one.

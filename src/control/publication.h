@@ -20,9 +20,6 @@ class Publication {
   /// path. kSystem if the folder of records cannot be written: then nobody who takes access away
   /// will know of this daemon.
   ///
-  /// A symbolic link with the name of the socket of control= and the ending .json leads to the
-  /// record, for scripts that know that socket alone. No command goes by it, and no error of it
-  /// counts.
   static Result<std::unique_ptr<Publication>> publish(const std::filesystem::path& database,
                                                       gid_t group, const DaemonRecord& record,
                                                       ControlHandler handler);
@@ -33,6 +30,11 @@ class Publication {
 
   /// Whether a command that looks at the database now finds both.
   bool stands() const;
+  /// Has a symbolic link with the name of the socket of control= and the ending .json lead to the
+  /// record, for scripts that know that socket alone. No command goes by it, and no error of it
+  /// counts.
+  void link_from_control();
+  bool is_linked() const { return !link_.empty(); }
   /// Ends the socket. The record stays, and tells the lease.
   void stop_answering() { server_.reset(); }
   /// Makes the record stay after the destructor, so that commands that take access away wait for
@@ -40,17 +42,18 @@ class Publication {
   void leave_behind() { record_->leave_behind(); }
 
  private:
-  Publication(std::filesystem::path database, std::string id, control::RecordFolder folder,
-              std::unique_ptr<control::OwnRecord> record)
+  Publication(std::filesystem::path database, std::filesystem::path control, std::string id,
+              control::RecordFolder folder, std::unique_ptr<control::OwnRecord> record)
       : database_(std::move(database)),
+        control_(std::move(control)),
         id_(std::move(id)),
         folder_(std::move(folder)),
         record_(std::move(record)) {}
 
-  void link_from(std::filesystem::path control);
   std::filesystem::path record_path() const;
 
   std::filesystem::path database_;
+  std::filesystem::path control_;
   std::string id_;
   std::filesystem::path link_;    ///< to the record, from beside the socket of control=
   control::RecordFolder folder_;  ///< the socket's path may lead through it

@@ -195,6 +195,10 @@ class ControlServer::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  Result<void> take_name(const std::filesystem::path& socket) {
+    return listener_.take_name(socket);  // the thread uses the descriptor alone
+  }
+
  private:
   void serve() {
     make_this_thread_urgent();
@@ -277,6 +281,10 @@ class ControlServer::Impl {
 };
 
 ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Result<void> ControlServer::take_name(const std::filesystem::path& socket) {
+  return impl_->take_name(socket);
+}
+
 ControlServer::~ControlServer() = default;
 
 Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesystem::path& socket,

@@ -53,6 +53,9 @@ class ControlServer {
       control::Listener listener, ControlHandler handler,
       std::chrono::milliseconds client_time = control::kClientTime);
   ~ControlServer();
+
+  /// Gives the socket another name: control::Listener::take_name(). One thread at a time.
+  Result<void> take_name(const std::filesystem::path& socket);
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
 

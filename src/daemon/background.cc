@@ -16,12 +16,17 @@ namespace {
 
 constexpr char kReady = 'R';
 
-[[noreturn]] void wait_for(pid_t child, const UniqueFd& pipe) {
+[[noreturn]] void wait_for(pid_t child, const UniqueFd& pipe, Background::Systemd systemd) {
   char byte = 0;
   ssize_t got = 0;
   while ((got = ::read(pipe.get(), &byte, 1)) < 0 && errno == EINTR) {
   }
-  if (got == 1 && byte == kReady) ::_exit(EXIT_SUCCESS);
+  if (got == 1 && byte == kReady) {
+    if (systemd == Background::Systemd::kToldByParent) {
+      ::sd_notify(/*unset_environment=*/0, fmt::format("MAINPID={}", child).c_str());
+    }
+    ::_exit(EXIT_SUCCESS);
+  }
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -38,7 +43,7 @@ void leave_terminal() {
 
 }  // namespace
 
-Result<Background> Background::fork() {
+Result<Background> Background::fork(Systemd systemd) {
   // The process that started this one may wait for a pipe to close, or may want to unmount a file
   // system that a descriptor keeps busy.
   ::close_range(STDERR_FILENO + 1, ~0U, 0);
@@ -54,10 +59,10 @@ Result<Background> Background::fork() {
   }
   if (child > 0) {
     to_parent.reset();
-    wait_for(child, from_child);
+    wait_for(child, from_child, systemd);
   }
   ::setsid();
-  return Background(std::move(to_parent));
+  return Background(std::move(to_parent), systemd);
 }
 
 void Background::ready() {
@@ -70,7 +75,7 @@ void Background::ready() {
   }
   // The environment is not changed: other threads may read it at this moment, and unsetenv(3) is
   // not safe then. The one program that libfuse may run (umount) does not speak to systemd.
-  ::sd_notify(/*unset_environment=*/0, "READY=1");
+  if (systemd_ == Systemd::kToldByChild) ::sd_notify(/*unset_environment=*/0, "READY=1");
 }
 
 }  // namespace grantfs

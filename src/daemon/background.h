@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <utility>
+
 #include "base/unique_fd.h"
 #include "grantfs/result.h"
 
@@ -12,22 +15,31 @@ namespace grantfs {
 /// SQLite, /proc/self). libfuse's fuse_daemonize() tells the parent too early.
 class Background {
  public:
+  /// Who tells systemd (sd_notify(3)) that the mount answers.
+  enum class Systemd : std::uint8_t {
+    kToldByChild,
+    /// The parent, which is the process of ExecReload=; it says who the main process is from then
+    /// on, too.
+    kToldByParent,
+  };
+
   /// Stay in the foreground: ready() only tells systemd.
   Background() = default;
 
   /// Forks. In the child it returns; the parent waits for ready() and leaves with status 0, or
   /// with the child's own if it ends before. Descriptors that were inherited, but for the three
   /// standard ones, are closed.
-  static Result<Background> fork();
+  static Result<Background> fork(Systemd systemd);
 
   /// Says that the mount answers: lets the parent go, gives up terminal and working directory, and
   /// tells systemd (sd_notify(3)) if it is listening. From any thread, once.
   void ready();
 
  private:
-  explicit Background(UniqueFd parent) : parent_(std::move(parent)) {}
+  Background(UniqueFd parent, Systemd systemd) : parent_(std::move(parent)), systemd_(systemd) {}
 
   UniqueFd parent_;
+  Systemd systemd_ = Systemd::kToldByChild;
 };
 
 }  // namespace grantfs

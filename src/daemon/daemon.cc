@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <exception>
 #include <memory>
 #include <optional>
 
@@ -22,7 +23,9 @@
 #include "daemon/control_commands/serving.h"
 #include "daemon/control_path.h"
 #include "daemon/end_watch.h"
+#include "daemon/handover.h"
 #include "daemon/lending.h"
+#include "daemon/mount_table.h"
 #include "daemon/privileges.h"
 #include "daemon/readiness.h"
 #include "daemon/record_keeper.h"
@@ -93,7 +96,9 @@ std::unique_ptr<UseCounter> make_use_counter(Policy& policy, const std::filesyst
 /// Makes it, and gives up the privileges.
 Result<Prepared> prepare(const MountPlan& plan, const MountOptions& options, const Store& store) {
   const auto socket = control_path(plan, options);
-  auto control = control::Listener::bind(socket, control::administrators(plan.database));
+  const gid_t group = control::administrators(plan.database);
+  auto control = plan.predecessor ? control::Listener::bind_beside(socket, group)
+                                  : control::Listener::bind(socket, group);
   if (!control) return control.error();
   if (auto seen = look_at_mountpoint(plan); !seen) return seen.error();
   auto mount = KernelMount::make({plan.store, options.kernel_options});
@@ -156,9 +161,10 @@ class Daemon {
     }
     answers_.begin(serving_.emplace(serving()));
     record_keeper_->watch(*lending_);
-    auditing_.serves(serving_->enforcement_name());
+    if (!plan_.predecessor) auditing_.serves(serving_->enforcement_name());
 
-    std::optional<Readiness> readiness(std::in_place, *serving_, background);
+    std::optional<Readiness> readiness(std::in_place, *serving_, background,
+                                       [&] { return take_place(**control); });
     auto ended = mount_->run([&] { blocked.reset(); });
     end_watch.begin();  // the steps after this may wait for the store
     readiness.reset();
@@ -166,7 +172,7 @@ class Daemon {
     // The kernel keeps leases that this daemon cannot take back. The record stays behind, so that a
     // command that takes access away and finds no daemon waits until the lease is over.
     if (mount_->leaves_leases() && recaller_->anything_lent()) record_keeper_->leave_behind();
-    if (ended) spdlog::info("{} is unmounted", quoted(plan_.mountpoint.native()));
+    if (ended) log_end();
     return ended;
   }
 
@@ -179,7 +185,7 @@ class Daemon {
          handler});
     if (!keeper) return keeper.error();
     record_keeper_ = std::move(*keeper);
-    troubles_.set_unknown(record_keeper_->publish());
+    troubles_.set_unknown(record_keeper_->publish(/*linked=*/!plan_.predecessor));
     return {};
   }
 
@@ -188,7 +194,9 @@ class Daemon {
       spdlog::warn("taking over {}, whose daemon is gone", quoted(plan_.mountpoint.native()));
     }
     auto mount = FuseMount::mount(tree_, std::move(prepared_.mount), helper_,
-                                  {.over_dead_mount = plan_.dead_mount,
+                                  {.attachment = plan_.predecessor  ? Attachment::kLater
+                                                 : plan_.dead_mount ? Attachment::kOverDead
+                                                                    : Attachment::kFree,
                                    .threads = options_.threads,
                                    .asks_at_open = enforcement_ == Enforcement::kOpen,
                                    .passthrough = options_.passthrough,
@@ -197,6 +205,32 @@ class Daemon {
     mount_ = std::move(*mount);
     mount_->lend(troubles_.unknown().empty());
     return {};
+  }
+
+  /// Takes the place of the predecessor, if there is one. On the thread that has seen the mount
+  /// answer.
+  Result<void> take_place(ControlServer& control) {
+    if (!plan_.predecessor) return {};
+    if (auto prepared = prepare_handover(*serving_); !prepared) return prepared;
+    if (auto replaced = mount_->replace(plan_.predecessor->mount_id); !replaced) return replaced;
+    try {
+      follow_up(control);
+    } catch (const std::exception&) {
+      return {};  // out of memory; this daemon is the one that serves now, whatever else fails
+    }
+    return {};
+  }
+
+  /// What comes after a handover.
+  void follow_up(ControlServer& control) {
+    if (auto named = control.take_name(control_path_); !named) {
+      spdlog::error("{}: it leads to the daemon that has handed over", named.error().message);
+    }
+    record_keeper_->link();
+    auditing_.serves(serving_->enforcement_name());
+    spdlog::info(
+        "{} is handed over: process {} serves what is open in its mount until it is closed",
+        quoted(plan_.mountpoint.native()), plan_.predecessor->pid);
   }
 
   Result<void> begin_recalling() {
@@ -210,6 +244,17 @@ class Daemon {
     tree_.lender().set_store_watcher(*store_watcher_);
     lending_.emplace(tree_, *mount_, *recaller_, troubles_, plan_.store, options_.lease);
     return {};
+  }
+
+  void log_end() const {
+    const MountTable table = MountTable::read();
+    const MountInfo* there = table.mounted_on(plan_.mountpoint);
+    if (there != nullptr && there->type == kMountType) {
+      spdlog::info("another daemon serves {}, and nothing is open any more that was opened here",
+                   quoted(plan_.mountpoint.native()));
+    } else {
+      spdlog::info("{} is unmounted", quoted(plan_.mountpoint.native()));
+    }
   }
 
   void follow_store() {

@@ -31,6 +31,8 @@ class Lending {
   /// Closes what is kept open in case it is asked for again, if nothing is lent, and gives back
   /// memory: every ten seconds at most, however often it is called.
   void trim_if_idle();
+  /// Whether the mount is where it was mounted. Reads the list of mounts.
+  bool is_at_mountpoint() const { return mount_.stage() == Stage::kServing; }
 
  private:
   using SteadyClock = std::chrono::steady_clock;

@@ -15,7 +15,9 @@
 #include "base/quote.h"
 #include "base/standard_descriptors.h"
 #include "daemon/background.h"
+#include "daemon/control_path.h"
 #include "daemon/daemon.h"
+#include "daemon/handover.h"
 #include "daemon/options.h"
 #include "daemon/preflight.h"
 #include "daemon/privileges.h"
@@ -76,8 +78,15 @@ int run(const CommandLine& line) {
                      "option log=stderr: a daemon in the background has no standard error; add -f, "
                      "or write log=syslog or log=journal"});
   }
-  auto plan = plan_mount(line.store, line.mountpoint, *options->database);
+  auto plan = plan_mount(line.store, line.mountpoint, *options->database,
+                         options->handover ? Expected::kServing : Expected::kNothing);
   if (!plan) return complain(plan.error());
+  if (options->handover) {
+    auto predecessor =
+        find_predecessor(*plan, options->control.value_or(default_control_path(plan->mountpoint)));
+    if (!predecessor) return complain(predecessor.error());
+    plan->predecessor = *predecessor;
+  }
   if (options->source) {
     auto source = read_source_config(*options->source);
     if (!source) return complain(source.error());
@@ -95,7 +104,8 @@ int run(const CommandLine& line) {
 
   Background background;
   if (!line.foreground) {
-    auto forked = Background::fork();
+    auto forked = Background::fork(options->handover ? Background::Systemd::kToldByParent
+                                                     : Background::Systemd::kToldByChild);
     if (!forked) return complain(forked.error());
     background = std::move(*forked);
   }

@@ -8,6 +8,9 @@
 
 namespace grantfs {
 
+/// The file system type of our mounts, as the list has it.
+inline constexpr std::string_view kMountType = "fuse.grantfs";
+
 /// The mounts of this mount namespace at one moment, by /proc/self/mountinfo (proc(5)).
 class MountTable {
  public:

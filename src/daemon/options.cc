@@ -199,6 +199,14 @@ const std::vector<KnownOption>& known_options() {
          options.control = std::filesystem::absolute(value);
          return {};
        }},
+      {"handover", "",
+       "take the place of the daemon that serves at MOUNTPOINT, which ends once all is closed that "
+       "is "
+       "open in it",
+       [](std::string_view, MountOptions& options) -> Result<void> {
+         options.handover = true;
+         return {};
+       }},
       {"audit", "PATH|journal",
        "record who opened what and who was refused, in a file or the journal",
        [](std::string_view value, MountOptions& options) -> Result<void> {

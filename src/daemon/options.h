@@ -41,6 +41,7 @@ struct MountOptions {
   Use sandbox = Use::kAuto;  ///< see daemon/confinement.h
   Denial denial = Denial::kHide;
   std::chrono::seconds use_window{600};  ///< how long one use of a link lasts
+  bool handover = false;  ///< whether this daemon takes the place of the one that serves
   std::optional<gid_t> server_group;
   std::optional<gid_t> by_user;  ///< the group that may pass by-user; none: no by-user
   std::optional<std::vector<std::string>> views;  ///< at the root, besides by-user; none: all

@@ -23,8 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFilesystemType = "fuse.grantfs";
-
 Error unfit(std::string message) {
   return {ErrorKind::kInvalid, std::move(message)};
 }
@@ -36,7 +34,7 @@ std::string in_quotes(const fs::path& path) {
 /// Whether the mount that shows at the path is a grantfs.
 bool is_ours(const MountTable& table, const fs::path& path) {
   const auto* mount = table.mounted_on(path);
-  return mount != nullptr && mount->type == kFilesystemType;
+  return mount != nullptr && mount->type == kMountType;
 }
 
 /// `seen_as` is the path under which to look into the mount point.
@@ -87,9 +85,22 @@ Result<fs::path> check_store(const fs::path& store) {
   return real;
 }
 
+/// Checks that a mount of ours is there. Its daemon, which may hang, is not asked, unless the path
+/// is a symbolic link.
+Result<fs::path> check_serving(fs::path mountpoint) {
+  char first = 0;  // fs::is_symlink() would ask for attributes
+  std::error_code error;
+  if (::readlink(mountpoint.c_str(), &first, 1) > 0) {
+    mountpoint = fs::weakly_canonical(mountpoint, error);
+  }
+  if (is_ours(MountTable::read(), mountpoint)) return mountpoint;
+  return unfit(fmt::format("no grantfs is mounted on {} that could hand over: leave out handover",
+                           in_quotes(mountpoint)));
+}
+
 /// Checks the mount point. A dead mount tells nothing of the folder under it, so that then only
 /// `dead` is set.
-Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
+Result<fs::path> check_mountpoint(const fs::path& given, Expected expected, bool& dead) {
   std::error_code error;
   // canonical() would look at the mount point itself, and a dead mount does not answer. So the path
   // is made absolute and normal by its text.
@@ -101,6 +112,7 @@ Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
                              error.message()));
   }
   fs::path mountpoint = parent / absolute.filename();
+  if (expected == Expected::kServing) return check_serving(std::move(mountpoint));
 
   if (is_dead_mount(mountpoint)) {
     if (!is_ours(MountTable::read(), mountpoint)) {
@@ -119,8 +131,10 @@ Result<fs::path> check_mountpoint(const fs::path& given, bool& dead) {
     return unfit(fmt::format("the mount point {} is not a directory", in_quotes(mountpoint)));
   }
   if (is_ours(MountTable::read(), mountpoint)) {
-    return unfit(fmt::format("{} has a grantfs mounted already; unmount it first: umount {}",
-                             in_quotes(mountpoint), mountpoint.native()));
+    return unfit(
+        fmt::format("{0} has a grantfs mounted already; unmount it first: umount {1}; or "
+                    "have it hand over to this one: -o handover",
+                    in_quotes(mountpoint), mountpoint.native()));
   }
   if (auto empty = check_empty(mountpoint, mountpoint); !empty) return empty.error();
   return mountpoint;
@@ -147,11 +161,11 @@ Result<void> check_outside(const fs::path& database, const fs::path& store,
 }  // namespace
 
 Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountpoint_given,
-                             const fs::path& database_given) {
+                             const fs::path& database_given, Expected expected) {
   auto store = check_store(store_given);
   if (!store) return store.error();
   bool dead = false;
-  auto mountpoint = check_mountpoint(mountpoint_given, dead);
+  auto mountpoint = check_mountpoint(mountpoint_given, expected, dead);
   if (!mountpoint) return mountpoint.error();
 
   std::error_code error;
@@ -161,7 +175,7 @@ Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountp
         fmt::format("no policy database at {}: {}", in_quotes(database_given), error.message()));
   }
   const MountTable table = MountTable::read();
-  if (table.leads_through(*store, kFilesystemType)) {
+  if (table.leads_through(*store, kMountType)) {
     return unfit(fmt::format(
         "the store {} is, or lies in, a mount of grantfs: it would show what one "
         "identity may read to others; name the directory that holds the files themselves",
@@ -180,7 +194,7 @@ Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountp
   if (auto outside = check_outside(database, *store, *mountpoint); !outside) {
     return outside.error();
   }
-  return MountPlan{*store, *mountpoint, database, {}, dead};
+  return MountPlan{*store, *mountpoint, database, {}, dead, {}};
 }
 
 std::string store_open_to_others(const fs::path& store) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -9,22 +10,37 @@
 
 namespace grantfs {
 
+/// The daemon that serves at a mount point, and hands its place over.
+struct Predecessor {
+  std::int64_t pid = 0;
+  std::uint64_t mount_id = 0;  ///< lasting_mount_id() of its mount
+};
+
 /// The store, the mount point and the database of a mount; absolute, with symbolic links resolved.
 struct MountPlan {
   std::filesystem::path store;
   std::filesystem::path mountpoint;
   std::filesystem::path database;
   std::optional<SourceConfig> source{};
-  bool dead_mount = false;  ///< a dead daemon's mount is on the mount point still
+  bool dead_mount = false;                   ///< a dead daemon's mount is on the mount point still
+  std::optional<Predecessor> predecessor{};  ///< whose place is taken (find_predecessor()); or none
+};
+
+/// What is to be at a mount point.
+enum class Expected : std::uint8_t {
+  kNothing,  ///< or the mount of a daemon that is gone
+  kServing,  ///< a mount of grantfs that serves
 };
 
 /// Checks everything that can be checked before mounting and says what is wrong, naming it:
-/// the store must be a directory; the mount point an empty one that nothing of ours is mounted on;
+/// the store must be a directory; the mount point an empty one that nothing of ours is mounted on,
+/// or, if so `expected`, one where our mount serves;
 /// neither store, mount point nor database may lie inside another where that would expose or hide
 /// it, be it by bind mounts; nor may the store be on a mount of ours.
 Result<MountPlan> plan_mount(const std::filesystem::path& store,
                              const std::filesystem::path& mountpoint,
-                             const std::filesystem::path& database);
+                             const std::filesystem::path& database,
+                             Expected expected = Expected::kNothing);
 
 /// Advice about a store that others than its owner and group may enter, past the mount. Empty if
 /// they may not, or if a folder above keeps them out.

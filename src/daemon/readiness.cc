@@ -2,12 +2,12 @@
 
 #include <linux/magic.h>
 #include <spdlog/spdlog.h>
-#include <sys/statfs.h>
 #include <sys/utsname.h>
 
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "base/quiet_thread.h"
 #include "base/quote.h"
@@ -28,15 +28,28 @@ void log_kernel(const FuseMount& mount) {
                                           : "forgets name by name (no epochs)");
 }
 
+/// Calls `take_place`, and stops the mount if that fails.
+bool takes_place(FuseMount& mount, const Readiness::TakePlace& take_place) {
+  try {
+    auto taken = take_place();
+    if (!taken) mount.stop(taken.error());
+    return bool{taken};
+  } catch (const std::exception&) {
+    mount.stop({ErrorKind::kSystem, "out of memory"});
+    return false;
+  }
+}
+
 /// Blocks until the kernel and libfuse have answered one statfs(2) of the mount point.
-void wait_until_answering(const Serving& serving, Background& background) {
-  struct statfs status = {};
-  if (::statfs(serving.plan.mountpoint.c_str(), &status) != 0) {
+void wait_until_answering(const Serving& serving, Background& background,
+                          const Readiness::TakePlace& take_place) {
+  const auto type = serving.mount.ask();
+  if (!type) {
     spdlog::error("{} does not answer: {}", quoted(serving.plan.mountpoint.native()),
-                  std::strerror(errno));
+                  std::strerror(type.error().value));
     return;
   }
-  if (status.f_type != FUSE_SUPER_MAGIC) return;  // the mount point is already unmounted again
+  if (*type != FUSE_SUPER_MAGIC) return;  // the mount point is already unmounted again
   if (serving.options.passthrough == Use::kYes && serving.enforcement == Enforcement::kOpen &&
       !serving.mount.uses_passthrough()) {
     serving.mount.stop({ErrorKind::kSystem,
@@ -44,6 +57,7 @@ void wait_until_answering(const Serving& serving, Background& background) {
                         "passthrough=auto does without"});
     return;
   }
+  if (!takes_place(serving.mount, take_place)) return;
   spdlog::info("grantfs {} serves {} at {}, decided by {} (libfuse {}, enforce={}, {})", kVersion,
                quoted(serving.plan.store.native()), quoted(serving.plan.mountpoint.native()),
                quoted(serving.plan.database.native()), libfuse_version(),
@@ -53,9 +67,10 @@ void wait_until_answering(const Serving& serving, Background& background) {
 }
 
 /// Runs wait_until_answering() on a thread of its own.
-void tell_when_answering(const Serving& serving, Background& background) {
+void tell_when_answering(const Serving& serving, Background& background,
+                         const Readiness::TakePlace& take_place) {
   try {
-    wait_until_answering(serving, background);
+    wait_until_answering(serving, background, take_place);
   } catch (const std::exception&) {
     background.ready();  // out of memory for a line in the log
   }
@@ -63,9 +78,10 @@ void tell_when_answering(const Serving& serving, Background& background) {
 
 }  // namespace
 
-Readiness::Readiness(const Serving& serving, Background& background)
-    : thread_(
-          start_quiet_thread("grantfs start", [&] { tell_when_answering(serving, background); })) {}
+Readiness::Readiness(const Serving& serving, Background& background, TakePlace take_place)
+    : thread_(start_quiet_thread("grantfs start", [&, take_place = std::move(take_place)] {
+        tell_when_answering(serving, background, take_place);
+      })) {}
 
 Readiness::~Readiness() {
   thread_.join();

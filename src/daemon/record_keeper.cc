@@ -41,7 +41,8 @@ RecordKeeper::~RecordKeeper() {
   stop();
 }
 
-std::string RecordKeeper::publish() {
+std::string RecordKeeper::publish(bool linked) {
+  linked_ = linked;
   trouble_ = try_to_publish();
   return trouble_;
 }
@@ -53,6 +54,7 @@ std::string RecordKeeper::try_to_publish() {
   renew_watches();
   if (!published) return published.error().message;
   publication_ = std::move(*published);
+  if (linked_) publication_->link_from_control();
   return {};
 }
 
@@ -62,12 +64,22 @@ void RecordKeeper::watch(Lending& lending) {
 
 void RecordKeeper::stop() {
   if (thread_.joinable()) {
-    const std::uint64_t one = 1;
-    while (::write(wake_.get(), &one, sizeof one) < 0 && errno == EINTR) {
-    }
+    ends_ = true;
+    wake();
     thread_.join();
   }
   if (publication_ != nullptr) publication_->stop_answering();
+}
+
+void RecordKeeper::link() {
+  linked_ = true;
+  wake();
+}
+
+void RecordKeeper::wake() const {
+  const std::uint64_t one = 1;
+  while (::write(wake_.get(), &one, sizeof one) < 0 && errno == EINTR) {
+  }
 }
 
 void RecordKeeper::leave_behind() {
@@ -90,6 +102,7 @@ void RecordKeeper::run(Lending& lending) {
 
 void RecordKeeper::keep(Lending& lending) {
   if (publication_ != nullptr && publication_->stands()) {
+    if (linked_ && !publication_->is_linked()) publication_->link_from_control();
     if (trouble_.empty()) return;
     lending.set_known({});  // this call has thrown before, for lack of memory
     trouble_.clear();
@@ -101,6 +114,8 @@ void RecordKeeper::keep(Lending& lending) {
     lending.set_known(trouble_);
     publication_.reset();
   }
+  // Another daemon may have taken the place of this one, and the link with it.
+  if (linked_ && !lending.is_at_mountpoint()) linked_ = false;
   const std::string trouble = try_to_publish();
   if (trouble.empty() || trouble != trouble_) lending.set_known(trouble);
   trouble_ = trouble;
@@ -112,7 +127,9 @@ bool RecordKeeper::wait() {
   alignas(inotify_event) std::array<char, 4096> buffer{};
   while (events_ && ::read(events_.get(), buffer.data(), buffer.size()) > 0) {
   }
-  if (polled[0].revents != 0) return false;
+  std::uint64_t woken = 0;
+  (void)!::read(wake_.get(), &woken, sizeof woken);
+  if (ends_) return false;
   renew_watches();
   return true;
 }

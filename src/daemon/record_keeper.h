@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -32,10 +33,13 @@ class RecordKeeper {
   RecordKeeper& operator=(const RecordKeeper&) = delete;
 
   /// Publishes the record. Call it once, before anything is lent. Returns why the daemon cannot be
-  /// known; empty if it is known.
-  std::string publish();
+  /// known; empty if it is known. A record that is `linked` is the one that the link beside the
+  /// control socket leads to (Publication::link_from_control()).
+  std::string publish(bool linked);
   /// Begins to watch the record, and tells `lending`, which must outlive the thread, of changes.
   void watch(Lending& lending);
+  /// Has the link beside the control socket lead to this record from now on. Any thread.
+  void link();
   /// Ends the thread and the socket; the record stays until the destructor.
   void stop();
   /// Makes the record stay after the destructor, as that of a killed daemon does; call it after
@@ -52,12 +56,15 @@ class RecordKeeper {
   /// Waits until something happened, or a second has passed. False: to stop.
   bool wait();
   void renew_watches();
+  void wake() const;
 
   const Options options_;
   std::unique_ptr<Publication> publication_;
   std::string trouble_;  ///< why it is not known, as `lending` was told last
   UniqueFd events_;
-  const UniqueFd wake_;  ///< an eventfd, by which stop() wakes the thread
+  const UniqueFd wake_;  ///< an eventfd, by which stop() and link() wake the thread
+  std::atomic<bool> ends_{false};
+  std::atomic<bool> linked_{false};
   std::thread thread_;
 };
 

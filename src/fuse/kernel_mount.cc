@@ -92,7 +92,8 @@ Result<KernelMount> KernelMount::make(const Options& options) {
   if (!tree) return refused("the kernel refuses the mount (fsmount)");
   const auto id = mount_id(tree);
   if (!id) return refused("cannot tell the mount from others (STATX_MNT_ID, Linux 5.8)");
-  return KernelMount(std::move(device), std::move(tree), *id);
+  const std::uint64_t lasting_id = lasting_mount_id(tree.get(), "").value_or(*id);
+  return KernelMount(std::move(device), std::move(tree), *id, lasting_id);
 }
 
 Result<void> KernelMount::attach(MountHelper& helper, MountHelper::Place place) {
@@ -100,6 +101,17 @@ Result<void> KernelMount::attach(MountHelper& helper, MountHelper::Place place) 
   tree_.reset();
   helper_ = &helper;
   return {};
+}
+
+Result<void> KernelMount::replace(MountHelper& helper, std::uint64_t mount_id) {
+  if (auto replaced = helper.replace(tree_, mount_id); !replaced) return replaced;
+  tree_.reset();
+  helper_ = &helper;
+  return {};
+}
+
+UniqueFd KernelMount::root_while_nowhere() const {
+  return UniqueFd(::fcntl(tree_.get(), F_DUPFD_CLOEXEC, 0));
 }
 
 bool KernelMount::exists() const {
@@ -110,7 +122,7 @@ bool KernelMount::exists() const {
 }
 
 void KernelMount::detach() {
-  if (helper_ != nullptr) helper_->detach(id_);
+  if (helper_ != nullptr) helper_->detach(lasting_id_);
 }
 
 }  // namespace grantfs

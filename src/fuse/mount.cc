@@ -23,6 +23,7 @@
 #include "base/sync.h"
 #include "fuse/handler_context.h"
 #include "fuse/handlers.h"
+#include "fuse/libfuse_log.h"
 
 namespace grantfs {
 namespace {
@@ -92,7 +93,11 @@ bool is_over(int error) {
 class FuseMount::Session {
  public:
   Session(Tree& tree, KernelMount mount, MountHelper& helper, const FuseOptions& options)
-      : options_(options), helper_(helper), context_(tree, options_), mount_(std::move(mount)) {}
+      : options_(options),
+        helper_(helper),
+        context_(tree, options_),
+        mount_id_(mount.lasting_id()),
+        mount_(std::move(mount)) {}
 
   ~Session() {
     if (session_ == nullptr) return;
@@ -120,6 +125,7 @@ class FuseMount::Session {
     if (may_use_io_uring()) {
       arguments.add(fmt::format("-oio_uring,io_uring_q_depth={}", HandlerContext::kRingDepth));
     }
+    log_what_libfuse_says();
     const fuse_lowlevel_ops ops = handlers();
     session_ = fuse_session_new(arguments.get(), &ops, sizeof ops, &context_);
     if (session_ == nullptr) {
@@ -127,7 +133,8 @@ class FuseMount::Session {
     }
     nowhere_ = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (!nowhere_) return Error{ErrorKind::kSystem, "cannot open /dev/null"};
-    UniqueFd device = mount_->take_device();
+    auto mount = mount_.lock();
+    UniqueFd device = (*mount)->take_device();
     // Where it is told a descriptor, libfuse leaves mounting and unmounting to us.
     const std::string name = fmt::format("/dev/fd/{}", device.get());
     if (fuse_session_mount(session_, name.c_str()) != 0) {
@@ -135,9 +142,10 @@ class FuseMount::Session {
     }
     (void)device.release();  // fuse_session_destroy() closes it
     context_.backings.use(fuse_session_fd(session_));
-    const auto place =
-        options_.over_dead_mount ? MountHelper::Place::kDead : MountHelper::Place::kFree;
-    return mount_->attach(helper_, place);
+    if (options_.attachment == Attachment::kLater) return {};
+    const bool over_dead = options_.attachment == Attachment::kOverDead;
+    return (*mount)->attach(helper_,
+                            over_dead ? MountHelper::Place::kDead : MountHelper::Place::kFree);
   }
 
   Result<void> run(const std::function<void()>& on_signals_handled) {
@@ -164,7 +172,7 @@ class FuseMount::Session {
     }
     if (result <= 0 && !told && stays_mounted()) {
       end_connection();
-      mount_.reset();
+      mount_.lock()->reset();
       leave_hung_threads();
       return Error{ErrorKind::kSystem,
                    fmt::format("somebody ended the connection of {} to the kernel (abort in "
@@ -178,20 +186,52 @@ class FuseMount::Session {
   }
 
   void unmount() {
-    if (!mount_) return;
+    {
+      auto mount = mount_.lock();
+      if (!*mount) return;
+      if (!(*mount)->is_attached()) mount->reset();  // replace() has nothing to attach any more
+    }
     end_connection();
-    mount_->detach();
-    mount_.reset();
+    {
+      auto mount = mount_.lock();
+      if (*mount) (*mount)->detach();
+      mount->reset();
+    }
     leave_hung_threads();
   }
 
   void stop(Error why) {
     *stopped_for_.lock() = std::move(why);
     fuse_session_exit(session_);
-    // The loop looks when it wakes: any request will do.
-    struct statfs status = {};
-    (void)::statfs(helper_.mountpoint().c_str(), &status);
+    (void)ask();  // the loop looks when it wakes: any request will do
   }
+
+  Result<std::int64_t, Errno> ask() {
+    UniqueFd root;
+    {
+      auto mount = mount_.lock();
+      if (!*mount) return std::int64_t{0};
+      root = (*mount)->root_while_nowhere();
+    }
+    return helper_.ask(root);
+  }
+
+  Result<void> replace(std::uint64_t mount_id) {
+    auto mount = mount_.lock();
+    if (!*mount || fuse_session_exited(session_) != 0) {
+      return Error{ErrorKind::kSystem, "the daemon is about to end"};
+    }
+    return (*mount)->replace(helper_, mount_id);
+  }
+
+  Stage stage() {
+    auto mount = mount_.lock();
+    if (!*mount) return Stage::kLeaving;
+    if (!(*mount)->is_attached()) return Stage::kStarting;
+    return (*mount)->exists() ? Stage::kServing : Stage::kLeaving;
+  }
+
+  std::uint64_t mount_id() const { return mount_id_; }
 
   bool leaves_leases() const { return leaves_leases_; }
   bool may_use_io_uring() const { return options_.io_uring != Use::kNo && has_io_uring(); }
@@ -205,10 +245,10 @@ class FuseMount::Session {
 
   /// Whether the mount is there still, though nobody answers for it: somebody has ended the
   /// connection. umount -f does that too, and then unmounts.
-  bool stays_mounted() const {
+  bool stays_mounted() {
     constexpr std::chrono::milliseconds kPause{10};
     const auto until = std::chrono::steady_clock::now() + kForcedUnmount;
-    while (mount_->exists()) {
+    while (stage() == Stage::kServing) {
       if (std::chrono::steady_clock::now() > until) return true;
       std::this_thread::sleep_for(kPause);
     }
@@ -268,7 +308,8 @@ class FuseMount::Session {
   HandlerContext context_;
   Sync<std::optional<Error>> stopped_for_;
   fuse_session* session_ = nullptr;
-  std::optional<KernelMount> mount_;
+  const std::uint64_t mount_id_;
+  Sync<std::optional<KernelMount>> mount_;  ///< empty once it has been taken away
   UniqueFd nowhere_;  ///< /dev/null: opened early, since later there may be no descriptor
   bool handles_signals_ = false;
   bool leaves_leases_ = false;
@@ -309,6 +350,22 @@ void FuseMount::lend(bool lends) {
 
 void FuseMount::stop(Error why) {
   session_->stop(std::move(why));
+}
+
+Result<std::int64_t, Errno> FuseMount::ask() const {
+  return session_->ask();
+}
+
+Result<void> FuseMount::replace(std::uint64_t mount_id) {
+  return session_->replace(mount_id);
+}
+
+Stage FuseMount::stage() const {
+  return session_->stage();
+}
+
+std::uint64_t FuseMount::mount_id() const {
+  return session_->mount_id();
 }
 
 std::uint64_t FuseMount::open_handles() const {

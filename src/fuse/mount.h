@@ -37,9 +37,23 @@ enum class Upcall : std::uint8_t {
 inline constexpr std::array kUpcallNames{"lookup",  "getattr", "readlink", "open",      "read",
                                          "release", "opendir", "readdir",  "releasedir"};
 
+/// When a mount is attached to its mount point, and what is there before.
+enum class Attachment : std::uint8_t {
+  kFree,      ///< at once; nothing is there
+  kOverDead,  ///< at once; the mount of a daemon that is gone is there, and is taken away
+  kLater,     ///< by FuseMount::replace(); the mount answers before
+};
+
+/// How far the life of a mount is.
+enum class Stage : std::uint8_t {
+  kStarting,  ///< not attached yet
+  kServing,   ///< at its mount point
+  kLeaving,   ///< taken away: whoever is in it goes on, and nobody else finds it
+};
+inline constexpr std::array kStageNames{"starting", "serving", "leaving"};
+
 struct FuseOptions {
-  /// The mount of a daemon that is gone is there, and is taken away once this one is beneath it.
-  bool over_dead_mount = false;
+  Attachment attachment = Attachment::kFree;
   unsigned threads = 0;  ///< most that answer requests; 0: libfuse's choice
   /// Whether the kernel asks at every open(2). If not, the first OPEN is answered so that the
   /// kernel never asks again (FUSE_NO_OPEN_SUPPORT), and files are read by node.
@@ -52,8 +66,8 @@ struct FuseOptions {
 /// (SIGTERM, SIGINT, SIGHUP) ends it.
 class FuseMount final : public Kernel {
  public:
-  /// Has `helper` attach the mount to its mount point. Nothing is answered before run(). kSystem if
-  /// libfuse or the kernel refuses. `helper` outlives this.
+  /// Has `helper` attach the mount to its mount point, unless that comes later. Nothing is
+  /// answered before run(). kSystem if libfuse or the kernel refuses. `helper` outlives this.
   static Result<std::unique_ptr<FuseMount>> mount(Tree& tree, KernelMount kernel_mount,
                                                   MountHelper& helper, const FuseOptions& options);
   /// Unmounts if need be.
@@ -82,6 +96,19 @@ class FuseMount final : public Kernel {
 
   /// Makes run() return `why`. Any thread.
   void stop(Error why);
+
+  /// Asks the mount, wherever it is, as a client does that wants its size, by the helper
+  /// (MountHelper::ask()). Blocks until it answers.
+  /// An error number, or the answer's file system type (statfs(2)): another than FUSE's, if the
+  /// mount was taken away. Any thread.
+  Result<std::int64_t, Errno> ask() const;
+  /// Puts an unattached mount in the place of the living one with this number
+  /// (MountHelper::replace()). Any thread, during run(). kSystem also if run() is about to return.
+  Result<void> replace(std::uint64_t mount_id);
+  /// Any thread. Reads the list of mounts once it was attached.
+  Stage stage() const;
+  /// lasting_mount_id() of the mount. Any thread.
+  std::uint64_t mount_id() const;
 
   /// Files and folders held open by clients. Any thread.
   std::uint64_t open_handles() const;

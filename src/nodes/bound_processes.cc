@@ -45,6 +45,14 @@ bool BoundProcess::is_of_the_past() const {
 }
 
 Result<void> BoundProcesses::bind(std::shared_ptr<BoundProcess> process) {
+  return bind(std::move(process), Former::kEnds);
+}
+
+Result<void> BoundProcesses::bind_if_free(std::shared_ptr<BoundProcess> process) {
+  return bind(std::move(process), Former::kStays);
+}
+
+Result<void> BoundProcesses::bind(std::shared_ptr<BoundProcess> process, Former former_binding) {
   const pid_t leader = process->posix_session();
   if (!process->admits({.uid = 0, .pid = leader})) {
     return Error{ErrorKind::kInvalid,
@@ -53,6 +61,7 @@ Result<void> BoundProcesses::bind(std::shared_ptr<BoundProcess> process) {
   }
   auto bindings = bindings_.lock();
   if (const auto former = bindings->find(leader); former != bindings->end()) {
+    if (former_binding == Former::kStays && former->second->lives()) return {};
     former->second->end();
     bindings->erase(former);
   }

@@ -64,6 +64,9 @@ class BoundProcesses {
   /// sessions are bound whose leaders live.
   Result<void> bind(std::shared_ptr<BoundProcess> process);
 
+  /// The same, but leaves an earlier binding of the session as it is.
+  Result<void> bind_if_free(std::shared_ptr<BoundProcess> process);
+
   /// The binding of the caller's POSIX session; null if there was none. A session whose leader has
   /// ended keeps its binding: the processes that are left of it are refused, instead of being taken
   /// for another session.
@@ -78,6 +81,9 @@ class BoundProcesses {
 
  private:
   using Bindings = std::map<pid_t, std::shared_ptr<BoundProcess>>;
+  enum class Former { kEnds, kStays };
+
+  Result<void> bind(std::shared_ptr<BoundProcess> process, Former former_binding);
 
   Sync<Bindings> bindings_;
 };

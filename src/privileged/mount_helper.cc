@@ -7,7 +7,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 
+#include "base/mount_info.h"
 #include "base/quote.h"
 #include "sandbox/call_filter.h"
 
@@ -29,16 +30,21 @@ namespace {
 constexpr unsigned kMoveBeneath = 0x00000200;  // MOVE_MOUNT_BENEATH
 
 struct Request {
-  enum class Kind : std::uint8_t { kAttach, kAttachOverDead, kDetach };
+  enum class Kind : std::uint8_t { kAttach, kAttachOverDead, kReplace, kAsk, kDetach };
   Kind kind = Kind::kDetach;
-  std::uint64_t mount_id = 0;  ///< of kDetach
+  std::uint64_t mount_id = 0;  ///< of kReplace and kDetach
 };
 
 struct Answer {
-  enum class Step : std::uint8_t { kDone, kRequest, kDeadMount, kMount };
+  enum class Step : std::uint8_t { kDone, kRequest, kDeadMount, kOldMount, kMount };
   Step failed_at = Step::kDone;
   int error = 0;
+  std::int64_t file_system = 0;  ///< of kAsk: statfs(2)'s f_type
 };
+
+Answer failed(Answer::Step step, int error) {
+  return {.failed_at = step, .error = error};
+}
 
 /// A message, and with it a descriptor; without, `fd` is invalid.
 template <class Message>
@@ -108,10 +114,14 @@ class Helper {
         return attach(tree);
       case Request::Kind::kAttachOverDead:
         return attach_over_dead(tree);
+      case Request::Kind::kReplace:
+        return replace(tree, request.mount_id);
+      case Request::Kind::kAsk:
+        return ask(tree);
       case Request::Kind::kDetach:
         return detach(request.mount_id);
     }
-    return {Answer::Step::kRequest, EINVAL};
+    return failed(Answer::Step::kRequest, EINVAL);
   }
 
   bool move(const UniqueFd& tree, unsigned flags) const {
@@ -120,29 +130,43 @@ class Helper {
   }
 
   Answer attach(const UniqueFd& tree) const {
-    if (!move(tree, 0)) return {Answer::Step::kMount, errno};
+    if (!move(tree, 0)) return failed(Answer::Step::kMount, errno);
     return {};
   }
 
   Answer attach_over_dead(const UniqueFd& tree) const {
     const bool is_beneath = move(tree, kMoveBeneath);
-    if (::umount2(mountpoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
-      return {Answer::Step::kDeadMount, errno};
-    }
+    if (!take_away()) return failed(Answer::Step::kDeadMount, errno);
     return is_beneath ? Answer{} : attach(tree);
   }
 
+  /// Nothing comes between the two calls that could fail by itself: what may not be taken away,
+  /// nothing may be put beneath either (can_move_mount_beneath() in the kernel's fs/namespace.c).
+  Answer replace(const UniqueFd& tree, std::uint64_t mount_id) const {
+    if (!is_at_mountpoint(mount_id)) return failed(Answer::Step::kOldMount, EBUSY);
+    if (!move(tree, kMoveBeneath)) return failed(Answer::Step::kMount, errno);
+    return take_away() ? Answer{} : failed(Answer::Step::kOldMount, errno);
+  }
+
+  Answer ask(const UniqueFd& root) const {
+    struct statfs status = {};
+    const int outcome =
+        root ? ::fstatfs(root.get(), &status) : ::statfs(mountpoint_.c_str(), &status);
+    if (outcome != 0) return failed(Answer::Step::kMount, errno);
+    return {.file_system = static_cast<std::int64_t>(status.f_type)};
+  }
+
   Answer detach(std::uint64_t mount_id) const {
-    struct statx status = {};
-    // Nothing that the daemon would have to be asked for.
-    if (::statx(AT_FDCWD, mountpoint_.c_str(),
-                AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_MNT_ID,
-                &status) != 0) {
-      return {Answer::Step::kMount, errno};
-    }
-    const bool is_ours = (status.stx_mask & STATX_MNT_ID) != 0 && status.stx_mnt_id == mount_id;
-    if (is_ours) ::umount2(mountpoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+    if (is_at_mountpoint(mount_id)) take_away();
     return {};
+  }
+
+  bool is_at_mountpoint(std::uint64_t mount_id) const {
+    return lasting_mount_id(AT_FDCWD, mountpoint_.c_str()) == mount_id;
+  }
+
+  bool take_away() const {
+    return ::umount2(mountpoint_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0;
   }
 
   const int socket_;
@@ -210,11 +234,21 @@ MountHelper::~MountHelper() {
   }
 }
 
+namespace {
+
+/// Asks the helper, and returns its answer; none if it has ended.
+std::optional<Answer> exchange(std::mutex& turn, const UniqueFd& socket, Request request,
+                               int fd = -1) {
+  const std::lock_guard mine(turn);
+  if (!send_message(socket.get(), request, fd)) return std::nullopt;
+  return receive_message<Answer>(socket.get());
+}
+
+}  // namespace
+
 Result<void> MountHelper::attach(const UniqueFd& tree, Place place) {
   const auto kind = place == Place::kDead ? Request::Kind::kAttachOverDead : Request::Kind::kAttach;
-  const auto answer = send_message(socket_.get(), Request{kind, 0}, tree.get())
-                          ? receive_message<Answer>(socket_.get())
-                          : std::nullopt;
+  const auto answer = exchange(*turn_, socket_, {kind}, tree.get());
   if (!answer) return Error{ErrorKind::kSystem, "the process that mounts has ended"};
   if (answer->failed_at == Answer::Step::kDone) return {};
   if (answer->failed_at == Answer::Step::kDeadMount) {
@@ -229,10 +263,31 @@ Result<void> MountHelper::attach(const UniqueFd& tree, Place place) {
                            std::strerror(answer->error))};
 }
 
-void MountHelper::detach(std::uint64_t mount_id) {
-  if (send_message(socket_.get(), Request{Request::Kind::kDetach, mount_id})) {
-    (void)receive_message<Answer>(socket_.get());
+Result<void> MountHelper::replace(const UniqueFd& tree, std::uint64_t mount_id) {
+  const auto answer = exchange(*turn_, socket_, {Request::Kind::kReplace, mount_id}, tree.get());
+  if (!answer) return Error{ErrorKind::kSystem, "the process that mounts has ended"};
+  if (answer->failed_at == Answer::Step::kDone) return {};
+  const std::string where = quoted(mountpoint_.native());
+  if (answer->failed_at == Answer::Step::kOldMount) {
+    return Error{ErrorKind::kConflict, fmt::format("another mount is at {} by now: {}", where,
+                                                   std::strerror(answer->error))};
   }
+  return Error{
+      ErrorKind::kSystem,
+      fmt::format("the kernel does not put a mount beneath the one at {} (Linux 6.5 is the "
+                  "first that can): {}",
+                  where, std::strerror(answer->error))};
+}
+
+Result<std::int64_t, Errno> MountHelper::ask(const UniqueFd& root) {
+  const auto answer = exchange(*turn_, socket_, {Request::Kind::kAsk}, root.get());
+  if (!answer) return Errno{ECHILD};
+  if (answer->failed_at != Answer::Step::kDone) return Errno{answer->error};
+  return answer->file_system;
+}
+
+void MountHelper::detach(std::uint64_t mount_id) {
+  (void)exchange(*turn_, socket_, {Request::Kind::kDetach, mount_id});
 }
 
 }  // namespace grantfs

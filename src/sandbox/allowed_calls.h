@@ -51,7 +51,8 @@ inline constexpr std::string_view kNetwork = "sendmmsg recvmmsg epoll_create1 ep
 
 /// The mount helper needs nothing else: it is one thread, and asks for no memory.
 inline constexpr std::string_view kMountHelper =
-    "recvmsg sendmsg move_mount umount2 statx close exit_group rt_sigreturn restart_syscall";
+    "recvmsg sendmsg move_mount umount2 statx statfs fstatfs close exit_group rt_sigreturn "
+    "restart_syscall";
 
 /// These fail with ENOSYS, and are not counted. The arguments of clone3(2) are behind a pointer:
 /// the C library then calls clone(2).

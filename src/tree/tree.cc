@@ -146,6 +146,11 @@ Result<void> Tree::bind(pid_t pid, UniqueFd leader, std::string_view token) {
   return parts_.processes.bind(std::move(process));
 }
 
+Result<void> Tree::take_binding(pid_t pid, UniqueFd leader, const TokenHash& token) {
+  return parts_.processes.bind_if_free(std::make_shared<BoundProcess>(
+      pid, std::move(leader), SessionBearer{token, SharedSecret(), std::nullopt}));
+}
+
 void Tree::note_refusal(const char* why) noexcept {
   (void)parts_.refusals.fail(EIO);
   try {

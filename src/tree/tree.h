@@ -129,6 +129,9 @@ class Tree {
   /// live session, or one that is bound to an address; kInvalid if there is no by-process;
   /// kDatabase on trouble; else as BoundProcesses::bind().
   Result<void> bind(pid_t pid, UniqueFd leader, std::string_view token);
+  /// The same by the token's hash, as another daemon has bound it; nothing is done if the session
+  /// is bound already. A policy source is not asked about it.
+  Result<void> take_binding(pid_t pid, UniqueFd leader, const TokenHash& token);
   std::vector<BoundProcesses::Binding> bindings() { return parts_.processes.list(); }
 
   /// Counts and reports a request that was refused before or beside a decision: for want of memory,

@@ -80,16 +80,43 @@ survives_a_kill() {
   not grep -E '404' /run/answers
 }
 
+hands_over() { [[ $(printf '%s\n' 6.5 "$(uname -r)" | sort -V | head -n 1) == 6.5 ]]; }
+one_daemon() { [[ $(grantctl --json status | grep -c '"stage"') == 1 ]]; }
+
 reloads() {
-  local daemon
+  local daemon held
   daemon=$(shown MainPID grantfs@site.service)
   systemctl daemon-reload
-  not systemctl reload grantfs@site.service  # there is nothing to read anew: the policy is asked at each decision
   systemctl reload nginx.service
   until_so serves
   [[ $(shown MainPID grantfs@site.service) == "$daemon" ]]
-  systemctl reload-or-restart grantfs@site.service
+  if ! hands_over; then
+    not systemctl reload grantfs@site.service
+    [[ $(shown MainPID grantfs@site.service) == "$daemon" ]]
+    serves
+    return
+  fi
+  rm -f /run/over
+  asks_until_over &
+  exec {held}</srv/files/public
+  systemctl reload grantfs@site.service  # hands over
   [[ $(shown MainPID grantfs@site.service) != "$daemon" ]]
+  is grantfs@site.service active
+  kill -0 "$daemon"
+  exec {held}<&-
+  until_so not kill -0 "$daemon"
+  systemctl reload grantfs@site.service
+  is grantfs@site.service active
+  until_so one_daemon
+  touch /run/over
+  wait $!
+  [[ $(cat /run/answers) == 200 ]]
+  serves
+  daemon=$(shown MainPID grantfs@site.service)
+  systemctl kill --signal=KILL --kill-whom=main grantfs@site.service  # whom it watches over
+  until_so serves
+  [[ $(shown MainPID grantfs@site.service) != "$daemon" ]]
+  systemctl restart grantfs@site.service
   serves
 }
 
@@ -153,14 +180,20 @@ unmounts_and_mounts() {
   serves
 }
 
-upgrade_restarts_the_unit() {
+upgrade_hands_over() {
   local daemon
   sed -i '/fuse.grantfs/d' /etc/fstab
   umount /srv/files
   systemctl daemon-reload
   systemctl enable --now grantfs@site.service
   daemon=$(shown MainPID grantfs@site.service)
+  until_so systemctl restart nginx.service
+  rm -f /run/over
+  asks_until_over &
   dpkg -i /packages/grantfs_*.deb
+  touch /run/over
+  wait $!
+  ! hands_over || [[ $(cat /run/answers) == 200 ]]
   [[ $(shown MainPID grantfs@site.service) != "$daemon" ]]
   until_so systemctl restart nginx.service
   serves
@@ -186,7 +219,7 @@ case $part in
     question 'the disk, the unit and nginx come one after the other' comes_in_order
     question 'the daemon is well' status_is_well
     question 'killed, it is back by itself, and no answer says that the file is missing' survives_a_kill
-    question 'reload, and reload-or-restart' reloads
+    question 'reload, which hands over, and restart' reloads
     question 'stop, and start' stops_and_starts
     question 'wrong options end in "failed"' wrong_options_are_not_tried_again
     question 'the journal names the mount, and holds no token' journal_tells_and_hides
@@ -197,7 +230,7 @@ case $part in
     question 'a line of fstab is mounted at boot, after its disk and before nginx' fstab_mounts_in_order
     question 'the mount unit stops and starts' unmounts_and_mounts
     question 'no unit failed' no_unit_failed
-    question 'an upgrade restarts what runs' upgrade_restarts_the_unit
+    question 'an upgrade hands over, and refuses nobody' upgrade_hands_over
     question 'removed and purged' removal_stops_the_unit
     ;;
 esac

@@ -20,7 +20,7 @@ import threading
 import unittest
 
 from .actors import end_with_parent
-from .killing import runs
+from .killing import end_process, runs
 from .namespaces import mounts
 from .programs import EMULATED, GRANTCTL, GRANTFS, PATIENCE_SECONDS
 from .waiting import Timeout, wait_for
@@ -61,6 +61,7 @@ class Site:
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="grantfs-"))
         _open_sites.add(self)
         self._popen = None        # a daemon in the foreground
+        self._leaving = []        # those that have handed over, or were to
         self._background_pids = set()
         self._clean_exit_expected = True
         self._refused_calls_expected = False
@@ -240,9 +241,9 @@ class Site:
         self._clean_exit_expected = True
         try:
             # Until the daemon has looked at its own mount too: umount(8) would find it busy.
-            looked = " serves " if "log" not in options else ""
+            looked = r"info: grantfs \S+ serves" if "log" not in options else ""
             wait_for(lambda: self._popen.poll() is not None
-                     or self.answers() and looked in self.log()[start:], what="the mount to answer")
+                     or self.answers() and re.search(looked, self.log()[start:]), what="the mount to answer")
         except Timeout:
             raise Timeout(f"the mount does not answer; its log: {self.log()}") from None
         code = self._popen.poll()
@@ -252,6 +253,21 @@ class Site:
             if check:
                 raise AssertionError(f"{' '.join(arguments)}\nexited {code}: {output}")
         return subprocess.CompletedProcess(arguments, code or 0, "", output)
+
+    def hand_over(self, options="", check=True, wrapper=(), environment=None):
+        """Starts another daemon that takes the place of the one in the foreground, as mount() does; returns that one's
+        Popen. Not checked: or, if the new one refuses, what it came to, and nothing else is changed."""
+        old = self._popen
+        try:
+            done = self.start_foreground(",".join(filter(None, ("handover", options))), check, environment, wrapper=wrapper)
+        except BaseException:
+            self._popen = old
+            raise
+        if done.returncode:
+            self._popen = old
+            return done
+        self._leaving.append(old)
+        return old
 
     def mount_background(self, options="", check=True, environment=None):
         """Runs grantfs without -f: it must exit by itself, 0 once the mount answers."""
@@ -415,6 +431,8 @@ class Site:
                 _libc.umount2(target, _MNT_DETACH)
 
     def _end_daemons(self):
+        for process in self._leaving:
+            end_process(process, PATIENCE_SECONDS)
         for pid in self._find_daemons():
             if self._popen is None or pid != self._popen.pid:
                 self._end(pid)

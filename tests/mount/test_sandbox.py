@@ -8,7 +8,7 @@ import shutil
 import unittest
 
 from fixture import REPORT, TwoUsersTest, read
-from harness import BUILD, REPOSITORY, SANITIZED, MountTest, runs, wait_for, with_io_uring
+from harness import BUILD, REPOSITORY, SANITIZED, MountTest, mounts_beneath, runs, wait_for, with_io_uring
 
 FILTER = "2"  # SECCOMP_MODE_FILTER
 SYS_ADMIN = 1 << 21
@@ -135,6 +135,9 @@ class Unit(TwoUsersTest):
                 self.assertEqual(read(self.by_session(self.alice_token, "alice/report.txt")), REPORT)
                 if "off" not in options:
                     self.assertEqual(self.site.status()["system_calls"], "limited")
+                if mounts_beneath():
+                    self.assertEqual(self.site.hand_over(options, wrapper=self.IN_UNIT).wait(20), 0)
+                    self.assertEqual(read(self.by_session(self.alice_token, "alice/report.txt")), REPORT)
                 self.site.kill()
                 self.site.start_foreground(options, wrapper=self.IN_UNIT)
                 self.assertEqual(read(self.by_session(self.alice_token, "alice/report.txt")), REPORT)

@@ -185,6 +185,8 @@ void write_status(const Serving& serving, nlohmann::json& status) {
   status["troubles"] = troubles;
   status["last_trouble"] = std::move(last);
   status["lends_nothing_because"] = lends_nothing;
+  status["stage"] = kStageNames[static_cast<std::size_t>(serving.mount.stage())];
+  status["mount_id"] = serving.mount.mount_id();
   status["pid"] = ::getpid();
   status["store"] = serving.plan.store.native();
   status["mountpoint"] = serving.plan.mountpoint.native();

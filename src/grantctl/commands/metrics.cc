@@ -189,7 +189,10 @@ Result<Metrics> gather(Context& context) {
   auto search = context.daemons();
   if (!search) return search.error();
   for (const std::string& trouble : search->troubles) complain(trouble);
-  for (const DaemonStatus& daemon : search->found) add_daemon(metrics, daemon);
+  for (const DaemonStatus& daemon : search->found) {
+    // Another one may serve at the same mount point, and each sample has one value.
+    if (daemon.stage == "serving") add_daemon(metrics, daemon);
+  }
   for (const auto& mountpoint : search->silent) {
     add_up(metrics, label("mountpoint", mountpoint.native()), false);
   }

@@ -26,6 +26,7 @@ Json daemon_json(const DaemonStatus& daemon) {
   if (!daemon.lends_nothing_because.empty()) {
     object["lends_nothing_because"] = daemon.lends_nothing_because;
   }
+  object["stage"] = daemon.stage;
   object["version"] = daemon.version;
   object["pid"] = daemon.pid;
   put_bytes(object, "store", daemon.store.native());
@@ -116,6 +117,11 @@ void print_status(const DaemonStatus& daemon) {
   if (!daemon.last_trouble.empty()) {
     line("last_trouble",
          fmt::format("{}: {}", shown_time(daemon.last_trouble_at), printable(daemon.last_trouble)));
+  }
+  if (daemon.is_leaving()) {
+    line("stage", "leaving: the mount was taken away, and serves what is open in it");
+  } else if (daemon.stage != "serving") {
+    line("stage", printable(daemon.stage));
   }
   line("mountpoint", escaped(daemon.mountpoint.native()));
   line("store", escaped(daemon.store.native()));

@@ -34,6 +34,37 @@ TEST_F(ControlTest, TheSocketIsForItsGroupAlone) {
   EXPECT_EQ(status.st_gid, ::getegid());
 }
 
+TEST_F(ControlTest, AnotherDaemonTakesTheSocketsName) {
+  auto before = start();
+  ASSERT_TRUE(before);
+  auto beside = control::Listener::bind_beside(socket_, ::getegid());
+  ASSERT_TRUE(beside) << beside.error().message;
+  auto third = control::Listener::bind_beside(socket_, ::getegid());
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().kind, ErrorKind::kConflict);
+  EXPECT_NE(third.error().message.find("about to take over"), std::string::npos);
+  auto after =
+      ControlServer::start(std::move(*beside), [](const auto&, const auto&, const auto& reply) {
+        reply({{"pid", 8}});
+      });
+  ASSERT_TRUE(after);
+  EXPECT_EQ(ask_status(socket_)->pid, 7);
+  ASSERT_TRUE((*after)->take_name(socket_));
+  EXPECT_EQ(ask_status(socket_)->pid, 8);
+  *before = nullptr;  // its name is another's by now, and stays
+  EXPECT_EQ(ask_status(socket_)->pid, 8);
+}
+
+TEST_F(ControlTest, WhatIsNoSocketKeepsItsName) {
+  std::ofstream(socket_) << "a file";
+  auto beside = control::Listener::bind_beside(socket_, ::getegid());
+  ASSERT_TRUE(beside) << beside.error().message;
+  auto taken = beside->take_name(socket_);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().kind, ErrorKind::kConflict);
+  EXPECT_TRUE(std::filesystem::is_regular_file(socket_));
+}
+
 TEST_F(ControlTest, GarbageIsAnsweredWithAnError) {
   auto server = start();
   ASSERT_TRUE(server);

@@ -51,6 +51,19 @@ TEST(BoundProcesses, ASessionIsBoundByItsLeaderAlone) {
   EXPECT_EQ(processes.list().size(), 1U);
 }
 
+TEST(BoundProcesses, ABindingOfAnotherDaemonsReplacesNone) {
+  BoundProcesses processes;
+  const Child leader;
+  const Child other;
+  ASSERT_TRUE(processes.bind(binding_of(leader)));
+  ASSERT_TRUE(processes.bind_if_free(binding_of(leader, "another-token-of-another-one")));
+  EXPECT_EQ(processes.of(caller(leader))->bearer().session, TokenHash::of(kToken));
+  ASSERT_TRUE(processes.bind_if_free(binding_of(other)));
+  EXPECT_NE(processes.of(caller(other)), nullptr);
+  const Child follower(false);
+  EXPECT_FALSE(processes.bind_if_free(binding_of(follower)));
+}
+
 TEST(BoundProcesses, WhoIsNotSeenFromHereIsInNoSession) {
   // To getsid(2), 0 is whoever asks: were that process bound, so would be all the unseen.
   const pid_t child = ::fork();

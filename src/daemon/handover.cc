@@ -106,9 +106,10 @@ Result<Predecessor> find_predecessor(const MountPlan& plan, const std::filesyste
   if (const auto found = std::ranges::find_if(search.found, serves); found != search.found.end()) {
     return checked(*found, plan, control);
   }
-  // Perhaps one that decides by another database.
-  const auto other = ask_status(control);
-  if (other && serves(*other)) return checked(*other, plan, control);
+  if (search.silent.empty()) {  // perhaps it decides by another database
+    const auto other = ask_status(control);
+    if (other && serves(*other)) return checked(*other, plan, control);
+  }
   return Error{
       ErrorKind::kSystem,
       fmt::format("no daemon says that the mount at {} is its own. If it is gone, leave out "

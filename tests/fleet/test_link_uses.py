@@ -24,10 +24,23 @@ CLAIM = 1
 LATE = 2
 
 
+@contextlib.contextmanager
+def held(cluster, database, statement):
+    """Meanwhile a transaction is open, with what the statement has locked or changed; then it commits."""
+    holder = cluster.psql(database)
+    try:
+        holder.stdin.write(f"BEGIN; {statement}; SELECT 'held';\n")
+        wait_for(lambda: holder.stdout.readline() == "held\n", what="the lock")
+        yield
+    finally:
+        holder.communicate("COMMIT;\n")
+
+
 class OnTwoNodes(FleetCase):
     """Machines with a copy, a follower and a mount each."""
 
-    ARGUMENTS = {"nodes": 2, "follow": FOLLOW, "options": f"enforce=lease,lease=1,use_window={WINDOW}"}
+    # Of two threads, those who are refused would have both, if they waited there.
+    ARGUMENTS = {"nodes": 2, "follow": FOLLOW, "options": f"enforce=lease,lease=1,threads=2,use_window={WINDOW}"}
 
     def links(self, count, uses):
         """The tokens of new ones, on alice's letter."""
@@ -119,12 +132,16 @@ class OnTwoNodes(FleetCase):
     def assert_open_to_others(self, node):
         self.assertEqual(outcome(os.stat, node.site.path(*PUBLIC)), "OK")
         self.assertEqual(outcome(os.stat, node.site.path("by-session", ALICE, "alice", "letter.txt")), "OK")
+        # The kernel may know these by now; this one only the daemon can answer.
+        self.assertEqual(outcome(os.stat, node.site.path("by-session", ALICE, "alice", secrets.token_hex(8))), "ENOENT")
 
     def assert_closed_in_time(self, node, token):
-        """Whoever opens the link is refused, and nobody who opens something else waits for that."""
+        """Whoever opens the link, or another one, is refused, and nobody who opens something else waits for that."""
+        # The kernel asks for one name once at a time.
+        tokens = [token, *self.others] * 4
         began = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(20) as pool:
-            asked = [pool.submit(self.opens, node, token) for _ in range(20)]
+        with concurrent.futures.ThreadPoolExecutor(len(tokens)) as pool:
+            asked = [pool.submit(self.opens, node, each) for each in tokens]
             slowest = 0.0
             while not all(each.done() for each in asked):
                 before = time.monotonic()
@@ -135,7 +152,7 @@ class OnTwoNodes(FleetCase):
         self.assertLess(slowest, CLAIM / 2)
 
     def test_without_a_follower_the_link_is_closed_and_nothing_else(self):
-        token, node = self.link(uses=1), self.nodes[0]
+        (token, *self.others), node = self.links(5, uses=1), self.nodes[0]
         node.stop(signal.SIGKILL)
         try:
             self.assert_closed_in_time(node, token)
@@ -147,7 +164,7 @@ class OnTwoNodes(FleetCase):
         self.assertEqual(self.counted(token), {"": 1})
 
     def test_a_follower_that_does_not_answer_is_not_waited_for(self):
-        token, node = self.link(uses=1), self.nodes[0]
+        (token, *self.others), node = self.links(5, uses=1), self.nodes[0]
         node.follower.send_signal(signal.SIGSTOP)
         try:
             self.assert_closed_in_time(node, token)
@@ -158,27 +175,16 @@ class OnTwoNodes(FleetCase):
 
     def test_an_upstream_that_does_not_answer_is_not_waited_for(self):
         """Somebody holds a lock on the row, and the copy is current all the same."""
-        token, node = self.link(uses=1), self.nodes[0]
-        self.sql(f"INSERT INTO grantfs.link_uses VALUES ('{token_id(token)}', '', 0, 0)")
-        with self.held("SELECT FROM grantfs.link_uses FOR UPDATE"):
+        (token, *self.others), node = self.links(5, uses=1), self.nodes[0]
+        self.sql("INSERT INTO grantfs.link_uses SELECT id, '', 0, 0 FROM grantfs.links")
+        with held(self.fleet.servers[0], self.fleet.upstream.database, "SELECT FROM grantfs.link_uses FOR UPDATE"):
             self.assert_closed_in_time(node, token)
             self.assertTrue(node.follow()["current"])
         self.wait_until_open(node, token)
         self.assertEqual(self.counted(token), {"": 1})
 
-    @contextlib.contextmanager
-    def held(self, statement):
-        """Meanwhile a transaction is open, with what the statement has locked."""
-        holder = self.fleet.servers[0].psql(self.fleet.upstream.database)
-        try:
-            holder.stdin.write(f"BEGIN; {statement}; SELECT 'held';\n")
-            wait_for(lambda: holder.stdout.readline() == "held\n", what="the lock")
-            yield
-        finally:
-            holder.communicate("ROLLBACK;\n")
-
     def test_a_node_that_is_cut_off_begins_no_use_and_goes_on_with_those_under_way(self):
-        begun, token = self.links(2, uses=1)
+        begun, token, *self.others = self.links(6, uses=1)
         cut, connected = self.nodes
         self.wait_until_open(cut, begun)
         cut.machine.drop_packets()
@@ -293,6 +299,16 @@ class OfTheFunction(PolicyCase):
                 found = list(pool.map(lambda _: self.claim()[0][0], range(16)))
             self.assertEqual(set(found), {uses})
             self.grow_older(WINDOW)
+
+    def test_a_claim_that_waits_goes_by_what_it_waited_for(self):
+        self.claim()
+        self.grow_older(WINDOW)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with held(server(), self.name, "UPDATE grantfs.link_uses SET used = 2"):
+                claim = pool.submit(self.claim)
+                wait_for(lambda: self.sql("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+                         what="the claim to wait")
+            self.assertEqual(claim.result(), [])
 
     def test_with_a_link_go_its_uses(self):
         for take in (f"DELETE FROM grantfs.links WHERE id = '{self.id}'", "TRUNCATE grantfs.links"):

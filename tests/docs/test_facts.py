@@ -29,7 +29,7 @@ NUMBERS = (
     ("man/grantfs-schema.5", r"at most (\d+) bytes, no zero byte", "include/grantfs/store_path.h", r"kMaxBytes = (\d+)"),
     ("man/grantfs-schema.5", r"from 0 to (\d+); NULL is never", "include/grantfs/timestamp.h", r"seconds\{([\d']+)\}"),
     ("man/grantfs-schema.5", r"may use it, 1 to (\d+), or NULL", "include/grantfs/admin.h", r"kMostLinkUses = ([\d']+)"),
-    ("man/grantfs.7", r"interrupted after a\s+(second)", "src/policy/source/source.cc", r"kTimeLimit\{([\d']+)\}"),
+    ("man/grantfs.7", r"interrupted after a\s+(second)", "src/policy/source/source.cc", r"kSourceTimeLimit\{([\d']+)\}"),
     ("README.md", r"`lease=(\d)`", "src/daemon/options.h", r"seconds lease\{(\d+)\}"),
 )
 WORDS = {"second": "1000"}  # in milliseconds

@@ -39,6 +39,8 @@ def measure(bench):
             found["steady"] = commits(fleet, session, 1000 if quick else 10_000)
             bench.say("fleet: rows of one transaction")
             found["one_transaction"] = rows_at_once(fleet, session, 20_000 if quick else 200_000)
+            bench.say("fleet: rows of other tables")
+            found["other_tables"] = other_tables(fleet, session, 20_000 if quick else 200_000)
             bench.say("fleet: a first copy")
             found["first_copy"] = first_copy(fleet, session, 50_000 if quick else 1_000_000)
         return found
@@ -190,6 +192,18 @@ def rows_at_once(fleet, session, count):
         node.wait_until_caught_up()
     return {"rows": count, "applied_by_all_rows_a_second": count / (time.monotonic() - committed),
             "walsender_us_a_row": (processor_us(senders) - before) / count / NODES, "wal_bytes_a_row": (position(fleet) - written) / count}
+
+
+def other_tables(fleet, session, count):
+    """Rows that are none of the policy's, which each walsender reads and leaves out."""
+    session.run("CREATE TABLE public.other (id bigint, words text)")
+    written, senders = position(fleet), sender_pids(fleet)
+    before = processor_us(senders)
+    session.run(f"INSERT INTO public.other SELECT i, repeat('x', 100) FROM generate_series(1, {count}) AS i")
+    for node in fleet.nodes:
+        node.wait_until_caught_up()
+    used, megabytes = (processor_us(senders) - before) / NODES, (position(fleet) - written) / 1e6
+    return {"rows": count, "walsender_us_a_row": used / count, "walsender_ms_a_megabyte_of_wal": used / 1e3 / megabytes}
 
 
 def first_copy(fleet, session, count):

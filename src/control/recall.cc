@@ -41,9 +41,9 @@ SteadyTime lease_end(SteadyTime committed, Seconds lease) {
   return committed + span + spans::kTickMargin;
 }
 
-/// Asks a daemon that lives though no process listens at its socket: the daemon is starting,
-/// ending, or putting back a socket that was removed. Asks again every 10 ms until `until`, and
-/// returns the last answer or error.
+/// Asks a daemon that lives and gave no answer: the daemon is starting, ending (as each does that
+/// has handed over), or putting back a socket that was removed. While nobody listens, asks again
+/// every 10 ms until `until`, and returns the last answer or error.
 Result<nlohmann::json> ask_again(const control::KnownDaemon& daemon, SteadyTime until, Error last) {
   constexpr std::chrono::milliseconds kPause{10};
   while (!daemon.has_gone() && std::chrono::steady_clock::now() < until) {
@@ -76,7 +76,7 @@ Answer ask(const control::KnownDaemon& daemon, SteadyTime committed) {
   const std::chrono::milliseconds moment = spans::kTickMargin;
   auto answer = ask_daemon(daemon.socket, {{"command", "recall"}},
                            std::clamp(left, moment, control::kAnswerTime), daemon.name());
-  if (!answer && answer.error().kind == ErrorKind::kNotFound && lease > Seconds{0}) {
+  if (!answer && lease > Seconds{0}) {
     answer = ask_again(daemon, std::min(end, committed + control::kAnswerTime), answer.error());
   }
   if (answer) return {Attitude::kAcknowledged, {}};

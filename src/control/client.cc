@@ -227,6 +227,7 @@ Result<DaemonStatus> ask_status(const std::filesystem::path& socket, std::string
   status.follow = follow_field(*answer);
   status.audit = audit_field(*answer);
   status.recall_times = recall_times_field(*answer);
+  status.store_asked_because = text_field(*answer, "store_asked_because");
   status.transport = text_field(*answer, "transport");
   const auto passthrough = answer->find("passthrough");
   status.passthrough = passthrough != answer->end() && *passthrough == true;

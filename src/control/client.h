@@ -59,6 +59,7 @@ struct DaemonStatus {
   std::string version;
   std::int64_t pid = 0;
   std::filesystem::path store;
+  std::string store_asked_because;  ///< why each look asks the file system; empty: none need
   std::filesystem::path mountpoint;
   std::filesystem::path database;
   std::filesystem::path source;  ///< the configuration of its policy source; empty: none

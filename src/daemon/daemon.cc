@@ -62,6 +62,15 @@ Enforcement enforcement(const MountOptions& options, const Store& store) {
   return Enforcement::kOpen;
 }
 
+void say_how_the_store_is_looked_at(const Store& store) {
+  const std::string why = store.why_asked_anew();
+  if (why.empty()) return;
+  spdlog::info(
+      "{}: each look at it asks that file system anew, and files that changed within the last "
+      "minute count as changing still",
+      why);
+}
+
 /// What is made with privileges that the daemon gives up before its first thread starts.
 struct Prepared {
   Enforcement enforcement;
@@ -103,6 +112,7 @@ Result<Prepared> prepare(const MountPlan& plan, const MountOptions& options, con
   if (auto seen = look_at_mountpoint(plan); !seen) return seen.error();
   auto mount = KernelMount::make({plan.store, options.kernel_options});
   if (!mount) return mount.error();
+  say_how_the_store_is_looked_at(store);
   const Enforcement enforced = enforcement(options, store);
   const bool passes_through = enforced == Enforcement::kOpen && options.passthrough != Use::kNo;
   if (!passes_through) {

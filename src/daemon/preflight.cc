@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -78,8 +79,13 @@ Result<fs::path> check_store(const fs::path& store) {
     return unfit(fmt::format("the store {} is not a directory", in_quotes(store)));
   }
   if (::access(real.c_str(), R_OK | X_OK) != 0) {
-    return unfit(fmt::format("the store {} cannot be read: {}; run as root", in_quotes(store),
-                             std::strerror(errno)));
+    const bool is_root = ::geteuid() == 0;
+    return unfit(fmt::format(
+        "the store {} cannot be read: {}; {}", in_quotes(store), std::strerror(errno),
+        is_root ? "what it is on does not let root in: export NFS with no_root_squash, or with "
+                  "anonuid= naming the user whose files they are (exports(5)); mount FUSE with "
+                  "allow_root"
+                : "run as root"));
   }
   if (auto there = check_openat2(real); !there) return there.error();
   return real;
@@ -158,6 +164,25 @@ Result<void> check_outside(const fs::path& database, const fs::path& store,
   return {};
 }
 
+/// Refuses a store on NFS 4 while the client asks for delegations of folders. With one, the client
+/// believes of a folder the names that it knew before, those that were gone by then included
+/// (nfs_check_verifier() in fs/nfs/dir.c, seen in Linux 7.2), and nothing makes it ask, not
+/// lookupcache=none either: a file that another machine moved away would be served on.
+Result<void> check_delegations(const MountTable& table, const fs::path& store) {
+  const auto* const mount = table.containing(store);
+  if (mount == nullptr || mount->type != "nfs4") return {};
+  char asks = 'N';
+  std::ifstream("/sys/module/nfsv4/parameters/directory_delegations") >> asks;
+  if (asks != 'Y') return {};
+  return unfit(fmt::format(
+      "the store {} is on NFS 4, and this kernel's client believes names that are gone, by "
+      "delegations of folders: echo 0 >/sys/module/nfsv4/parameters/directory_delegations, and for "
+      "the next boot a line \"options nfsv4 directory_delegations=0\" in /etc/modprobe.d; then "
+      "mount "
+      "the store anew",
+      in_quotes(store)));
+}
+
 }  // namespace
 
 Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountpoint_given,
@@ -181,6 +206,7 @@ Result<MountPlan> plan_mount(const fs::path& store_given, const fs::path& mountp
         "identity may read to others; name the directory that holds the files themselves",
         in_quotes(*store)));
   }
+  if (auto fit = check_delegations(table, *store); !fit) return fit.error();
   if (table.lies_inside(*mountpoint, *store)) {
     return unfit(fmt::format("the mount point {} lies inside the store {}; mount it elsewhere",
                              in_quotes(*mountpoint), in_quotes(*store)));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "store/beneath.h"
+#include "store/deleted_names.h"
 #include "store/store.h"
 
 namespace grantfs {
@@ -34,9 +35,10 @@ Result<FolderStream::Entry, Errno> FolderStream::next() {
 
 Result<Found, Errno> FolderStream::find(std::string_view name) const {
   if (store_->root() != root_) return Errno{EACCES};  // the store is away, or another directory
+  if (is_name_of_deleted(name)) return Errno{ENOENT};
   auto fd = resolve_beneath(::dirfd(stream_.get()), std::string(name).c_str(), Waiting::kAllowed);
   if (!fd) return fd.error();
-  return root_->examine(fd->get());
+  return root_->identify(fd->get());
 }
 
 }  // namespace grantfs

@@ -20,10 +20,10 @@ std::optional<KnownFiles::Known> KnownFiles::find(const Key& key) {
   return there.known;
 }
 
-bool KnownFiles::is_told_apart(const timespec& then, const timespec& now) {
+bool KnownFiles::is_told_apart(const timespec& then, const timespec& now) const {
   // Three seconds are more than any filesystem rounds its times to.
   constexpr time_t kTickSeconds = 3;
-  return then.tv_sec <= now.tv_sec - kTickSeconds;
+  return then.tv_sec <= now.tv_sec - kTickSeconds - clock_difference_.count();
 }
 
 void KnownFiles::keep(const Key& key, const Known& known, const timespec& asked) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
@@ -38,9 +39,13 @@ class KnownFiles {
     FileHandle handle;
   };
 
+  /// `clock_difference`: see FileSystem.
+  explicit KnownFiles(std::chrono::seconds clock_difference = std::chrono::seconds(0))
+      : clock_difference_(clock_difference) {}
+
   /// Whether what happened to a file then (its birth, a change) differs in its time from all that
   /// happens from `now` on (CLOCK_REALTIME).
-  static bool is_told_apart(const timespec& then, const timespec& now);
+  bool is_told_apart(const timespec& then, const timespec& now) const;
 
   std::optional<Known> find(const Key& key);
   /// `asked`: CLOCK_REALTIME before the handle was asked for.
@@ -59,6 +64,7 @@ class KnownFiles {
   /// A file has one place, and whoever comes later takes it.
   static Slot& slot(Shard& shard, const Key& key);
 
+  const std::chrono::seconds clock_difference_;
   std::array<Sync<Shard>, kShards> shards_;
 };
 

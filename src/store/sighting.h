@@ -6,6 +6,7 @@
 
 #include "base/unique_fd.h"
 #include "store/found.h"
+#include "store/known_files.h"
 
 namespace grantfs {
 
@@ -13,14 +14,14 @@ namespace grantfs {
 /// file, and whether the file has changed.
 struct Sighting {
   /// Of a name in a folder, or with AT_EMPTY_PATH of the folder itself; `flags` as for statx(2),
-  /// one system call. None if it is no regular file, if something is mounted on it, or if the
-  /// filesystem has no birth times.
+  /// one system call. Whoever changes the file system is asked. None if it is no regular file, if
+  /// something is mounted on it, or if the filesystem has no birth times.
   static std::optional<Sighting> at(const UniqueFd& folder, const char* name, int flags);
   /// Of a file that was located. None if it changed since, or if later sightings could be of
   /// another file, or of this one changed, without its being noticed: the filesystem has no birth
-  /// times, the file was born so lately that another could have been at the same time, or it is not
-  /// settled (Found::settled).
-  static std::optional<Sighting> of(const Located& located);
+  /// times, the file was born so lately that another could have been at the same time (`known` of
+  /// its StoreRoot tells), or it is not settled (Found::settled).
+  static std::optional<Sighting> of(const Located& located, const KnownFiles& known);
 
   std::uint32_t device_major;
   std::uint32_t device_minor;

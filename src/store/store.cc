@@ -15,6 +15,7 @@
 
 #include "base/quote.h"
 #include "store/beneath.h"
+#include "store/deleted_names.h"
 
 namespace grantfs {
 namespace {
@@ -108,12 +109,25 @@ Result<Store::RootPointer, Errno> Store::root_for(Waiting waiting) const {
 Result<Located, Errno> Store::locate(const StorePath& path, Waiting waiting) const {
   const auto at = root_for(waiting);
   if (!at) return at.error();
-  auto fd = resolve_beneath((*at)->folder().get(), path.text().c_str(), waiting);
+  if (is_name_of_deleted(path.name())) return Errno{ENOENT};
+  auto fd = (*at)->resolve(path, waiting);
   if (!fd) return fd.error();
   FileHandle handle;
   auto found = (*at)->examine(fd->get(), &handle);
   if (!found) return found.error();
   return Located{std::move(*fd), *found, std::move(handle)};
+}
+
+std::string Store::why_asked_anew() const {
+  const RootPointer at = root();
+  if (at == nullptr || at->file_system().is_own) return {};
+  return fmt::format("the store is on {}, which others may change", at->file_system().name);
+}
+
+std::optional<Sighting> Store::sight(const Located& located) const {
+  const RootPointer at = root();
+  if (at == nullptr) return std::nullopt;
+  return Sighting::of(located, at->known());
 }
 
 std::optional<Sighting> Store::sight(const UniqueFd& folder, const char* name) {

@@ -54,12 +54,18 @@ class Store {
   /// everything recalled that was lent. One call at a time.
   Result<Whereabouts> follow(const std::filesystem::path& path, Result<UniqueFd, Errno> found);
 
+  /// A clause for people: why each look asks the file system, and every folder on the way, for what
+  /// the kernel may remember wrongly. Empty for a file system that this kernel alone changes.
+  std::string why_asked_anew() const;
+
   /// Three system calls whatever the depth of the path, and a fourth for a file not seen lately.
+  /// Where others may change the store it takes two more for each folder on the way. A file that
+  /// was deleted and has another name until it is closed (is_name_of_deleted()) is ENOENT.
   Result<Located, Errno> locate(const StorePath& path, Waiting waiting = Waiting::kAllowed) const;
   /// locate(), for a caller that wants to know what is there and not to open it.
   Result<Found, Errno> find(const StorePath& path, Waiting waiting = Waiting::kAllowed) const;
   /// A sighting of the file that was located, to be compared with later ones; see Sighting::of().
-  std::optional<Sighting> sight(const Located& located) const { return Sighting::of(located); }
+  std::optional<Sighting> sight(const Located& located) const;
   /// A name in a folder that was located: one system call. None if there is no file in this store.
   static std::optional<Sighting> sight(const UniqueFd& folder, const char* name);
   /// Opens a regular file, whatever has become of its name since it was located; anything else is

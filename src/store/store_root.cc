@@ -2,11 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <linux/magic.h>
 #include <sodium.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include "store/beneath.h"
 #include "store/file_times.h"
@@ -39,42 +38,15 @@ UniqueFd mount_unchanging(const UniqueFd& folder) {
   return UniqueFd(::openat(tree.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-/// Whether the folder's filesystem can tell what the kernel has in memory from what needs waiting.
-/// A filesystem that asks another machine, a process, or a filesystem below it may have to wait
-/// even for the size of a file that the kernel knows.
-bool tells_what_is_cached(const UniqueFd& folder) {
-  constexpr std::array<long, 5> kAskNobody{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
-                                           F2FS_SUPER_MAGIC, TMPFS_MAGIC};
-  struct statfs status = {};
-  if (::fstatfs(folder.get(), &status) != 0) return false;
-  if (std::ranges::find(kAskNobody, status.f_type) == kAskNobody.end()) return false;
+/// Whether the kernel tells what it has in memory of a folder from what needs waiting.
+bool knows_resolve_cached(const UniqueFd& folder) {
   const auto root = resolve_beneath(folder.get(), ".", Waiting::kRefused);
   return root || root.error().value == EAGAIN;
 }
 
-/// The name of the folder's filesystem, if its handles are good only as long as the kernel has the
-/// file in memory. The fh_to_dentry() of each of these looks in memory and nowhere else. FUSE
-/// counts among them: some FUSE daemons find every handle, but that cannot be seen from here. Null:
-/// handles stay good.
-const char* forgets_handles(const UniqueFd& folder) {
-  constexpr auto kFuse = 0x65735546;   // FUSE_SUPER_MAGIC; fuseblk has it too, such as ntfs-3g
-  constexpr auto kExfat = 0x2011BAB0;  // EXFAT_SUPER_MAGIC
-  struct statfs status = {};
-  if (::fstatfs(folder.get(), &status) != 0) return "an unknown file system";
-  switch (status.f_type) {
-    case kFuse:
-      return "FUSE";
-    case MSDOS_SUPER_MAGIC:
-      return "FAT";
-    case kExfat:
-      return "exFAT";
-    default:
-      return nullptr;
-  }
-}
-
 /// Makes the file's identity from its handle, or from `otherwise` if the handle is empty.
-FileId identify(const FileIdKey& key, const FileHandle& handle, const KnownFiles::Key& otherwise) {
+FileId identity_of(const FileIdKey& key, const FileHandle& handle,
+                   const KnownFiles::Key& otherwise) {
   crypto_generichash_state state;
   std::array<unsigned char, sizeof(FileId)> digest{};
   crypto_generichash_init(&state, key.data(), key.size(), digest.size());
@@ -98,13 +70,15 @@ FileId identify(const FileIdKey& key, const FileHandle& handle, const KnownFiles
 
 StoreRoot::StoreRoot(UniqueFd folder, std::uint16_t generation, const FileIdKey& key)
     : folder_(std::move(folder)),
-      tells_what_is_cached_(grantfs::tells_what_is_cached(folder_)),
+      file_system_(FileSystem::of(folder_)),
+      has_lasting_handles_(!file_system_.forgets_handles),
+      tells_what_is_cached_(file_system_.is_own && knows_resolve_cached(folder_)),
       generation_(generation),
-      key_(key) {
-  if (const char* forgetful = forgets_handles(folder_)) {
-    has_lasting_handles_ = false;
+      key_(key),
+      known_(file_system_.clock_difference()) {
+  if (!has_lasting_handles_) {
     why_not_by_handle_ =
-        fmt::format("the store is on {}, whose file handles do not last", forgetful);
+        fmt::format("the store is on {}, whose file handles do not last", file_system_.name);
     return;
   }
   const FileHandle handle = handle_of(folder_.get(), generation_);
@@ -118,11 +92,31 @@ StoreRoot::StoreRoot(UniqueFd folder, std::uint16_t generation, const FileIdKey&
   }
 }
 
+Result<UniqueFd, Errno> StoreRoot::resolve(const StorePath& path, Waiting waiting) const {
+  if (file_system_.is_own) return resolve_beneath(folder_.get(), path.text().c_str(), waiting);
+  if (path.text().size() > StorePath::kMaxBytes) return Errno{ENOENT};
+  auto at = resolve_beneath(folder_.get(), "", waiting);
+  for (std::string_view rest = path.text(); at && !rest.empty();) {
+    // NFS looks a name up again if it finds that the folder has changed, and takes its own word for
+    // it for up to `acdirmax` (nfs_check_verifier() in fs/nfs/dir.c), 60 seconds by default.
+    struct statx status = {};
+    if (::statx(at->get(), "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, kSightingMask, &status) != 0)
+      return absent_or(errno);
+    const std::size_t length = std::min(rest.find('/'), rest.size());
+    at = resolve_beneath(at->get(), std::string(rest.substr(0, length)).c_str(), waiting);
+    rest.remove_prefix(std::min(length + 1, rest.size()));
+  }
+  return at;
+}
+
 Result<Found, Errno> StoreRoot::examine(int fd, FileHandle* handle) const {
+  return examine(fd, handle, AT_STATX_FORCE_SYNC);
+}
+
+Result<Found, Errno> StoreRoot::examine(int fd, FileHandle* handle, int flags) const {
   const timespec asked = realtime();
   struct statx status = {};
-  // AT_STATX_DONT_SYNC is not set: a network filesystem's memory of a file may be arbitrarily old.
-  if (::statx(fd, "", AT_EMPTY_PATH, kSightingMask, &status) != 0) return absent_or(errno);
+  if (::statx(fd, "", AT_EMPTY_PATH | flags, kSightingMask, &status) != 0) return absent_or(errno);
   Found found{};
   if (S_ISREG(status.stx_mode)) {
     found.type = Found::Type::kFile;
@@ -134,14 +128,14 @@ Result<Found, Errno> StoreRoot::examine(int fd, FileHandle* handle) const {
   found.size = status.stx_size;
   found.modified = to_timespec(status.stx_mtime);
   found.changed = to_nanoseconds(to_timespec(status.stx_ctime));
-  found.settled = KnownFiles::is_told_apart(to_timespec(status.stx_ctime), asked);
+  found.settled = known_.is_told_apart(to_timespec(status.stx_ctime), asked);
   const KnownFiles::Key key{status.stx_dev_major, status.stx_dev_minor, status.stx_ino,
                             to_timespec(status.stx_btime)};
   const bool has_birth_time = (status.stx_mask & STATX_BTIME) != 0;
   auto known = has_birth_time ? known_.find(key) : std::nullopt;
   if (!known) {
     FileHandle own = lasting_handle(fd);
-    const FileId id = identify(key_, own, key);
+    const FileId id = identity_of(key_, own, key);
     known.emplace(KnownFiles::Known{id, std::move(own)});
     if (has_birth_time) known_.keep(key, *known, asked);
   }

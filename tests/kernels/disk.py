@@ -13,10 +13,14 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ("python3", "bash", "mount", "umount", "unshare", "nsenter", "setpriv", "prlimit", "losetup", "setarch", "strace", "find",
             "mkfs.ext4", "fusermount3", "getconf", "env")
 APPLETS = ("sh", "cat", "cp", "mv", "rm", "mkdir", "ln", "ls", "sleep", "true", "false", "echo", "kill", "ps", "chmod", "chown",
-           "dd", "sync", "touch", "test", "id", "stat", "head", "tail", "grep", "sed", "readlink", "mknod", "tee", "printf")
+           "dd", "sync", "timeout", "touch", "test", "id", "stat", "head", "tail", "grep", "sed", "readlink", "mknod", "tee", "printf")
 #: In the order in which they are needed; those that are built in are not there.
 DISK_MODULES = ("virtio_pci", "virtio_blk")
 MODULES = ("loop", "fuse", "overlay")
+#: What tests/nfs needs besides: a server, clients, and networks between them.
+NFS_PROGRAMS = ("rpc.nfsd", "rpc.mountd", "exportfs", "rpcbind", "mount.nfs", "umount.nfs", "ip", "hostname")
+NFS_MODULES = ("nfsd", "nfsv3", "nfsv4", "veth")
+NFS_FILES = ("/etc/netconfig", "/etc/protocols", "/etc/rpc", "/etc/services")
 LEFT_OUT = ("test", "tests", "idlelib", "ensurepip", "lib2to3", "tkinter", "turtledemo", "pydoc_data", "config-*", "dist-packages")
 
 
@@ -125,18 +129,18 @@ def make_initramfs(kernel, work):
     return file
 
 
-def make_disk(kernel, work, build):
+def make_disk(kernel, work, build, with_nfs):
     """A file: an ext4 file system with everything else."""
     root = Root(work / "root")
     root.put(TOP / "tests/kernels/init", "/init")
     root.put_python()
-    for name in PROGRAMS:
+    for name in (*PROGRAMS, *(NFS_PROGRAMS if with_nfs else ())):
         found = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
         if found and name != "python3":
             root.put_program(found, f"/usr/{'sbin' if '/sbin/' in found else 'bin'}/{name}")
     root.put_busybox(APPLETS)
-    for name in ("passwd", "group"):
-        root.put(f"/etc/{name}")
+    for file in ("/etc/passwd", "/etc/group", *(NFS_FILES if with_nfs else ())):
+        root.put(file)
     (root.folder / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
     (root.folder / "etc/hosts").write_text("127.0.0.1 localhost\n")
     (root.folder / "etc/mtab").symlink_to("/proc/self/mounts")
@@ -145,9 +149,9 @@ def make_disk(kernel, work, build):
     root.put(build / "mount.grantfs", "/grantfs/build/mount.grantfs")
     for shim in (build / "tests/mount").glob("*.so"):
         root.put(shim, f"/grantfs/build/tests/mount/{shim.name}")
-    for folder in ("harness", "mount", "kernels"):
+    for folder in ("harness", "mount", "kernels", "nfs"):
         shutil.copytree(TOP / "tests" / folder, root.at(f"/grantfs/tests/{folder}"), ignore=shutil.ignore_patterns("__pycache__"))
-    root.put_modules(kernel, MODULES)
+    root.put_modules(kernel, (*MODULES, *(NFS_MODULES if with_nfs else ())))
     file = work / "disk.ext4"
     subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root.folder, "-E", "root_owner=0:0", file, "1G"], check=True,
                    stdout=subprocess.DEVNULL)

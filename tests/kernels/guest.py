@@ -2,7 +2,8 @@
 
     guest.py short              the short part
     guest.py all                everything
-    guest.py SUITE:NAME...      cases by name, of the suite lease, own, or open
+    guest.py nfs                tests/nfs
+    guest.py SUITE:NAME...      cases by name, of the suite lease, own, open, or nfs
 
 What they came to is a line of JSON to descriptor 3.
 """
@@ -26,8 +27,11 @@ OWN = ("test_file_handles", "test_held_back", "test_lease", "test_stacking", "te
 SHORT_LEASE = ("test_root",)
 SHORT_OWN = ("test_file_handles", "test_lease.Recall", "test_stacking.Stacking", "test_soundness.Soundness.test_leases_over_dev_fuse")
 
+#: All of tests/nfs.
+NFS = ("test_changes", "test_serving", "test_trouble")
+
 #: GRANTFS_TEST_OPTIONS.
-OPTIONS = {"lease": "enforce=lease", "own": None, "open": "enforce=open,lease=0"}
+OPTIONS = {"lease": "enforce=lease", "own": None, "open": "enforce=open,lease=0", "nfs": None}
 
 REVOCATIONS, SHORT_REVOCATIONS = 60, 20  # of each mode of test_soundness
 
@@ -60,7 +64,7 @@ class Result(unittest.TextTestResult):
 
 def run_cases(modules):
     """In a process of its own, since the harness reads once how to mount: prints, and returns what it came to."""
-    sys.path[:0] = [os.path.join(TESTS, "mount"), TESTS]
+    sys.path[:0] = [os.path.join(TESTS, "nfs"), os.path.join(TESTS, "mount"), TESTS]
     tests = unittest.defaultTestLoader.loadTestsFromNames(modules)
     result = unittest.TextTestRunner(sys.stdout, verbosity=2, resultclass=Result).run(tests)
     return {"passed": result.passed, "failed": result.broken,
@@ -87,6 +91,8 @@ def chosen(words):
         return {"lease": SHORT_LEASE, "own": SHORT_OWN}
     if words == ["all"]:
         return {"lease": LEASE, "own": OWN, "open": OPEN}
+    if words == ["nfs"]:
+        return {"nfs": NFS}
     return {suite: [word.split(":")[1] for word in words if word.split(":")[0] == suite] for suite in OPTIONS}
 
 
@@ -104,10 +110,11 @@ def main():
         return
     os.environ["GRANTFS_REVOCATIONS"] = str(SHORT_REVOCATIONS if words == ["short"] else REVOCATIONS)
     suites = {suite: in_a_process("cases", *names, options=OPTIONS[suite]) for suite, names in chosen(words).items() if names}
+    answers = {} if "nfs" in suites else in_a_process("questions")
     with open(3, "w") as port:
         # "#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)"
         version = os.uname().version.rpartition("Debian ")[2].partition(" ")[0]
-        port.write(json.dumps({"linux": version, "suites": suites, "answers": in_a_process("questions")}) + "\n")
+        port.write(json.dumps({"linux": version, "suites": suites, "answers": answers}) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 """Boots kernels under qemu, runs cases in each, and prints a table of what they give. Called by tools/check kernels.
 
     main.py [--short] NAME=FOLDER...          a kernel's package unpacked in FOLDER, called NAME in the table
+    main.py --nfs NAME=FOLDER...              tests/nfs in it, and no table
     main.py --only SUITE:CASE NAME=FOLDER     one case: --only lease:test_death.Uncovered; may be given again
 
 The last line is "N passed, N failed, N skipped".
@@ -29,6 +30,11 @@ LIMIT_SECONDS, SHORT_LIMIT_SECONDS = 2400, 300
 AT_A_TIME = 2  # each of two processors, of which it needs about one
 
 
+def is_of_nfs(words):
+    """Whether it is tests/nfs that runs there, which needs more programs and modules."""
+    return words[0].startswith("nfs")
+
+
 class Boot:
     """A kernel in a machine of its own, which ends with us."""
 
@@ -44,7 +50,7 @@ class Boot:
         command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1536", "-nodefaults",
                    "-no-reboot", "-display", "none", "-serial", f"file:{self.console}", "-serial", f"file:{self.results}",
                    "-kernel", self.kernel.image, "-initrd", disk.make_initramfs(self.kernel, work),
-                   "-drive", f"file={disk.make_disk(self.kernel, work, TOP / 'build')},if=virtio,format=raw,cache=unsafe",
+                   "-drive", f"file={disk.make_disk(self.kernel, work, TOP / 'build', is_of_nfs(words))},if=virtio,format=raw,cache=unsafe",
                    "-append", f"console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on grantfs.words={','.join(words)}"]
         self.machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=end_with_parent)
 
@@ -124,6 +130,7 @@ class Totals:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--short", dest="only", action="store_const", const=["short"], default=["all"])
+    parser.add_argument("--nfs", dest="only", action="store_const", const=["nfs"], help="tests/nfs instead")
     parser.add_argument("--only", action="extend", nargs=1, metavar="SUITE:CASE")
     parser.add_argument("--keep", metavar="FOLDER", type=pathlib.Path, help="leave what each kernel's console said there")
     parser.add_argument("kernels", nargs="+", metavar="NAME=FOLDER")

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Boots kernels of Debian's releases under qemu and runs cases in each: tools/check kernels [--short] [RELEASE...].
+# Boots kernels of Debian's releases under qemu and runs cases in each: tools/check kernels [--short] [RELEASE...], and
+# tools/check nfs [RELEASE...] (--nfs).
 # The kernels stay in .deps/kernels, so that the second run is quick. A machine ends with this script, however it ends.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
@@ -7,6 +8,7 @@ cd "$(dirname "$(readlink -f "$0")")/../.."
 
 RELEASES=(bullseye bookworm trixie sid)  # Linux 5.10, 6.1, 6.12, the newest
 SHORT=(bookworm sid)
+NFS=(trixie sid)
 KERNELS=$PWD/.deps/kernels
 
 # private_apt RELEASE DIR: sets `apt` to the options of an apt-get that knows the release alone.
@@ -51,10 +53,11 @@ need_kernel() {
   rm -rf "$dir"
 }
 
-options=() chosen=()
+options=() chosen=() defaults=("${RELEASES[@]}")
 for word; do
   case $word in
-    --short) options+=(--short) ;;
+    --short) options+=(--short) defaults=("${SHORT[@]}") ;;
+    --nfs) options+=(--nfs) defaults=("${NFS[@]}") ;;
     *)
       [[ " ${RELEASES[*]} " == *" $word "* ]] || die "no kernel of $word; there are those of: ${RELEASES[*]}"
       chosen+=("$word")
@@ -63,13 +66,11 @@ for word; do
 done
 ((EUID == 0)) || die "run this as root: it installs qemu, and makes a file system of root's files"
 [[ $(dpkg --print-architecture) == amd64 ]] || die "only on amd64: the kernels run this machine's own programs"
-if ((!${#chosen[@]})); then
-  chosen=("${RELEASES[@]}")
-  ((!${#options[@]})) || chosen=("${SHORT[@]}")
-fi
+((${#chosen[@]})) || chosen=("${defaults[@]}")
 
 tools/setup --werror
 need_packages qemu-system-x86 busybox-static cpio e2fsprogs strace
+[[ " ${options[*]} " != *' --nfs '* ]] || need_packages nfs-kernel-server nfs-common rpcbind iproute2
 exec 8>.deps/kernels.lock
 flock 8
 kernels=()

@@ -189,6 +189,7 @@ void write_status(const Serving& serving, nlohmann::json& status) {
   status["mount_id"] = serving.mount.mount_id();
   status["pid"] = ::getpid();
   status["store"] = serving.plan.store.native();
+  status["store_asked_because"] = serving.store.why_asked_anew();
   status["mountpoint"] = serving.plan.mountpoint.native();
   status["database"] = serving.plan.database.native();
   status["control"] = serving.control.native();

@@ -30,6 +30,9 @@ Json daemon_json(const DaemonStatus& daemon) {
   object["version"] = daemon.version;
   object["pid"] = daemon.pid;
   put_bytes(object, "store", daemon.store.native());
+  if (!daemon.store_asked_because.empty()) {
+    object["store_asked_because"] = daemon.store_asked_because;
+  }
   put_bytes(object, "mountpoint", daemon.mountpoint.native());
   put_bytes(object, "database", daemon.database.native());
   if (!daemon.source.empty()) put_bytes(object, "source", daemon.source.native());
@@ -124,7 +127,11 @@ void print_status(const DaemonStatus& daemon) {
     line("stage", printable(daemon.stage));
   }
   line("mountpoint", escaped(daemon.mountpoint.native()));
-  line("store", escaped(daemon.store.native()));
+  line("store",
+       daemon.store_asked_because.empty()
+           ? escaped(daemon.store.native())
+           : fmt::format("{} (asked anew at each look: {})", escaped(daemon.store.native()),
+                         printable(daemon.store_asked_because)));
   line("database", escaped(daemon.database.native()));
   if (!daemon.source.empty()) line("source", escaped(daemon.source.native()));
   line("control", escaped(daemon.control.native()));

@@ -43,6 +43,16 @@ TEST(KnownFiles, AFileAsYoungAsAClockTickIsNotKept) {
   }
 }
 
+TEST(KnownFiles, WhereAnotherClockSetsTheTimesAFileIsYoungForLonger) {
+  constexpr std::chrono::seconds kDifference{60};
+  const KnownFiles files(kDifference);
+  const auto ago = [](time_t seconds) { return timespec{kAsked.tv_sec - seconds, kAsked.tv_nsec}; };
+  EXPECT_FALSE(files.is_told_apart(ago(-30), kAsked));
+  EXPECT_FALSE(files.is_told_apart(ago(62), kAsked));
+  EXPECT_TRUE(files.is_told_apart(ago(63), kAsked));
+  EXPECT_TRUE(KnownFiles().is_told_apart(ago(3), kAsked));
+}
+
 TEST(KnownFiles, WhatHasNoHandleIsNotKept) {
   KnownFiles files;
   files.keep(kOld, {FileId{1, 2}, FileHandle()}, kAsked);

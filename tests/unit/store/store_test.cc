@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -160,6 +162,56 @@ TEST_F(StoreTest, AStoreThatIsNoneIsRefusedByName) {
     EXPECT_EQ(store.error().kind, ErrorKind::kSystem);
     EXPECT_NE(store.error().message.find(wrong.filename()), std::string::npos);
   }
+}
+
+TEST_F(StoreTest, AFileThatWasDeletedWhileItWasOpenHasNoName) {
+  // As clients of NFS, of SMB and of FUSE call it until it is closed.
+  for (const char* name : {".nfs000000000012ab3400000001", ".smb000000000000001200000001",
+                           ".fuse_hidden0000001200000001"}) {
+    write(std::string("folder/") + name, "deleted");
+    EXPECT_EQ(error_of(std::string("folder/") + name), ENOENT) << name;
+  }
+  for (const char* name : {".nfs", ".nfs0000000", ".nfs0000000000x", "nfs000000000012ab3400000001",
+                           ".nfs-notes", ".fuse_hidden"}) {
+    write(std::string("folder/") + name, "a file like others");
+    EXPECT_EQ(error_of(std::string("folder/") + name), 0) << name;
+  }
+  auto folder = store_->open_folder(path("folder"), *store_->locate(path("folder")));
+  ASSERT_TRUE(folder);
+  std::set<std::string> names;
+  for (auto entry = folder->next(); entry; entry = folder->next()) names.emplace(entry->name);
+  EXPECT_EQ(names.size(), 10U);  // ".", "..", "file", "inner" and the six
+}
+
+/// A file system that others change too, and that is everywhere: procfs.
+TEST(StoreOfOthers, IsWalkedStepByStepAndSaysWhy) {
+  auto store = Store::open("/proc", FileIdKey{});
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->why_asked_anew(),
+            "the store is on a file system of type 0x9fa0, which others may change");
+  const auto found = [&](const std::string& text) {
+    return store->find(StorePath::parse(StorePath::spelling_of(text)).value());
+  };
+  ASSERT_TRUE(found("sys/kernel/ostype"));
+  EXPECT_EQ(found("sys/kernel/ostype")->type, Found::Type::kFile);
+  EXPECT_EQ(found("sys/kernel")->type, Found::Type::kFolder);
+  EXPECT_EQ(found("")->type, Found::Type::kFolder);
+  for (const char* absent : {"sys/none", "none/kernel", "sys/kernel/ostype/below", "self/status",
+                             "thread-self", "sys/self"}) {
+    const auto nothing = found(absent);
+    ASSERT_FALSE(nothing) << absent;
+    EXPECT_EQ(nothing.error().value, ENOENT) << absent;
+  }
+  StorePath deep = StorePath::parse("sys").value();
+  while (deep.text().size() <= StorePath::kMaxBytes) deep = deep.child("kernel");
+  EXPECT_EQ(store->find(deep).error().value, ENOENT);
+}
+
+TEST_F(StoreTest, AFileSystemThatOnlyThisKernelChangesIsNotAskedAnew) {
+  struct statfs status = {};
+  ASSERT_EQ(::statfs(root_.c_str(), &status), 0);
+  if (status.f_type != EXT4_SUPER_MAGIC && status.f_type != TMPFS_MAGIC) GTEST_SKIP();
+  EXPECT_EQ(store_->why_asked_anew(), "");
 }
 
 class FollowedStoreTest : public StoreTest {

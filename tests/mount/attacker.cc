@@ -1,14 +1,13 @@
-// What somebody would try who has the daemon run his code. Preloaded by test_sandbox.py: the
-// daemon's first statfs(2) from another thread than its first, of its mount when that answers,
-// tries it all, and says to standard error what came of each. $ATTACK_STORE, $ATTACK_MOUNTPOINT,
-// $ATTACK_POLICY and $ATTACK_ELSEWHERE are folders; ATTACK_HARMLESS leaves out what would end or
-// change a daemon that nothing keeps from it.
+// What somebody would try who has the daemon run his code. Preloaded by test_sandbox.py: the thread
+// that answers at the control socket tries it all, and says to standard error what came of each,
+// when it accepts the first client after $ATTACK_ELSEWHERE/now was made. $ATTACK_STORE,
+// $ATTACK_MOUNTPOINT, $ATTACK_POLICY and $ATTACK_ELSEWHERE are folders; ATTACK_HARMLESS leaves out
+// what would end or change a daemon that nothing keeps from it.
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -91,8 +90,11 @@ void attack() {
 
 }  // namespace
 
-extern "C" int statfs(const char* path, struct statfs* status) noexcept {
-  const bool is_main = ::syscall(SYS_gettid) == ::getpid();
-  if (places != nullptr && !is_main && !done.exchange(true)) attack();
-  return static_cast<int>(::syscall(SYS_statfs, path, status));
+extern "C" int accept4(int fd, struct sockaddr* address, socklen_t* size, int flags) {
+  struct stat now {};
+  if (places != nullptr && ::stat((places->elsewhere + "/now").c_str(), &now) == 0 &&
+      !done.exchange(true)) {
+    attack();
+  }
+  return static_cast<int>(::syscall(SYS_accept4, fd, address, size, flags));
 }

@@ -194,10 +194,15 @@ class Leases(AuditTest):
         path = self.by_session(alice, "alice/report.txt")
         for _ in range(5):
             read(path)
-        line = self.the("lease", path="alice/report.txt", principal=f"uid:{self.alice}", session=token_id(alice))
+        wait_for(lambda: len(self.lines()) > 1, what="the record")
+        start, line, *more = self.lines()
+        self.assertEqual((start["event"], line["event"], line["path"]), ("start", "lease", "alice/report.txt"))
+        self.assertEqual((line["principal"], line["session"]), (f"uid:{self.alice}", token_id(alice)))
         self.assertRegex(line["lease_until"], TIME)
         self.assertGreater(line["lease_until"], line["time"])
-        self.assertEqual([each["event"] for each in self.lines()], ["start", "lease"])
+        # On a machine that gave the daemon no time for half a second, all was recalled, and lent once more.
+        if not self.site.counters()["recalls_of_everything"]:
+            self.assertEqual(more, [])
 
     def test_what_is_not_lent_is_recorded_at_each_lookup(self):
         self.need_leases()
@@ -479,7 +484,10 @@ class Journal(AuditTest):
     @unittest.skipIf(APART in os.environ, "this is the child")
     def test_it_goes_to_the_journal(self):
         done = subprocess.run([*CONTAINER, "sh", "-euc", 'mkdir /run/lock; exec "$@"', "sh", sys.executable, "-B", "-m", "unittest", "test_audit.Journal.test_apart"],
-                              cwd=pathlib.Path(__file__).parent, env=os.environ | {"PYTHONPATH": "..", APART: "1"}, capture_output=True, text=True)
+                              cwd=pathlib.Path(__file__).parent, env=os.environ | {
+                                  "PYTHONPATH": "..", APART: "1",
+                                  # It would look for its process in /proc, which is that of other processes there.
+                                  "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn("skipped", done.stderr)
 

@@ -159,12 +159,15 @@ class Attack(MountTest):
         elsewhere = self.site.root / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
         (elsewhere / "file").write_text("elsewhere\n")
+        (elsewhere / "now").unlink(missing_ok=True)
         self.site.write("file", b"stored\n")
         self.site.expect_refused_calls()
         self.site.start_foreground(options, environment={
             "LD_PRELOAD": str(BUILD / "tests/mount/attacker.so"), "ATTACK_STORE": str(self.site.store),
             "ATTACK_MOUNTPOINT": str(self.site.mountpoint), "ATTACK_POLICY": str(self.site.db.parent),
             "ATTACK_ELSEWHERE": str(elsewhere)} | ({"ATTACK_HARMLESS": "1"} if harmless else {}))
+        (elsewhere / "now").touch()
+        self.site.status()
         return dict(re.findall(r"^attack: (.*): (\w+)$", self.site.log(), re.M))
 
     def test_it_gets_nowhere(self):

@@ -142,6 +142,10 @@ class HostileApplication(OwnTablesTest):
                 self.as_owner(os.truncate, self.database, length)
                 self.assert_harmless(length)
                 self.database.write_bytes(whole)
+                if length == len(whole) - 1:
+                    # No error: the last byte of a row was zero. SQLite may have that page in memory until a commit, for the
+                    # change counter of the file is what it was.
+                    self.change("UPDATE uploads SET user_id = user_id")
                 self.resumes()
 
     def test_a_large_value_in_a_column_that_is_read(self):

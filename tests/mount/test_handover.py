@@ -253,9 +253,6 @@ class Refused(HandoverTest):
 
     def test_what_the_new_one_cannot_do(self):
         """Found out when it is mounted, and not yet there."""
-        if self.site.status()["transport"] == "io_uring":
-            self.skipTest("there is io_uring")
-        self.assert_refused("io=uring", "io=uring")
         self.assert_refused("nobody has said yet that the database, a copy, is current", "follow=2", status=1)
 
     def test_two_at_a_time(self):

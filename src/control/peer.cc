@@ -2,12 +2,12 @@
 
 #include <fmt/core.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "base/pidfd.h"
 
 namespace grantfs {
 namespace {
@@ -24,7 +24,7 @@ Error unknown_peer() {
 }  // namespace
 
 UniqueFd control::pidfd_while_connected(int socket, pid_t pid) {
-  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
+  UniqueFd pidfd = pidfd_of(pid);
   if (!pidfd) return pidfd;
   char byte = 0;
   const ssize_t size = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <linux/magic.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,6 +13,7 @@
 #include <vector>
 
 #include "base/mount_info.h"
+#include "base/pidfd.h"
 #include "base/quote.h"
 #include "base/unique_fd.h"
 #include "control/bind.h"
@@ -55,10 +54,6 @@ Result<void> wait_until_current(const Serving& serving) {
     std::this_thread::sleep_for(kPause);
   }
   return {};
-}
-
-UniqueFd pidfd_of(pid_t process) {
-  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0U)));
 }
 
 /// Binds what is bound at the predecessor. The leaders' pidfds come first, and then the list is

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <fuse_lowlevel.h>
-#include <pthread.h>
 
 #include <exception>
 #include <utility>
 
 #include "base/errno.h"
 #include "fuse/handler_context.h"
+#include "fuse/uncancelled.h"
 #include "nodes/caller.h"
 #include "store/store_workers.h"
 #include "store/waiting.h"
@@ -18,19 +18,6 @@ namespace grantfs {
 
 HandlerContext& context_of(fuse_req_t request);
 Caller caller_of(fuse_req_t request);
-
-/// While it lives, this thread is not cancelled. libfuse ends its threads so (pthread_cancel(3)),
-/// which unwinds the stack from within any system call, destructors included.
-class Uncancelled {
- public:
-  Uncancelled() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
-  ~Uncancelled() { ::pthread_setcancelstate(before_, nullptr); }
-  Uncancelled(const Uncancelled&) = delete;
-  Uncancelled& operator=(const Uncancelled&) = delete;
-
- private:
-  int before_ = 0;
-};
 
 /// Notes that the store has answered a request that could wait for it. Call it before the reply.
 inline void note_answer(HandlerContext& context, Waiting waiting) {

@@ -1,7 +1,6 @@
 #include "fuse/libfuse_log.h"
 
 #include <fuse_log.h>
-#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
@@ -12,20 +11,10 @@
 #include <exception>
 #include <string_view>
 
+#include "fuse/uncancelled.h"
+
 namespace grantfs {
 namespace {
-
-/// While it lives, pthread_cancel(3) does not end this thread.
-class Uncancelled {
- public:
-  Uncancelled() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
-  ~Uncancelled() { ::pthread_setcancelstate(before_, nullptr); }
-  Uncancelled(const Uncancelled&) = delete;
-  Uncancelled& operator=(const Uncancelled&) = delete;
-
- private:
-  int before_ = PTHREAD_CANCEL_ENABLE;
-};
 
 spdlog::level::level_enum level_of(fuse_log_level level, std::string_view message) {
   // A thread that had taken up a request when the mount went reads this (fuse_dev_do_read() in the

@@ -60,3 +60,17 @@ class Orders:
         """No call fails any more; how many there were, and how many failed."""
         self._layout.kind = b""
         return self._layout.count, self._layout.failed
+
+
+def each_call_fails(case, most):
+    """Has calls of each kind fail that the case's script() makes, one at a time, `most` of a kind: case.assert_survives(fault, number)
+    says how many did."""
+    for fault in FAULTS:
+        case.orders.count(fault)
+        case.script()
+        count, _ = case.orders.end()
+        failed = 0
+        for number in chosen(count, most):
+            with case.subTest(fault=name_of(fault), number=number):
+                failed += case.assert_survives(fault, number)
+        print(f"{name_of(fault)}: {failed} of {count}", flush=True)

@@ -8,7 +8,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "fleet"))
 
 from follower_case import BOUND, FollowerCase  # noqa: E402
 from harness import SANITIZED, outcome, wait_for  # noqa: E402
-from orders import FAULTS, SEED, SHIM, Orders, chosen, name_of  # noqa: E402
+from orders import SEED, SHIM, Orders, each_call_fails  # noqa: E402
 
 MOST = 2  #: calls of each kind that fail, unless all do
 ENDED = 1  #: man 8 grantfs-follow: whatever it cannot mend ends it, and its unit starts it again
@@ -49,12 +49,4 @@ class OneCall(FollowerCase):
         return failed
 
     def test_whichever_call_fails(self):
-        for fault in FAULTS:
-            self.orders.count(fault)
-            self.script()
-            count, _ = self.orders.end()
-            failed = 0
-            for number in chosen(count, MOST):
-                with self.subTest(fault=name_of(fault), number=number):
-                    failed += self.assert_survives(fault, number)
-            print(f"{name_of(fault)}: {failed} of {count}", flush=True)
+        each_call_fails(self, MOST)

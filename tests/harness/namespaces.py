@@ -19,7 +19,7 @@ _MNT_DETACH = 2
 APART = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 #: A command that sees neither the machine's /run, network, nor processes.
-CONTAINER = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "sh", "-euc", 'mount -t tmpfs tmpfs /run; exec "$@"', "sh"]
+CONTAINER = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--mount-proc", "sh", "-euc", 'mount -t tmpfs tmpfs /run; exec "$@"', "sh"]
 
 
 def mounts(under):

@@ -1,20 +1,16 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
 
+#include "base/pidfd.h"
 #include "base/unique_fd.h"
 
 namespace grantfs {
-
-inline UniqueFd pidfd_of(pid_t pid) {
-  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
-}
 
 /// A process that does nothing, and leads a session of its own unless told not to. Ends with the
 /// object.
